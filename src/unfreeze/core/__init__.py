@@ -1,0 +1,1 @@
+"""What every layer may use: errors, records, progress, seeds and durable files."""

@@ -1,0 +1,65 @@
+"""Every error that `unfreeze` raises on purpose, as one tree.
+
+::
+
+    UnfreezeError                      exit code 1: our fault
+    |- AuditError                      a frozen part moved, or the optimiser held something else than the plan says
+    |- InputError (ValueError)         exit code 2: something that the user can mend
+    |  |- ImageSetError                the folder or list of images
+    |  |- UnknownBackboneError         no such network
+    |  |- WeightsError                 no weights, or weights that do not fit the network
+    |  |- PlanError                    a strategy and a network do not fit
+    |  `- OutputError                  a place that cannot be written
+    |- TooManyBadFilesError            exit code 3
+    `- DiskFullError                   exit code 4
+
+An interrupt (Ctrl-C) is Python's own KeyboardInterrupt and ends with exit code 130.
+"""
+
+
+class UnfreezeError(Exception):
+    """Base of every error raised on purpose."""
+
+    exit_code = 1
+
+
+class AuditError(UnfreezeError, RuntimeError):
+    """A trial broke its own promise: frozen tensors moved, codes differ, or the optimiser holds the wrong parameters."""
+
+
+class InputError(UnfreezeError, ValueError):
+    """Something that the user gave cannot be used; the text says what was wanted, what was found and what to do."""
+
+    exit_code = 2
+
+
+class ImageSetError(InputError):
+    """A folder or list of images cannot be used."""
+
+
+class UnknownBackboneError(InputError, LookupError):
+    """No network of this name is known."""
+
+
+class WeightsError(InputError, RuntimeError):
+    """There are no weights, or weights and network disagree."""
+
+
+class PlanError(InputError):
+    """A strategy and a network do not fit."""
+
+
+class OutputError(InputError, OSError):
+    """A place that results should go to cannot be written."""
+
+
+class TooManyBadFilesError(UnfreezeError):
+    """More files had to be set aside than the user allows."""
+
+    exit_code = 3
+
+
+class DiskFullError(UnfreezeError, OSError):
+    """The disk is full; what was committed before is safe."""
+
+    exit_code = 4

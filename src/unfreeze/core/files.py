@@ -1,0 +1,115 @@
+"""Durable files: whole or not at all, also after a power cut."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from unfreeze.core.errors import DiskFullError, OutputError
+
+TEMPORARY_PREFIX = ".unfreeze-tmp-"
+
+
+def sha256_of(data: bytes) -> str:
+    """Hash of bytes, 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle on a folder that could be synchronised
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def disk_errors_explained(path: Path) -> Iterator[None]:
+    """Turn a full disk or a place that cannot be written into an error that says so.
+
+    Args:
+        path: What is being written, named in the text.
+
+    Raises:
+        DiskFullError: No space is left, or a quota is used up.
+        OutputError: The place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            msg = f"The disk is full: {path} could not be written. What was finished before is safe; free some space and run again."
+            raise DiskFullError(msg) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.EISDIR}:
+            msg = f"Cannot write {path}: {error.strerror}. Choose another place."
+            raise OutputError(msg) from error
+        raise
+
+
+def write_durably(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it there in one step that survives a power cut.
+
+    The temporary name is random and short, so that a name of 255 bytes still works.
+
+    Args:
+        path: Where the file goes; an older one is replaced.
+        write: Is called with the temporary path and must create that file.
+    """
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    with disk_errors_explained(path):
+        try:
+            write(temporary)
+            handle = os.open(temporary, os.O_RDWR)  # Windows synchronises only handles that may write
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` durably."""
+    write_durably(path, lambda temporary: _fill(temporary, data))
+
+
+def _fill(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document durably, in UTF-8, indented."""
+    write_bytes(path, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make the first of ``name-1``, ``name-2``, ... that does not exist below `parent`; two processes never get the same.
+
+    Args:
+        parent: Made where missing.
+        name: Stem of the new folder's name.
+
+    Returns:
+        The new, empty folder.
+    """
+    with disk_errors_explained(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            folder = parent / f"{name}-{number}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder

@@ -1,0 +1,32 @@
+"""How long work says where it stands: a protocol, and the silent one for programs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, final
+
+Advance = Callable[[int], None]
+
+
+class Progress(Protocol):
+    """Somewhere to say where the work stands; a terminal, a browser or nowhere."""
+
+    def phase(self, name: str, *, total: int, unit: str) -> AbstractContextManager[Advance]:
+        """Open a phase of `total` units; the value is called with the number of units just done."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Print one line beside the bar."""
+        ...
+
+
+@final
+class Silent:
+    """Says nothing."""
+
+    @contextmanager
+    def phase(self, name: str, *, total: int, unit: str) -> Iterator[Advance]:  # noqa: ARG002
+        """Open a phase and ignore it."""
+        yield lambda done: None  # noqa: ARG005
+
+    def say(self, line: str) -> None:
+        """Ignore the line."""
