@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""Image sets, their inspection, decoding in child processes, splits and transforms."""

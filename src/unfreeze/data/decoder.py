@@ -1,0 +1,168 @@
+"""The decoder child, ``python -m unfreeze.data.decoder``: requests on standard input, pixels on standard output.
+
+A request is one line of JSON: ``{"path": ..., "geometry": null | {...}}``. A reply is four bytes with the length of a JSON
+header (little-endian), the header, and as many bytes of pixels as it says. The first reply, without a request, says that the
+child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends when its input ends.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import signal
+import stat
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from unfreeze.data.decoding import UnreadableImageError, decode, pixels_sha256
+from unfreeze.data.geometry import Geometry, square
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+MAX_BYTES = 512 * 1024**2
+# A 100-megapixel image with opacity needs about 1.3 GB while it is laid on its background.
+MAX_MEMORY = 2 * 1024**3
+# The parent kills a child that hangs; this ends one whose parent was killed first.
+MAX_CPU_SECONDS = 60
+PIPE_BYTES = 1024**2
+_OPEN_REASONS = {
+    errno.ENOENT: "missing",
+    errno.EACCES: "permission",
+    errno.EPERM: "permission",
+    errno.EISDIR: "not-a-regular-file",
+    errno.ENXIO: "not-a-regular-file",
+}
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a regular file; never waits on a pipe or a device.
+
+    Args:
+        path: A file; symbolic links are followed, since whoever walks a folder has decided about them already.
+
+    Returns:
+        All bytes.
+
+    Raises:
+        UnreadableImageError: It is missing, not a regular file, too large or may not be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        handle = os.open(path, flags)
+    except OSError as error:
+        raise UnreadableImageError(_OPEN_REASONS.get(error.errno or 0, f"cannot-open: {error.strerror}")) from error
+    except ValueError as error:  # a NUL in the name
+        raise UnreadableImageError("cannot-open: bad name") from error
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImageError("not-a-regular-file")
+        if status.st_size > MAX_BYTES:
+            raise UnreadableImageError(f"file-too-large {status.st_size:,} > {MAX_BYTES:,} bytes")
+        try:
+            return file.read(MAX_BYTES)
+        except OSError as error:
+            raise UnreadableImageError(f"read-error: {error.strerror}") from error
+
+
+def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Header and pixels for one request.
+
+    Args:
+        request: ``path``, and ``geometry`` or None to inspect only.
+
+    Returns:
+        The reply. `reason` is empty if the image could be read; `sha256` is there whenever the file could be.
+    """
+    header: dict[str, Any] = {"reason": "", "sha256": "", "pixels": 0}
+    try:
+        data = read_file(request["path"])
+        if request["geometry"] is not None:
+            geometry = Geometry(**request["geometry"])
+            pixels = square(decode(data, background=geometry.background).image, geometry).tobytes()
+            return header | {"pixels": len(pixels)}, pixels
+        header["sha256"] = hashlib.sha256(data).hexdigest()
+        decoded = decode(data)
+        header["pixels_sha256"] = pixels_sha256(decoded.image)
+        header |= {"width": decoded.image.width, "height": decoded.image.height}
+        header |= {"mode": decoded.mode, "notes": decoded.notes}
+    except UnreadableImageError as error:
+        header["reason"] = error.reason
+    except MemoryError:
+        header["reason"] = "decoder-memory"
+    return header, b""
+
+
+def request_line(path: str | Path, geometry: Geometry | None) -> bytes:
+    """One request, encoded; names that are not UTF-8 survive as surrogates.
+
+    Args:
+        path: What to read.
+        geometry: The square that is wanted; None to inspect.
+
+    Returns:
+        A line of ASCII.
+    """
+    document = {"path": str(path), "geometry": None if geometry is None else asdict(geometry)}
+    return json.dumps(document).encode("ascii") + b"\n"
+
+
+def _send(stream: BinaryIO, header: dict[str, Any], pixels: bytes) -> None:
+    text = json.dumps(header).encode("ascii")
+    stream.write(len(text).to_bytes(4, "little") + text)
+    stream.write(pixels)
+    stream.flush()
+
+
+def _private_output() -> BinaryIO:
+    """Move the reply pipe off standard output: what a C library prints there must not end up among the replies."""
+    replies = os.fdopen(os.dup(1), "wb", buffering=PIPE_BYTES)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    with contextlib.suppress(ImportError, AttributeError, OSError):  # Linux only: a square fits into the pipe
+        import fcntl
+
+        fcntl.fcntl(replies.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return replies
+
+
+def _limit_memory() -> None:
+    if resource is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + MAX_MEMORY, hard))
+
+
+def _limit_time() -> None:
+    if resource is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + MAX_CPU_SECONDS, hard))
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    replies = _private_output()
+    _limit_memory()
+    _send(replies, {"ready": True, "pixels": 0}, b"")
+    with contextlib.suppress(BrokenPipeError):
+        for line in sys.stdin.buffer:
+            _limit_time()
+            _send(replies, *answer(json.loads(line)))
+    os._exit(0)  # nothing is left to flush, and a parent that went away must not delay the end
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,324 @@
+"""A few decoder children and the order of their answers: an image that kills or stops its decoder costs only itself."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unfreeze.core.errors import UnfreezeError
+from unfreeze.data.decoder import request_line
+from unfreeze.data.decoding import UnreadableImageError
+from unfreeze.data.geometry import Geometry
+
+# Requests under way per child: enough that it never waits for the parent, few enough that little is repeated if it dies.
+IN_FLIGHT = 4
+# Answers that may wait for an earlier, slower one, per child.
+AHEAD = 32
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What one file is.
+
+    Attributes:
+        sha256: Of the file's bytes; empty if they could not be read.
+        pixels_sha256: Of the upright RGB pixels and their size; empty if unreadable.
+        width: Upright, in pixels.
+        height: Upright, in pixels.
+        mode: Pillow's mode of the file.
+        notes: What was noticed, for example ``animated: frame 1 of 7``.
+        reason: Why it cannot be used; empty if it can.
+    """
+
+    sha256: str
+    pixels_sha256: str
+    width: int
+    height: int
+    mode: str
+    notes: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Reply:
+    child: "_Child"
+    header: dict[str, Any] | None  # None: the child's output ended
+    pixels: NDArray[np.uint8] | None
+    moment: float
+
+
+@dataclass(eq=False)
+class _Child:
+    process: subprocess.Popen[bytes]
+    complaints: IO[bytes]
+    under_way: deque[int] = field(default_factory=deque)
+    since: float = 0.0  # when its oldest request became the one that it works on
+    ready: bool = False
+
+    def kill(self) -> None:
+        """End it at once and collect it."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None  # noqa: S101
+        with suppress(OSError):
+            self.process.stdin.close()
+        self.complaints.close()
+
+
+@final
+class DecoderPool:
+    """Decoder children that start when first needed and are reused; a context manager; not for several threads at once.
+
+    Args:
+        workers: Number of children; by default one per core that this process may use.
+        timeout: Seconds that one image may take.
+    """
+
+    def __init__(self, *, workers: int | None = None, timeout: float = 10.0) -> None:
+        self.workers = workers or _cores()
+        self.timeout = timeout
+        self._children: list[_Child] = []
+        self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
+        self._stream = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all children; the pool may be used again and then starts new ones."""
+        while self._children:
+            self._children.pop().kill()
+
+    def inspect(self, paths: Iterable[Path]) -> Iterator[Inspection]:
+        """Decode each file fully and say what it is.
+
+        Args:
+            paths: Files; read as the answers are taken.
+
+        Yields:
+            One answer per path, in order.
+        """
+        for header, _ in self._answers(paths, None):
+            yield Inspection(
+                sha256=header.get("sha256", ""),
+                pixels_sha256=header.get("pixels_sha256", ""),
+                width=header.get("width", 0),
+                height=header.get("height", 0),
+                mode=header.get("mode", ""),
+                notes=tuple(header.get("notes", ())),
+                reason=header["reason"],
+            )
+
+    def squares(
+        self, paths: Iterable[Path], geometry: Geometry
+    ) -> Iterator[NDArray[np.uint8] | UnreadableImageError]:
+        """Decode, resize and crop each file.
+
+        Args:
+            paths: Files; read as the answers are taken.
+            geometry: What each becomes.
+
+        Yields:
+            One array of shape (side, side, 3) per path, in order, or the error that says why there is none.
+        """
+        for header, pixels in self._answers(paths, geometry):
+            if pixels is None:
+                yield UnreadableImageError(header["reason"])
+            else:
+                yield pixels.reshape(geometry.side, geometry.side, 3)
+
+    def _answers(
+        self, paths: Iterable[Path], geometry: Geometry | None
+    ) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8] | None]]:
+        """Answers in the order of `paths`; a later call ends an earlier one that was left half read."""
+        self._stream += 1
+        stream = self._stream
+        self._drop_busy_children()
+        job = _Job(paths, geometry, limit=self.workers * AHEAD)
+        try:
+            while job.fill():
+                while job.next not in job.done:
+                    self._hand_out(job)
+                    self._take_in(job)
+                yield job.pop()
+                if stream != self._stream:
+                    msg = "Another stream of this decoder pool was started before this one was read to its end."
+                    raise RuntimeError(msg)
+                self._hand_out(job)
+        finally:
+            if stream == self._stream:
+                self._drop_busy_children()
+
+    def _drop_busy_children(self) -> None:
+        """End the children that still work on what nobody waits for; new ones start when needed."""
+        for child in [child for child in self._children if child.under_way or child.process.poll() is not None]:
+            self._children.remove(child)
+            child.kill()
+
+    def _hand_out(self, job: "_Job") -> None:
+        """Give every child enough to do."""
+        while job.fill() and job.waiting:
+            child = min(self._children, key=lambda child: len(child.under_way), default=None)
+            if len(self._children) < self.workers and (child is None or child.under_way):
+                child = self._start()
+            if child is None or len(child.under_way) >= IN_FLIGHT:
+                return
+            number = job.waiting.popleft()
+            if not child.under_way:
+                child.since = time.monotonic()
+            child.under_way.append(number)  # before writing: an interrupt in between must find the child busy
+            assert child.process.stdin is not None  # noqa: S101
+            with suppress(OSError):  # a dead child is noticed by the end of its output
+                child.process.stdin.write(job.lines[number])
+
+    def _start(self) -> _Child:
+        complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        # -P and -E: neither the folder that the user stands in nor PYTHON* variables may replace a module.
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "unfreeze.data.decoder"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            bufsize=0,
+            env=_environment(),
+        )
+        child = _Child(process, complaints)
+        self._children.append(child)
+        threading.Thread(target=_read_replies, args=(child, self._replies), daemon=True).start()
+        return child
+
+    def _take_in(self, job: "_Job") -> None:
+        """Wait for one reply, or for a child's time to run out."""
+        now = time.monotonic()
+        limits = {child: child.since + (self.timeout if child.ready else START_SECONDS) for child in self._busy()}
+        first = min(limits, key=lambda child: limits[child])
+        try:
+            # Never long: on Windows a wait cannot be interrupted.
+            reply = self._replies.get(timeout=min(max(limits[first] - now, 0.001), 1.0))
+        except queue.Empty:
+            if time.monotonic() >= limits[first]:
+                self._bury(first, job, f"decoder-timeout {self.timeout:g} s")
+            return
+        child = reply.child
+        if child not in self._children:
+            return  # killed since
+        if reply.header is None:
+            self._bury(child, job, None)
+            return
+        child.since = reply.moment
+        if not child.ready:
+            child.ready = True
+            return
+        job.done[child.under_way.popleft()] = (reply.header, reply.pixels)
+
+    def _busy(self) -> list[_Child]:
+        return [child for child in self._children if child.under_way]
+
+    def _bury(self, child: _Child, job: "_Job", reason: str | None) -> None:
+        """Remove a child; its current image gets the reason, the others go to another child."""
+        self._children.remove(child)
+        started = child.ready
+        if reason is None:
+            child.process.wait()
+            code = child.process.returncode
+            reason = f"decoder-crash signal {-code}" if code < 0 else f"decoder-crash exit {code}"
+        child.complaints.seek(0)
+        complaint = child.complaints.read()[-2000:].decode(errors="replace").strip()
+        child.kill()
+        if not started:
+            msg = f"The image decoder could not be started ({reason}): {complaint or 'it said nothing'}"
+            raise UnfreezeError(msg)
+        if child.under_way:
+            job.done[child.under_way.popleft()] = ({"reason": reason}, None)
+            job.waiting.extendleft(reversed(child.under_way))
+
+
+@final
+class _Job:
+    """The requests of one stream: waiting, under way, done and not yet taken."""
+
+    def __init__(self, paths: Iterable[Path], geometry: Geometry | None, *, limit: int) -> None:
+        self.paths = iter(paths)
+        self.geometry = geometry
+        self.limit = limit
+        self.next = 0  # number of the answer that is yielded next
+        self.count = 0  # requests taken from `paths`
+        self.lines: dict[int, bytes] = {}
+        self.waiting: deque[int] = deque()
+        self.done: dict[int, tuple[dict[str, Any], NDArray[np.uint8] | None]] = {}
+
+    def fill(self) -> bool:
+        """Take more paths up to the limit; False once every answer was taken."""
+        while self.count - self.next < self.limit:
+            path = next(self.paths, None)
+            if path is None:
+                break
+            self.lines[self.count] = request_line(path, self.geometry)
+            self.waiting.append(self.count)
+            self.count += 1
+        return self.next < self.count
+
+    def pop(self) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+        """The next answer in order."""
+        answer = self.done.pop(self.next)
+        del self.lines[self.next]
+        self.next += 1
+        return answer
+
+
+def _read_replies(child: _Child, replies: "queue.SimpleQueue[_Reply]") -> None:
+    """Body of a child's reader thread: always drains, so that neither side ever waits for the other in a ring."""
+    stream = child.process.stdout
+    assert stream is not None  # noqa: S101
+    with suppress(OSError, ValueError), stream:
+        while len(size := _read_exactly(stream, 4)) == 4:
+            header = json.loads(_read_exactly(stream, int.from_bytes(size.tobytes(), "little")).tobytes())
+            pixels = _read_exactly(stream, header["pixels"]) if header["pixels"] else None
+            if pixels is not None and len(pixels) < header["pixels"]:
+                break
+            replies.put(_Reply(child, header, pixels, time.monotonic()))
+    replies.put(_Reply(child, None, None, time.monotonic()))
+
+
+def _read_exactly(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
+    """`size` bytes, fewer only at the end of the stream."""
+    buffer = np.empty(size, np.uint8)
+    view = memoryview(buffer)
+    filled = 0
+    while filled < size:
+        count = stream.readinto(view[filled:])  # type: ignore[attr-defined]
+        if not count:
+            break
+        filled += count
+    return buffer[:filled]
+
+
+def _environment() -> dict[str, str]:
+    """The parent's environment; a child computes on one core, since there is one child per core."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

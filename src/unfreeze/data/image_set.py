@@ -1,0 +1,124 @@
+"""The image set: labelled images after inspection, and where every other file went."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unfreeze.core.records import ImageCounts
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One labelled image that can be read.
+
+    Attributes:
+        path: Absolute.
+        name: Relative to the set's root, with slashes; unique, and what people are shown.
+        label: Its class.
+        sha256: Of the file's bytes.
+        width: In pixels, after the camera's rotation was applied.
+        height: In pixels, after the camera's rotation was applied.
+        mode: Pillow's mode of the file.
+        split: ``train``, ``val`` or ``test``; empty when none was given.
+        group: What must stay on one side of every split (a subject, a tile); empty when none was given.
+        flags: What a person should know, for example ``animated: frame 1 of 7``.
+    """
+
+    path: Path
+    name: str
+    label: str
+    sha256: str
+    width: int
+    height: int
+    mode: str
+    split: str = ""
+    group: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """A file that claims to be an image and cannot be used."""
+
+    name: str
+    reason: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicate:
+    """An image that was removed because another one has the same pixels."""
+
+    name: str
+    same_as: str
+    why: str
+
+
+def _nothing_skipped() -> Mapping[str, int]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """Labelled images, inspected, without exact duplicates.
+
+    Attributes:
+        root: The folder that names are relative to.
+        images: Ordered by name.
+        set_aside: Files that could not be used, and why.
+        duplicates: Images that were removed, and why.
+        skipped: Number of files that are not even candidates, by reason.
+        warnings: What the user should know, in sentences.
+        class_names: All classes when `images` is a part of a larger set; empty to take those of `images`.
+    """
+
+    root: Path
+    images: tuple[Image, ...]
+    set_aside: tuple[SetAside, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=_nothing_skipped)
+    warnings: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, sorted; a class index is a place in this tuple."""
+        return self.class_names or tuple(sorted({image.label for image in self.images}))
+
+    @property
+    def counts(self) -> ImageCounts:
+        """Where every file that was found has gone."""
+        used, bad, removed = len(self.images), len(self.set_aside), len(self.duplicates)
+        return ImageCounts(found=used + bad + removed, used=used, set_aside=bad, duplicates_removed=removed)
+
+    def labels(self) -> NDArray[np.int64]:
+        """Class index of every image, in the order of `images`."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        return np.array([index[image.label] for image in self.images], dtype=np.int64)
+
+    def part(self, split: str) -> "ImageSet":
+        """The images of one split; the classes stay those of the whole set, what was set aside stays with the whole.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+
+        Returns:
+            A set of the same root and classes; it may be empty.
+        """
+        chosen = tuple(image for image in self.images if image.split == split)
+        return replace(
+            self,
+            images=chosen,
+            set_aside=(),
+            duplicates=(),
+            skipped=_nothing_skipped(),
+            warnings=(),
+            class_names=self.classes,
+        )
