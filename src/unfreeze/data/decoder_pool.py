@@ -19,6 +19,7 @@ from typing import IO, Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+import unfreeze
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.data.decoder import request_line
 from unfreeze.data.decoding import UnreadableImageError
@@ -193,9 +194,9 @@ class DecoderPool:
 
     def _start(self) -> _Child:
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        # -P and -E: neither the folder that the user stands in nor PYTHON* variables may replace a module.
+        # -P: a file numpy.py in the folder that the user stands in must not replace the module.
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "unfreeze.data.decoder"],
+            [sys.executable, "-P", "-m", "unfreeze.data.decoder"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -314,8 +315,10 @@ def _read_exactly(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
 
 
 def _environment() -> dict[str, str]:
-    """The parent's environment; a child computes on one core, since there is one child per core."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    """The parent's environment; a child finds this very package, and computes on one core since there is one per core."""
+    package_root = str(Path(unfreeze.__file__).resolve().parent.parent)
+    search = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def _cores() -> int:

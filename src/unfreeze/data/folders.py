@@ -1,0 +1,176 @@
+"""Folders of class folders: which files may be images, and what their labels are."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import final
+
+from unfreeze.core.errors import ImageSetError
+from unfreeze.data.candidates import SPLIT_WORDS, Candidate, Candidates
+
+# Names that systems and tools leave behind; `unfreeze-runs` is where our own results go by default.
+_LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information", "unfreeze-runs"}
+# Files whose name says clearly that they are something else are not read: a folder may hold gigabytes of them.
+_OTHER_FILES = {
+    *(".txt .json .jsonl .csv .tsv .md .rst .xml .yaml .yml .toml .ini .cfg .log .html .htm .css .js .py .pyc .ipynb .sh".split()),
+    *(".bat .db .sqlite .parquet .arrow .npy .npz .h5 .hdf5 .mat .pkl .pt .pth .onnx .safetensors .bin .pdf .doc .docx".split()),
+    *(".xls .xlsx .ppt .zip .gz .tgz .tar .bz2 .xz .7z .rar .mp3 .wav .mp4 .mov .avi .mkv .webm .lock .sha256 .md5".split()),
+}
+IMAGE_SUFFIXES = {
+    *(".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .heic .heif .hif .avif .mpo".split()),
+    *(".ppm .pgm .pbm .ico .psd .svg .eps .jp2 .j2k .jxl .tga .dds .exr .fits .fit".split()),
+}
+
+
+@final
+class _Walk:
+    """One walk over a folder: what it has met so far."""
+
+    def __init__(self, root: Path, *, follow_links: bool) -> None:
+        self.root = root
+        self.follow_links = follow_links
+        self.skipped: Counter[str] = Counter()
+        self.blocked: list[tuple[str, str]] = []
+        self.visited: set[tuple[int, int]] = set()
+
+    def name_of(self, path: str) -> str:
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+    def entries(self, folder: str) -> list[os.DirEntry[str]]:
+        """What a folder holds, without hidden things, litter, and links that are not to be followed; by name."""
+        try:
+            with os.scandir(folder) as found:
+                return sorted((entry for entry in found if self._wanted(entry)), key=lambda entry: entry.name)
+        except OSError as error:
+            reason = "permission" if isinstance(error, PermissionError) else f"cannot-open: {error.strerror}"
+            self.blocked.append((self.name_of(folder) + "/", reason))
+            return []
+
+    def _wanted(self, entry: os.DirEntry[str]) -> bool:
+        reason = ""
+        if entry.name.startswith(".") or entry.name.lower() in _LITTER:
+            reason = "hidden or left by a system"
+        elif entry.is_symlink():
+            if not Path(entry.path).exists():
+                reason = "dangling link"
+            elif not self.follow_links:
+                reason = "symbolic link (not followed)"
+        if reason:
+            self.skipped[reason] += 1
+        return not reason
+
+    def files_below(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        """All candidate files below a folder, at any depth."""
+        waiting = [folder]
+        while waiting:
+            for entry in self.entries(waiting.pop()):
+                if entry.is_dir():
+                    if self.is_new(entry):
+                        waiting.append(entry.path)
+                elif not entry.is_file():
+                    self.skipped["not a regular file"] += 1
+                elif os.path.splitext(entry.name)[1].lower() in _OTHER_FILES:  # noqa: PTH122 - a million times
+                    self.skipped["not an image by name"] += 1
+                else:
+                    yield entry
+
+    def is_new(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a folder was not met before: with links followed, a loop would never end."""
+        if not self.follow_links:
+            return True
+        status = entry.stat()
+        key = (status.st_dev, status.st_ino)
+        if key in self.visited:
+            self.skipped["folder met before (link loop)"] += 1
+            return False
+        self.visited.add(key)
+        return True
+
+
+def candidates_in_folder(root: Path, *, follow_links: bool) -> Candidates:
+    """Walk a folder of class folders, or one of ``train``, ``test`` (and ``val``) folders of class folders.
+
+    Args:
+        root: Absolute.
+        follow_links: Whether to follow symbolic links below `root`.
+
+    Returns:
+        Every file that may be an image, labelled by the class folder that it lies in at any depth.
+
+    Raises:
+        ImageSetError: There are no class folders, or two folders mean the same split.
+    """
+    walk = _Walk(root, follow_links=follow_links)
+    folders, strays = _folders_and_strays(walk, str(root))
+    splits = _split_folders(folders)
+    if splits:
+        beside = len(folders) - len(splits)
+        if beside:
+            walk.skipped["folder beside the split folders"] += beside
+        found = [_walk_split(walk, split, entry.path) for split, entry in splits.items()]
+    else:
+        found = [_walk_classes(walk, folders, "")]
+    files = sorted((file for some, _ in found for file in some), key=lambda file: file.name)
+    empty = tuple(label for _, labels in found for label in labels)
+    if not files and not empty:
+        msg = f"{root} has no class folders with images{_what_was_there(strays, walk)}. Put the images of each class into a folder of its own."
+        raise ImageSetError(msg)
+    return Candidates(
+        root=root, files=tuple(files), skipped=walk.skipped, blocked=tuple(walk.blocked), empty_labels=empty
+    )
+
+
+_Found = tuple[list[Candidate], list[tuple[str, str]]]
+
+
+def _folders_and_strays(walk: _Walk, folder: str) -> tuple[list[os.DirEntry[str]], int]:
+    """Folders in a folder, and the number of files beside them, which have no label and are counted as skipped."""
+    entries = walk.entries(folder)
+    folders = [entry for entry in entries if entry.is_dir() and walk.is_new(entry)]
+    strays = sum(not entry.is_dir() for entry in entries)
+    if strays:
+        walk.skipped["beside the class folders"] += strays
+    return folders, strays
+
+
+def _split_folders(folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
+    """Folders of splits; empty if these are class folders (a class may well be called "train")."""
+    splits: dict[str, os.DirEntry[str]] = {}
+    for entry in folders:
+        split = SPLIT_WORDS.get(entry.name.lower())
+        if split in splits:
+            msg = f"Both {splits[split].name}/ and {entry.name}/ in {Path(entry.path).parent} mean the {split} part. Keep one of them."
+            raise ImageSetError(msg)
+        if split:
+            splits[split] = entry
+    alone = len(splits) == len(folders)
+    return splits if "train" in splits and (len(splits) > 1 or alone) else {}
+
+
+def _walk_split(walk: _Walk, split: str, folder: str) -> _Found:
+    folders, strays = _folders_and_strays(walk, folder)
+    if not folders and strays and split != "test":
+        msg = f"{folder} has no class folders, only {strays} file(s). Put the images of each class into a folder of its own."
+        raise ImageSetError(msg)
+    return _walk_classes(walk, folders, split)
+
+
+def _walk_classes(walk: _Walk, folders: list[os.DirEntry[str]], split: str) -> _Found:
+    files: list[Candidate] = []
+    empty: list[tuple[str, str]] = []
+    for folder in folders:
+        before = len(files)
+        for entry in walk.files_below(folder.path):
+            path = Path(os.path.realpath(entry.path)) if walk.follow_links else Path(entry.path)
+            files.append(Candidate(path=path, name=walk.name_of(entry.path), label=folder.name, split=split))
+        if len(files) == before:
+            empty.append((folder.name, split))
+    return files, empty
+
+
+def _what_was_there(strays: int, walk: _Walk) -> str:
+    """Half a sentence on what was found instead of class folders."""
+    parts = [f"{strays} file(s) beside"] if strays else []
+    parts += [f"{count} skipped: {reason}" for reason, count in walk.skipped.items() if "link" in reason]
+    return f" ({', '.join(parts)})" if parts else ""
