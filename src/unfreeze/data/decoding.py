@@ -32,7 +32,8 @@ from PIL import (  # noqa: F401 - plugins are imported for their registration: P
 MAX_PIXELS = 100_000_000
 MAX_ASPECT = 100
 TINY_SIDE = 32
-FORMATS = ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
+# A multi-picture JPEG (MPO) comes through the JPEG plugin.
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
 _RGB = tuple[int, int, int]
 WHITE: _RGB = (255, 255, 255)
 
