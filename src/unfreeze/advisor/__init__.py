@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""What the measurements mean: comparisons and the sentences of the verdict."""

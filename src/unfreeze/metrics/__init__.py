@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""Accuracy, intervals and paired comparison: pure functions of arrays, with NumPy and SciPy only."""

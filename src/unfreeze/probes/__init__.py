@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""Linear classifiers on codes: one batched solver and the search for its regularisation."""
