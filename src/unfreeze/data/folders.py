@@ -33,6 +33,7 @@ class _Walk:
         self.skipped: Counter[str] = Counter()
         self.blocked: list[tuple[str, str]] = []
         self.visited: set[tuple[int, int]] = set()
+        self.warnings: list[str] = []
 
     def name_of(self, path: str) -> str:
         return Path(os.path.relpath(path, self.root)).as_posix()
@@ -117,7 +118,12 @@ def candidates_in_folder(root: Path, *, follow_links: bool) -> Candidates:
         msg = f"{root} has no class folders with images{_what_was_there(strays, walk)}. Put the images of each class into a folder of its own."
         raise ImageSetError(msg)
     return Candidates(
-        root=root, files=tuple(files), skipped=walk.skipped, blocked=tuple(walk.blocked), empty_labels=empty
+        root=root,
+        files=tuple(files),
+        skipped=walk.skipped,
+        blocked=tuple(walk.blocked),
+        empty_labels=empty,
+        warnings=tuple(walk.warnings),
     )
 
 
@@ -150,9 +156,11 @@ def _split_folders(folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str
 
 def _walk_split(walk: _Walk, split: str, folder: str) -> _Found:
     folders, strays = _folders_and_strays(walk, folder)
-    if not folders and strays and split != "test":
-        msg = f"{folder} has no class folders, only {strays} file(s). Put the images of each class into a folder of its own."
+    if not folders and split == "train":
+        msg = f"{folder} has no class folders. Put the training images of each class into a folder of its own."
         raise ImageSetError(msg)
+    if not folders and strays:
+        walk.warnings.append(f"{strays} files in {folder} have no class folder and so no label: they were not used.")
     return _walk_classes(walk, folders, split)
 
 

@@ -66,7 +66,7 @@ def read_image_set(
         set_aside=aside,
         duplicates=tuple(duplicates),
         skipped=MappingProxyType(dict(skipped)),
-        warnings=(*duplicate_warnings, *_warnings(kept)),
+        warnings=(*candidates.warnings, *duplicate_warnings, *_warnings(kept)),
     )
     assert image_set.counts.found + skipped[_STRANGER] == len(candidates.files) + len(candidates.blocked)  # noqa: S101
     _check_classes(image_set, candidates)
