@@ -1,4 +1,4 @@
-"""Candidates: the files that may be images, with their labels, as a folder or a list names them; nothing is decoded here."""
+"""Candidates: the files that may be images, with labels, as a folder or a list names them; nothing is decoded yet."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -1,8 +1,9 @@
 """The decoder child, ``python -m unfreeze.data.decoder``: requests on standard input, pixels on standard output.
 
-A request is one line of JSON: ``{"path": ..., "geometry": null | {...}}``. A reply is four bytes with the length of a JSON
-header (little-endian), the header, and as many bytes of pixels as it says. The first reply, without a request, says that the
-child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends when its input ends.
+A request is one line of JSON: ``{"path": ..., "geometry": null | {...}}``. A reply is four bytes with the length of a
+JSON header (little-endian), the header, and as many bytes of pixels as it says. The first reply, without a request,
+says that the child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends when its
+input ends.
 """
 
 import contextlib

@@ -25,7 +25,7 @@ from unfreeze.data.decoder import request_line
 from unfreeze.data.decoding import UnreadableImageError
 from unfreeze.data.geometry import Geometry
 
-# Requests under way per child: enough that it never waits for the parent, few enough that little is repeated if it dies.
+# Requests under way per child: enough that it never waits for the parent, few enough to repeat if it dies.
 IN_FLIGHT = 4
 # Answers that may wait for an earlier, slower one, per child.
 AHEAD = 32
@@ -130,9 +130,7 @@ class DecoderPool:
                 reason=header["reason"],
             )
 
-    def squares(
-        self, paths: Iterable[Path], geometry: Geometry
-    ) -> Iterator[NDArray[np.uint8] | UnreadableImageError]:
+    def squares(self, paths: Iterable[Path], geometry: Geometry) -> Iterator[NDArray[np.uint8] | UnreadableImageError]:
         """Decode, resize and crop each file.
 
         Args:
@@ -195,7 +193,7 @@ class DecoderPool:
     def _start(self) -> _Child:
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         # -P: a file numpy.py in the folder that the user stands in must not replace the module.
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        process = subprocess.Popen(
             [sys.executable, "-P", "-m", "unfreeze.data.decoder"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -304,7 +302,7 @@ def _read_replies(child: _Child, replies: "queue.SimpleQueue[_Reply]") -> None:
 def _read_exactly(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
     """`size` bytes, fewer only at the end of the stream."""
     buffer = np.empty(size, np.uint8)
-    view = memoryview(buffer)
+    view = buffer.data
     filled = 0
     while filled < size:
         count = stream.readinto(view[filled:])  # type: ignore[attr-defined]
@@ -315,7 +313,7 @@ def _read_exactly(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
 
 
 def _environment() -> dict[str, str]:
-    """The parent's environment; a child finds this very package, and computes on one core since there is one per core."""
+    """The parent's environment; a child finds this package and computes on one core, since there is one per core."""
     package_root = str(Path(unfreeze.__file__).resolve().parent.parent)
     search = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -1,7 +1,8 @@
 """From the bytes of one file to upright 8-bit RGB pixels, or one reason why not.
 
-Every choice that changes pixels is made here: EXIF rotation is applied, colour profiles are converted to sRGB, transparent
-pixels lie on the background, 16-bit grey is scaled (and never clipped), and of several frames the first counts.
+Every choice that changes pixels is made here: EXIF rotation is applied, colour profiles are converted to sRGB,
+transparent pixels lie on the background, 16-bit grey is scaled (and never clipped), and of several frames the first
+counts.
 """
 
 import contextlib
@@ -77,7 +78,9 @@ _TURNS = {
 }
 _ORIENTATION, _TIFF_BITS, _TIFF_PHOTOMETRIC = 0x0112, 258, 262
 _SAMPLES = {"F": "32-bit float", "I": "32-bit or signed", "LAB": "CIE Lab", "HSV": "HSV"}
-_WORD_OF_FRAMES = dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), "animated: frame 1 of {}") | {"TIFF": "pages: page 1 of {}"}
+_WORD_OF_FRAMES = dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), "animated: frame 1 of {}") | {
+    "TIFF": "pages: page 1 of {}"
+}
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -193,7 +196,7 @@ def _turn(image: Image.Image) -> tuple[Image.Transpose | None, tuple[str, ...]]:
     """How to turn the image upright by EXIF (a TIFF is turned by Pillow as it loads)."""
     try:
         return _TURNS.get(image.getexif().get(_ORIENTATION, 1)), ()
-    except Exception:  # noqa: BLE001 - a broken EXIF block raises nearly anything, and the pixels are still good
+    except Exception:  # a broken EXIF block raises nearly anything, and the pixels are still good
         return None, ("exif-unreadable",)
 
 
@@ -243,7 +246,7 @@ def _to_srgb(colour: Image.Image, profile: bytes | None) -> tuple[Image.Image, t
             transform = _transform(profile, colour.mode)
             if transform is not None:
                 return transform.apply(colour), ("icc: converted to sRGB",)
-        except Exception:  # noqa: BLE001 - lcms and Pillow raise OSError, PyCMSError, ValueError, TypeError ...
+        except Exception:  # lcms and Pillow raise OSError, PyCMSError, ValueError, TypeError ...
             return colour.convert("RGB"), ("icc-ignored",)
     return colour.convert("RGB"), ()
 
@@ -295,7 +298,11 @@ def _reason(data: bytes, error: Exception) -> str:
         return _stranger(data)
     if isinstance(error, NotImplementedError):
         return f"{kind}-variant"
-    return "truncated" if re.search("truncated|unexpected end|end of file", str(error), re.IGNORECASE) else f"corrupt-{kind}"
+    return (
+        "truncated"
+        if re.search("truncated|unexpected end|end of file", str(error), re.IGNORECASE)
+        else f"corrupt-{kind}"
+    )
 
 
 def _kind(data: bytes) -> str | None:

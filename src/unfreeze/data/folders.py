@@ -10,17 +10,30 @@ from unfreeze.core.errors import ImageSetError
 from unfreeze.data.candidates import SPLIT_WORDS, Candidate, Candidates
 
 # Names that systems and tools leave behind; `unfreeze-runs` is where our own results go by default.
-_LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information", "unfreeze-runs"}
+_LITTER = {
+    "__macosx",
+    "thumbs.db",
+    "desktop.ini",
+    "@eadir",
+    "$recycle.bin",
+    "system volume information",
+    "unfreeze-runs",
+}
 # Files whose name says clearly that they are something else are not read: a folder may hold gigabytes of them.
-_OTHER_FILES = {
-    *(".txt .json .jsonl .csv .tsv .md .rst .xml .yaml .yml .toml .ini .cfg .log .html .htm .css .js .py .pyc .ipynb .sh".split()),
-    *(".bat .db .sqlite .parquet .arrow .npy .npz .h5 .hdf5 .mat .pkl .pt .pth .onnx .safetensors .bin .pdf .doc .docx".split()),
-    *(".xls .xlsx .ppt .zip .gz .tgz .tar .bz2 .xz .7z .rar .mp3 .wav .mp4 .mov .avi .mkv .webm .lock .sha256 .md5".split()),
-}
-IMAGE_SUFFIXES = {
-    *(".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .heic .heif .hif .avif .mpo".split()),
-    *(".ppm .pgm .pbm .ico .psd .svg .eps .jp2 .j2k .jxl .tga .dds .exr .fits .fit".split()),
-}
+# fmt: off
+_OTHER_FILES = frozenset((
+    ".txt", ".json", ".jsonl", ".csv", ".tsv", ".md", ".rst", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",
+    ".log", ".html", ".htm", ".css", ".js", ".py", ".pyc", ".ipynb", ".sh", ".bat", ".db", ".sqlite", ".parquet",
+    ".arrow", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pt", ".pth", ".onnx", ".safetensors", ".bin",
+    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
+    ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".lock", ".sha256", ".md5",
+))
+IMAGE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic",
+    ".heif", ".hif", ".avif", ".mpo", ".ppm", ".pgm", ".pbm", ".ico", ".psd", ".svg", ".eps", ".jp2", ".j2k",
+    ".jxl", ".tga", ".dds", ".exr", ".fits", ".fit",
+))
+# fmt: on
 
 
 @final
@@ -115,7 +128,11 @@ def candidates_in_folder(root: Path, *, follow_links: bool) -> Candidates:
     files = sorted((file for some, _ in found for file in some), key=lambda file: file.name)
     empty = tuple(label for _, labels in found for label in labels)
     if not files and not empty:
-        msg = f"{root} has no class folders with images{_what_was_there(strays, walk)}. Put the images of each class into a folder of its own."
+        found_instead = _what_was_there(strays, walk)
+        msg = (
+            f"{root} has no class folders with images{found_instead}. "
+            "Put the images of each class into a folder of its own."
+        )
         raise ImageSetError(msg)
     return Candidates(
         root=root,
@@ -146,7 +163,8 @@ def _split_folders(folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str
     for entry in folders:
         split = SPLIT_WORDS.get(entry.name.lower())
         if split in splits:
-            msg = f"Both {splits[split].name}/ and {entry.name}/ in {Path(entry.path).parent} mean the {split} part. Keep one of them."
+            parent = Path(entry.path).parent
+            msg = f"Both {splits[split].name}/ and {entry.name}/ in {parent} mean the {split} part. Keep one of them."
             raise ImageSetError(msg)
         if split:
             splits[split] = entry

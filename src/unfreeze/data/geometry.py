@@ -43,7 +43,8 @@ class Geometry:
             msg = f"size and resize must satisfy 0 < size <= resize; got {self.size} and {self.resize}."
             raise ValueError(msg)
         if self.interpolation not in _FILTERS or self.crop not in _CROPS:
-            msg = f"Wanted an interpolation of {sorted(_FILTERS)} and a crop of {list(_CROPS)}; got {self.interpolation!r} and {self.crop!r}."
+            got = f"{self.interpolation!r} and {self.crop!r}"
+            msg = f"Wanted an interpolation of {sorted(_FILTERS)} and a crop of {list(_CROPS)}; got {got}."
             raise ValueError(msg)
 
     @property

@@ -40,8 +40,8 @@ def read_image_set(
     """Read every file that a folder or a list names, set aside what cannot be used and remove exact duplicates.
 
     Args:
-        source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; or a
-            ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group.
+        source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; or
+            a ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group.
         pool: Decodes.
         progress: Is told about every file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
@@ -57,7 +57,9 @@ def read_image_set(
     candidates = _candidates(source, follow_links=follow_links)
     found, set_aside = _inspect_all(candidates, pool, progress)
     skipped = candidates.skipped + Counter({_STRANGER: sum(reason == _STRANGER for _, reason, _ in set_aside)})
-    aside = tuple(SetAside(name=name, reason=reason, sha256=sha) for name, reason, sha in set_aside if reason != _STRANGER)
+    aside = tuple(
+        SetAside(name=name, reason=reason, sha256=sha) for name, reason, sha in set_aside if reason != _STRANGER
+    )
     _check_bad_files(aside, len(found) + len(aside), max_bad, source)
     kept, duplicates, duplicate_warnings = _without_duplicates(found)
     image_set = ImageSet(
@@ -131,8 +133,8 @@ def _image(candidate: Candidate, seen: Inspection) -> Image:
 def _check_bad_files(aside: Sequence[SetAside], total: int, max_bad: float, source: Path) -> None:
     if len(aside) > max(_BAD_FILES_ALWAYS_ALLOWED, max_bad * total):
         msg = (
-            f"{len(aside)} of {total} files in {source} cannot be used ({_counted(aside)}; for example {aside[0].name}), "
-            f"but at most {max_bad:.0%} may be. Mend or remove them, or allow more."
+            f"{len(aside)} of {total} files in {source} cannot be used ({_counted(aside)}; "
+            f"for example {aside[0].name}), but at most {max_bad:.0%} may be. Mend or remove them, or allow more."
         )
         raise TooManyBadFilesError(msg)
 
@@ -182,7 +184,10 @@ def _conflict_warnings(conflicts: Sequence[Sequence[Image]]) -> Iterator[str]:
     if conflicts:
         shown = "; ".join(" = ".join(image.name for image in same[:_SHOWN]) for same in conflicts[:_SHOWN])
         count = sum(map(len, conflicts))
-        yield f"{count} images with conflicting labels were left out: the same picture lies in two classes ({shown}). Decide which is right."
+        yield (
+            f"{count} images with conflicting labels were left out: the same picture lies in two classes ({shown}). "
+            "Decide which is right."
+        )
 
 
 def _leak_warnings(leaks: Counter[tuple[str, str]]) -> Iterator[str]:
@@ -199,7 +204,8 @@ def _check_classes(image_set: ImageSet, candidates: Candidates) -> None:
         msg = f"No image in {image_set.root} can be used{_reasons_of(image_set.set_aside)}."
         raise ImageSetError(msg)
     if len(labels) < 2:
-        msg = f"{image_set.root} has one class only, {next(iter(labels))!r}. A classifier needs the images of at least two."
+        only = next(iter(labels))
+        msg = f"{image_set.root} has one class only, {only!r}. A classifier needs the images of at least two."
         raise ImageSetError(msg)
     if any(image.split for image in image_set.images) or any(file.split for file in candidates.files):
         _check_given_splits(image_set, labels, candidates)
@@ -231,7 +237,9 @@ def _check_given_splits(image_set: ImageSet, labels: Iterable[str], candidates: 
             f"{label!r} ({elsewhere[label]} elsewhere{_reasons_of(_aside_of(label, image_set, candidates))})"
             for label in missing[:_SHOWN]
         )
-        msg = f"{len(missing)} class(es) have no usable training image: {shown}. Add training images or remove the class."
+        msg = (
+            f"{len(missing)} class(es) have no usable training image: {shown}. Add training images or remove the class."
+        )
         raise ImageSetError(msg)
 
 
@@ -240,7 +248,8 @@ def _check_sizes(image_set: ImageSet, labels: Iterable[str], candidates: Candida
     small = sorted(label for label in labels if sizes[label] < 2)
     if small:
         shown = ", ".join(
-            f"{label!r} has {sizes[label]}{_reasons_of(_aside_of(label, image_set, candidates))}" for label in small[:_SHOWN]
+            f"{label!r} has {sizes[label]}{_reasons_of(_aside_of(label, image_set, candidates))}"
+            for label in small[:_SHOWN]
         )
         msg = (
             f"Each class needs at least two usable images, one to learn from and one to measure on, but {len(small)} "
@@ -265,11 +274,17 @@ def _warnings(images: Sequence[Image]) -> Iterator[str]:
         return
     (large, most), (small, least) = sizes.most_common()[0], sizes.most_common()[-1]
     if most > _IMBALANCE * least:
-        yield f"The classes are unbalanced: {large!r} has {most} images to learn from, {small!r} has {least}. Look at the balanced accuracy."
+        yield (
+            f"The classes are unbalanced: {large!r} has {most} images to learn from, {small!r} has {least}. "
+            "Look at the balanced accuracy."
+        )
     few = sorted(label for label, size in sizes.items() if size < _FEW_IMAGES)
     if few:
         names = ", ".join(map(repr, few[:_SHOWN])) + (", ..." if len(few) > _SHOWN else "")
-        yield f"{len(few)} class(es) have fewer than {_FEW_IMAGES} images to learn from ({names}): expect little of them."
+        yield f"{len(few)} class(es) have fewer than {_FEW_IMAGES} images to learn from ({names}): expect little there."
     tiny = sum(min(image.width, image.height) < _SMALL_SIDE for image in images)
     if tiny > len(images) / 2:
-        yield f"{tiny} of {len(images)} images are smaller than {_SMALL_SIDE} pixels on their shorter side: they are enlarged, which adds no detail."
+        yield (
+            f"{tiny} of {len(images)} images are smaller than {_SMALL_SIDE} pixels on their shorter side: "
+            "they are enlarged, which adds no detail."
+        )

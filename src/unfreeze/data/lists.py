@@ -15,6 +15,7 @@ from unfreeze.data.candidates import SPLIT_WORDS, Candidate, Candidates
 LIST_SUFFIXES = (".csv", ".parquet")
 _SHOWN = 20
 _COLUMNS = ("path", "label", "split", "group")
+_WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and group)"
 _Row = tuple[int, Mapping[str, str]]
 
 
@@ -120,7 +121,7 @@ def _rows_of_csv(file: Iterable[str], source: Path) -> Iterator[_Row]:
         ((names, mark) for mark in ",;\t" if {"path", "label"} <= set(names := _names(first, mark))), ([], ",")
     )
     if not header:
-        msg = f"{source} needs a first line with the columns path and label (and, if wanted, split and group); found {first.strip()[:80]!r}."
+        msg = f"{source} needs a first line {_WANTED_COLUMNS}; found {first.strip()[:80]!r}."
         raise ImageSetError(msg)
     reader = csv.reader(lines, delimiter=delimiter)
     line = 2
@@ -146,7 +147,9 @@ def _parquet_rows(source: Path) -> Iterator[_Row]:
         raise ImageSetError(msg) from error
     names = {name.lower(): name for name in table.column_names}
     if not {"path", "label"} <= names.keys():
-        msg = f"{source} needs the columns path and label (and, if wanted, split and group); found {table.column_names}."
+        msg = (
+            f"{source} needs the columns path and label (and, if wanted, split and group); found {table.column_names}."
+        )
         raise ImageSetError(msg)
     chosen = [column for column in _COLUMNS if column in names]
     columns = [table.column(names[column]).to_pylist() for column in chosen]

@@ -1,4 +1,4 @@
-"""Sample image sets: the handwritten digits inside scikit-learn, and classification sets that torchvision can download."""
+"""Sample image sets: the handwritten digits inside scikit-learn, and sets that torchvision can download."""
 
 import difflib
 import shutil
@@ -154,7 +154,10 @@ def _download_explained(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:  # urllib's errors are OSErrors; torchvision raises RuntimeError
-        msg = f"{name} could not be downloaded ({error}): this sample needs internet. Use the sample digits, or a folder of your own."
+        msg = (
+            f"{name} could not be downloaded ({error}): this sample needs internet. "
+            "Use the sample digits, or a folder of your own."
+        )
         raise InputError(msg) from error
     finally:
         socket.setdefaulttimeout(before)
@@ -173,17 +176,14 @@ def write_images(images: LabelledImages, folder: Path) -> Iterator[Path]:
     names = getattr(images, "classes", None) or getattr(images, "categories", None)
     files = _files_of(images)
     for number in range(len(images)):
-        picture, label = (None, _label_of(images, number)) if files else images[number]
-        label = images[number][1] if label is None else label
+        picture, label = images[number]
         place = folder / _safe(str(names[int(label)] if names else label))
         place.mkdir(parents=True, exist_ok=True)
+        suffix = Path(files[number]).suffix.lower() if files else ".png"
+        path = place / f"{number:06d}{suffix}"
         if files:
-            source = Path(files[number])
-            path = place / f"{number:06d}{source.suffix.lower()}"
-            shutil.copyfile(source, path)
+            shutil.copyfile(files[number], path)
         else:
-            assert picture is not None  # noqa: S101
-            path = place / f"{number:06d}.png"
             picture.save(path)
         yield path
 
@@ -197,15 +197,6 @@ def _files_of(images: LabelledImages) -> Sequence[str | Path]:
             if all(isinstance(path, (str, Path)) for path in paths[:1]):
                 return paths
     return ()
-
-
-def _label_of(images: LabelledImages, number: int) -> int | None:
-    """Label without decoding the image, where the data set keeps them."""
-    for name in ("_labels", "targets"):
-        found = getattr(images, name, None)
-        if isinstance(found, list) and len(found) == len(images):
-            return int(found[number])
-    return None
 
 
 def _safe(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Splits: which images train and which measure; stratified by class, never through a group, the same for the same seed."""
+"""Splits: which images train and which measure; stratified by class, never through a group, fixed by the seed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -61,8 +61,8 @@ def folds(
         seed: The run's seed.
 
     Returns:
-        For each fold the indices that train and those that are held out, both ascending. A class that lies in two groups or
-        more is in every training side.
+        For each fold the indices that train and those that are held out, both ascending. A class that lies in two groups
+        or more is in every training side, unless groups make that impossible.
 
     Raises:
         ImageSetError: All images lie in one group.
@@ -78,8 +78,8 @@ def assign_sides(
 ) -> NDArray[np.int64]:
     """Deal images to sides so that each class is spread by `shares` and no group is cut.
 
-    Real groups go first, the largest ahead, each to the side that lacks its classes most; single images then even out what
-    is left, class by class. Every class with two groups or more ends up on at least two sides.
+    Real groups go first, the largest ahead, each to the side that lacks its classes most; single images then even out
+    what is left, class by class. A class with two groups or more ends up on at least two sides where that is possible.
 
     Args:
         labels: Class index of each image.
@@ -153,7 +153,9 @@ def _deal_singles(
     sides: NDArray[np.int64], labels: NDArray[np.int64], wanted: NDArray[np.float64], rng: np.random.Generator
 ) -> None:
     """Deal the images that are still without a side, class by class, to where the class is lacking."""
-    surplus = np.zeros(len(wanted))  # what earlier classes gave a side beyond its share, so that sides stay of equal size
+    surplus = np.zeros(
+        len(wanted)
+    )  # what earlier classes gave a side beyond its share, so that sides stay of equal size
     for label in range(wanted.shape[1]):
         free = np.flatnonzero((labels == label) & (sides < 0))
         if not len(free):

@@ -47,9 +47,7 @@ class Augmentation:
 
 NONE = Augmentation()
 LIGHT = Augmentation(scale=(0.5, 1.0), ratio=(3 / 4, 4 / 3), flip=0.5)
-STANDARD = Augmentation(
-    scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2
-)
+STANDARD = Augmentation(scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2)
 
 
 def augment(
@@ -82,7 +80,7 @@ def _crop_box(side: int, recipe: Augmentation, rng: np.random.Generator) -> tupl
     """A random part of the square (Szegedy et al. 2015, arXiv:1409.4842); the largest centred one if none fits."""
     for _ in range(_TRIES):
         area = side * side * rng.uniform(*recipe.scale)
-        ratio = math.exp(rng.uniform(*map(math.log, recipe.ratio)))
+        ratio = math.exp(rng.uniform(math.log(recipe.ratio[0]), math.log(recipe.ratio[1])))
         width, height = math.sqrt(area * ratio), math.sqrt(area / ratio)
         if width <= side and height <= side:
             left, top = rng.uniform(0, side - width), rng.uniform(0, side - height)
