@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""Pretrained networks: cards, backbones, their weights, and the delivered model."""

@@ -1,0 +1,296 @@
+"""A backbone: a pretrained network as a chain of blocks that can be cut anywhere one tensor carries everything."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, fx, nn
+
+from unfreeze.core.errors import PlanError
+from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
+from unfreeze.zoo.cards import Card
+from unfreeze.zoo.graph import Block, Cut, find_cuts, pooled, prefix_module, suffix_module, trace_network
+from unfreeze.zoo.networks import (
+    NetworkName,
+    Preprocessing,
+    build_network,
+    licence_of,
+    parse_name,
+    preprocessing,
+    seeded_network,
+)
+from unfreeze.zoo.weights import (
+    BUNDLED,
+    BUNDLED_LICENCE,
+    bundled_file,
+    download_weights,
+    lite_names,
+    load_strictly,
+    read_weights,
+    weights_sha256,
+)
+
+DEFAULT_BACKBONE = "tf_efficientnet_lite0"
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Backbone:
+    """A network, its graph, and where it can be cut.
+
+    Attributes:
+        card: What is known of the source weights.
+        network: The library's own module, in evaluation mode, float32, without in-place work.
+        graph: Of the network; shares its modules.
+        cuts: From the input to the head's input, in order of depth.
+        blocks: In order of depth.
+        taps: Cuts at which codes are read, the head's input last.
+        head: Module name of the classifier.
+        head_cut: Input of the head: pooled codes, or a map if the head is a convolution.
+    """
+
+    card: Card
+    network: nn.Module
+    graph: fx.GraphModule
+    cuts: tuple[Cut, ...]
+    blocks: tuple[Block, ...]
+    taps: tuple[Cut, ...]
+    head: str
+    head_cut: Cut
+
+    def prefix(self, cuts: Sequence[Cut]) -> fx.GraphModule:
+        """Module from images to the raw tensors at `cuts`; shares the network's modules."""
+        return prefix_module(self.graph, cuts)
+
+    def suffix(self, cut: Cut) -> fx.GraphModule:
+        """Module from the tensor at `cut` to the network's output; shares the network's modules."""
+        return suffix_module(self.graph, cut)
+
+    def codes_module(self, cuts: Sequence[Cut] | None = None, raw: Sequence[Cut] = ()) -> nn.Module:
+        """Module from uint8 images to codes, with normalisation inside, so that an engine can be given plain pixels.
+
+        Args:
+            cuts: Where codes are read; all taps if None.
+            raw: Where the tensor itself is wanted too.
+
+        Returns:
+            A module from ``[batch, size, size, 3]`` (red, green, blue) to a tuple: the codes at each of `cuts`, then the
+            tensor at each of `raw`.
+        """
+        read = tuple(self.taps if cuts is None else cuts)
+        return _CodesModule(self.prefix((*read, *raw)), [cut.layout for cut in read], self.card).eval()
+
+    def with_classes(self, count: int) -> "Backbone":
+        """A deep copy whose head is new: `count` outputs, all zero."""
+        twin = self.copy()
+        old = twin.network.get_submodule(self.head)
+        new = _zero_head(old, count)
+        for module in (twin.network, twin.graph):
+            module.set_submodule(self.head, new)
+        for owner in (twin.network, twin.network.get_submodule(self.head.rpartition(".")[0])):
+            if isinstance(getattr(owner, "num_classes", None), int):
+                owner.num_classes = count
+        return twin
+
+    def set_head(self, weight: Float[Tensor, "cls code"], bias: Float[Tensor, " cls"]) -> None:
+        """Write the head's weight and bias."""
+        own_weight, own_bias = self.head_parameters()
+        with torch.no_grad():
+            own_weight.copy_(weight.reshape(own_weight.shape))
+            own_bias.copy_(bias)
+
+    def head_parameters(self) -> tuple[nn.Parameter, nn.Parameter]:
+        """The head's own weight and bias; the weight of a 1x1 convolution has two more axes."""
+        return (
+            self.network.get_parameter(f"{self.head}.weight"),
+            self.network.get_parameter(f"{self.head}.bias"),
+        )
+
+    @property
+    def classes(self) -> int:
+        """Width of the head."""
+        return int(self.head_parameters()[1].shape[0])
+
+    def cut_before_blocks(self, k: int) -> Cut:
+        """Input of the `k`-th block from the end: where the network is cut to unfreeze `k` blocks.
+
+        Args:
+            k: 0 gives the head's input, the number of blocks the network's input.
+
+        Returns:
+            The cut.
+
+        Raises:
+            PlanError: There are fewer blocks, or `k` is negative.
+        """
+        if not 0 <= k <= len(self.blocks):
+            msg = (
+                f"Cannot unfreeze {k} blocks: {self.card.name} has {len(self.blocks)}. Choose 0 to {len(self.blocks)}."
+            )
+            raise PlanError(msg)
+        return self.blocks[-k].start if k else self.head_cut
+
+    def randomised(self, seed: int) -> "Backbone":
+        """The same architecture with fresh random weights by the library's own initialisation.
+
+        Args:
+            seed: Equal seeds give equal weights; the global generator is not touched.
+
+        Returns:
+            A copy; its card says that the weights are random.
+        """
+        fresh = seeded_network(parse_name(self.card.name), classes=self.classes, size=self.card.size, seed=seed)
+        twin = self.copy()
+        twin.network.load_state_dict(fresh.state_dict(), strict=True)
+        card = replace(
+            self.card, source="random (from scratch)", licence="none", weights_sha256=weights_sha256(fresh.state_dict())
+        )
+        return replace(twin, card=card)
+
+    def copy(self) -> "Backbone":
+        """A deep copy; its graph shares the modules of its own network."""
+        network, graph = copy.deepcopy((self.network, self.graph))
+        return replace(self, network=network, graph=graph)
+
+
+@final
+class _CodesModule(nn.Module):
+    """Pixels to codes; see `Backbone.codes_module`."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, prefix: nn.Module, layouts: Sequence[str], card: Card) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.layouts = tuple(layouts)
+        self.register_buffer("mean", torch.tensor(card.mean).reshape(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(card.std).reshape(1, 3, 1, 1))
+
+    def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> tuple[Tensor, ...]:
+        """Codes, then raw tensors."""
+        found = self.prefix(normalised(images, self.mean, self.std))
+        codes = [pooled(x, layout) for x, layout in zip(found, self.layouts, strict=False)]
+        return (*codes, *found[len(codes) :])
+
+
+def normalised(
+    images: UInt8[Tensor, "batch height width 3"], mean: Float[Tensor, "1 3 1 1"], std: Float[Tensor, "1 3 1 1"]
+) -> Float[Tensor, "batch 3 height width"]:
+    """The network's input: channels first, in [0, 1], minus the mean, divided by the standard deviation."""
+    return (images.permute(0, 3, 1, 2).to(torch.float32) / 255.0 - mean) / std
+
+
+def _zero_head(old: nn.Module, count: int) -> nn.Module:
+    new: nn.Module
+    if isinstance(old, nn.Conv2d):
+        new = nn.Conv2d(old.in_channels, count, kernel_size=1)
+    else:
+        assert isinstance(old, nn.Linear)  # noqa: S101 - find_head takes nothing else
+        new = nn.Linear(old.in_features, count)
+    for parameter in new.parameters():
+        nn.init.zeros_(parameter)
+    return new.eval()
+
+
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+def load_backbone(
+    name: str = DEFAULT_BACKBONE, *, weights: Path | None = None, size: int | None = None, pretrained: bool = True
+) -> Backbone:
+    """Load a pretrained network and find its blocks, cuts and taps.
+
+    Weights come from `weights` if given, else from an installed package, else from the library's own download.
+
+    Args:
+        name: A timm name, an alias (``lite0``), or a torchvision name (``torchvision:alexnet``, ``alexnet``).
+        weights: A ``.safetensors`` or ``.pth`` file.
+        size: Side of the input in pixels; None for what the weights were trained with.
+        pretrained: False for random weights, when there is no `weights`.
+
+    Returns:
+        The backbone.
+
+    Raises:
+        UnknownBackboneError: No network has this name.
+        WeightsError: There are no weights, or they do not fit.
+        PlanError: The network cannot be cut, or does not accept this size.
+    """
+    parsed = parse_name(name)
+    network = build_network(parsed, size=size)
+    backbone = describe(parsed, network, preprocessing(parsed, network, size), source="random weights", licence="none")
+    if weights is not None:
+        source, licence = f"file {Path(weights).name}", "unknown"
+        load_strictly(network, read_weights(Path(weights)), head=backbone.head, source=str(weights))
+    elif not pretrained:
+        return backbone
+    elif (file := bundled_file(parsed)) is not None:
+        source, licence = _package_of(parsed), BUNDLED_LICENCE
+        load_strictly(network, lite_names(read_weights(file), network), head=backbone.head, source=source)
+    else:
+        found, source = download_weights(parsed, size)
+        licence = licence_of(parsed)
+        load_strictly(network, found, head=backbone.head, source=source)
+    card = replace(backbone.card, source=source, licence=licence, weights_sha256=weights_sha256(network.state_dict()))
+    return replace(backbone, card=card)
+
+
+def _package_of(name: NetworkName) -> str:
+    from importlib.metadata import version
+
+    package = BUNDLED[str(name)]
+    return f"package {package} {version(package)}"
+
+
+def describe(name: NetworkName, network: nn.Module, images: Preprocessing, *, source: str, licence: str) -> Backbone:
+    """Trace a network and find its cuts, blocks, taps and head.
+
+    Args:
+        name: Of the network.
+        network: With its weights.
+        images: How its images are prepared.
+        source: Where the weights came from.
+        licence: Of the weights.
+
+    Returns:
+        The backbone; it holds `network` itself.
+    """
+    network.eval()
+    traced = trace_network(network, images.size)
+    cuts = find_cuts(traced)
+    head = find_head(traced, cuts)
+    blocks = find_blocks(traced, cuts, head)
+    taps = find_taps(blocks, head)
+    card = Card(
+        name=str(name),
+        library=name.library,
+        source=source,
+        licence=licence,
+        weights_sha256=weights_sha256(network.state_dict()),
+        size=images.size,
+        crop_pct=images.crop_pct,
+        crop_mode=images.crop_mode,
+        interpolation=images.interpolation,
+        mean=images.mean,
+        std=images.std,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        num_features=head.cut.channels,
+        blocks=tuple(block.name for block in blocks),
+        taps=tuple(tap.name for tap in taps),
+        head=head.path,
+    )
+    return Backbone(
+        card=card,
+        network=network,
+        graph=traced.graph,
+        cuts=cuts[: cuts.index(head.cut) + 1],
+        blocks=blocks,
+        taps=taps,
+        head=head.path,
+        head_cut=head.cut,
+    )

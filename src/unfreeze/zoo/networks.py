@@ -1,0 +1,215 @@
+"""Names of networks and how timm and torchvision build them: the one file that knows both libraries."""
+
+import contextlib
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import timm
+import torch
+import torchvision
+from timm.data import resolve_model_data_config
+from timm.models import list_pretrained, split_model_name_tag
+from torch import nn
+
+from unfreeze.core.errors import PlanError, UnknownBackboneError
+
+ALIASES = {f"lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
+IMAGENET_CLASSES = 1000
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# EfficientNet-Lite was trained on (pixel - 127) / 128; timm's entry says 0.5 and 0.5
+# (github.com/tensorflow/tpu, models/official/efficientnet/lite/efficientnet_lite_builder.py).
+LITE_MEAN = (127 / 255,) * 3
+LITE_STD = (128 / 255,) * 3
+
+
+@dataclass(frozen=True)
+class NetworkName:
+    """A network's name, taken apart.
+
+    Attributes:
+        library: ``timm`` or ``torchvision``.
+        architecture: The library's name.
+        tag: timm's name of a set of weights, or empty.
+    """
+
+    library: str
+    architecture: str
+    tag: str = ""
+
+    def __str__(self) -> str:
+        """The name by which users know it."""
+        if self.library == "torchvision":
+            return f"torchvision:{self.architecture}"
+        return f"{self.architecture}.{self.tag}" if self.tag else self.architecture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How an image becomes the network's input."""
+
+    size: int
+    crop_pct: float
+    crop_mode: str
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def parse_name(name: str) -> NetworkName:
+    """Find out which network is meant.
+
+    Args:
+        name: A timm name, with or without a tag, an alias such as ``lite0``, or a torchvision name, which may be
+            written ``torchvision:alexnet``.
+
+    Returns:
+        The name, taken apart.
+
+    Raises:
+        UnknownBackboneError: No such network; similar names are proposed.
+    """
+    library, _, plain = name.rpartition(":")
+    plain = ALIASES.get(plain, plain)
+    architecture, tag = split_model_name_tag(plain)
+    if library in {"", "timm"} and timm.is_model(architecture):
+        if tag and plain not in list_pretrained():
+            raise UnknownBackboneError(_unknown(name, list_pretrained()))
+        return NetworkName("timm", architecture, tag)
+    if library in {"", "torchvision"} and plain in _torchvision_names():
+        return NetworkName("torchvision", plain)
+    raise UnknownBackboneError(_unknown(name, [*timm.list_models(), *_torchvision_names(), *ALIASES]))
+
+
+def _torchvision_names() -> list[str]:
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name.rpartition(":")[2], known, n=3, cutoff=0.6)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "timm.list_models() lists the names."
+    return f"No network is called {name!r}. {hint}"
+
+
+def build_network(name: NetworkName, *, classes: int | None = None, size: int | None = None) -> nn.Module:
+    """The network with random weights, in evaluation mode.
+
+    Args:
+        name: From `parse_name`.
+        classes: Width of its head; None for the library's own.
+        size: Side of the input in pixels; None for the library's own.
+
+    Returns:
+        The network.
+    """
+    with _size_errors_explained(name, size):
+        if name.library == "timm":
+            network = timm.create_model(str(name), pretrained=False, **timm_arguments(name, classes, size))
+        else:
+            network = torchvision.models.get_model(
+                name.architecture, weights=None, **_torchvision_arguments(name, classes, size)
+            )
+            _drop_activation_after_head(network)
+    return cast("nn.Module", network.eval())
+
+
+def timm_arguments(name: NetworkName, classes: int | None, size: int | None) -> dict[str, Any]:
+    """Arguments for timm.create_model; networks of fixed size are told the size, others take any.
+
+    A network that timm publishes without a classifier gets one of ImageNet's width.
+    """
+    settings = timm.get_pretrained_cfg(str(name))
+    arguments: dict[str, Any] = {}
+    if settings is not None and settings.fixed_input_size and size not in {None, settings.input_size[-1]}:
+        arguments["img_size"] = size
+    if classes is not None:
+        arguments["num_classes"] = classes
+    elif settings is not None and not settings.num_classes:
+        arguments["num_classes"] = IMAGENET_CLASSES
+    return arguments
+
+
+def _torchvision_arguments(name: NetworkName, classes: int | None, size: int | None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"num_classes": classes or IMAGENET_CLASSES}
+    if name.architecture.startswith("vit_") and size is not None:
+        arguments["image_size"] = size
+    if name.architecture in {"googlenet", "inception_v3"}:
+        arguments |= {"init_weights": True, "aux_logits": True}
+    return arguments
+
+
+def _drop_activation_after_head(network: nn.Module) -> None:
+    """SqueezeNet rectifies its logits; without that they are affine in the pooled codes, as a classifier's must be."""
+    if isinstance(network, torchvision.models.SqueezeNet):
+        network.classifier[2] = nn.Identity()
+
+
+@contextlib.contextmanager
+def _size_errors_explained(name: NetworkName, size: int | None) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if size is None:
+            raise
+        msg = f"{name} does not accept images of {size} pixels ({error}). Leave the size out or choose another."
+        raise PlanError(msg) from error
+
+
+def preprocessing(name: NetworkName, network: nn.Module, size: int | None) -> Preprocessing:
+    """What the network's images went through when its weights were learned.
+
+    Args:
+        name: From `parse_name`.
+        network: Built with that name.
+        size: Replaces the library's size; the crop's fraction stays.
+
+    Returns:
+        Size, crop, interpolation, mean and std.
+    """
+    if name.library == "torchvision":
+        return _torchvision_preprocessing(name, size)
+    found = resolve_model_data_config(network)
+    lite = name.architecture.startswith("tf_efficientnet_lite")
+    return Preprocessing(
+        size=size or int(found["input_size"][-1]),
+        crop_pct=float(found["crop_pct"]),
+        crop_mode=str(found["crop_mode"]),
+        interpolation=str(found["interpolation"]),
+        mean=_three(LITE_MEAN if lite else found["mean"]),
+        std=_three(LITE_STD if lite else found["std"]),
+    )
+
+
+def _torchvision_preprocessing(name: NetworkName, size: int | None) -> Preprocessing:
+    preset = torchvision.models.get_model_weights(name.architecture).DEFAULT.transforms()
+    crop, resize = int(preset.crop_size[0]), int(preset.resize_size[0])
+    return Preprocessing(
+        size=size or crop,
+        crop_pct=crop / resize,
+        crop_mode="center",
+        interpolation=str(preset.interpolation.value),
+        mean=_three(preset.mean),
+        std=_three(preset.std),
+    )
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+def licence_of(name: NetworkName) -> str:
+    """Licence of the weights that the library publishes; ``unknown`` if it does not say."""
+    if name.library != "timm":
+        return "unknown"
+    settings = timm.get_pretrained_cfg(str(name))
+    return (settings.license if settings is not None else None) or "unknown"
+
+
+def seeded_network(name: NetworkName, *, classes: int, size: int, seed: int) -> nn.Module:
+    """Like `build_network`, with weights drawn from `seed`; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed % 2**63)
+        return build_network(name, classes=classes, size=size)

