@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""The command line: thin twins over the functions that Python programs call."""

@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""Tables and pages made from run records alone: no network, no image, no torch."""

@@ -1,0 +1,194 @@
+"""The model card: what a delivered model is, what was measured of it, and whose weights it came from.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993); the front matter is the Hugging Face Hub's.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unfreeze.core.records import ImageCounts, Outcome
+
+CLASSES_NAMED = 200  # more would bury the rest; config.json has them all
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+
+_LOADING = {
+    "timm": """```python
+import timm
+import torch
+from PIL import Image
+
+model = timm.create_model("local-dir:PATH", pretrained=True).eval()  # PATH is this folder
+data = timm.data.resolve_model_data_config(model)
+transform = timm.data.create_transform(**data, is_training=False)
+with torch.no_grad():
+    scores = model(transform(Image.open("photo.jpg").convert("RGB"))[None])
+print(model.pretrained_cfg["label_names"][scores.argmax().item()])
+```""",
+    "other": """```python
+from unfreeze import load_model
+
+model, class_names = load_model("PATH")  # PATH is this folder
+```""",
+}
+
+
+def model_card(
+    *,
+    title: str,
+    outcome: Outcome,
+    network: Mapping[str, Any],
+    classes: Sequence[str],
+    images: ImageCounts,
+    test_size: int,
+    measured: Sequence[str],
+) -> str:
+    """The README.md of a delivered model.
+
+    Args:
+        title: What the model is, in a few words.
+        outcome: The strategy that gave it, with what was measured.
+        network: The card of the source network, as plain data.
+        classes: Class names, in the order of the class indices.
+        images: Where every file went.
+        test_size: On how many images it was measured.
+        measured: Sentences on how it was measured.
+
+    Returns:
+        Markdown with YAML front matter.
+    """
+    sections = [
+        _front_matter(network),
+        f"# {escaped(title)}",
+        "An image classifier that unfreeze made from a pretrained network.",
+        "## What was trained\n\n" + _training(outcome, network),
+        "## On what\n\n" + _data(classes, images, test_size),
+        "## What was measured\n\n" + _measurement(outcome, test_size, measured),
+        "## The source network\n\n" + _source(outcome, network),
+        "## Preprocessing\n\n" + _preprocessing(network),
+        "## How to load it\n\n" + _LOADING["timm" if network.get("library") == "timm" else "other"],
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def escaped(text: str) -> str:
+    """A stranger's name inside Markdown: no markup, no control or invisible characters, one line."""
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text)
+    return _MARKUP.sub(r"\\\1", visible).replace("&", "&amp;")
+
+
+def licence_id(licence: str) -> str:
+    """The Hub's identifier of a licence, for example ``apache-2.0``; ``unknown`` if there is none."""
+    return re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-") or "unknown"
+
+
+def _front_matter(network: Mapping[str, Any]) -> str:
+    timm = network.get("library") == "timm"
+    fields = {
+        "license": licence_id(str(network.get("licence", ""))),
+        "library_name": "timm" if timm else "unfreeze",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "transfer-learning", "unfreeze", *(["timm"] if timm else [])],
+    }
+    # JSON is YAML, and quotes what has to be quoted.
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in fields.items()), "---"])
+
+
+def _training(outcome: Outcome, network: Mapping[str, Any]) -> str:
+    lines = [f"- strategy: {escaped(outcome.name)}", f"- trained: {escaped(outcome.trained)}"]
+    if outcome.status != "done":
+        lines.append(f"- {escaped(outcome.status)}: {escaped(outcome.note)}")
+    lines += [
+        f"- {name}: {escaped(_plain_value(value))}" for name, value in outcome.settings.items() if _is_short(value)
+    ]
+    if outcome.audit is not None:
+        held = "held" if outcome.audit.passed else "DID NOT HOLD"
+        lines.append(
+            f"- the audit of the freezing {held}: {outcome.audit.frozen_tensors:,} frozen tensors hashed before and after"
+        )
+    blocks = ", ".join(f"`{block}`" for block in network.get("blocks", ()))
+    return "\n".join([*lines, "", f"Blocks of the network, from the pixels on: {blocks}"])
+
+
+def _is_short(value: Any) -> bool:
+    return not isinstance(value, Mapping) and len(_plain_value(value)) <= 120
+
+
+def _plain_value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
+    named = [f"{index}. {escaped(name)}" for index, name in enumerate(classes[:CLASSES_NAMED])]
+    more = [f"and {len(classes) - CLASSES_NAMED:,} more, named in config.json"] if len(classes) > CLASSES_NAMED else []
+    return "\n".join(
+        [
+            f"{images.used:,} images, of which {test_size:,} only reported. {images.found:,} files were found, "
+            f"{images.set_aside:,} set aside as unusable, {images.duplicates_removed:,} removed as duplicates.",
+            "",
+            f"{len(classes):,} classes, by index:",
+            "",
+            *named,
+            *more,
+        ]
+    )
+
+
+def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> str:
+    lines = [*map(str, measured)]
+    if outcome.accuracy is None:
+        return "\n".join([*lines, "Nothing was measured."])
+    rows = [("accuracy", f"{100 * outcome.accuracy:.1f} %")]
+    if outcome.interval is not None:
+        rows.append(("95 % interval", f"{100 * outcome.interval.low:.1f} to {100 * outcome.interval.high:.1f} %"))
+    if outcome.balanced_accuracy is not None:
+        rows.append(("balanced accuracy", f"{100 * outcome.balanced_accuracy:.1f} %"))
+    if outcome.log_loss is not None:
+        rows.append(("log loss", f"{outcome.log_loss:.3f} nats"))
+    if outcome.selection_accuracy is not None:
+        rows.append(("accuracy on held-out folds of the training part", f"{100 * outcome.selection_accuracy:.1f} %"))
+    rows.append(("test images", f"{test_size:,}"))
+    table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+    limits = (
+        "The interval holds for this trained model on images like the test images; another training set was not tried."
+    )
+    return "\n".join([*table, "", *lines, limits])
+
+
+def _source(outcome: Outcome, network: Mapping[str, Any]) -> str:
+    licence = str(network.get("licence") or "unknown")
+    if outcome.kind == "scratch":
+        origin = "Its architecture alone was used: the weights were random before training."
+    else:
+        origin = f"Its weights came from: {escaped(str(network.get('source', 'unknown')))}."
+    notice = (
+        "The licence of the source weights is unknown: find it out before this model is passed on."
+        if licence == "unknown"
+        else f"The source weights are under {escaped(licence)}; this model is derived from them."
+    )
+    return "\n".join(
+        [
+            f"- network: `{network.get('name', 'unknown')}` ({network.get('parameters', 0):,} parameters)",
+            f"- {origin}",
+            f"- {notice}" if outcome.kind != "scratch" else "- No licence of source weights applies.",
+            f"- sha256 of the source weights: `{network.get('weights_sha256', 'unknown')}`",
+        ]
+    )
+
+
+def _preprocessing(network: Mapping[str, Any]) -> str:
+    size, crop = network.get("size"), network.get("crop_pct", 1.0)
+    return "\n".join(
+        [
+            f"- RGB, {size} x {size} pixels, {network.get('crop_mode', 'center')} crop of {100 * float(crop or 1):.1f} %, "
+            f"{network.get('interpolation', 'bicubic')} interpolation",
+            f"- values from 0 to 1, mean {_triple(network.get('mean'))}, std {_triple(network.get('std'))}",
+        ]
+    )
+
+
+def _triple(values: Any) -> str:
+    return ", ".join(f"{value:.6g}" for value in values) if values else "unknown"

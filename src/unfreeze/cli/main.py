@@ -1,0 +1,178 @@
+"""The command ``unfreeze``: its commands, and what becomes of an error.
+
+Nothing heavy is imported here or at the top of a command's module: torch alone takes seconds, and help has to be there
+at once. So every command imports what it needs in its own body, which is the one place where this project does that.
+"""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unfreeze import __version__
+from unfreeze.cli import manual
+from unfreeze.cli.codes import codes
+from unfreeze.cli.inspect import inspect
+from unfreeze.cli.output import ReaderGoneError
+from unfreeze.cli.predict import predict
+from unfreeze.cli.probe import probe
+from unfreeze.cli.run import run
+from unfreeze.cli.sample import sample
+from unfreeze.cli.tune import tune
+from unfreeze.cli.version import version
+from unfreeze.core.errors import DiskFullError, UnfreezeError
+from unfreeze.report.wording import printable
+
+INTERRUPTED = 130
+READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
+TRACEBACK_VARIABLE = "UNFREEZE_TRACEBACK"
+
+# Without rich_markup_mode and pretty exceptions, typer does not import rich.
+app = typer.Typer(
+    name="unfreeze",
+    help=manual.formatted(manual.UNFREEZE),
+    epilog="unfreeze COMMAND --help is the manual page of a command.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    show_traceback: Annotated[
+        bool, typer.Option("--traceback", help=f"Show where an error came from; so does {TRACEBACK_VARIABLE}=1.")
+    ] = False,
+) -> None:
+    """Options that stand before the command; `main` reads --traceback itself, so that it may stand anywhere."""
+
+
+def _add(name: str, command: Callable[..., None], page: str) -> None:
+    app.command(name, help=manual.formatted(page), short_help=page.strip().splitlines()[0])(command)
+
+
+_add("run", run, manual.RUN)
+_add("inspect", inspect, manual.INSPECT)
+_add("codes", codes, manual.CODES)
+_add("probe", probe, manual.PROBE)
+_add("tune", tune, manual.TUNE)
+_add("predict", predict, manual.PREDICT)
+_add("sample", sample, manual.SAMPLE)
+_add("version", version, manual.VERSION)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Args:
+        arguments: What stands behind ``unfreeze``; those of the process if None.
+
+    Raises:
+        SystemExit: Always, with the exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    wants_traceback = "--traceback" in given or os.environ.get(TRACEBACK_VARIABLE, "") not in {"", "0"}
+    sys.exit(exit_code_of([part for part in given if part != "--traceback"], show_traceback=wants_traceback))
+
+
+def exit_code_of(arguments: Sequence[str], *, show_traceback: bool = False) -> int:
+    """Run one command; an error becomes one sentence on standard error and an exit code.
+
+    Args:
+        arguments: What stands behind ``unfreeze``.
+        show_traceback: Whether to print where an error came from.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = app(list(arguments), prog_name="unfreeze", standalone_mode=False)
+        sys.stdout.flush()
+    except (BrokenPipeError, ReaderGoneError) as error:
+        return _reader_gone(error, show_traceback=show_traceback)
+    except KeyboardInterrupt as error:
+        return _explained(error, "interrupted.", INTERRUPTED, show_traceback=show_traceback)
+    except UnfreezeError as error:
+        return _explained(error, str(error), error.exit_code, show_traceback=show_traceback)
+    except Exception as error:
+        return _other(error, show_traceback=show_traceback)
+    return code if isinstance(code, int) else 0
+
+
+def _other(error: Exception, *, show_traceback: bool) -> int:
+    """Usage errors, a full disk that nobody named, and our own faults."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(error), err=True)
+        return 2
+    if type(error).__name__ == "Abort":
+        return _explained(error, "interrupted.", INTERRUPTED, show_traceback=show_traceback)
+    usage = getattr(error, "format_message", None)  # typer carries click inside itself or not, by its version
+    if callable(usage):
+        return _explained(error, _usage_sentence(usage()), 2, show_traceback=show_traceback)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        text = "The disk is full. What was finished before is safe; free some space and run again."
+        return _explained(error, text, DiskFullError.exit_code, show_traceback=show_traceback)
+    return _fault(error, show_traceback=show_traceback)
+
+
+def _usage_sentence(text: str) -> str:
+    joined = " ".join(text.split())
+    return f"{joined.rstrip('.')}. See unfreeze --help."
+
+
+def _explained(error: BaseException, text: str, code: int, *, show_traceback: bool) -> int:
+    if show_traceback:
+        traceback.print_exception(error)
+    # Lines after the first are indented, so that no name can pretend to be a line of ours.
+    lines = [printable(line) for line in (text.strip() or type(error).__name__).split("\n")]
+    print("unfreeze: " + "\n  ".join(lines), file=sys.stderr)
+    return code
+
+
+def _fault(error: Exception, *, show_traceback: bool) -> int:
+    summary = printable(f"{type(error).__name__}: {error}".splitlines()[0])
+    if show_traceback:
+        return _explained(error, f"this is a fault of unfreeze, please report it ({summary}).", 1, show_traceback=True)
+    text = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace")
+    try:
+        handle, name = tempfile.mkstemp(prefix="unfreeze-fault-", suffix=".txt")
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+    except OSError:
+        return _explained(error, f"this is a fault of unfreeze, please report it ({summary}).", 1, show_traceback=True)
+    sentence = f"this is a fault of unfreeze, please report it ({summary}); the traceback was written to {Path(name)}."
+    return _explained(error, sentence, 1, show_traceback=False)
+
+
+def _reader_gone(error: Exception, *, show_traceback: bool) -> int:
+    """Standard output was closed by its reader: nothing is wrong. A pipe of ours that broke is a fault, though."""
+    if isinstance(error, BrokenPipeError) and not _stdout_is_broken():
+        return _fault(error, show_traceback=show_traceback)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains when it flushes at its end
+    return READER_GONE
+
+
+def _stdout_is_broken() -> bool:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False

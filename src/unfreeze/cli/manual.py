@@ -1,0 +1,185 @@
+"""The manual pages: what ``unfreeze --help`` and ``unfreeze COMMAND --help`` say.
+
+Plain text, since a page set in panels and colours would need rich, whose import takes longer than the page may.
+"""
+
+import textwrap
+
+EXIT_CODES = """
+Exit codes:
+
+  0    done
+  1    a fault of unfreeze
+  2    something in the input or the options has to be changed
+  3    too many files cannot be used
+  4    the disk is full
+  130  interrupted
+"""
+
+_SOURCE = """
+SOURCE is one of
+
+  a folder of class folders           photos/cat/1.jpg
+  the same below train/, test/, val/  photos/train/cat/1.jpg
+  a CSV or Parquet list               columns path,label[,split][,group]
+
+A test part reports, a val part selects; where none is given, a stratified
+part is split off. Images of one group (a subject, a tile) stay on one side.
+JPEG, PNG, WebP, GIF, BMP and TIFF are read, HEIC too with unfreeze[heif].
+"""
+
+_JSON = """
+With --json, standard output is exactly one JSON document; everything else
+goes to standard error.
+"""
+
+UNFREEZE = """
+How far should a pretrained network be unfrozen on your photos?
+
+unfreeze trains the classifier, and says what each step gained, how sure that
+is, and what it cost. Most of the time all you need is
+
+  unfreeze run photos/
+"""
+
+RUN = f"""
+Train a classifier on a folder of photos and say how far to unfreeze.
+
+Reads the images' codes at every tap of a pretrained network, fits linear
+classifiers on them (the depth curve), trains the head alone, then the last
+blocks too, then the whole network, picks a strategy by folds of the training
+part, and only then reads the test part, once.
+{_SOURCE}
+It prints one table and a verdict, and writes a folder that holds run.json
+(everything that was measured), report.html, and model/ (the picked strategy,
+which timm loads without unfreeze). It is never overwritten.
+
+What does not fit the budget is shortened or left out, and the table says so.
+Ctrl-C stops and keeps what there is; a second one ends at once. Running
+again reuses all codes.
+{_JSON}
+Examples:
+
+  unfreeze run photos/
+  unfreeze run photos/ --budget 1h --unfreeze 4 --scratch
+  unfreeze run list.csv --backbone resnet50 --out runs/resnet50
+  unfreeze run photos/ --seed 1 --json > run.json
+{EXIT_CODES}"""
+
+INSPECT = f"""
+Say what is in a folder of photos, without training anything.
+
+Decodes every file and prints the counts, the classes, the sizes, what cannot
+be used and why, the exact duplicates, and how the images are split. Writes
+nothing.
+{_SOURCE}{_JSON}
+Examples:
+
+  unfreeze inspect photos/
+  unfreeze inspect photos/ --json | jq .set_aside
+{EXIT_CODES}"""
+
+CODES = f"""
+Write the images' codes at every tap of a network to a file.
+
+Codes are what a frozen network makes of an image: pooled activations, one
+vector per image and tap. All taps are read in one pass, and what was computed
+before is reused.
+{_SOURCE}
+What is written depends on the name given by --out:
+
+  NAME.parquet  columns path, label, split, and a list of floats per tap
+  NAME.npy      NAME.TAP.npy per tap (or NAME.npy alone with --tap), float32
+                with a row per image, and NAME.csv, which names the rows
+  a folder      codes.parquet in it
+
+Files that exist are not overwritten. The split column is the one that is
+given, else the one that unfreeze run would make with the same --seed.
+{_JSON}
+Examples:
+
+  unfreeze codes photos/ --out codes.parquet
+  unfreeze codes photos/ --out last.npy --tap last
+  unfreeze codes photos/ --backbone resnet50 --out codes/
+{EXIT_CODES}"""
+
+PROBE = f"""
+Fit linear classifiers on the codes at every tap: the depth curve.
+
+At each tap a softmax classifier and a linear SVM are fitted on the training
+part, with their regularisation chosen by cross-validation inside it, and
+measured on the test part. Where the curve peaks before the last tap, your
+images are unlike those the network was trained on. Writes nothing but the
+store of codes.
+{_SOURCE}{_JSON}
+Examples:
+
+  unfreeze probe photos/
+  unfreeze probe photos/ --loss softmax --tap blocks.4
+{EXIT_CODES}"""
+
+TUNE = f"""
+Train one strategy and write the model.
+
+  --unfreeze head  the head alone, on the frozen network
+  --unfreeze 2     the last two blocks and the head
+  --unfreeze all   the whole network, earlier layers at lower rates
+
+Trains on the training part, reports on the test part, and writes a folder
+that timm.create_model("local-dir:PATH", pretrained=True) loads without
+unfreeze, with a model card.
+{_SOURCE}{_JSON}
+Examples:
+
+  unfreeze tune photos/ --unfreeze head --out model/
+  unfreeze tune photos/ --unfreeze all --budget 1h --out model/
+  unfreeze tune photos/ --unfreeze all --scratch --epochs 30 --out model/
+{EXIT_CODES}"""
+
+PREDICT = f"""
+Name the class of images with a model that unfreeze has written.
+
+MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
+files, and folders that are searched for images. Prints a table with the path,
+the label and its probability; images that cannot be read are named on
+standard error. Writes nothing.
+{_JSON}
+Examples:
+
+  unfreeze predict unfreeze-runs/photos-1/model new/*.jpg
+  unfreeze predict model/ inbox/ --top 3 --json
+{EXIT_CODES}"""
+
+SAMPLE = f"""
+Write a sample data set as class folders.
+
+digits (1,797 handwritten digits, 8 x 8 pixels) needs no internet; others,
+such as Flowers102, OxfordIIITPet, DTD, EuroSAT, FGVCAircraft, Food101 and
+CIFAR10, are downloaded by torchvision. DIR must not exist, or be empty.
+{_JSON}
+Examples:
+
+  unfreeze sample digits photos/
+  unfreeze sample EuroSAT eurosat/
+{EXIT_CODES}"""
+
+VERSION = f"""
+Print the versions of unfreeze, Python and the libraries that move numbers.
+{_JSON}
+Example:
+
+  unfreeze version --json
+{EXIT_CODES}"""
+
+
+def formatted(text: str) -> str:
+    """A page for the formatter of the command line, which would rewrap what is indented.
+
+    Args:
+        text: Paragraphs; those whose first line is indented are kept as they are.
+
+    Returns:
+        The page with every such paragraph marked.
+    """
+    paragraphs = textwrap.dedent(text).strip("\n").split("\n\n")
+    return "\n\n".join(f"\b\n{part}" if part.startswith("  ") else part for part in paragraphs)

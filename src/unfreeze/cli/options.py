@@ -1,0 +1,59 @@
+"""The arguments and options that commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_BACKBONE = "tf_efficientnet_lite0"
+
+
+class Engine(StrEnum):
+    """What runs the frozen layers."""
+
+    auto = "auto"
+    openvino = "openvino"
+    torch = "torch"
+
+
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="SOURCE", help="A folder of class folders, or a .csv or .parquet list.", show_default=False),
+]
+BackboneName = Annotated[
+    str, typer.Option("--backbone", metavar="NAME", help="The pretrained network: any name that timm knows.")
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Its weights, .safetensors or .pth, instead of the bundled or downloaded ones.",
+        show_default=False,
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        metavar="PX",
+        min=16,
+        max=4096,
+        help="Side of the images in pixels, instead of what the network was trained on.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of every random choice.")]
+Budget = Annotated[
+    str, typer.Option("--budget", metavar="TIME", help="What all of it may take: 90s, 15m, 1h30m, or seconds.")
+]
+Scratch = Annotated[bool, typer.Option("--scratch", help="Train the same network from random weights.")]
+MaxBad = Annotated[
+    float,
+    typer.Option(
+        "--max-bad", metavar="FRACTION", min=0.0, max=1.0, help="Largest fraction of files that may be unusable."
+    ),
+]
+EngineName = Annotated[Engine, typer.Option("--engine", help="What runs the frozen layers.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -1,0 +1,97 @@
+"""Where results go: checked before any work, and not left behind empty when the work fails."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from unfreeze.core.errors import OutputError
+from unfreeze.core.files import disk_errors_explained, new_folder
+
+RUNS = Path("unfreeze-runs")
+
+
+def run_name(source: Path) -> str:
+    """A plain folder name for runs on `source`: its own name without what file systems or shells dislike."""
+    resolved = Path(source).expanduser().resolve()
+    stem = resolved.stem if resolved.suffix.lower() in {".csv", ".parquet"} else resolved.name
+    return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
+
+
+def checked_empty(folder: Path) -> None:
+    """Make sure that `folder` may be filled: it is missing or empty.
+
+    Raises:
+        OutputError: There is something in it, or it is no folder.
+    """
+    with disk_errors_explained(folder):
+        if folder.is_symlink() or folder.exists():
+            if not folder.is_dir():
+                msg = f"{folder} is no folder. Choose another place with --out."
+                raise OutputError(msg)
+            if any(folder.iterdir()):
+                msg = f"{folder} is not empty, and results are never overwritten. Choose another place with --out."
+                raise OutputError(msg)
+
+
+@contextlib.contextmanager
+def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
+    """An empty, writable folder for a run; whatever folders were made for it go again if the work leaves it empty.
+
+    Args:
+        source: What the run is on; names the folder if `out` is None.
+        out: What the user asked for.
+
+    Yields:
+        The folder.
+
+    Raises:
+        OutputError: The place cannot be written, or is not empty.
+    """
+    if out is not None:
+        checked_empty(out)
+    before = {folder for folder in [RUNS, *(out.parents if out else ())] if folder.exists()}
+    made_here = out is None or not out.exists()
+    if out is None:
+        folder = new_folder(RUNS, run_name(source))
+    else:
+        with disk_errors_explained(out):
+            out.mkdir(parents=True, exist_ok=True)
+            _check_writable(out)
+        folder = out
+    try:
+        yield folder
+    except BaseException:
+        if made_here:
+            _remove_empty([folder, *(parent for parent in folder.parents if parent not in before and parent != Path())])
+        raise
+
+
+def _check_writable(folder: Path) -> None:
+    probe = folder / ".unfreeze-tmp-writable"
+    probe.write_bytes(b"")
+    probe.unlink()
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()  # refuses a folder that holds anything
+        except OSError:
+            return
+
+
+def checked_new_file(path: Path) -> None:
+    """Make sure, before the work, that a file can be written at `path`.
+
+    Raises:
+        OutputError: It exists already, or its folder cannot be written.
+    """
+    with disk_errors_explained(path):
+        if path.is_symlink() or path.exists():
+            msg = f"{path} exists already and is not overwritten. Remove it or choose another name with --out."
+            raise OutputError(msg)
+        if not path.parent.is_dir():
+            msg = f"There is no folder {path.parent} to write {path.name} into. Make it, or choose another --out."
+            raise OutputError(msg)
+        _check_writable(path.parent)

@@ -1,0 +1,93 @@
+"""Progress on standard error: bars on a terminal, plain lines elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO, final
+
+from unfreeze.core.progress import Advance, Progress
+from unfreeze.report.wording import duration, printable
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@final
+class Lines:
+    """One line when a phase begins to take long, one when it ends; for logs, pipes and continuous integration.
+
+    Args:
+        stream: Where the lines go.
+        clock: Seconds, increasing.
+    """
+
+    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+
+    @contextmanager
+    def phase(self, name: str, *, total: int, unit: str) -> Iterator[Advance]:
+        """Print where the phase stands every ten seconds, and what it took once it is through."""
+        started = last = self._clock()
+        done = 0
+
+        def advance(more: int) -> None:
+            nonlocal done, last
+            done += more
+            now = self._clock()
+            if now - last >= SECONDS_BETWEEN_LINES:
+                last = now
+                self.say(f"{name}: {where(done, total=total, unit=unit, seconds=now - started)}")
+
+        yield advance
+        seconds = self._clock() - started
+        rate = f", {done / seconds:,.1f} {plural(unit)}/s" if seconds >= 0.1 else ""
+        self.say(f"{name}: {done:,} {plural(unit)} in {duration(seconds)}{rate}")
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        with contextlib.suppress(BrokenPipeError, ValueError):  # nobody reads any more: no reason to stop the work
+            self._stream.write(printable(line) + "\n")
+            self._stream.flush()
+
+
+def where(done: int, *, total: int, unit: str, seconds: float) -> str:
+    """Where a phase stands, with rate and time left.
+
+    Args:
+        done: Units done.
+        total: Units in all; 0 when that is not known.
+        unit: Their name.
+        seconds: Since the phase began.
+
+    Returns:
+        For example ``640 of 1,797 images, 64.0 images/s, 18 s left``.
+    """
+    unit = plural(unit)
+    of_all = f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
+    if not done or seconds <= 0:
+        return of_all
+    rate = done / seconds
+    left = f", {duration(max(total - done, 0) / rate)} left" if total else ""
+    return f"{of_all}, {rate:,.1f} {unit}/s{left}"
+
+
+def plural(unit: str) -> str:
+    """The name of several units; layers give it as they like."""
+    return unit if unit.endswith("s") else f"{unit}s"
+
+
+def progress_on(stream: TextIO) -> Progress:
+    """Bars if `stream` is a terminal, else lines."""
+    if stream.isatty():
+        # Bars need rich, whose import costs more than the rest of the command line.
+        from unfreeze.cli.bars import Bars
+
+        return Bars(stream)
+    return Lines(stream)
+
+
+def progress_on_stderr() -> Progress:
+    """Progress for a command."""
+    return progress_on(sys.stderr)

@@ -1,0 +1,112 @@
+"""What `codes`, `probe` and `tune` begin with: the images, inspected and split, and the network."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unfreeze.report.wording import count
+
+if TYPE_CHECKING:
+    from unfreeze.core.progress import Progress
+    from unfreeze.data.decoder_pool import DecoderPool
+    from unfreeze.data.image_set import ImageSet
+    from unfreeze.features.extraction import Codes
+    from unfreeze.zoo.backbones import Backbone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which images and which network."""
+
+    source: Path
+    backbone: str
+    weights: Path | None
+    size: int | None
+    seed: int
+    max_bad: float
+    engine: str
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Seconds by phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Note how long what follows takes."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 3)
+
+
+def split_images(choice: Choice, *, pool: "DecoderPool", progress: "Progress") -> "ImageSet":
+    """Inspect the source and split it; what the user should know is said."""
+    from unfreeze.data.inspection import read_image_set
+    from unfreeze.data.splits import split_image_set
+
+    image_set = read_image_set(choice.source, pool=pool, progress=progress, max_bad=choice.max_bad)
+    for warning in image_set.warnings:
+        progress.say(warning)
+    if image_set.set_aside:
+        progress.say(f"{count(len(image_set.set_aside), 'file')} set aside; unfreeze inspect {choice.source} says why")
+    return split_image_set(image_set, seed=choice.seed)
+
+
+def network(choice: Choice) -> "Backbone":
+    """The network, with its weights."""
+    from unfreeze.zoo.backbones import load_backbone
+
+    return load_backbone(choice.backbone, weights=choice.weights, size=choice.size)
+
+
+def read_all(choice: Choice, *, progress: "Progress", phases: Phases) -> "tuple[ImageSet, Backbone, Codes]":
+    """Images, network and the codes at every tap.
+
+    Args:
+        choice: Which images and which network.
+        progress: Is told of every image.
+        phases: Seconds are noted here.
+
+    Returns:
+        The image set holds only images that have codes, in the order of their rows.
+    """
+    from dataclasses import replace
+
+    from unfreeze.data.decoder_pool import DecoderPool
+    from unfreeze.features.extraction import read_codes
+
+    with DecoderPool() as pool:
+        with phases.timed("inspect"):
+            image_set = split_images(choice, pool=pool, progress=progress)
+        with phases.timed("load network"):
+            backbone = network(choice)
+        with phases.timed("codes"):
+            codes = read_codes(image_set, backbone, pool=pool, progress=progress, engine=choice.engine)
+    by_name = {image.name: image for image in image_set.images}
+    kept = tuple(by_name[name] for name in codes.names)
+    classes = image_set.classes
+    image_set = replace(image_set, images=kept, set_aside=(*image_set.set_aside, *codes.set_aside), class_names=classes)
+    return image_set, backbone, codes
+
+
+def known_tap(tap: str | None, taps: tuple[str, ...]) -> tuple[str, ...]:
+    """The taps to use: all, or the one that the user named (``last`` is the last one).
+
+    Raises:
+        PlanError: There is no tap of this name.
+    """
+    from unfreeze.core.errors import PlanError
+
+    if tap is None:
+        return taps
+    if tap == "last":
+        return taps[-1:]
+    if tap not in taps:
+        msg = f"The network has no tap {tap!r}. Its taps, shallow to deep: {', '.join(taps)}."
+        raise PlanError(msg)
+    return (tap,)
