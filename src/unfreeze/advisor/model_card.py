@@ -1,6 +1,7 @@
 """The model card: what a delivered model is, what was measured of it, and whose weights it came from.
 
-After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993); the front matter is the Hugging Face Hub's.
+After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993); the front matter is
+the Hugging Face Hub's.
 """
 
 import json
@@ -13,7 +14,7 @@ from unfreeze.core.records import ImageCounts, Outcome
 
 CLASSES_NAMED = 200  # more would bury the rest; config.json has them all
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 _LOADING = {
     "timm": """```python
@@ -106,9 +107,8 @@ def _training(outcome: Outcome, network: Mapping[str, Any]) -> str:
     ]
     if outcome.audit is not None:
         held = "held" if outcome.audit.passed else "DID NOT HOLD"
-        lines.append(
-            f"- the audit of the freezing {held}: {outcome.audit.frozen_tensors:,} frozen tensors hashed before and after"
-        )
+        tensors = f"{outcome.audit.frozen_tensors:,} frozen tensors hashed before and after"
+        lines.append(f"- the audit of the freezing {held}: {tensors}")
     blocks = ", ".join(f"`{block}`" for block in network.get("blocks", ()))
     return "\n".join([*lines, "", f"Blocks of the network, from the pixels on: {blocks}"])
 
@@ -180,11 +180,11 @@ def _source(outcome: Outcome, network: Mapping[str, Any]) -> str:
 
 
 def _preprocessing(network: Mapping[str, Any]) -> str:
-    size, crop = network.get("size"), network.get("crop_pct", 1.0)
+    size, crop = network.get("size"), 100 * float(network.get("crop_pct") or 1)
+    mode, interpolation = network.get("crop_mode", "center"), network.get("interpolation", "bicubic")
     return "\n".join(
         [
-            f"- RGB, {size} x {size} pixels, {network.get('crop_mode', 'center')} crop of {100 * float(crop or 1):.1f} %, "
-            f"{network.get('interpolation', 'bicubic')} interpolation",
+            f"- RGB, {size} x {size} pixels, {mode} crop of {crop:.1f} %, {interpolation} interpolation",
             f"- values from 0 to 1, mean {_triple(network.get('mean'))}, std {_triple(network.get('std'))}",
         ]
     )
