@@ -60,16 +60,18 @@ def read_file(path: str | Path) -> bytes:
         raise UnreadableImageError(_OPEN_REASONS.get(error.errno or 0, f"cannot-open: {error.strerror}")) from error
     except ValueError as error:  # a NUL in the name
         raise UnreadableImageError("cannot-open: bad name") from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableImageError("not-a-regular-file")
         if status.st_size > MAX_BYTES:
             raise UnreadableImageError(f"file-too-large {status.st_size:,} > {MAX_BYTES:,} bytes")
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
             return file.read(MAX_BYTES)
-        except OSError as error:
-            raise UnreadableImageError(f"read-error: {error.strerror}") from error
+    except OSError as error:
+        raise UnreadableImageError(f"read-error: {error.strerror}") from error
+    finally:
+        os.close(handle)
 
 
 def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -97,6 +99,8 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         header["reason"] = error.reason
     except MemoryError:
         header["reason"] = "decoder-memory"
+    except Exception as error:  # a mistake of ours must cost one image, not all that wait behind it
+        header["reason"] = f"decoder-error: {type(error).__name__}"
     return header, b""
 
 

@@ -61,8 +61,8 @@ def folds(
         seed: The run's seed.
 
     Returns:
-        For each fold the indices that train and those that are held out, both ascending. A class that lies in two groups
-        or more is in every training side, unless groups make that impossible.
+        For each fold the indices that train and those that are held out, both ascending. A class of two groups
+        or more is in every training side, unless the groups make that impossible.
 
     Raises:
         ImageSetError: All images lie in one group.
