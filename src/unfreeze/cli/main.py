@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -88,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the exit code.
     """
+    if not sys.warnoptions:  # what libraries say to programmers is no news for users; python -W brings it back
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
     given = list(sys.argv[1:] if arguments is None else arguments)
     wants_traceback = "--traceback" in given or os.environ.get(TRACEBACK_VARIABLE, "") not in {"", "0"}
     sys.exit(exit_code_of([part for part in given if part != "--traceback"], show_traceback=wants_traceback))

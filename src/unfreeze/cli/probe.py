@@ -1,5 +1,6 @@
 """``unfreeze probe``: the depth curve."""
 
+import itertools
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from unfreeze.core.records import DepthPoint
     from unfreeze.data.image_set import ImageSet
     from unfreeze.features.extraction import Codes
+    from unfreeze.probes.solver import Loss
 
 FOLDS = 5
 
@@ -40,6 +42,13 @@ class LossChoice(StrEnum):
     softmax = "softmax"
     svm = "svm"
     both = "both"
+
+
+LOSSES: "dict[LossChoice, tuple[Loss, ...]]" = {
+    LossChoice.softmax: ("softmax",),
+    LossChoice.svm: ("svm",),
+    LossChoice.both: ("softmax", "svm"),
+}
 
 
 def probe(
@@ -69,7 +78,7 @@ def probe(
         progress, phases = progress_on_stderr(), Phases()
         image_set, network, found = read_all(choice, progress=progress, phases=phases)
         taps = known_tap(tap, network.card.taps)
-        losses = ("softmax", "svm") if loss is LossChoice.both else (loss.value,)
+        losses = LOSSES[loss]
         with phases.timed("probes"):
             points = depth_curve(image_set, found, taps=taps, losses=losses, seed=seed, progress=progress)
         test = len(image_set.part("test").images)
@@ -99,7 +108,7 @@ def depth_curve(
     found: "Codes",
     *,
     taps: tuple[str, ...],
-    losses: tuple[str, ...],
+    losses: "tuple[Loss, ...]",
     seed: int,
     progress: "Progress",
 ) -> "tuple[DepthPoint, ...]":
@@ -127,22 +136,15 @@ def depth_curve(
     pairs = selection_folds(image_set, seed=seed)
     points = []
     with progress.phase("probes", total=len(taps) * len(losses), unit="probes") as advance:
-        for tap in taps:
-            for loss in losses:
-                codes = found.by_tap[tap]
-                search = search_probe(codes[~test], labels[~test], pairs, loss=loss, class_count=len(image_set.classes))  # type: ignore[arg-type]
-                reached = accuracy(labels[test], search.probe.predict(codes[test]))
-                points.append(
-                    DepthPoint(
-                        tap=tap,
-                        width=int(codes.shape[1]),
-                        loss=loss,
-                        C=search.C,
-                        cv_accuracy=search.cv_accuracy,
-                        accuracy=reached,
-                    )
-                )  # type: ignore[arg-type]
-                advance(1)
+        for tap, loss in itertools.product(taps, losses):
+            codes, width = found.by_tap[tap], found.by_tap[tap].shape[1]
+            search = search_probe(codes[~test], labels[~test], pairs, loss=loss, class_count=len(image_set.classes))
+            right = accuracy(labels[test], search.probe.predict(codes[test]))
+            point = DepthPoint(
+                tap=tap, width=width, loss=loss, C=search.C, cv_accuracy=search.cv_accuracy, accuracy=right
+            )
+            points.append(point)
+            advance(1)
     return tuple(points)
 
 

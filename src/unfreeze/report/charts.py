@@ -126,11 +126,12 @@ def depth_chart(points: Sequence[Mapping[str, Any]]) -> DepthChart | None:
     def down(accuracy: float) -> float:
         return bottom - (bottom - top) * (accuracy - low) / (high - low)
 
+    def mark(point: Mapping[str, Any]) -> Mark:
+        x, y = round(across(point["tap"]), 1), round(down(point["accuracy"]), 1)
+        return Mark(x, y, printable(point["tap"]), _point_text(point))
+
     def curve(loss: str) -> Curve:
-        chosen = [point for point in usable if point["loss"] == loss]
-        marks = tuple(
-            Mark(round(across(p["tap"]), 1), round(down(p["accuracy"]), 1), p["tap"], _point_text(p)) for p in chosen
-        )
+        marks = tuple(mark(point) for point in usable if point["loss"] == loss)
         return Curve(loss, marks, " ".join(f"{mark.x},{mark.y}" for mark in marks))
 
     return DepthChart(
@@ -142,10 +143,8 @@ def depth_chart(points: Sequence[Mapping[str, Any]]) -> DepthChart | None:
 
 
 def _point_text(point: Mapping[str, Any]) -> str:
-    cv = percent(point["cv_accuracy"])
-    return printable(
-        f"{point['loss']} at {point['tap']}: {percent(point['accuracy'])} (cross-validation {cv}, C {point['C']:.3g})"
-    )
+    chosen = f"cross-validation {percent(point['cv_accuracy'])}, C {point['C']:.3g}"
+    return printable(f"{point['loss']} at {point['tap']}: {percent(point['accuracy'])} ({chosen})")
 
 
 def accuracy_chart(document: Mapping[str, Any]) -> AccuracyChart | None:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from unfreeze.core.files import write_bytes
 from unfreeze.report.charts import LEFT, NAMES, RIGHT, WIDTH, accuracy_chart, depth_chart
 from unfreeze.report.table import strategy_rows
-from unfreeze.report.wording import count, duration, percent, percent_range, printable
+from unfreeze.report.wording import count, duration, percent, printable
 
 LISTED = 200  # files that were set aside or removed; run.json names them all
 
@@ -58,9 +58,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters.update(
-        percent=percent, percent_range=percent_range, duration=duration, count=count, shown=_shown
-    )
+    environment.filters.update(percent=percent, duration=duration, count=count, shown=_shown)
     return environment.get_template("report.html.j2")
 
 
