@@ -201,7 +201,8 @@ def _check_classes(image_set: ImageSet, candidates: Candidates) -> None:
     labels = {candidate.label for candidate in candidates.files} | {label for label, _ in candidates.empty_labels}
     _check_names(labels)
     if not image_set.images:
-        msg = f"No image in {image_set.root} can be used{_reasons_of(image_set.set_aside)}."
+        reasons = _reasons_of(image_set.set_aside)
+        msg = f"No image in {image_set.root} can be used{reasons}. Wanted folders with images of each class."
         raise ImageSetError(msg)
     if len(labels) < 2:
         only = next(iter(labels))
