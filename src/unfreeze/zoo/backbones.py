@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import final
 
@@ -17,16 +18,15 @@ from unfreeze.zoo.graph import Block, Cut, find_cuts, pooled, prefix_module, suf
 from unfreeze.zoo.networks import (
     NetworkName,
     Preprocessing,
-    build_network,
     licence_of,
     parse_name,
     preprocessing,
     seeded_network,
 )
 from unfreeze.zoo.weights import (
-    BUNDLED,
     BUNDLED_LICENCE,
     bundled_file,
+    bundled_package,
     download_weights,
     lite_names,
     load_strictly,
@@ -78,11 +78,11 @@ class Backbone:
             raw: Where the tensor itself is wanted too.
 
         Returns:
-            A module from ``[batch, size, size, 3]`` (red, green, blue) to a tuple: the codes at each of `cuts`, then the
-            tensor at each of `raw`.
+            A module from ``[batch, size, size, 3]`` (red, green, blue) to a tuple: the codes at each of `cuts`, then
+            the tensor at each of `raw`.
         """
         read = tuple(self.taps if cuts is None else cuts)
-        return _CodesModule(self.prefix((*read, *raw)), [cut.layout for cut in read], self.card).eval()
+        return _CodesModule(self.prefix((*read, *raw)), [cut.layout for cut in read], self.card)
 
     def with_classes(self, count: int) -> "Backbone":
         """A deep copy whose head is new: `count` outputs, all zero."""
@@ -93,7 +93,7 @@ class Backbone:
             module.set_submodule(self.head, new)
         for owner in (twin.network, twin.network.get_submodule(self.head.rpartition(".")[0])):
             if isinstance(getattr(owner, "num_classes", None), int):
-                owner.num_classes = count
+                setattr(owner, "num_classes", count)  # noqa: B010 - modules type their attributes as tensors
         return twin
 
     def set_head(self, weight: Float[Tensor, "cls code"], bias: Float[Tensor, " cls"]) -> None:
@@ -166,6 +166,7 @@ class _CodesModule(nn.Module):
 
     def __init__(self, prefix: nn.Module, layouts: Sequence[str], card: Card) -> None:
         super().__init__()
+        self.training = False  # not by eval(), which would reach the network's own layers
         self.prefix = prefix
         self.layouts = tuple(layouts)
         self.register_buffer("mean", torch.tensor(card.mean).reshape(1, 3, 1, 1))
@@ -222,7 +223,7 @@ def load_backbone(
         PlanError: The network cannot be cut, or does not accept this size.
     """
     parsed = parse_name(name)
-    network = build_network(parsed, size=size)
+    network = seeded_network(parsed, size=size, seed=0)  # so that loading leaves the global generator alone
     backbone = describe(parsed, network, preprocessing(parsed, network, size), source="random weights", licence="none")
     if weights is not None:
         source, licence = f"file {Path(weights).name}", "unknown"
@@ -233,7 +234,7 @@ def load_backbone(
         source, licence = _package_of(parsed), BUNDLED_LICENCE
         load_strictly(network, lite_names(read_weights(file), network), head=backbone.head, source=source)
     else:
-        found, source = download_weights(parsed, size)
+        found, source = download_weights(parsed, size, head=backbone.head)
         licence = licence_of(parsed)
         load_strictly(network, found, head=backbone.head, source=source)
     card = replace(backbone.card, source=source, licence=licence, weights_sha256=weights_sha256(network.state_dict()))
@@ -241,9 +242,8 @@ def load_backbone(
 
 
 def _package_of(name: NetworkName) -> str:
-    from importlib.metadata import version
-
-    package = BUNDLED[str(name)]
+    package = bundled_package(name)
+    assert package is not None, name  # noqa: S101 - a file was found in it
     return f"package {package} {version(package)}"
 
 

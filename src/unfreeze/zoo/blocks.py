@@ -2,14 +2,15 @@
 
 The chain of cuts splits the network into *steps* (from one cut to the next). A block covers whole steps:
 
-- A module class is a *unit class* if some instance of it branches inside (a shortcut, attention, a concatenation) between
-  two cuts. Every instance of such a class whose input and output are cuts is one block, also where it has no shortcut,
-  and so is a module that stands among them in the network (EfficientNet's first block is of another class).
+- A module class is a *unit class* if some instance of it branches inside (a shortcut, attention, a concatenation)
+  between two cuts. Every instance of such a class whose input and output are cuts is one block, also where it has no
+  shortcut, and so is a module that stands among them in the network (EfficientNet's first block is of another class).
 - Each weighted step outside of units is a block of its own.
 - Steps without weights (norm, activation, pooling) go with the block before them, unless they share more of their
   module path with the block after them, or are dropout or a flattening, which belong to the layer that they feed.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def _steps(traced: Traced, cuts: Sequence[Cut]) -> list[_Step]:
     place = {node.name: i for i, node in enumerate(nodes)}
     owners = _owners(traced.calls)
     steps = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         inside = [node for node in nodes[place[start.node] + 1 : place[end.node] + 1] if is_live(node)]
         steps.append(_step(traced.graph, inside, owners, (start, end)))
     return steps
@@ -287,12 +288,12 @@ def _spread(units: Sequence[_Span], steps: Sequence[_Step]) -> list[_Span]:
         return []
     borders = [
         0,
-        *(_border(a, b, steps) for a, b in zip(spans, spans[1:], strict=False)),
+        *(_border(a, b, steps) for a, b in itertools.pairwise(spans)),
         _end_of_last(spans[-1], steps),
     ]
     return [
         _Span(span.name, first, last - 1, span.unit)
-        for span, first, last in zip(spans, borders, borders[1:], strict=False)
+        for span, first, last in zip(spans, borders[:-1], borders[1:], strict=True)
     ]
 
 

@@ -4,9 +4,9 @@ The graph is a copy of the network's operations, not of its weights: every modul
 submodules, so training a suffix trains the network, and parameter names stay what the library calls them.
 
 Values in a graph are of five kinds: a *tensor* that depends on the image, a *bundle* (tuple or list) of such tensors, a
-*size* (numbers read off a tensor's shape), *static* values (parameters and what is computed from them alone), and what is
-*remade* from static values and sizes. Only tensors and bundles can keep a point from being a cut. Sizes that a suffix needs from before its cut are written anew as
-a linear function of the batch size, measured with two batches of different size.
+*size* (numbers read off a tensor's shape), *static* values (parameters and what is computed from them alone), and what
+is *remade* from static values and sizes. Only tensors and bundles can keep a point from being a cut. Sizes that a
+suffix needs from before its cut are written anew as a linear function of the batch size, measured with two batch sizes.
 """
 
 import inspect
@@ -168,7 +168,7 @@ def no_inplace(network: nn.Module) -> None:
     """Switch off in-place work in every module: it would overwrite the tensor at a cut."""
     for module in network.modules():
         if getattr(module, "inplace", False) is True:
-            module.inplace = False
+            setattr(module, "inplace", False)  # noqa: B010 - modules type their attributes as tensors
 
 
 def trace_network(network: nn.Module, size: int) -> Traced:
@@ -239,7 +239,7 @@ def _drop_inplace(graph: fx.Graph) -> None:
 
 def _function_not_inplace(node: fx.Node) -> None:
     if node.target in _INPLACE_OPERATORS:
-        node.target = _INPLACE_OPERATORS[node.target]  # type: ignore[index]
+        node.target = _INPLACE_OPERATORS[node.target]
         _rename_later_uses(node)
         return
     try:
@@ -494,7 +494,7 @@ def _copy(graph: fx.Graph, node: fx.Node, copies: Mapping[fx.Node, Any]) -> fx.N
     """Like `Graph.node_copy`, but an argument may become a number or a tuple."""
     args = fx.node.map_arg(node.args, copies.__getitem__)
     kwargs = fx.node.map_arg(node.kwargs, copies.__getitem__)
-    copy = graph.create_node(node.op, node.target, args, kwargs, node.name, node.type)  # type: ignore[arg-type]
+    copy = graph.create_node(node.op, node.target, args, kwargs, node.name, node.type)
     copy.meta = dict(node.meta)
     return copy
 
@@ -543,7 +543,9 @@ def _size_from_batch(graph: fx.Graph, start: fx.Node, values: tuple[Any, Any]) -
 def _module(root: fx.GraphModule, graph: fx.Graph, name: str) -> fx.GraphModule:
     graph.lint()
     module = fx.GraphModule(root, graph, name)
-    module.training = root.training
+    for part in module.modules():
+        if part is module or type(part) is nn.Module:  # fx's own containers; shared layers keep their mode
+            part.training = root.training
     return module
 
 

@@ -153,7 +153,8 @@ def _size_errors_explained(name: NetworkName, size: int | None) -> Iterator[None
     except Exception as error:
         if size is None:
             raise
-        msg = f"{name} does not accept images of {size} pixels ({error}). Leave the size out or choose another."
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        msg = f"{name} does not accept images of {size} pixels ({reason}). Leave the size out or choose another."
         raise PlanError(msg) from error
 
 
@@ -208,8 +209,8 @@ def licence_of(name: NetworkName) -> str:
     return (settings.license if settings is not None else None) or "unknown"
 
 
-def seeded_network(name: NetworkName, *, classes: int, size: int, seed: int) -> nn.Module:
+def seeded_network(name: NetworkName, *, classes: int | None = None, size: int | None = None, seed: int) -> nn.Module:
     """Like `build_network`, with weights drawn from `seed`; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed % 2**63)
+        torch.default_generator.manual_seed(seed % 2**63)
         return build_network(name, classes=classes, size=size)

@@ -55,7 +55,7 @@ def weights_sha256(weights: Weights) -> str:
     for name in sorted(weights):
         value = weights[name].detach().cpu().contiguous()
         digest.update(f"{name}\n{value.dtype}\n{tuple(value.shape)}\n".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -85,7 +85,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         )
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
-        msg = f"The weights file {path} cannot be read ({reason}). Give a whole .safetensors file, or one of torch.save that holds only tensors."
+        msg = (
+            f"The weights file {path} cannot be read ({reason}). "
+            "Give a whole .safetensors file, or one of torch.save that holds only tensors."
+        )
         raise WeightsError(msg) from error
     return _plain_weights(found, path)
 
@@ -103,9 +106,14 @@ def _plain_weights(found: Any, path: Path) -> dict[str, Tensor]:
 # --- packages -------------------------------------------------------------------------------------------------------
 
 
+def bundled_package(name: NetworkName) -> str | None:
+    """Package that carries weights of this network, installed or not; they are those that timm tags ``in1k``."""
+    return BUNDLED.get(name.architecture) if name.library == "timm" and name.tag in {"", "in1k"} else None
+
+
 def bundled_file(name: NetworkName) -> Path | None:
     """Weights file inside an installed package, if there is one for this network."""
-    package = BUNDLED.get(str(name))
+    package = bundled_package(name)
     if package is None:
         return None
     try:
@@ -143,12 +151,13 @@ def lite_names(file: Weights, network: nn.Module) -> dict[str, Tensor]:
 # --- downloads ------------------------------------------------------------------------------------------------------
 
 
-def download_weights(name: NetworkName, size: int | None) -> tuple[dict[str, Tensor], str]:
+def download_weights(name: NetworkName, size: int | None, *, head: str) -> tuple[dict[str, Tensor], str]:
     """The weights that the network's library publishes, from its cache or from the internet.
 
     Args:
         name: Of the network.
         size: Side of the input; position embeddings are resampled to it.
+        head: Module name of the classifier, left out where the library publishes none.
 
     Returns:
         Weights and where they came from.
@@ -158,24 +167,31 @@ def download_weights(name: NetworkName, size: int | None) -> tuple[dict[str, Ten
     """
     try:
         with _short_timeouts():
-            return _timm_download(name, size) if name.library == "timm" else _torchvision_download(name)
+            return _timm_download(name, size, head) if name.library == "timm" else _torchvision_download(name)
     except WeightsError:
         raise
     except Exception as error:  # requests, httpx, urllib, the hub and timm each raise their own
         msg = (
-            f"There are no weights for {name} on this machine and they could not be downloaded: connect to the internet, "
-            "give a file with --weights FILE (.safetensors or .pth), or use the default network, whose weights are installed."
+            f"There are no weights for {name} on this machine and they could not be downloaded: "
+            "connect to the internet, give a file with --weights FILE (.safetensors or .pth), "
+            "or use the default network, whose weights are installed."
         )
         raise WeightsError(msg) from error
 
 
-def _timm_download(name: NetworkName, size: int | None) -> tuple[dict[str, Tensor], str]:
+def _timm_download(name: NetworkName, size: int | None, head: str) -> tuple[dict[str, Tensor], str]:
     settings = timm.get_pretrained_cfg(str(name))
     if settings is None or not settings.has_weights:
         msg = f"timm publishes no weights for {name}. Choose another network or give a file with --weights FILE."
         raise WeightsError(msg)
-    network = timm.create_model(str(name), pretrained=True, **timm_arguments(name, None, size))
-    return network.state_dict(), f"timm's download ({settings.hf_hub_id or settings.url})"
+    with torch.random.fork_rng(devices=[]):
+        network = timm.create_model(str(name), pretrained=True, **timm_arguments(name, None, size))
+    found = {
+        key: value
+        for key, value in network.state_dict().items()
+        if settings.num_classes or not key.startswith(f"{head}.")
+    }
+    return found, f"timm's download ({settings.hf_hub_id or settings.url})"
 
 
 def _torchvision_download(name: NetworkName) -> tuple[dict[str, Tensor], str]:
@@ -207,10 +223,8 @@ def _answers(url: str) -> bool:
 
     def ask() -> None:
         with contextlib.suppress(OSError, ValueError):
-            try:
+            with contextlib.suppress(urllib.error.HTTPError):  # an answer too
                 urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER).close()  # noqa: S310 - the hub's own address
-            except urllib.error.HTTPError:
-                pass
             answers.append(True)
 
     asking = threading.Thread(target=ask, daemon=True)
@@ -222,25 +236,26 @@ def _answers(url: str) -> bool:
 # --- checks and loading ---------------------------------------------------------------------------------------------
 
 
-def load_strictly(network: nn.Module, file: Weights, *, head: str, source: str) -> None:
+def load_strictly(network: nn.Module, file: Weights, *, head: str | None, source: str) -> None:
     """Load weights of which every name and shape must agree, the head's excepted.
 
-    A head that is missing, or of another width, keeps the network's initial values.
+    A head that is missing, or of another width, becomes zero.
 
     Args:
         network: Gets the weights.
         file: Tensors by name.
-        head: Module name of the classifier.
+        head: Module name of the classifier; None if it must agree too.
         source: Named in errors.
 
     Raises:
         WeightsError: Names or shapes disagree (both sides are shown), or numbers are not finite.
     """
     model = network.state_dict()
-    fresh = {name for name in model if name.startswith(f"{head}.")}
+    fresh = {name for name in model if head is not None and name.startswith(f"{head}.")}
     kept = {name for name in fresh if name not in file or file[name].shape != model[name].shape}
     if kept:
         kept = fresh  # half a head would be worse than none
+        model |= {name: torch.zeros_like(model[name]) for name in fresh}
     given = {name: value for name, value in file.items() if name not in kept}
     # BatchNorm's counter is missing from files older than PyTorch 0.4.1 and moves no prediction.
     spare = {name for name in model.keys() - given.keys() if name.endswith("num_batches_tracked")}
