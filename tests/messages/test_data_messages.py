@@ -66,7 +66,8 @@ def test_images_without_class_folders(pool: DecoderPool, tmp_path: Path) -> None
     write(tmp_path, "a.png", "b.png")
 
     assert complaint(tmp_path, pool) == (
-        "SOURCE has no class folders with images (2 file(s) beside). Put the images of each class into a folder of its own."
+        "SOURCE has no class folders with images (2 file(s) beside). "
+        "Put the images of each class into a folder of its own."
     )
 
 
@@ -95,7 +96,8 @@ def test_class_with_one_image(pool: DecoderPool, tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
 
     assert complaint(tmp_path, pool) == (
-        "Each class needs at least two usable images, one to learn from and one to measure on, but 2 class(es) have fewer: "
+        "Each class needs at least two usable images, one to learn from and one to measure on, but 2 class(es) "
+        "have fewer: "
         "'b' has 1 (1 set aside: empty-file 1), 'c' has 0. Add images or remove the folder."
     )
 
@@ -153,14 +155,23 @@ def test_list_without_columns(pool: DecoderPool, tmp_path: Path) -> None:
     (tmp_path / "my.csv").write_text("file,class\na.png,b\n")
 
     assert complaint(tmp_path / "my.csv", pool) == (
-        "SOURCE needs a first line with the columns path and label (and, if wanted, split and group); found 'file,class'."
+        "SOURCE needs a first line with the columns path and label (and, if wanted, split and group); "
+        "found 'file,class'."
     )
 
 
 def test_list_with_bad_rows(pool: DecoderPool, tmp_path: Path) -> None:
     """Every kind of bad row is named by its line."""
     write(tmp_path, "a.png", "b.png")
-    rows = ["path,label,split", "a.png,x,train", "a.png,x,train", "b.png,,train", "no.png,y,train", "b.png,y,holdout", "b.png,y"]
+    rows = [
+        "path,label,split",
+        "a.png,x,train",
+        "a.png,x,train",
+        "b.png,,train",
+        "no.png,y,train",
+        "b.png,y,holdout",
+        "b.png,y",
+    ]
     (tmp_path / "my.csv").write_text("\n".join(rows))
 
     assert complaint(tmp_path / "my.csv", pool) == (
@@ -204,7 +215,7 @@ def test_empty_lists(pool: DecoderPool, tmp_path: Path) -> None:
 
 def test_unknown_sample(tmp_path: Path) -> None:
     """A misspelt sample is answered with the nearest name."""
-    with pytest.raises(InputError, match="There is no sample 'flower102'. Did you mean Flowers102\\? Known: digits, "):
+    with pytest.raises(InputError, match=r"There is no sample 'flower102'\. Did you mean Flowers102\? Known: digits, "):
         write_sample("flower102", tmp_path / "new", progress=Silent())
 
 
@@ -212,6 +223,6 @@ def test_sample_never_overwrites(tmp_path: Path) -> None:
     """A folder that holds something stays as it is."""
     (tmp_path / "mine").touch()
 
-    with pytest.raises(OutputError, match="is there already and not empty. Choose a new folder."):
+    with pytest.raises(OutputError, match=r"is there already and not empty\. Choose a new folder\."):
         write_sample("digits", tmp_path, progress=Silent())
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -53,7 +53,8 @@ def test_folds_partition_and_keep_groups(task: tuple[np.ndarray, list[str]], cou
     assert sorted(np.concatenate([held for _, held in made])) == list(range(len(labels)))
     for train, held in made:
         assert sorted([*train, *held]) == list(range(len(labels)))
-        assert len(held) and len(train)
+        assert len(held)
+        assert len(train)
         assert not {groups[place] for place in train} & {groups[place] for place in held} - {""}
 
 
@@ -106,7 +107,7 @@ def test_grouped_folds_are_about_as_even_as_scikit_learns(seed: int) -> None:
 @given(tasks(), SEEDS)
 @settings(max_examples=200, deadline=None)
 def test_split_keeps_groups_and_classes(task: tuple[np.ndarray, list[str]], seed: int) -> None:
-    """A group stays on one side; without groups a class of two images or more is on both sides, within one of its share."""
+    """Groups stay on one side; without groups a class of two images or more is on both, within one of its share."""
     labels, groups = task
     if len({group or place for place, group in enumerate(groups)}) < 2:
         return

@@ -74,7 +74,14 @@ def test_bad_files_cost_only_themselves(pool: DecoderPool, paths: list[Path], tm
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.jpg").write_text("hello")
     (tmp_path / "folder.png").mkdir()
-    mixed = [paths[0], tmp_path / "none.png", tmp_path / "empty.png", tmp_path / "text.jpg", tmp_path / "folder.png", paths[1]]
+    mixed = [
+        paths[0],
+        tmp_path / "none.png",
+        tmp_path / "empty.png",
+        tmp_path / "text.jpg",
+        tmp_path / "folder.png",
+        paths[1],
+    ]
 
     seen = list(pool.squares(mixed, SMALL))
 
@@ -185,7 +192,9 @@ def test_a_decoder_that_dies_is_replaced(paths: list[Path], slow: Path) -> None:
 
 def test_a_decoder_that_cannot_start_says_why(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """If the child cannot even start, that is our fault, not the images', and its complaint is shown."""
-    monkeypatch.setattr(decoder_pool, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": os.devnull})
+    monkeypatch.setattr(
+        decoder_pool, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": os.devnull}
+    )
 
     with DecoderPool(workers=1) as pool, pytest.raises(UnfreezeError, match="could not be started"):
         list(pool.inspect(paths[:1]))

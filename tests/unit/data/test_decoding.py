@@ -44,12 +44,15 @@ def png(colour_type: int, depth: int, width: int, rows: list[bytes], *chunks: tu
 
 
 PHOTO = Image.fromarray(
-    (np.add.outer(np.arange(40) * 3, np.arange(48) * 2)[:, :, None] + np.array([0, 20, 40])).clip(0, 255).astype(np.uint8)
+    (np.add.outer(np.arange(40) * 3, np.arange(48) * 2)[:, :, None] + np.array([0, 20, 40]))
+    .clip(0, 255)
+    .astype(np.uint8)
 )
 
 
 @pytest.mark.parametrize(("kind", "settings", "near"), [
-    ("PNG", {}, 0), ("BMP", {}, 0), ("TIFF", {}, 0), ("TIFF", {"compression": "tiff_lzw"}, 0), ("WEBP", {"lossless": True}, 0),
+    ("PNG", {}, 0), ("BMP", {}, 0), ("TIFF", {}, 0), ("TIFF", {"compression": "tiff_lzw"}, 0),
+    ("WEBP", {"lossless": True}, 0),
     ("JPEG", {"quality": 95}, 12), ("JPEG", {"quality": 95, "progressive": True}, 12), ("AVIF", {"quality": 95}, 16),
     ("MPO", {"quality": 95}, 12),
 ])  # fmt: skip
@@ -97,7 +100,9 @@ def test_transparent_grey_of_few_bits(depth: int, row: bytes, clear: int, wanted
 def test_transparent_colour() -> None:
     """The transparent colour of an RGB PNG shows the background, at 8 and at 16 bits per channel."""
     eight = png(2, 8, 2, [bytes([9, 8, 7, 1, 2, 3])], (b"tRNS", struct.pack(">3H", 9, 8, 7)))
-    sixteen = png(2, 16, 2, [struct.pack(">6H", 9000, 8000, 7000, 257, 514, 771)], (b"tRNS", struct.pack(">3H", 9000, 8000, 7000)))
+    sixteen = png(
+        2, 16, 2, [struct.pack(">6H", 9000, 8000, 7000, 257, 514, 771)], (b"tRNS", struct.pack(">3H", 9000, 8000, 7000))
+    )
 
     for data in (eight, sixteen):
         assert pixels(data)[0].tolist() == [[255, 255, 255], [1, 2, 3]]
@@ -105,7 +110,7 @@ def test_transparent_colour() -> None:
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_opacity_is_laid_on_white(mode: str) -> None:
-    """A half transparent pixel is the mean of its colour and white; a clear one is white whatever colour hides in it."""
+    """A half transparent pixel is the mean of its colour and white; a clear one is white whatever hides in it."""
     image = Image.new("RGBA", (40, 40), (100, 100, 100, 0))
     image.putpixel((1, 0), (100, 100, 100, 128))
     image.putpixel((2, 0), (100, 100, 100, 255))
@@ -158,7 +163,8 @@ def test_cmyk_without_profile() -> None:
 def test_all_orientations_give_one_picture(kind: str) -> None:
     """The eight EXIF orientations of one scene decode to the same upright picture."""
     undo = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_270}  # fmt: skip
+            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+            8: Image.Transpose.ROTATE_270}  # fmt: skip
     upright = np.asarray(PHOTO).astype(int)
     for orientation in range(1, 9):
         stored = PHOTO.transpose(undo[orientation]) if orientation > 1 else PHOTO
@@ -193,7 +199,7 @@ def test_wide_gamut_profile_is_converted() -> None:
 
 
 def _swapped_profile() -> bytes:
-    """sRGB's profile with red and green primaries exchanged and another name: a valid profile that moves colours."""
+    """SRGB's profile with red and green primaries exchanged and another name: a valid profile that moves colours."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, green = data.find(b"rXYZ"), data.find(b"gXYZ")
     data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"
@@ -219,7 +225,8 @@ def test_broken_profile_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(("kind", "note"), [
-    ("GIF", "animated: frame 1 of 3"), ("WEBP", "animated: frame 1 of 3"), ("PNG", "animated: frame 1 of 3"), ("TIFF", "pages: page 1 of 3"),
+    ("GIF", "animated: frame 1 of 3"), ("WEBP", "animated: frame 1 of 3"), ("PNG", "animated: frame 1 of 3"),
+    ("TIFF", "pages: page 1 of 3"),
 ])  # fmt: skip
 def test_first_frame_counts(kind: str, note: str) -> None:
     """Of several frames the first is decoded, and their number is noted."""
@@ -272,14 +279,15 @@ def test_refusals_have_reasons() -> None:
 def test_only_whole_pictures_are_accepted() -> None:
     """A JPEG cut anywhere is refused, or gives the very pixels of the whole file; never an invented rest."""
     data = encoded(PHOTO, "JPEG")
-    whole = pixels(data)
+    whole, refusals = pixels(data), set()
     for length in range(len(data) - 40, len(data)):
         try:
             seen = pixels(data[:length])
         except UnreadableImageError as error:
-            assert error.reason == "truncated"
+            refusals.add(error.reason)
         else:
             assert (seen == whole).all()
+    assert refusals == {"truncated"}
 
 
 @pytest.mark.parametrize("side", [10_100, 14_000, 30_000])

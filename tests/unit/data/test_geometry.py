@@ -7,7 +7,18 @@ from timm.data import create_transform
 
 from unfreeze.data.geometry import Geometry, centre, square
 
-SHAPES = [(256, 256), (500, 375), (375, 500), (17, 23), (23, 17), (224, 1000), (257, 511), (333, 334), (1, 1), (99, 640)]
+SHAPES = [
+    (256, 256),
+    (500, 375),
+    (375, 500),
+    (17, 23),
+    (23, 17),
+    (224, 1000),
+    (257, 511),
+    (333, 334),
+    (1, 1),
+    (99, 640),
+]
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -40,9 +51,7 @@ def timm_pixels(image: Image.Image, geometry: Geometry, crop_pct: float) -> np.n
         (96, 0.875, "bicubic", "squash"),
     ],
 )
-def test_centre_equals_timm(
-    shape: tuple[int, int], size: int, crop_pct: float, interpolation: str, crop: str
-) -> None:
+def test_centre_equals_timm(shape: tuple[int, int], size: int, crop_pct: float, interpolation: str, crop: str) -> None:
     """The centre of the decoded square is, bit for bit, what timm's evaluation shows to the network."""
     geometry = Geometry(size, int(size / crop_pct), interpolation, crop)
     image = noise(*shape)

@@ -65,7 +65,9 @@ def test_class_folders(pool: DecoderPool, tmp_path: Path) -> None:
     assert all(image.path.is_absolute() and len(image.sha256) == 64 for image in seen.images)
 
 
-@pytest.mark.parametrize(("folder", "split"), [("test", "test"), ("val", "val"), ("valid", "val"), ("Validation", "val")])
+@pytest.mark.parametrize(
+    ("folder", "split"), [("test", "test"), ("val", "val"), ("valid", "val"), ("Validation", "val")]
+)
 def test_split_folders(pool: DecoderPool, tmp_path: Path, folder: str, split: str) -> None:
     """Folders of splits give the splits; a list beside them changes nothing and is counted."""
     fill(tmp_path, "train/a", "train/b", f"{folder}/a", f"{folder}/b", count=2)
@@ -150,7 +152,15 @@ def test_pipes_are_skipped(pool: DecoderPool, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_strange_names(pool: DecoderPool, tmp_path: Path) -> None:
     """Names with markup, newlines, spreadsheet formulas or bytes that are no text are read as they are."""
-    strange = [os.fsdecode(b"\xff\xfe.png"), "a\nb.png", "<script>.png", "=cmd|' /C calc'!A0.png", "-rf.png", " .png", "x" * 251 + ".png"]
+    strange = [
+        os.fsdecode(b"\xff\xfe.png"),
+        "a\nb.png",
+        "<script>.png",
+        "=cmd|' /C calc'!A0.png",
+        "-rf.png",
+        " .png",
+        "x" * 251 + ".png",
+    ]
     for name in strange:
         write(tmp_path / "a" / name)
     fill(tmp_path, "b")
@@ -225,10 +235,15 @@ def test_balanced_large_images_need_no_warning(pool: DecoderPool, tmp_path: Path
     assert read(tmp_path, pool).warnings == ()
 
 
-LIST = "path,label,split,group\r\n{0}/0.png,cat,train,x\r\n{0}/1.png,dog,training,\r\n{0}/2.png,cat,Test,y\r\n\r\n{0}/3.png,dog,test,\r\n"
+LIST = (
+    "path,label,split,group\r\n{0}/0.png,cat,train,x\r\n{0}/1.png,dog,training,\r\n"
+    "{0}/2.png,cat,Test,y\r\n\r\n{0}/3.png,dog,test,\r\n"
+)
 
 
-@pytest.mark.parametrize("text", [LIST, "\ufeff" + LIST, LIST.replace(",", ";"), LIST.replace("{0}/0.png", '"{0}/0.png"')])
+@pytest.mark.parametrize(
+    "text", [LIST, "\ufeff" + LIST, LIST.replace(",", ";"), LIST.replace("{0}/0.png", '"{0}/0.png"')]
+)
 def test_csv_lists(pool: DecoderPool, tmp_path: Path, text: str) -> None:
     """A list is read with or without BOM and quotes, with CRLF and empty lines, with commas or semicolons."""
     fill(tmp_path, "all", count=4)
