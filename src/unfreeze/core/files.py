@@ -47,7 +47,15 @@ def disk_errors_explained(path: Path) -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             msg = f"The disk is full: {path} could not be written. What was finished before is safe; free some space and run again."
             raise DiskFullError(msg) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.EISDIR}:
+        if error.errno in {
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.ENOENT,
+            errno.EEXIST,
+            errno.EISDIR,
+        }:
             msg = f"Cannot write {path}: {error.strerror}. Choose another place."
             raise OutputError(msg) from error
         raise

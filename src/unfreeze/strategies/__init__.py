@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""Strategies: how each plan is run and measured on one task, and how one of them is chosen."""

@@ -1,1 +1,1 @@
-"""Placeholder docstring, rewritten by the layer."""
+"""The one training loop, freezing and its audit, schedules, and what the loop is fed with."""

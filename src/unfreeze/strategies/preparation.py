@@ -1,0 +1,93 @@
+"""What comes before the first strategy: codes, rows, and whether mirrored images may train."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from unfreeze.core.progress import Progress
+from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.image_set import ImageSet
+from unfreeze.data.transforms import LIGHT, Augmentation
+from unfreeze.features.engines import compile_prefix
+from unfreeze.features.extraction import read_codes
+from unfreeze.probes.solver import fit_probe
+from unfreeze.strategies.experiment import Experiment, make_task, with_codes_only
+from unfreeze.training.examples import Squares
+from unfreeze.zoo.backbones import Backbone
+
+MIRRORED_IMAGES = 400
+MIRROR_LOSS = 0.05  # an accuracy that falls by more says that left and right carry the label, as in letters
+
+
+def prepare(
+    image_set: ImageSet,
+    source: Backbone,
+    *,
+    pool: DecoderPool,
+    progress: Progress,
+    engine: str = "auto",
+    seed: int = 0,
+    cache: Path | None = None,
+) -> Experiment:
+    """Read the codes and lay out the task.
+
+    Args:
+        image_set: Every image has a split.
+        source: The pretrained network with its own head.
+        pool: Decodes.
+        progress: Is told where the work stands.
+        engine: Of the prefix.
+        seed: The run's seed.
+        cache: Folder of all stores of codes; the user's cache if None.
+
+    Returns:
+        The experiment, with light augmentation.
+    """
+    codes = read_codes(image_set, source, pool=pool, progress=progress, engine=engine, cache=cache)
+    task = make_task(with_codes_only(image_set, codes), seed=seed)
+    squares = Squares(task.image_set.images, source.card, pool)
+    return Experiment(
+        task=task, source=source, codes=codes, squares=squares, engine=engine, seed=seed, progress=progress
+    )
+
+
+def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
+    """The experiment with flips off where mirrored images are recognised much worse.
+
+    A softmax on the last codes, fitted on what the first fold learns from, is asked about images that the fold holds
+    out and about the same images mirrored.
+
+    Args:
+        experiment: With codes.
+        C: Regularisation of the softmax.
+
+    Returns:
+        The experiment, its augmentation with or without flips.
+    """
+    task, codes = experiment.task, experiment.codes.last
+    learn, select = task.folds[0]
+    asked = select[:: max(1, len(select) // MIRRORED_IMAGES)]
+    probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
+    plain = float((probe.predict(codes[asked]) == task.labels[asked]).mean())
+    source = experiment.source
+    compiled = compile_prefix(source.codes_module(cuts=source.taps[-1:]), source.card.size, engine=experiment.engine)
+
+    def mirrored() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+        yield from (view[:, ::-1] for view in experiment.pixels.views(asked, epoch=None))
+
+    seen = np.stack([outputs[0] for outputs in compiled.run(mirrored())])
+    lost = plain - float((probe.predict(seen) == task.labels[asked]).mean())
+    flips = lost <= MIRROR_LOSS
+    experiment.progress.say(
+        f"Mirrored images cost the probe {100 * lost:.1f} points on {len(asked)} held-out training images: "
+        f"training {'uses' if flips else 'does without'} flips."
+    )
+    return experiment if flips else replace(experiment, augmentation=without_flips(experiment.augmentation))
+
+
+def without_flips(recipe: Augmentation = LIGHT) -> Augmentation:
+    """The same augmentation, never mirrored."""
+    return replace(recipe, flip=0.0)

@@ -1,0 +1,222 @@
+"""What the loop is fed with: pixels, or what the frozen prefix made of them, remembered.
+
+A part that is frozen up to a cut gives the same activations in every epoch, so they are computed once by the prefix
+engine. With augmentation, a few augmented views of each image are remembered, and each epoch takes one of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import psutil
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from unfreeze.core.errors import ImageSetError
+from unfreeze.core.progress import Progress
+from unfreeze.core.seeding import generator
+from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.geometry import centre
+from unfreeze.data.image_set import Image, SetAside
+from unfreeze.data.transforms import Augmentation, augment
+from unfreeze.features.engines import compile_prefix
+from unfreeze.features.extraction import decoded, geometry_of
+from unfreeze.training.loop import Examples
+from unfreeze.training.precision import training_device
+from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.cards import Card
+from unfreeze.zoo.graph import Cut
+
+MEMORY_SHARE = 0.25  # of what is free, for what is remembered of one cut
+
+
+def fits_in_memory(size: int) -> bool:
+    """Whether `size` bytes may be remembered."""
+    return size <= MEMORY_SHARE * psutil.virtual_memory().available
+
+
+@final
+class Squares:
+    """Decoded squares of images by row; decoded once if they fit in memory, else again in every pass."""
+
+    def __init__(self, images: Sequence[Image], card: Card, pool: DecoderPool) -> None:
+        self._images, self._card, self._pool = images, card, pool
+        self._kept: dict[int, UInt8[np.ndarray, "side side 3"]] = {}
+        self._keeps = fits_in_memory(3 * geometry_of(card).side ** 2 * len(images))
+
+    def read(self, rows: Int[np.ndarray, " row"]) -> Iterator[UInt8[np.ndarray, "side side 3"]]:
+        """Squares of `rows`, in order.
+
+        Raises:
+            ImageSetError: An image that could be read before cannot be read any more.
+        """
+        if self._keeps:
+            missing = np.array(
+                list(dict.fromkeys(row for row in rows.tolist() if row not in self._kept)), dtype=np.int64
+            )
+            fresh = self._decode(missing)
+            for row in rows.tolist():
+                if row not in self._kept:
+                    self._kept[row] = next(fresh)
+                yield self._kept[row]
+        else:
+            yield from self._decode(rows)
+
+    def _decode(self, rows: Int[np.ndarray, " row"]) -> Iterator[UInt8[np.ndarray, "side side 3"]]:
+        failed: list[SetAside] = []
+        for _, square in decoded([self._images[int(row)] for row in rows], self._card, self._pool, failed):
+            if failed:
+                break
+            yield square
+        if failed:
+            msg = (
+                f"{failed[0].name} could be read at the start of the run and cannot be read any more "
+                f"({failed[0].reason}). Leave the images alone while they are in use."
+            )
+            raise ImageSetError(msg)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Normalised pixels [batch, 3, height, width], augmented afresh in every epoch.
+
+    Attributes:
+        squares: Decoded images.
+        card: Size, mean and standard deviation.
+        recipe: Augmentation in an epoch.
+        seed: Every image and epoch has its own stream under it.
+    """
+
+    squares: Squares
+    card: Card
+    recipe: Augmentation
+    seed: int
+
+    def views(self, rows: Int[np.ndarray, " row"], *, epoch: int | None) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+        """Pixels of `rows`: the centre for None, else the augmented view of that epoch."""
+        for row, square in zip(rows, self.squares.read(rows), strict=True):
+            if epoch is None:
+                yield centre(square[None], self.card.size)[0]
+            else:
+                rng = generator(self.seed, "augment", epoch, int(row))
+                yield augment(square, size=self.card.size, recipe=self.recipe, rng=rng)
+
+    def batches(self, rows: Int[np.ndarray, " row"], *, size: int, epoch: int | None) -> Iterator[Tensor]:
+        """Inputs of the whole network."""
+        views = self.views(rows, epoch=epoch)
+        for start in range(0, len(rows), size):
+            pixels = np.stack([next(views) for _ in rows[start : start + size]])
+            yield normalised(torch.from_numpy(pixels).to(training_device()), self.card)
+
+
+def normalised(pixels: UInt8[Tensor, "batch size size 3"], card: Card) -> Float[Tensor, "batch 3 size size"]:
+    """What the network takes, channels last in memory."""
+    mean = torch.tensor(card.mean, device=pixels.device)
+    std = torch.tensor(card.std, device=pixels.device)
+    # A permuted view of [.., size, size, 3] is channels_last already: nothing is copied.
+    return ((pixels.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Through:
+    """What a frozen prefix makes of other examples, computed again in every epoch: for what memory cannot hold."""
+
+    prefix: nn.Module
+    examples: Examples
+
+    def batches(self, rows: Int[np.ndarray, " row"], *, size: int, epoch: int | None) -> Iterator[Tensor]:
+        """Activations at the prefix's cut."""
+        for inputs in self.examples.batches(rows, size=size, epoch=epoch):
+            with torch.no_grad():
+                (activations,) = self.prefix(inputs)
+            yield activations
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """Activations at a cut, remembered.
+
+    Attributes:
+        plain: Of every image, without augmentation.
+        views: Of those that train, augmented; may be empty.
+        position: Index of an image in `views`, -1 for one that never trains.
+    """
+
+    plain: Float[np.ndarray, "image *activation"]
+    views: Float[np.ndarray, "view train *activation"]
+    position: Int[np.ndarray, " image"]
+
+    def batches(self, rows: Int[np.ndarray, " row"], *, size: int, epoch: int | None) -> Iterator[Tensor]:
+        """Activations of `rows`: the plain ones for None, else those of the view whose turn it is."""
+        for start in range(0, len(rows), size):
+            picked = rows[start : start + size]
+            yield torch.from_numpy(self.plain[picked] if epoch is None else self._turn(picked, epoch)).to(
+                training_device()
+            )
+
+    def _turn(self, rows: Int[np.ndarray, " row"], epoch: int) -> Float[np.ndarray, "batch *activation"]:
+        """One of the views or the plain one; neighbours are at different views in the same epoch."""
+        view = (epoch + rows) % (len(self.views) + 1)
+        augmented = view < len(self.views)
+        batch: Float[np.ndarray, batch * activation] = self.plain[rows]
+        batch[augmented] = self.views[view[augmented], self.position[rows[augmented]]]
+        return batch
+
+
+def views_that_fit(cut: Cut, *, images: int, train: int, wanted: int) -> int:
+    """How many augmented views can be remembered beside the plain activations; -1 if not even those."""
+    one = 4 * int(np.prod(cut.shape))
+    return next((n for n in range(wanted, -1, -1) if fits_in_memory(one * (images + n * train))), -1)
+
+
+def remember(
+    backbone: Backbone,
+    cut: Cut,
+    pixels: Pixels,
+    *,
+    images: int,
+    train_rows: Int[np.ndarray, " row"],
+    views: int,
+    engine: str,
+    progress: Progress,
+) -> Remembered | Through:
+    """Run the frozen prefix once over all images, and over augmented views of those that train.
+
+    Args:
+        backbone: The network.
+        cut: Where the frozen part ends.
+        pixels: The images.
+        images: Number of rows.
+        train_rows: Rows that may train.
+        views: Wanted number of augmented views; fewer if memory does not hold them.
+        engine: Of the prefix.
+        progress: Is told of every image.
+
+    Returns:
+        The remembered activations; or, when not even the plain ones fit, examples that compute them again each time.
+    """
+    number = views_that_fit(cut, images=images, train=len(train_rows), wanted=views)
+    if number < 0:
+        progress.say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
+        return Through(backbone.prefix([cut]).to(training_device()).eval(), pixels)
+    if number < views:
+        progress.say(f"Memory holds {number} augmented views of each image, not {views}.")
+    compiled = compile_prefix(backbone.codes_module(cuts=[], raw=[cut]), backbone.card.size, engine=engine)
+    position = np.full(images, -1, dtype=np.int64)
+    position[train_rows] = np.arange(len(train_rows))
+    plain = np.empty((images, *cut.shape), np.float32)
+    stored = np.empty((number, len(train_rows), *cut.shape), np.float32)
+    with progress.phase("activations", total=images + number * len(train_rows), unit="view") as advance:
+        for row, (activation,) in enumerate(compiled.run(pixels.views(np.arange(images), epoch=None))):
+            plain[row] = activation
+            advance(1)
+        for view in range(number):
+            for row, (activation,) in enumerate(compiled.run(pixels.views(train_rows, epoch=view))):
+                stored[view, row] = activation
+                advance(1)
+    return Remembered(plain, stored, position)

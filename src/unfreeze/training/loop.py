@@ -1,0 +1,100 @@
+"""The training loop: one for every plan. It yields, and the caller decides to print, save or stop."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unfreeze.training.plans import Plan
+
+
+class Examples(Protocol):
+    """What the loop is fed with: whatever the learning part of the network takes, for any row of the image set."""
+
+    def batches(self, rows: Int[np.ndarray, " row"], *, size: int, epoch: int | None) -> Iterator[Tensor]:
+        """Inputs of `rows`, `size` at a time and in order; augmented for an `epoch`, plain for None."""
+        ...
+
+
+def make_optimizer(learning: dict[str, nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
+    """Optimiser over exactly the parameters that learn, each at the rate of its rule; vectors are not decayed."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in learning.items():
+        rate = plan.rate_of(name)
+        assert rate is not None, name  # noqa: S101 - our own mistake: `learning` comes from the same plan
+        decay = plan.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    described = [{"params": params, "lr": rate, "weight_decay": decay} for (rate, decay), params in groups.items()]
+    return torch.optim.Adam(described) if plan.optimizer == "adam" else torch.optim.AdamW(described)
+
+
+def rate_factor(step: int, *, steps: int, warmup: float) -> float:
+    """Factor of all rates at `step` of `steps`: a linear rise, then half a cosine down to 0 (Loshchilov & Hutter 2017).
+
+    Example:
+        >>> [round(rate_factor(step, steps=10, warmup=0.2), 2) for step in (0, 1, 2, 6)]
+        [0.5, 1.0, 1.0, 0.5]
+    """
+    rising = max(1, round(warmup * steps)) if warmup else 0
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def train_epochs(
+    model: Callable[[Tensor], Tensor],
+    examples: Examples,
+    labels: Int[np.ndarray, " image"],
+    *,
+    rows: Int[np.ndarray, " row"],
+    optimizer: torch.optim.Optimizer,
+    plan: Plan,
+    rng: np.random.Generator,
+) -> Iterator[float]:
+    """Train and yield the mean loss of every epoch; train/eval mode is the plan's business, set before.
+
+    Args:
+        model: From what `examples` gives to scores [batch, cls].
+        examples: Inputs of the model by row.
+        labels: Class index of every row of the image set.
+        rows: The rows to train on.
+        optimizer: Over what learns; its rates are the highest ones.
+        plan: Epochs, batch size, warm-up, label smoothing.
+        rng: Shuffles.
+
+    Yields:
+        Mean training loss of the epoch.
+    """
+    targets = torch.from_numpy(labels)
+    size = min(plan.batch_size, len(rows))
+    steps = plan.epochs * (len(rows) // size)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: rate_factor(s, steps=steps, warmup=plan.warmup))
+    for epoch in range(plan.epochs):
+        # The rows left over after whole batches are dropped: another shuffle drops others.
+        order = rng.permutation(rows)[: len(rows) // size * size]
+        losses: list[float] = []
+        for number, inputs in enumerate(examples.batches(order, size=size, epoch=epoch)):
+            wanted = targets[order[number * size : (number + 1) * size]].to(inputs.device)
+            scores = model(inputs)
+            loss = nn.functional.cross_entropy(scores.float(), wanted, label_smoothing=plan.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        yield float(np.mean(losses))
+
+
+@torch.inference_mode()
+def scores_of(
+    model: Callable[[Tensor], Tensor], examples: Examples, rows: Int[np.ndarray, " row"], *, size: int = 32
+) -> Float[np.ndarray, "row cls"]:
+    """Scores of `rows`, without augmentation, in batches of one shape; the model must be in evaluation mode."""
+    real = len(rows)
+    padded = np.concatenate([rows, np.repeat(rows[-1:], -real % size)])
+    scores = [model(inputs).float().cpu().numpy() for inputs in examples.batches(padded, size=size, epoch=None)]
+    return np.concatenate(scores)[:real]

@@ -1,0 +1,161 @@
+"""A plan says which parameters learn, at what rate, and how: data for one loop.
+
+Head-only, two blocks, the whole network and from scratch are four plans, not four trainers. A plan's rules must cover
+every parameter of the network (after big_vision's optimiser masks).
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from unfreeze.core.errors import PlanError
+from unfreeze.core.records import Kind
+from unfreeze.data.transforms import LIGHT, NONE, Augmentation
+from unfreeze.training.precision import Precision, fastest_precision
+from unfreeze.zoo.backbones import Backbone
+
+LAYER_DECAY = 0.9  # rate of a block relative to the block above it
+HEAD_STEPS, HEAD_BATCH = 1500, 256  # a convex problem: predictions then equal the softmax probe's
+LABEL_SMOOTHING = 0.1  # Szegedy et al. 2016, arXiv:1512.00567
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Parameters whose full name matches learn at `rate`; None freezes them."""
+
+    pattern: str
+    rate: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How one strategy trains.
+
+    Attributes:
+        kind: head, unfreeze, full or scratch.
+        blocks: Number of blocks that learn; 0 for the head alone, None for the whole network.
+        rules: First match wins; the last should cover everything.
+        optimizer: adam (weight decay is an L2 penalty of the loss) or adamw (decoupled weight decay).
+        weight_decay: Strength of it.
+        epochs: Passes over the training images.
+        batch_size: Images a step.
+        warmup: Fraction of the steps in which the rate rises from 0; after it the rate falls to 0 along a cosine.
+        label_smoothing: Share of the target that is spread over all classes.
+        augmentation: Of the training images.
+        views: Number of remembered augmented views of an image where the prefix is frozen.
+        precision: Of forward passes in training; weights, evaluation and what is delivered are float32.
+        batchnorm: frozen keeps the running statistics of BatchNorm as they came; learning updates them.
+    """
+
+    kind: Kind
+    blocks: int | None
+    rules: tuple[Rule, ...]
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    weight_decay: float = 0.01
+    epochs: int = 20
+    batch_size: int = 32
+    warmup: float = 0.1
+    label_smoothing: float = LABEL_SMOOTHING
+    augmentation: Augmentation = LIGHT
+    views: int = 4
+    precision: Precision = "float32"
+    batchnorm: Literal["frozen", "learning"] = "frozen"
+
+    def rate_of(self, name: str) -> float | None:
+        """Learning rate of the parameter called `name`; None if it is frozen.
+
+        Raises:
+            PlanError: No rule covers it.
+        """
+        for rule in self.rules:
+            if re.fullmatch(rule.pattern, name):
+                return rule.rate
+        patterns = [rule.pattern for rule in self.rules]
+        msg = (
+            f"No rule covers parameter {name!r}; patterns tried: {patterns}. "
+            "End the plan with Rule('.*', None) to freeze the rest."
+        )
+        raise PlanError(msg)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the run record."""
+        return asdict(self)
+
+
+def _exactly(names: Iterable[str]) -> str:
+    return "|".join(re.escape(name) for name in names)
+
+
+def head_plan(backbone: Backbone, *, images: int, penalty: float) -> Plan:
+    """Step one: the head alone, to convergence, without augmentation.
+
+    Args:
+        backbone: The network with its new head.
+        images: How many train; fewer images get more epochs, since the number of steps is what makes it converge.
+        penalty: L2 penalty of the weights on standardised codes; 1 / (C n) is the softmax probe's objective divided
+            by C n (scikit-learn's C, n images).
+    """
+    rules = (Rule(rf"{re.escape(backbone.head)}\..*", 3e-3), Rule(".*", None))
+    return Plan(
+        kind="head",
+        blocks=0,
+        rules=rules,
+        optimizer="adam",
+        weight_decay=penalty,
+        epochs=math.ceil(HEAD_STEPS / max(1, images // HEAD_BATCH)),
+        batch_size=HEAD_BATCH,
+        label_smoothing=0.0,
+        augmentation=NONE,
+        views=0,
+    )
+
+
+def unfreeze_plan(backbone: Backbone, blocks: int, *, epochs: int = 20, rate: float = 1e-3) -> Plan:
+    """Step two: the last `blocks` blocks, what lies between them and the head, and the head; lower blocks slower.
+
+    Raises:
+        PlanError: The network has fewer blocks.
+    """
+    learning = _suffix_parameters(backbone, blocks)
+    return Plan(
+        kind="unfreeze",
+        blocks=blocks,
+        rules=(*_falling_rates(backbone, blocks, rate), Rule(_exactly(learning), rate), Rule(".*", None)),
+        epochs=epochs,
+    )
+
+
+def full_plan(backbone: Backbone, *, epochs: int = 10, rate: float = 5e-4) -> Plan:
+    """The whole network, still starting from the pretrained weights, earlier layers at lower rates."""
+    rules = (*_falling_rates(backbone, len(backbone.blocks), rate), Rule(".*", rate))
+    return Plan(kind="full", blocks=None, rules=rules, epochs=epochs, precision=fastest_precision())
+
+
+def scratch_plan(*, epochs: int = 20, rate: float = 2e-3) -> Plan:
+    """The whole network from random weights; BatchNorm has to learn its statistics."""
+    return Plan(
+        kind="scratch",
+        blocks=None,
+        rules=(Rule(".*", rate),),
+        weight_decay=0.05,
+        epochs=epochs,
+        precision=fastest_precision(),
+        batchnorm="learning",
+    )
+
+
+def _falling_rates(backbone: Backbone, count: int, rate: float) -> tuple[Rule, ...]:
+    """One rule a block, the last one first, each LAYER_DECAY slower than the block above it."""
+    last_first = list(reversed(backbone.blocks))[:count]
+    return tuple(
+        Rule(_exactly(block.parameters), rate * LAYER_DECAY ** (depth + 1))
+        for depth, block in enumerate(last_first)
+        if block.parameters
+    )
+
+
+def _suffix_parameters(backbone: Backbone, blocks: int) -> list[str]:
+    """Names of all parameters after the cut before the last `blocks` blocks."""
+    return [name for name, _ in backbone.suffix(backbone.cut_before_blocks(blocks)).named_parameters()]
