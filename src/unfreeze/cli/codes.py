@@ -22,7 +22,7 @@ from unfreeze.cli.options import (
 from unfreeze.cli.output import result_output
 from unfreeze.cli.places import checked_new_file, fresh_folder
 from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.cli.reading import Choice, Phases, known_tap, read_all
+from unfreeze.cli.reading import Choice, Phases, read_all
 from unfreeze.core.errors import OutputError
 from unfreeze.report.wording import count, duration
 
@@ -89,21 +89,19 @@ def _checked_place(out: Path) -> Callable[[Work], dict[str, Any]]:
 
 def _write_codes(choice: Choice, place: Path, *, tap: str | None) -> dict[str, Any]:
     phases = Phases()
-    image_set, backbone, found = read_all(choice, progress=progress_on_stderr(), phases=phases)
-    taps = known_tap(tap, backbone.card.taps)
-    by_tap = {name: found.by_tap[name] for name in taps}
+    image_set, card, found = read_all(choice, tap=tap, progress=progress_on_stderr(), phases=phases)
     with phases.timed("write"):
         write = write_parquet if place.suffix.lower() == ".parquet" else write_npy
-        files = write(place, image_set, by_tap, one=tap is not None)
+        files = write(place, image_set, found.by_tap, one=tap is not None)
     return {
         "schema": "unfreeze.codes/1",
         "source": str(choice.source),
-        "network": backbone.card.name,
+        "network": card.name,
         "images": len(found.names),
         "computed": found.computed,
         "reused": found.reused,
         "set_aside": [{"name": item.name, "reason": item.reason} for item in image_set.set_aside],
-        "taps": {name: int(values.shape[1]) for name, values in by_tap.items()},
+        "taps": {name: int(values.shape[1]) for name, values in found.by_tap.items()},
         "files": [str(file) for file in files],
         "phases": phases.seconds,
     }

@@ -20,7 +20,7 @@ from unfreeze.cli.options import (
 )
 from unfreeze.cli.output import result_output
 from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.cli.reading import Choice, Phases, known_tap, read_all
+from unfreeze.cli.reading import Choice, Phases, read_all
 from unfreeze.report.wording import count, duration
 
 if TYPE_CHECKING:
@@ -76,16 +76,15 @@ def probe(
         from unfreeze.report.table import depth_table
 
         progress, phases = progress_on_stderr(), Phases()
-        image_set, network, found = read_all(choice, progress=progress, phases=phases)
-        taps = known_tap(tap, network.card.taps)
+        image_set, card, found = read_all(choice, tap=tap, progress=progress, phases=phases)
         losses = LOSSES[loss]
         with phases.timed("probes"):
-            points = depth_curve(image_set, found, taps=taps, losses=losses, seed=seed, progress=progress)
+            points = depth_curve(image_set, found, losses=losses, seed=seed, progress=progress)
         test = len(image_set.part("test").images)
         document: dict[str, Any] = {
             "schema": "unfreeze.probe/1",
             "source": str(source),
-            "network": network.card.name,
+            "network": card.name,
             "images": plain(image_set.counts),
             "classes": list(image_set.classes),
             "train_images": len(image_set.images) - test,
@@ -107,7 +106,6 @@ def depth_curve(
     image_set: "ImageSet",
     found: "Codes",
     *,
-    taps: tuple[str, ...],
     losses: "tuple[Loss, ...]",
     seed: int,
     progress: "Progress",
@@ -116,8 +114,7 @@ def depth_curve(
 
     Args:
         image_set: Split images, in the order of the rows of `found`.
-        found: Their codes.
-        taps: Where to probe.
+        found: Their codes; there is a point for each of their taps.
         losses: softmax, svm or both.
         seed: Of the folds.
         progress: Is told of every probe.
@@ -131,7 +128,7 @@ def depth_curve(
     from unfreeze.metrics.accuracy import accuracy
     from unfreeze.probes.search import search_probe
 
-    labels = image_set.labels()
+    labels, taps = image_set.labels(), tuple(found.by_tap)
     test = np.array([image.split == "test" for image in image_set.images])
     pairs = selection_folds(image_set, seed=seed)
     points = []

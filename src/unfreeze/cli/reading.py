@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unfreeze.data.image_set import ImageSet
     from unfreeze.features.extraction import Codes
     from unfreeze.zoo.backbones import Backbone
+    from unfreeze.zoo.cards import Card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,16 +65,19 @@ def network(choice: Choice) -> "Backbone":
     return load_backbone(choice.backbone, weights=choice.weights, size=choice.size)
 
 
-def read_all(choice: Choice, *, progress: "Progress", phases: Phases) -> "tuple[ImageSet, Backbone, Codes]":
-    """Images, network and the codes at every tap.
+def read_all(
+    choice: Choice, *, tap: str | None, progress: "Progress", phases: Phases
+) -> "tuple[ImageSet, Card, Codes]":
+    """Images, the network's card and the codes.
 
     Args:
         choice: Which images and which network.
+        tap: The only tap that is wanted; None for all.
         progress: Is told of every image.
         phases: Seconds are noted here.
 
     Returns:
-        The image set holds only images that have codes, in the order of their rows.
+        The image set holds only images that have codes, in the order of their rows; the codes only the wanted taps.
     """
     from dataclasses import replace
 
@@ -81,17 +85,18 @@ def read_all(choice: Choice, *, progress: "Progress", phases: Phases) -> "tuple[
     from unfreeze.features.extraction import read_codes
 
     with DecoderPool() as pool:
+        with phases.timed("load network"):  # first, since a mistake in its name should not cost an inspection
+            backbone = network(choice)
+            taps = known_tap(tap, backbone.card.taps)
         with phases.timed("inspect"):
             image_set = split_images(choice, pool=pool, progress=progress)
-        with phases.timed("load network"):
-            backbone = network(choice)
         with phases.timed("codes"):
             codes = read_codes(image_set, backbone, pool=pool, progress=progress, engine=choice.engine)
     by_name = {image.name: image for image in image_set.images}
     kept = tuple(by_name[name] for name in codes.names)
     classes = image_set.classes
     image_set = replace(image_set, images=kept, set_aside=(*image_set.set_aside, *codes.set_aside), class_names=classes)
-    return image_set, backbone, codes
+    return image_set, backbone.card, replace(codes, by_tap={name: codes.by_tap[name] for name in taps})
 
 
 def known_tap(tap: str | None, taps: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from unfreeze.report.wording import percent, percent_range, printable
 WIDTH = 720
 LEFT = 56  # room for the labels of the axis of accuracy
 RIGHT = 16
-NAMES = 190  # room for the names of strategies
+NAMES = 240  # room for the names of strategies
 ROW = 30
 
 

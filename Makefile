@@ -1,0 +1,65 @@
+# Everything is done in .venv, which is made when it is missing. `make help` lists the commands.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Two test processes share the cores; a pool of threads in each would only fight.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+SOURCES := src tests $(wildcard benchmarks docs/*.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test fast lint type layers format docs-check bench check clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
+
+# An editable installation, so that a checkout that was updated runs what it holds.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+setup: $(VENV)/.installed  ## make .venv and install unfreeze
+setup-dev: $(VENV)/.installed-dev  ## the same, with what tests and checks need
+
+demo: setup  ## write the sample digits and find out how far to unfreeze on them (below 10 minutes)
+	@test -e sample/digits || $(BIN)/unfreeze sample digits sample/digits
+	$(BIN)/unfreeze run sample/digits --size 96 --budget 5m
+
+test: setup-dev  ## all tests
+	$(TEST) -n 2
+
+fast: setup-dev  ## all tests but the slow ones
+	$(TEST) -n 2 -m 'not slow'
+
+lint: setup-dev  ## style and format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+type: setup-dev  ## types
+	$(BIN)/mypy
+
+layers: setup-dev  ## imports point downward
+	$(BIN)/lint-imports
+
+format: setup-dev  ## mend style and format
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+docs-check: setup-dev  ## public names, commands and errors are documented, and pasted help is current
+	$(TEST) tests/docs
+
+bench: setup-dev  ## run the benchmarks
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+check: lint type layers test  ## all that .ci/run checks
+
+clean:  ## remove .venv and what tools leave behind
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""What several folders of tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SEEDS = [int(seed) for seed in os.environ.get("UNFREEZE_TEST_SEEDS", "0").split(",")]
+
+PhotoFolder = Callable[..., Path]
+
+
+@pytest.fixture(params=SEEDS, ids=[f"seed{seed}" for seed in SEEDS])
+def seed(request: pytest.FixtureRequest) -> int:
+    """Seed of a random test, printed when it fails; UNFREEZE_TEST_SEEDS=0,1,2 gives more than one."""
+    value: int = request.param
+    print(f"seed {value}")
+    return value
+
+
+@pytest.fixture
+def rng(seed: int) -> np.random.Generator:
+    """Random numbers of this test's seed."""
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the cache of the person who runs it; all tests of one process share one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def noisy_photo(rng: np.random.Generator, *, hue: int, side: int = 40) -> Image.Image:
+    """A photo of one colour channel under noise: classes by `hue` are told apart by any network."""
+    pixels = rng.integers(0, 90, (side, side, 3), dtype=np.uint8)
+    pixels[:, :, hue % 3] += 120
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> PhotoFolder:
+    """Makes a folder of class folders with small photos of noise."""
+
+    def make(*classes: str, count: int = 12, name: str = "photos") -> Path:
+        rng = np.random.default_rng(0)
+        for hue, label in enumerate(classes):
+            (tmp_path / name / label).mkdir(parents=True)
+            for number in range(count):
+                noisy_photo(rng, hue=hue).save(tmp_path / name / label / f"{number:03}.png")
+        return tmp_path / name
+
+    return make

@@ -1,0 +1,35 @@
+"""Times as people type them."""
+
+import pytest
+
+from unfreeze.cli.durations import parse_duration
+from unfreeze.core.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("90", 90),
+        ("1.5h", 5400),
+        ("2h 5m 3s", 7503),
+        ("15MIN", 900),
+        ("0.5", 0.5),
+    ],
+)
+def test_a_time_is_its_sum_in_seconds(text: str, seconds: float) -> None:
+    """Hours, minutes and seconds add up; a plain number is seconds."""
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0m", "-5", "15x", "m", "nan", "inf", "1m1h", "ten"])
+def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
+    """The sentence names the option, what was given, and what would do."""
+    with pytest.raises(InputError) as caught:
+        parse_duration(text)
+
+    assert str(caught.value) == (
+        f"--budget must be a time above zero, such as 90s, 15m, 1h30m or a number of seconds; got {text!r}."
+    )

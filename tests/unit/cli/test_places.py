@@ -1,0 +1,91 @@
+"""Where results go."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unfreeze.cli.places import checked_new_file, fresh_folder, run_name
+from unfreeze.core.errors import OutputError
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("photos", "photos"), ("a/my photos (2)/", "my-photos-2"), ("x/list.csv", "list"), ("köln", "k-ln"), ("猫", "photos"), ("/", "photos"), ("a/.hidden", "hidden")],
+)  # fmt: skip
+def test_a_run_is_named_after_its_source(source: str, name: str) -> None:
+    """The name is the source's own, in letters that every file system and shell takes."""
+    assert run_name(Path(source)) == name
+
+
+def test_runs_are_numbered_and_never_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --out, each run gets the next number."""
+    monkeypatch.chdir(tmp_path)
+
+    with fresh_folder(Path("photos"), None) as first, fresh_folder(Path("photos"), None) as second:
+        assert [first, second] == [Path("unfreeze-runs/photos-1"), Path("unfreeze-runs/photos-2")]
+
+
+@pytest.mark.parametrize("out", [None, "deep/er/out"])
+def test_work_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str | None) -> None:
+    """If nothing was written, all folders that were made for it are gone again."""
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(KeyError), fresh_folder(Path("photos"), None if out is None else Path(out)):
+        raise KeyError
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_work_that_fails_keeps_what_was_written(tmp_path: Path) -> None:
+    """A folder that holds something is never removed."""
+    with pytest.raises(KeyError), fresh_folder(tmp_path, tmp_path / "out") as folder:
+        (folder / "run.json").touch()
+        raise KeyError
+
+    assert (tmp_path / "out" / "run.json").exists()
+
+
+def test_the_users_own_folder_stays(tmp_path: Path) -> None:
+    """An empty folder that was there before is there after a failure."""
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(KeyError), fresh_folder(tmp_path, tmp_path / "out"):
+        raise KeyError
+
+    assert (tmp_path / "out").is_dir()
+
+
+def test_results_are_never_overwritten(tmp_path: Path) -> None:
+    """A folder with something in it and a file are both refused before any work."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").touch()
+
+    with (
+        pytest.raises(OutputError, match="is not empty, and results are never overwritten"),
+        fresh_folder(tmp_path, tmp_path / "full"),
+    ):
+        pytest.fail("must not get here")
+    with pytest.raises(OutputError, match="is no folder"), fresh_folder(tmp_path, tmp_path / "full" / "notes.txt"):
+        pytest.fail("must not get here")
+
+
+def test_a_file_is_checked_before_the_work(tmp_path: Path) -> None:
+    """A file that exists, and one whose folder does not, are refused; else nothing is left behind by the check."""
+    (tmp_path / "codes.parquet").touch()
+
+    with pytest.raises(OutputError, match="exists already"):
+        checked_new_file(tmp_path / "codes.parquet")
+    with pytest.raises(OutputError, match="There is no folder"):
+        checked_new_file(tmp_path / "nowhere" / "codes.parquet")
+    checked_new_file(tmp_path / "new.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["codes.parquet"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A read-only folder gives one sentence before any work."""
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(OutputError, match="Choose another place"), fresh_folder(tmp_path, tmp_path / "out"):
+        pytest.fail("must not get here")
