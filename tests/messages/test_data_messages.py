@@ -145,8 +145,8 @@ def test_too_many_bad_files(pool: DecoderPool, tmp_path: Path) -> None:
     (tmp_path / "b/text.jpg").write_text("hello")
 
     assert complaint(tmp_path, pool, TooManyBadFilesError) == (
-        "3 of 11 files in SOURCE cannot be used (empty-file 2, not-an-image 1; for example a/empty0.png), but at most 1% "
-        "may be. Mend or remove them, or allow more."
+        "3 of 11 files in SOURCE cannot be used (empty-file 2, not-an-image 1; for example a/empty0.png), but "
+        "at most 1% may be. Mend or remove them, or allow more."
     )
 
 

@@ -87,7 +87,8 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     try:
         data = read_file(request["path"])
         if request["geometry"] is not None:
-            geometry = Geometry(**request["geometry"])
+            settings = request["geometry"]
+            geometry = Geometry(**settings | {"background": tuple(settings["background"])})
             pixels = square(decode(data, background=geometry.background).image, geometry).tobytes()
             return header | {"pixels": len(pixels)}, pixels
         header["sha256"] = hashlib.sha256(data).hexdigest()

@@ -60,6 +60,15 @@ def test_squares_come_in_order(pool: DecoderPool, paths: list[Path]) -> None:
         np.testing.assert_array_equal(seen, square(Image.open(path), SMALL))
 
 
+def test_the_background_reaches_the_child(pool: DecoderPool, tmp_path: Path) -> None:
+    """Clear pixels take the colour that the geometry names."""
+    Image.new("RGBA", (40, 40), (9, 9, 9, 0)).save(tmp_path / "clear.png")
+
+    (seen,) = pool.squares([tmp_path / "clear.png"], Geometry(32, 36, background=(1, 2, 3)))
+
+    assert (seen == [1, 2, 3]).all()
+
+
 def test_inspection_says_what_a_file_is(pool: DecoderPool, paths: list[Path]) -> None:
     """Hashes, size and mode are those of the file and its pixels."""
     for path, seen in zip(paths, pool.inspect(paths), strict=True):
@@ -188,6 +197,36 @@ def test_a_decoder_that_dies_is_replaced(paths: list[Path], slow: Path) -> None:
         killer.join()
 
     assert reasons == ["decoder-crash signal 11", "", "", "", "", "", ""]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+def test_ctrl_c_reaches_the_program_and_the_pool_lives_on(paths: list[Path]) -> None:
+    """Ctrl-C in the middle of a stream raises KeyboardInterrupt once, and the pool can be used afterwards."""
+    script = """
+import itertools, pathlib, sys
+from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.geometry import Geometry
+paths = list(map(pathlib.Path, sys.argv[1:]))
+with DecoderPool(workers=2) as pool:
+    try:
+        for number, _ in enumerate(pool.squares(itertools.cycle(paths), Geometry(32, 36))):
+            if number == 50:
+                print("started", flush=True)
+    except KeyboardInterrupt:
+        print([seen.width for seen in pool.inspect(paths[:3])], flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, paths[:5])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "started\n"
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert (out, err, process.returncode) == ("[90, 89, 88]\n", "", 0)
 
 
 def test_a_decoder_that_cannot_start_says_why(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
