@@ -152,10 +152,7 @@ def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> s
         rows.append(("accuracy on held-out folds of the training part", f"{100 * outcome.selection_accuracy:.1f} %"))
     rows.append(("test images", f"{test_size:,}"))
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
-    limits = (
-        "The interval holds for this trained model on images like the test images; another training set was not tried."
-    )
-    return "\n".join([*table, "", *lines, limits])
+    return "\n".join([*table, "", *lines])
 
 
 def _source(outcome: Outcome, network: Mapping[str, Any]) -> str:

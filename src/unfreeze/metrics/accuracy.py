@@ -31,7 +31,7 @@ def accuracy(labels: Int[np.ndarray, " image"], predictions: Int[np.ndarray, " i
     Example:
         >>> accuracy(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]))
         0.75
-    """  # noqa: DOC502 - raised by the check that the metrics share
+    """
     _check_rows(labels, predictions)
     return float(np.mean(np.asarray(labels) == np.asarray(predictions)))
 
@@ -54,7 +54,7 @@ def balanced_accuracy(labels: Int[np.ndarray, " image"], predictions: Int[np.nda
     Example:
         >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
         0.5
-    """  # noqa: DOC502 - raised by the check that the metrics share
+    """
     _check_rows(labels, predictions)
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     _, class_of = np.unique(labels, return_inverse=True)
@@ -81,7 +81,7 @@ def log_loss(labels: Int[np.ndarray, " image"], probabilities: Float[np.ndarray,
     Example:
         >>> round(log_loss(np.array([0, 1]), np.array([[0.5, 0.5], [0.75, 0.25]])), 3)
         1.04
-    """  # noqa: DOC502 - raised by the check that the metrics share
+    """
     _check_rows(labels, probabilities)
     given = probabilities[np.arange(len(labels)), labels]
     floor = np.finfo(probabilities.dtype).eps

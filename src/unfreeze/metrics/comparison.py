@@ -57,7 +57,7 @@ def paired_difference(
 
     Raises:
         InputError: There are no images, or not one group per image.
-    """  # noqa: DOC502 - raised by `units`
+    """
     resampled = units(np.asarray(second_correct, np.float64) - np.asarray(first_correct, np.float64), groups)
     difference = float(resampled.counts @ resampled.totals / (resampled.counts @ resampled.sizes))
     if np.ptp(resampled.totals / resampled.sizes) == 0:

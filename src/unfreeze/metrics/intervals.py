@@ -67,7 +67,7 @@ def accuracy_interval(
 
     Raises:
         InputError: There are no images, or not one group per image.
-    """  # noqa: DOC502 - raised by `units`
+    """
     resampled = units(np.asarray(correct, np.float64), groups)
     rate = float(np.mean(correct))
     if np.all(resampled.sizes == 1) or np.ptp(resampled.totals / resampled.sizes) == 0:

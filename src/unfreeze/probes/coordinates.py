@@ -34,7 +34,9 @@ class Scaling:
 
     def apply(self, codes: Float[np.ndarray, "image code"]) -> Float32[np.ndarray, "image code"]:
         """Standardised codes; constant ones become zero."""
-        standardised = np.subtract(codes, self.mean.astype(np.float32), dtype=np.float32)
+        standardised: Float32[np.ndarray, "image code"] = np.subtract(
+            codes, self.mean.astype(np.float32), dtype=np.float32
+        )
         standardised *= (1 / self.scale).astype(np.float32)
         return standardised
 
@@ -70,7 +72,8 @@ def main_axes(standardised: Float32[np.ndarray, "image code"]) -> Basis:
     wide = standardised.astype(np.float64)
     strengths, axes = _eigenvectors(wide @ wide.T)
     kept = strengths > _SPAN_ABOVE * max(float(strengths[-1]), 1e-300)
-    return (wide.T @ (axes[:, kept] / np.sqrt(strengths[kept]))).astype(np.float32)
+    basis: Basis = (wide.T @ (axes[:, kept] / np.sqrt(strengths[kept]))).astype(np.float32)
+    return basis
 
 
 def _eigenvectors(gram: Float[np.ndarray, "axis axis"]) -> tuple[np.ndarray, np.ndarray]:

@@ -17,11 +17,12 @@ from unfreeze.probes.losses import Loss, PerProblem, Point, Scores
 
 Weights = Float32[np.ndarray, "column cls"]
 
-_MEMORY = 6  # pairs; 4 to 10 take about as long on real codes
+_MEMORY = 8  # pairs; 4 to 10 take about as long on real codes
 _MOST_LINE_STEPS = 12
-_FLAT = 0.1  # the line search ends where the slope has fallen to this part; finer costs more than it saves
+_FLAT = 0.3  # the line search ends where the slope has fallen to this part; finer costs more than it saves
 _ROWS_AT_ONCE = 8192
 _TINY = 1e-30
+_LONGEST = 1e6  # in units of the direction; reached only where a problem is solved already and all is rounding
 _STALLED_AFTER = 10  # steps that together gain less than the tolerance: float32 gives no more
 
 
@@ -72,7 +73,7 @@ def minimise(problem: Problem, start: Weights, *, tolerance: float, most_steps: 
         The weights; the last row holds the intercepts.
     """
     state = _evaluate(problem, start, problem.rows @ start)
-    diagonal = _diagonal(problem, state.point)
+    diagonal = _diagonal(problem, state.point)  # taking it anew every 10 steps costs more steps
     pairs: list[_Pair] = []
     values = [float(np.sum(state.value))]
     for _ in range(most_steps):
@@ -134,8 +135,10 @@ def _direction(loss: Loss, gradient: Weights, diagonal: Weights, pairs: Sequence
     for pair, amount in zip(pairs, reversed(backward), strict=True):
         correction = amount - pair.inverse * loss.dot(pair.change, direction)
         direction += correction.astype(np.float32) * pair.step
-    uphill = loss.dot(direction, gradient) >= 0  # rounding, or a problem that has converged already
-    return np.where(uphill, -gradient / diagonal, direction).astype(np.float32)
+    uphill = loss.dot(direction, gradient) >= 0
+    if np.any(uphill):  # rounding, or a problem that has converged already
+        direction = np.where(uphill, -gradient / diagonal, direction)
+    return direction
 
 
 def _search_line(problem: Problem, state: _State, direction: Weights) -> _State:
@@ -145,7 +148,7 @@ def _search_line(problem: Problem, state: _State, direction: Weights) -> _State:
     penalised = _penalised(direction)
     along, square = loss.dot(_penalised(state.weights), penalised), loss.dot(penalised, penalised)
     slope = loss.dot(state.gradient, direction)
-    length = -slope / np.maximum(square + C * loss.curvature_along(state.point, moves), _TINY)
+    length = np.minimum(-slope / np.maximum(square + C * loss.curvature_along(state.point, moves), _TINY), _LONGEST)
     low, high = np.zeros_like(length), np.full_like(length, np.inf)
     for _ in range(_MOST_LINE_STEPS):
         scores = state.scores + length.astype(np.float32) * moves
@@ -156,7 +159,7 @@ def _search_line(problem: Problem, state: _State, direction: Weights) -> _State:
         low, high = np.where(slope_here < 0, length, low), np.where(slope_here < 0, high, length)
         newton = length - slope_here / np.maximum(square + C * loss.curvature_along(point, moves), _TINY)
         middle = np.where(np.isfinite(high), (low + high) / 2, 2 * length)
-        length = np.where((newton > low) & (newton < high), newton, middle)
+        length = np.minimum(np.where((newton > low) & (newton < high), newton, middle), _LONGEST)
     else:
         scores = state.scores + length.astype(np.float32) * moves
         point = loss.at(scores)

@@ -69,11 +69,11 @@ class Softmax:
     def curvature_along(self, point: Point, direction: Scores) -> PerProblem:
         """Weighted variance of `direction` under the predicted probabilities."""
         mean = np.einsum("ij,ij->i", point.inside, direction)[:, None]
-        return np.asarray(np.vdot(self._weights * point.inside, (direction - mean) ** 2))
+        return np.asarray(np.vdot(self._weights * point.inside, (direction - mean) ** 2), np.float64)
 
     def dot(self, first: Float[np.ndarray, "row cls"], second: Float[np.ndarray, "row cls"]) -> PerProblem:
         """One number over all classes."""
-        return np.asarray(np.vdot(first, second))
+        return np.asarray(np.vdot(first, second), np.float64)
 
 
 @final
@@ -99,8 +99,8 @@ class SquaredHinge:
 
     def curvature_along(self, point: Point, direction: Scores) -> PerProblem:
         """Sum over the images inside the margin."""
-        return np.einsum("ij,ij,ij->j", point.curvatures, direction, direction)
+        return np.asarray(np.einsum("ij,ij,ij->j", point.curvatures, direction, direction), np.float64)
 
     def dot(self, first: Float[np.ndarray, "row cls"], second: Float[np.ndarray, "row cls"]) -> PerProblem:
         """One number per class."""
-        return np.einsum("ij,ij->j", first, second)
+        return np.asarray(np.einsum("ij,ij->j", first, second), np.float64)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
@@ -16,7 +16,7 @@ from unfreeze.probes.solver import Coordinates, LinearProbe, Loss, check_trainin
 DEFAULT_CS: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.3, 3.0)
 
 # Held-out accuracy moves by whole images, so half-converged fits choose the same C; the refit converges.
-_PATH_TOLERANCE = 1e-4
+_PATH_TOLERANCE = 3e-4
 
 Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
@@ -54,7 +54,7 @@ def search_probe(
 ) -> ProbeSearch:
     """Choose C on the folds and fit the probe on all rows.
 
-    Standardisation, too, is learned on each fold's own training rows. See `choose` for ties.
+    Standardisation, too, is learned on each fold's own training rows. See `choose` for near ties.
 
     Args:
         codes: One row per training image.
@@ -109,23 +109,34 @@ def _held_out_scores(
 
 def _held_out_losses(
     scores: Float32[np.ndarray, "C image cls"], labels: Int[np.ndarray, " image"], loss: Loss
-) -> Float[np.ndarray, " C"] | None:
-    if loss == "svm":
-        return None
-    true = [softmax(at_C)[np.arange(len(labels)), labels] for at_C in scores]
-    return np.array([-np.log(np.maximum(given, 1e-7), dtype=np.float64).mean() for given in true])
+) -> Float[np.ndarray, " C"]:
+    """Mean loss of the held-out images at each C: what the probe itself minimises, without the penalty."""
+    if loss == "softmax":
+        true = (softmax(at_C)[np.arange(len(labels)), labels] for at_C in scores)
+        return np.array([-np.log(np.maximum(given, 1e-7), dtype=np.float64).mean() for given in true])
+    signs = np.full(scores.shape[1:], -1, np.float32)
+    signs[np.arange(len(labels)), labels] = 1
+    return np.array([np.square(np.maximum(1 - signs * at_C, 0)).sum(axis=1).mean() for at_C in scores])
 
 
-def choose(correct: NDArray[np.bool_], losses: Float[np.ndarray, " C"] | None) -> int:
-    """Index of the C to use, from which held-out images were right at each C.
+def choose(correct: Bool[np.ndarray, "C image"], held_out_losses: Float[np.ndarray, " C"]) -> int:
+    """Index of the C to use: of those whose accuracy is within noise of the best, the one with the lowest loss.
+
+    Held-out accuracy counts whole images, so on small data many values of C are as good as equal, and the first of them
+    is chosen by luck. The loss has less noise. "Within noise" is one standard error of the paired difference from the
+    most accurate C. Tried on subsets (5 to 100 images a class) of three sets at three taps, points of test accuracy
+    lost against the best C in hindsight, softmax: most accurate and most regular 1.07, most regular within one
+    standard error 1.34, lowest loss among the most accurate 0.82, this rule 0.69.
 
     Args:
-        correct: One row per C, ascending.
-        losses: Mean held-out loss per C, for a softmax.
+        correct: Which held-out images were right at each C, ascending.
+        held_out_losses: Mean held-out loss at each C.
 
     Returns:
-        The most accurate C; see the comments for near ties.
+        The index; of equals the most regular.
     """
-    right = correct.sum(axis=1)
-    near = np.flatnonzero(right >= right.max())
-    return int(near[0] if losses is None else near[np.argmin(losses[near])])
+    best = correct[int(correct.sum(axis=1).argmax())].astype(np.float64)
+    behind = best - correct
+    noise = behind.std(axis=1) / np.sqrt(correct.shape[1])
+    near = np.flatnonzero(behind.mean(axis=1) <= noise)
+    return int(near[np.argmin(held_out_losses[near])])

@@ -36,11 +36,12 @@ class LinearProbe:
 
     def scores(self, codes: Float[np.ndarray, "image code"]) -> Float32[np.ndarray, "image cls"]:
         """Score of every class: logits of a softmax, signed distances (in margins) of an SVM."""
-        return codes.astype(np.float32, copy=False) @ self.weight.T + self.bias
+        scores: Float32[np.ndarray, "image cls"] = codes.astype(np.float32, copy=False) @ self.weight.T + self.bias
+        return scores
 
     def predict(self, codes: Float[np.ndarray, "image code"]) -> Int64[np.ndarray, " image"]:
         """Class index of the highest score."""
-        return self.scores(codes).argmax(axis=1)
+        return np.argmax(self.scores(codes), axis=1)
 
     def probabilities(self, codes: Float[np.ndarray, "image code"]) -> Float32[np.ndarray, "image cls"]:
         """Probability of every class.
@@ -60,10 +61,11 @@ class LinearProbe:
         return softmax(self.scores(codes))
 
 
-def softmax(scores: Float[np.ndarray, "image cls"]) -> Float32[np.ndarray, "image cls"]:
+def softmax(scores: Float32[np.ndarray, "image cls"]) -> Float32[np.ndarray, "image cls"]:
     """Probabilities from logits."""
     exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
+    probabilities: Float32[np.ndarray, "image cls"] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def fit_probe(
@@ -98,7 +100,7 @@ def fit_probe(
 
     Raises:
         InputError: The codes or labels cannot be fitted; the text says why.
-    """  # noqa: DOC502 - raised by the shared check
+    """
     check_training_rows(codes, labels, class_count)
     coordinates = Coordinates.of(codes)
     return next(fit_path(coordinates, labels, (C,), loss=loss, class_count=class_count, class_weight=class_weight))
