@@ -1,0 +1,134 @@
+"""The words of each error about networks and weights that a user can meet: one sentence, and what to do."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from unfreeze.core.errors import InputError, PlanError, UnknownBackboneError, WeightsError
+from unfreeze.zoo import weights as zoo_weights
+from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.folders import load_model
+
+
+def test_a_misspelt_name() -> None:
+    """A misspelt network is answered with similar names."""
+    with pytest.raises(UnknownBackboneError) as caught:
+        load_backbone("resnet81")
+    assert str(caught.value).startswith("No network is called 'resnet81'. Did you mean resnet")
+
+
+def test_a_name_like_no_other() -> None:
+    """Where nothing is similar, the text says where the names are."""
+    with pytest.raises(UnknownBackboneError, match=r"called 'zzzzzz'\. timm\.list_models\(\) lists the names\."):
+        load_backbone("zzzzzz")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "torchvision:alexnet"])
+def test_no_network_and_no_weights(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without internet and without weights one sentence says what to do."""
+    monkeypatch.setattr(zoo_weights, "_answers", lambda url: False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    for part in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(part, "http://127.0.0.1:9")  # nothing listens there
+
+    with pytest.raises(WeightsError) as caught:
+        load_backbone(name, size=64)
+    assert str(caught.value) == (
+        f"There are no weights for {name} on this machine and they could not be downloaded: connect to the internet, "
+        "give a file with --weights FILE (.safetensors or .pth), "
+        "or use the default network, whose weights are installed."
+    )
+
+
+def test_no_weights_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network for which nobody published weights says so."""
+    monkeypatch.setattr(zoo_weights, "_answers", lambda url: False)
+    with pytest.raises(WeightsError, match=r"timm publishes no weights for efficientnet_b6\. Choose another network"):
+        load_backbone("efficientnet_b6", size=64)
+
+
+def test_weights_of_another_network_show_both_sides(tmp_path: Path) -> None:
+    """A mismatch names what is only in the network, what is only in the file, and other shapes."""
+    weights = load_backbone("resnet18", size=64, pretrained=False).network.state_dict()
+    weights["extra.weight"] = weights.pop("conv1.weight").clone()
+    weights["layer1.0.conv1.weight"] = torch.zeros(3)
+    save_file(weights, tmp_path / "w.safetensors")
+
+    with pytest.raises(WeightsError) as caught:
+        load_backbone("resnet18", size=64, weights=tmp_path / "w.safetensors")
+    assert str(caught.value).splitlines() == [
+        f"The weights in {tmp_path / 'w.safetensors'} are not of this network; give the file that belongs to it.",
+        " - only in the network: conv1.weight",
+        " + only in the file: extra.weight",
+        " ! shape of layer1.0.conv1.weight: (64, 64, 3, 3) in the network, (3,) in the file",
+    ]
+
+
+def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
+    """A weight that is not finite is refused by name."""
+    weights = load_backbone("resnet18", size=64, pretrained=False).network.state_dict()
+    weights["layer2.0.bn1.bias"][3] = float("nan")
+    save_file(weights, tmp_path / "w.safetensors")
+
+    with pytest.raises(
+        WeightsError, match=r"layer2\.0\.bn1\.bias holds numbers that are not finite\. Use another file\."
+    ):
+        load_backbone("resnet18", size=64, weights=tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("none.pth", None, "There is no weights file"),
+        ("empty.pth", b"", "cannot be read"),
+        ("text.safetensors", b"hello there, no weights", "cannot be read"),
+        ("text.pth", b"hello there, no weights", "cannot be read"),
+    ],
+)
+def test_files_that_are_no_weights(name: str, data: bytes | None, words: str, tmp_path: Path) -> None:
+    """A missing, empty or foreign file is one clear error."""
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+
+    with pytest.raises(WeightsError, match=words) as caught:
+        load_backbone("resnet18", size=64, weights=path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_tensors(tmp_path: Path) -> None:
+    """A file that holds no tensors by name says what was wanted."""
+    torch.save({"epoch": 3}, tmp_path / "w.pth")
+
+    with pytest.raises(WeightsError, match=r"holds no tensors by name\. Give a state dict"):
+        load_backbone("resnet18", size=64, weights=tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(("name", "size"), [("torchvision:alexnet", 16), ("vit_tiny_patch16_224", 8)])
+def test_a_size_that_does_not_fit(name: str, size: int) -> None:
+    """A size that the network cannot take is an error about the size."""
+    with pytest.raises(PlanError, match=rf"images of {size} pixels .*Leave the size out"):
+        load_backbone(name, size=size, pretrained=False)
+
+
+def test_a_network_with_two_heads() -> None:
+    """A network that does not end in one head cannot be used, and the text says why."""
+    with pytest.raises(PlanError, match="does not end in one linear layer or 1x1 convolution"):
+        load_backbone("deit_tiny_distilled_patch16_224", size=64, pretrained=False)
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    """An empty folder, and one of somebody else, are told what a model is."""
+    with pytest.raises(InputError, match=r"is no model: config\.json and model\.safetensors missing\. Give the folder"):
+        load_model(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet18"}))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(
+        InputError, match=r"is no model of this program: config\.json does not have its part 'unfreeze'"
+    ):
+        load_model(tmp_path)

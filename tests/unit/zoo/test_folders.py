@@ -1,0 +1,108 @@
+"""The delivered model: what timm loads is what was saved."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from unfreeze.core.errors import InputError, OutputError
+from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.folders import load_model, save_model
+
+NAMES = ("ant", "bee", "Käfer")
+STRANGER = """
+import json, sys, timm, torch
+for folder in sys.argv[1:]:
+    network = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    with torch.no_grad():
+        torch.save(network(torch.load(f"{folder}-images.pt")), f"{folder}-logits.pt")
+    found = timm.data.resolve_model_data_config(network)
+    print(json.dumps({**found, "names": network.pretrained_cfg["label_names"]}))
+assert "unfreeze" not in sys.modules
+"""
+
+
+def trained(name: str, size: int) -> Backbone:
+    """A backbone whose head says something."""
+    backbone = load_backbone(name, size=size, pretrained=False).with_classes(len(NAMES))
+    draws = torch.Generator().manual_seed(0)
+    backbone.set_head(torch.randn(3, backbone.card.num_features, generator=draws), torch.randn(3, generator=draws))
+    return backbone
+
+
+def test_timm_alone_gives_the_same_logits(tmp_path: Path) -> None:
+    """A process that never saw this package gets the same bits, names and preprocessing from the folder."""
+    backbones = {name: trained(name, 64) for name in ("lite0", "vit_tiny_patch16_224")}
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    for name, backbone in backbones.items():
+        torch.save(images, tmp_path / f"{name}-images.pt")
+        save_model(tmp_path / name, backbone, class_names=NAMES, card_text="# A model\n")
+
+    folders = [str(tmp_path / name) for name in backbones]
+    done = subprocess.run([sys.executable, "-c", STRANGER, *folders], capture_output=True, text=True, check=True)
+
+    for (name, backbone), line in zip(backbones.items(), done.stdout.splitlines(), strict=True):
+        with torch.no_grad():
+            assert torch.equal(torch.load(tmp_path / f"{name}-logits.pt"), backbone.network(images))
+        found = json.loads(line)
+        assert (found["names"], found["input_size"]) == (list(NAMES), [3, 64, 64])
+        assert (found["mean"], found["std"]) == (list(backbone.card.mean), list(backbone.card.std))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "torchvision:squeezenet1_1"])
+def test_a_saved_model_comes_back(name: str, tmp_path: Path) -> None:
+    """Names, preprocessing and logits are those that were saved, for torchvision's networks too."""
+    backbone = trained(name, 64)
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    save_model(tmp_path / "model", backbone, class_names=NAMES, card_text="# A model\n")
+
+    loaded, names = load_model(tmp_path / "model")
+
+    assert names == NAMES
+    assert (loaded.card.size, loaded.card.mean, loaded.card.taps) == (64, backbone.card.mean, backbone.card.taps)
+    assert (tmp_path / "model" / "README.md").read_text() == "# A model\n"
+    with torch.no_grad():
+        assert torch.equal(loaded.network(images), backbone.network(images))
+
+
+def test_a_class_named_in_foreign_bytes_survives(tmp_path: Path) -> None:
+    """A class folder whose name is not UTF-8 still makes a model that loads."""
+    strange = ("a", "b", "c\udcff")
+    save_model(tmp_path / "model", trained("resnet18", 64), class_names=strange, card_text="")
+
+    assert load_model(tmp_path / "model")[1] == strange
+
+
+def test_damage_is_noticed(tmp_path: Path) -> None:
+    """One changed bit in the weights is an error at loading."""
+    save_model(tmp_path / "model", trained("resnet18", 64), class_names=NAMES, card_text="")
+    file = tmp_path / "model" / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+    with pytest.raises(InputError, match="damaged"):
+        load_model(tmp_path / "model")
+
+
+def test_a_model_never_replaces_anything(tmp_path: Path) -> None:
+    """A folder that holds something stays as it is, and no temporary folder is left."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.txt").write_text("keep")
+    backbone = trained("resnet18", 64)
+
+    with pytest.raises(OutputError, match="not empty"):
+        save_model(tmp_path / "model", backbone, class_names=NAMES, card_text="")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "mine.txt"]
+
+
+def test_a_failed_save_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If writing breaks off, neither the model nor a temporary folder remains."""
+    backbone = trained("resnet18", 64)
+
+    with pytest.raises(AttributeError):
+        save_model(tmp_path / "model", backbone, class_names=NAMES, card_text=None)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
