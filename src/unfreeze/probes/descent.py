@@ -82,12 +82,18 @@ def minimise(problem: Problem, start: Weights, *, tolerance: float, most_steps: 
             break
         direction = _direction(problem.loss, state.gradient, diagonal, pairs)
         following = _search_line(problem, state, direction)
-        step, change = following.weights - state.weights, following.gradient - state.gradient
-        curvature = problem.loss.dot(step, change)
-        pairs = [*pairs, _Pair(step, change, 1 / np.maximum(curvature, _TINY))][-_MEMORY:]
+        pairs = [*pairs, _pair(problem.loss, state, following)][-_MEMORY:]
         state = following
         values.append(float(np.sum(state.value)))
     return state.weights
+
+
+def _pair(loss: Loss, state: _State, following: _State) -> _Pair:
+    step, change = following.weights - state.weights, following.gradient - state.gradient
+    curvature, penalised = loss.dot(step, change), _penalised(step)
+    # The penalty alone gives a curvature of |step|^2; less is rounding, and 0 makes the recursion skip the pair.
+    sound = curvature > np.maximum(loss.dot(penalised, penalised) / 2, _TINY)
+    return _Pair(step, change, np.where(sound, 1 / np.where(sound, curvature, 1), 0))
 
 
 def _stalled(values: Sequence[float], tolerance: float) -> bool:

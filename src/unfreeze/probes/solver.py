@@ -41,7 +41,8 @@ class LinearProbe:
 
     def predict(self, codes: Float[np.ndarray, "image code"]) -> Int64[np.ndarray, " image"]:
         """Class index of the highest score."""
-        return np.argmax(self.scores(codes), axis=1)
+        classes: Int64[np.ndarray, " image"] = np.argmax(self.scores(codes), axis=1)
+        return classes
 
     def probabilities(self, codes: Float[np.ndarray, "image code"]) -> Float32[np.ndarray, "image cls"]:
         """Probability of every class.
