@@ -60,7 +60,7 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
             ["tune", "x", "--unfreeze", "some", "--out", "y"],
             "--unfreeze must be head, all or a number of blocks; got 'some'.",
         ),
-        (["codes", "x", "--out", "y.xlsx"], "--out must end in .parquet or .npy, or be a folder; got y.xlsx."),
+        (["codes", ".", "--out", "y.xlsx"], "--out must end in .parquet or .npy, or be a folder; got y.xlsx."),
         (["predict", "model", "nowhere.jpg"], "There is no file or folder nowhere.jpg. Check the spelling."),
     ],
 )

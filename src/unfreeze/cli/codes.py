@@ -20,7 +20,7 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import checked_new_file, fresh_folder
+from unfreeze.cli.places import checked_new_file, checked_source, fresh_folder
 from unfreeze.cli.progress import progress_on_stderr
 from unfreeze.cli.reading import Choice, Phases, read_all
 from unfreeze.core.errors import OutputError
@@ -57,6 +57,7 @@ def codes(
     choice = Choice(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, engine=engine.value
     )
+    checked_source(source)
     with result_output(as_json=json) as output:
         document = _checked_place(out)(lambda place: _write_codes(choice, place, tap=tap))
         output.document(document)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from unfreeze.core.errors import OutputError
+from unfreeze.core.errors import ImageSetError, OutputError
 from unfreeze.core.files import disk_errors_explained, new_folder
 
 RUNS = Path("unfreeze-runs")
@@ -16,6 +16,17 @@ def run_name(source: Path) -> str:
     resolved = Path(source).expanduser().resolve()
     stem = resolved.stem if resolved.suffix.lower() in {".csv", ".parquet"} else resolved.name
     return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
+
+
+def checked_source(source: Path) -> None:
+    """Make sure that there is something at `source`, before imports that take seconds.
+
+    Raises:
+        ImageSetError: There is nothing.
+    """
+    if not Path(source).expanduser().exists():
+        msg = f"There is no folder or list {source}. Check the spelling."
+        raise ImageSetError(msg)
 
 
 def checked_empty(folder: Path) -> None:

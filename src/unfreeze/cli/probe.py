@@ -19,6 +19,7 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import result_output
+from unfreeze.cli.places import checked_source
 from unfreeze.cli.progress import progress_on_stderr
 from unfreeze.cli.reading import Choice, Phases, read_all
 from unfreeze.report.wording import count, duration
@@ -71,6 +72,7 @@ def probe(
     choice = Choice(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, engine=engine.value
     )
+    checked_source(source)
     with result_output(as_json=json) as output:
         from unfreeze.core.records import plain
         from unfreeze.report.table import depth_table

@@ -21,7 +21,7 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.places import fresh_folder
+from unfreeze.cli.places import checked_source, fresh_folder
 from unfreeze.cli.progress import progress_on_stderr
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def run(
 ) -> None:
     """Train and say how far to unfreeze."""
     seconds = parse_duration(budget)
+    checked_source(source)
     with result_output(as_json=json) as output, fresh_folder(source, out) as folder:
         progress = progress_on_stderr()
         from unfreeze.advisor.study import StudySettings, run_study

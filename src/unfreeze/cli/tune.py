@@ -21,7 +21,7 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import fresh_folder
+from unfreeze.cli.places import checked_source, fresh_folder
 from unfreeze.cli.progress import progress_on_stderr
 from unfreeze.cli.reading import Choice, Phases, network, split_images
 from unfreeze.core.errors import InputError
@@ -72,6 +72,7 @@ def tune(
     choice = Choice(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, engine=engine.value
     )
+    checked_source(source)
     with result_output(as_json=json) as output, fresh_folder(source, out) as folder:
         from unfreeze.data.decoder_pool import DecoderPool
         from unfreeze.report.table import strategy_table
@@ -140,7 +141,10 @@ def _save(folder: Path, outcome: "Outcome", image_set: "ImageSet", source: "Back
         classes=image_set.classes,
         images=image_set.counts,
         test_size=test,
-        measured=("Measured once on the test part, which no choice has seen.",),
+        measured=(
+            "Measured once on the test part, which no choice has seen.",
+            "The variance over training sets is not in the interval.",
+        ),
     )
     save_model(folder, trained, class_names=image_set.classes, card_text=card)
 

@@ -99,7 +99,8 @@ def axis(values: Sequence[float]) -> tuple[float, float, tuple[float, ...]]:
     step = next((step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1) if span / step <= 6), 0.2)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     first, last = max(0, first), min(round(1 / step), last)
-    last = max(last, first + 1)
+    if first == last:
+        first, last = (first - 1, last) if first else (first, last + 1)
     ticks = tuple(round(number * step, 6) for number in range(first, last + 1))
     return ticks[0], ticks[-1], ticks
 

@@ -11,8 +11,16 @@ from unfreeze.core.errors import OutputError
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [("photos", "photos"), ("a/my photos (2)/", "my-photos-2"), ("x/list.csv", "list"), ("köln", "k-ln"), ("猫", "photos"), ("/", "photos"), ("a/.hidden", "hidden")],
-)  # fmt: skip
+    [
+        ("photos", "photos"),
+        ("a/my photos (2)/", "my-photos-2"),
+        ("x/list.csv", "list"),
+        ("köln", "k-ln"),
+        ("猫", "photos"),
+        ("/", "photos"),
+        ("a/.hidden", "hidden"),
+    ],
+)
 def test_a_run_is_named_after_its_source(source: str, name: str) -> None:
     """The name is the source's own, in letters that every file system and shell takes."""
     assert run_name(Path(source)) == name
@@ -39,9 +47,14 @@ def test_work_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_work_that_fails_keeps_what_was_written(tmp_path: Path) -> None:
     """A folder that holds something is never removed."""
-    with pytest.raises(KeyError), fresh_folder(tmp_path, tmp_path / "out") as folder:
-        (folder / "run.json").touch()
-        raise KeyError
+
+    def work() -> None:
+        with fresh_folder(tmp_path, tmp_path / "out") as folder:
+            (folder / "run.json").touch()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
 
     assert (tmp_path / "out" / "run.json").exists()
 
@@ -60,14 +73,14 @@ def test_results_are_never_overwritten(tmp_path: Path) -> None:
     """A folder with something in it and a file are both refused before any work."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").touch()
+    (tmp_path / "file").touch()
 
-    with (
-        pytest.raises(OutputError, match="is not empty, and results are never overwritten"),
-        fresh_folder(tmp_path, tmp_path / "full"),
+    for taken, reason in (
+        (tmp_path / "full", "is not empty, and results are never"),
+        (tmp_path / "file", "is no folder"),
     ):
-        pytest.fail("must not get here")
-    with pytest.raises(OutputError, match="is no folder"), fresh_folder(tmp_path, tmp_path / "full" / "notes.txt"):
-        pytest.fail("must not get here")
+        with pytest.raises(OutputError, match=reason), fresh_folder(tmp_path, taken):
+            pytest.fail("must not get here")
 
 
 def test_a_file_is_checked_before_the_work(tmp_path: Path) -> None:

@@ -15,9 +15,18 @@ def run_record(*, interrupted: bool = False) -> RunRecord:
         frozen_tensors=3, frozen_unchanged=True, codes_difference=0.0, codes_agree=True, optimizer_matches=True
     )
     head = Outcome(
-        name="head", kind="head", trained="the head alone", accuracy=0.93, interval=Interval(0.88, 0.96),
-        balanced_accuracy=0.925, seconds=12.0, predictions=(0, 1), audit=audit, log_loss=0.2, selection_accuracy=0.91,
-    )  # fmt: skip
+        name="head",
+        kind="head",
+        trained="the head alone",
+        accuracy=0.93,
+        interval=Interval(0.88, 0.96),
+        balanced_accuracy=0.925,
+        seconds=12.0,
+        predictions=(0, 1),
+        audit=audit,
+        log_loss=0.2,
+        selection_accuracy=0.91,
+    )
     left_out = Outcome(
         name="full", kind="full", trained="everything", blocks=None, status="left out", note="needs 40 min of 15 min"
     )
@@ -50,7 +59,7 @@ def run_record(*, interrupted: bool = False) -> RunRecord:
                 disagreements=2,
                 answer="cannot tell",
             ),
-        ),  # fmt: skip
+        ),
         picked=None if interrupted else "head",
         picked_because="It was the best on the folds.",
         verdict=() if interrupted else ("The head alone is enough here.", f"Mind {HOSTILE}."),

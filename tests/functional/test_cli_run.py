@@ -1,0 +1,194 @@
+"""The main job, as a process, on photos that take seconds."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# One process for all of them, since they share one run.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run")]
+
+SETTINGS = ("--size", "64", "--engine", "torch", "--seed", "3")
+
+
+def command(*arguments: object) -> list[str]:
+    """How ``unfreeze`` is started."""
+    return [sys.executable, "-m", "unfreeze", *map(str, arguments)]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes that differ in colour, ten photos each, and a broken file."""
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("source") / "photos"
+    for channel, label in enumerate(("red", "green")):
+        (folder / label).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 90, (48, 40, 3), dtype=np.uint8)
+            pixels[:, :, channel] += 120
+            Image.fromarray(pixels).save(folder / label / f"{number}.png")
+    (folder / "red" / "broken.png").write_bytes((folder / "red" / "0.png").read_bytes()[:500])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A cache of its own, so that this module's first run computes its codes."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+
+
+@pytest.fixture(scope="module")
+def finished(
+    photos: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """One run with a budget too small for the dear strategies: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("work") / "run"
+    arguments = command("run", photos, "--budget", "2s", "--out", folder, "--json", *SETTINGS)
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any]]) -> None:
+    """Standard output is run.json, with the keys that programs rely on; report and model lie beside it."""
+    folder, printed = finished
+
+    assert printed == json.loads((folder / "run.json").read_text())
+    assert printed["schema"] == "unfreeze.run/1"
+    assert printed["images"] == {"found": 21, "used": 20, "set_aside": 1, "duplicates_removed": 0}
+    assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "model"}
+    for strategy in printed["strategies"]:
+        keys = {"name", "kind", "tap", "blocks", "accuracy", "interval", "balanced_accuracy", "seconds", "audit"}
+        assert keys <= set(strategy)
+    assert printed["picked"] in {strategy["name"] for strategy in printed["strategies"]}
+    assert printed["verdict"]
+
+
+def test_accuracies_are_those_of_the_predictions(finished: tuple[Path, dict[str, Any]]) -> None:
+    """Each strategy's accuracy is the fraction of its predictions that equal the labels, inside its interval."""
+    _, printed = finished
+
+    for strategy in printed["strategies"]:
+        if strategy["accuracy"] is None:
+            assert strategy["status"] == "left out"
+            assert strategy["note"]
+            continue
+        right = np.mean(np.array(strategy["predictions"]) == np.array(printed["test_labels"]))
+        assert strategy["accuracy"] == pytest.approx(right)
+        assert strategy["interval"][0] <= strategy["accuracy"] <= strategy["interval"][1]
+
+
+def test_what_is_reported_is_what_is_delivered(
+    finished: tuple[Path, dict[str, Any]], photos: Path, environment: dict[str, str]
+) -> None:
+    """`unfreeze predict` with the written model gives the predictions that the picked strategy reports."""
+    folder, printed = finished
+    images = [photos / name for name in printed["test_images"]]
+
+    arguments = command("predict", folder / "model", *images, "--json")
+    said = json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout)
+
+    picked = next(strategy for strategy in printed["strategies"] if strategy["name"] == printed["picked"])
+    assert [printed["classes"].index(row["label"]) for row in said["images"]] == picked["predictions"]
+
+
+def test_the_model_card_loads_the_model_without_unfreeze(
+    finished: tuple[Path, dict[str, Any]], photos: Path, tmp_path: Path
+) -> None:
+    """The code on the model card, run where unfreeze cannot be imported, names the class of a photo."""
+    folder, _ = finished
+    (code,) = re.findall(r"```python\n(.*?)```", (folder / "model" / "README.md").read_text(), re.DOTALL)
+    Image.open(photos / "green" / "0.png").save(tmp_path / "photo.jpg", quality=95)
+    program = "import sys; sys.modules['unfreeze'] = None\n" + code.replace(
+        "local-dir:PATH", f"local-dir:{folder}/model"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert done.stdout == "green\n", done.stderr
+
+
+def test_another_run_reuses_all_codes_and_can_be_interrupted(
+    photos: Path, environment: dict[str, str], finished: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Ctrl-C ends with exit code 130 and keeps what there is: a record, a report, and the codes of the first run."""
+    arguments = command("run", photos, "--json", *SETTINGS)
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("head:"):
+            process.send_signal(signal.SIGINT)
+            break
+    output, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 130, errors
+    printed = json.loads(output)
+    assert printed["interrupted"]
+    assert printed["codes"] == {"computed": 0, "reused": 20}
+    assert {path.name for path in (tmp_path / "unfreeze-runs" / "photos-1").iterdir()} >= {"run.json", "report.html"}
+
+
+def test_one_strategy_alone_gives_a_model(photos: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    """`unfreeze tune` prints one row and writes the folder of a model, once."""
+    arguments = command(
+        "tune", photos, "--unfreeze", "1", "--epochs", "1", "--out", tmp_path / "model", "--json", *SETTINGS
+    )
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+
+    printed = json.loads(done.stdout)
+    (row,) = printed["strategies"]
+    assert (row["kind"], row["blocks"]) == ("unfreeze", 1)
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    assert subprocess.run(arguments, capture_output=True, check=False, env=environment).returncode == 2
+
+
+Sources = Callable[[Path], None]
+
+
+def _nothing(folder: Path) -> None:
+    folder.mkdir()
+
+
+def _one_class(folder: Path) -> None:
+    (folder / "red").mkdir(parents=True)
+    for shade in range(3):
+        Image.new("RGB", (40, 40), (200, shade, 0)).save(folder / "red" / f"{shade}.png")
+
+
+def _no_images(folder: Path) -> None:
+    (folder / "red").mkdir(parents=True)
+    (folder / "red" / "notes.txt").write_text("none")
+
+
+@pytest.mark.parametrize("make", [_nothing, _one_class, _no_images], ids=lambda make: make.__name__.strip("_"))
+def test_bad_input_is_one_sentence_and_nothing_is_written(make: Sources, tmp_path: Path) -> None:
+    """Exit code 2, nothing on standard output, the last line says why, and there is no run folder."""
+    make(tmp_path / "source")
+
+    done = subprocess.run(command("run", "source"), capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("unfreeze: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_misspelt_network_is_one_sentence_and_nothing_is_written(photos: Path, tmp_path: Path) -> None:
+    """An unknown backbone gives a suggestion and exit code 2, without a run folder."""
+    arguments = command("run", photos, "--backbone", "resnet81")
+
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "resnet" in done.stderr.splitlines()[-1].replace("resnet81", "")
+    assert list(tmp_path.iterdir()) == []
