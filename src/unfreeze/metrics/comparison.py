@@ -65,22 +65,27 @@ def paired_difference(
         return difference, _containing_zero_unless_sure(
             difference - unseen, difference + unseen, resampled, seed=seed, level=level, draws=draws
         )
-    turned = _turned(resampled)
-    low, high = np.quantile(
-        resampled_means(turned or resampled, seed=seed, draws=draws), [0.5 - level / 2, 0.5 + level / 2]
-    )
-    if turned is not None:
-        low, high = -high, -low
+    low, high = _bootstrap(resampled, seed=seed, level=level, draws=draws)
     return difference, _containing_zero_unless_sure(low, high, resampled, seed=seed, level=level, draws=draws)
 
 
-def _turned(resampled: Units) -> Units | None:
-    """The units with first and second exchanged if that is the form to compute with, so that exchanging is exact."""
+def _bootstrap(resampled: Units, *, seed: int, level: float, draws: int) -> tuple[float, float]:
+    """Percentile interval; exchanging first and second turns it around to the bit, as one of the two forms is used."""
+    exchanged = _exchanged(resampled)
+    forms = [[tuple(row) for row in np.stack(form, axis=1).tolist()] for form in (resampled, exchanged)]
+    used = resampled if forms[0] >= forms[1] else exchanged
+    means = resampled_means(used, seed=seed, draws=draws)
+    low, high = (float(end) for end in np.quantile(means, [0.5 - level / 2, 0.5 + level / 2]))
+    if forms[0] == forms[1]:
+        return (low - high) / 2, (high - low) / 2
+    return (low, high) if used is resampled else (-high, -low)
+
+
+def _exchanged(resampled: Units) -> Units:
+    """The units with first and second exchanged, in the order of `units`."""
     negated = Units(-resampled.totals[::-1], resampled.sizes[::-1], resampled.counts[::-1])
     order = np.lexsort((negated.sizes, negated.totals))
-    negated = Units(*(column[order] for column in negated))
-    forms = [[tuple(row) for row in np.stack(form, axis=1).tolist()] for form in (resampled, negated)]
-    return negated if forms[1] > forms[0] else None
+    return Units(*(column[order] for column in negated))
 
 
 def _containing_zero_unless_sure(

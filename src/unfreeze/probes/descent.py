@@ -66,7 +66,8 @@ def minimise(problem: Problem, start: Weights, *, tolerance: float, most_steps: 
         problem: What to minimise.
         start: Where to begin, for example the solution at a smaller C.
         tolerance: Stop where the distance to the minimum, estimated as half the gradient's square in the metric of
-            the preconditioner, is below this part of the value.
+            the preconditioner, is below this part of the value, and of what was gained over weights of zero: under a
+            strong penalty the value hardly moves while predictions still do.
         most_steps: Stop here in any case.
 
     Returns:
@@ -76,9 +77,10 @@ def minimise(problem: Problem, start: Weights, *, tolerance: float, most_steps: 
     diagonal = _diagonal(problem, state.point)  # taking it anew every 10 steps costs more steps
     pairs: list[_Pair] = []
     values = [float(np.sum(state.value))]
+    at_zero = problem.C * float(np.sum(problem.loss.at(np.zeros_like(state.scores)).total))
     for _ in range(most_steps):
         gap = float(np.sum(problem.loss.dot(state.gradient / diagonal, state.gradient))) / 2
-        if gap <= tolerance * values[-1] or _stalled(values, tolerance):
+        if gap <= tolerance * min(values[-1], at_zero - values[-1]) or _stalled(values, tolerance):
             break
         direction = _direction(problem.loss, state.gradient, diagonal, pairs)
         following = _search_line(problem, state, direction)

@@ -1,0 +1,98 @@
+"""The choice of C on folds."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from unfreeze.core.errors import InputError
+from unfreeze.probes.search import DEFAULT_CS, choose, search_probe
+from unfreeze.probes.solver import Loss, fit_probe
+
+
+def few_digits() -> tuple:
+    """Four hundred digits, their labels and five folds."""
+    codes, labels = load_digits(return_X_y=True)
+    codes, labels = codes[:400].astype(np.float32), labels[:400].astype(np.int64)
+    return codes, labels, list(StratifiedKFold(5, shuffle=True, random_state=0).split(codes, labels))
+
+
+def test_curve_is_that_of_scikit_learn() -> None:
+    """The cross-validated accuracy of every C is scikit-learn's within three images, standardised in each fold."""
+    codes, labels, folds = few_digits()
+
+    search = search_probe(codes, labels, folds, loss="softmax", Cs=(0.3, 1e-3, 0.01), class_count=10)
+
+    for C, ours in zip(search.Cs, search.cv_accuracies, strict=True):
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000))
+        theirs = np.mean(cross_val_predict(pipeline, codes.astype(np.float64), labels, cv=folds) == labels)
+        assert abs(ours - theirs) <= 3 / 400
+    assert search.Cs == (1e-3, 0.01, 0.3)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "svm"])
+@pytest.mark.parametrize("width", [64, 640])
+def test_probe_is_the_fit_on_all_rows_at_the_chosen_c(loss: Loss, width: int) -> None:
+    """The delivered probe is the converged fit on all rows, also where codes outnumber images."""
+    codes, labels, folds = few_digits()
+    codes = np.concatenate([codes + shift for shift in range(width // 64)], axis=1)
+
+    search = search_probe(codes, labels, folds, loss=loss, class_count=10)
+
+    assert search.Cs == DEFAULT_CS
+    assert search.C in DEFAULT_CS
+    assert search.cv_accuracy == search.cv_accuracies[DEFAULT_CS.index(search.C)]
+    alone = fit_probe(codes, labels, loss=loss, C=search.C, class_count=10)
+    np.testing.assert_allclose(alone.scores(codes), search.probe.scores(codes), atol=0.01)
+
+
+def test_held_out_scores_come_from_probes_that_did_not_see_the_row() -> None:
+    """With random labels held-out scores are right by chance only, while the probe knows its own rows by heart."""
+    rng = np.random.default_rng(0)
+    codes, labels = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 2, 200)
+    folds = list(StratifiedKFold(4, shuffle=True, random_state=0).split(codes, labels))
+
+    search = search_probe(codes, labels, folds, loss="softmax", Cs=(0.1,), class_count=2)
+
+    assert np.mean(search.probe.predict(codes) == labels) > 0.95
+    assert abs(np.mean(search.held_out_scores.argmax(axis=1) == labels) - 0.5) < 0.15
+
+
+def test_rows_that_no_fold_holds_out_have_no_scores() -> None:
+    """A row in no fold counts nowhere: its scores are NaN and the accuracies leave it out."""
+    codes, labels, folds = few_digits()
+
+    search = search_probe(codes, labels, folds[:2], loss="softmax", Cs=(0.01,), class_count=10)
+
+    held_out = np.concatenate([held for _, held in folds[:2]])
+    seen = np.isfinite(search.held_out_scores).all(axis=1)
+    assert set(np.flatnonzero(seen)) == set(held_out)
+    assert search.cv_accuracy == np.mean(search.held_out_scores[seen].argmax(axis=1) == labels[seen])
+
+
+def test_clearly_more_accurate_wins_over_a_lower_loss() -> None:
+    """The loss decides only where accuracies are within noise of each other."""
+    correct = np.zeros((2, 100), bool)
+    correct[0, :50] = correct[1, :80] = True
+
+    assert choose(correct, np.array([0.1, 9.0])) == 1
+
+
+def test_equally_accurate_values_are_told_apart_by_their_loss() -> None:
+    """Among equals the lower held-out loss wins; among equals in both the more regular."""
+    correct = np.ones((3, 100), bool)
+
+    assert choose(correct, np.array([0.3, 0.2, 0.4])) == 1
+    assert choose(correct, np.array([0.2, 0.2, 0.2])) == 0
+
+
+@pytest.mark.parametrize(("Cs", "folds"), [((), 5), ((0.0, 1.0), 5), ((1.0,), 0)])
+def test_nothing_to_choose_by_is_refused(Cs: tuple[float, ...], folds: int) -> None:
+    """No folds, no values or a C of zero: one sentence says what is wanted."""
+    codes, labels, made = few_digits()
+
+    with pytest.raises(InputError, match="values above 0 and folds"):
+        search_probe(codes, labels, made[:folds], loss="softmax", Cs=Cs, class_count=10)
