@@ -204,7 +204,7 @@ def _on_feature_extractor(
         yield (
             f"{opening} the feature extractor (softmax on the last codes): they disagree on {between.disagreements} of "
             f"{test_size} test images; accuracies {_percent(head.accuracy)} and {_percent(extractor.accuracy)}"
-            + ("." if same else f", a difference of {_said(between)}.")
+            + ("." if same else f"; the head against the softmax: {_said(between)}.")
         )
     svm = _between(comparisons, extractor, _named(outcomes, SVM_ON_LAST))
     if svm is not None and svm.answer != "cannot tell":
@@ -259,7 +259,8 @@ def _on_choice(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], p
     if picked.accuracy is not None:
         interval = f" (95 % interval {_range(picked.interval, sign='')})" if picked.interval else ""
         reached = f"on the test images it reaches {_percent(picked.accuracy)}{interval}"
-    yield f"Use {_called(picked)}. {chosen}; {reached}, for {_duration(picked.seconds)}."
+    words = "" if picked.kind == "probe" else f" ({_called(picked)})"
+    yield f"Use {picked.name}{words}. {chosen}; {reached}; it took {_duration(picked.seconds)}."
     for outcome in outcomes:
         between = _between(comparisons, picked, outcome)
         if outcome.kind == "probe" and not outcome.deliverable and between and between.answer == "better":

@@ -12,7 +12,7 @@ NONE = np.zeros(0, np.int64)
 
 
 @pytest.mark.parametrize("metric", [accuracy, balanced_accuracy])
-def test_no_images_have_no_accuracy(metric) -> None:  # noqa: ANN001
+def test_no_images_have_no_accuracy(metric) -> None:
     """Nothing measured is an error, not a number."""
     with pytest.raises(InputError, match="at least one label"):
         metric(NONE, NONE)
