@@ -18,7 +18,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from timm.layers import DropPath, get_notrace_functions, get_notrace_modules
+from timm.models.vgg import ConvMlp
 from torch import Tensor, fx, nn
+from torch.nn import functional
 from torchvision.ops import StochasticDepth
 
 from unfreeze.core.errors import PlanError
@@ -119,7 +121,7 @@ class _CallTracer(fx.Tracer):
 
     def __init__(self) -> None:
         super().__init__(autowrap_functions=tuple(get_notrace_functions()))
-        self.leaves = (*get_notrace_modules(), *_WHOLE_LAYERS)
+        self.leaves = (*(kind for kind in get_notrace_modules() if kind is not ConvMlp), *_WHOLE_LAYERS)
         self.noted: list[tuple[str, nn.Module, Any, Any, range]] = []
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -132,10 +134,21 @@ class _CallTracer(fx.Tracer):
         """Trace the call and note it."""
         path = self.path_of_module(m)
         begin = len(self.graph.nodes)
+        if isinstance(m, ConvMlp):
+            forward = self._vgg_layers(m)
         result = super().call_module(m, forward, args, kwargs)
         given = args[0] if args else next(iter(kwargs.values()), None)
         self.noted.append((path, m, given, result, range(begin, len(self.graph.nodes))))
         return result
+
+    def _vgg_layers(self, m: ConvMlp) -> Callable[..., Any]:
+        """Single layers in place of the untraceable module in which timm's VGG keeps fc6 and fc7, so that fc6 is a cut."""
+
+        def forward(x: Any) -> Any:
+            x = self.create_proxy("call_function", at_least, (x, m.input_kernel_size), {})
+            return m.act2(m.fc2(m.drop(m.act1(m.fc1(x)))))
+
+        return forward
 
     def calls(self) -> tuple[Call, ...]:
         """The noted calls, inner ones first."""
@@ -152,6 +165,13 @@ class _CallTracer(fx.Tracer):
             )
             for path, module, given, result, made in self.noted
         )
+
+
+def at_least(x: Float[Tensor, "batch channel height width"], side: int) -> Float[Tensor, "batch channel _ _"]:
+    """Enlarge maps that are smaller than `side`, by repetition; as timm.models.vgg.ConvMlp does."""
+    if min(x.shape[-2:]) >= side:
+        return x
+    return functional.adaptive_avg_pool2d(x, (max(side, x.shape[-2]), max(side, x.shape[-1])))
 
 
 def _node_name(value: Any) -> str | None:

@@ -3,6 +3,7 @@
 from functools import cache
 
 import pytest
+import torch
 
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
@@ -53,6 +54,18 @@ def test_fully_connected_layers_are_taps(name: str) -> None:
     assert fc6 == backbone.blocks[-2].end
     graph = {node.name: node for node in backbone.graph.graph.nodes}
     assert type(backbone.network.get_submodule(graph[fc6.node].target)).__name__ == "ReLU"
+
+
+def test_timms_vgg_has_fc6_and_fc7_too() -> None:
+    """VGG by timm, whose fully connected layers are convolutions in one module, is read at fc6 and fc7 as well."""
+    backbone = backbone_of("vgg11")
+
+    assert backbone.card.blocks[-2:] == ("pre_logits.fc1", "pre_logits.fc2")
+    assert [tap.channels for tap in backbone.taps[-2:]] == [4096, 4096]
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))  # smaller than the layers' own size
+    with torch.no_grad():
+        (fc6,) = backbone.prefix(backbone.taps[-2:-1])(images)
+        assert torch.equal(backbone.suffix(backbone.taps[-2])(fc6), backbone.network(images))
 
 
 def test_a_long_run_of_equal_blocks_has_taps_inside() -> None:

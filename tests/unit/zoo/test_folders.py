@@ -103,6 +103,6 @@ def test_a_failed_save_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     """If writing breaks off, neither the model nor a temporary folder remains."""
     backbone = trained("resnet18", 64)
 
-    with pytest.raises(AttributeError):
-        save_model(tmp_path / "model", backbone, class_names=NAMES, card_text=None)  # type: ignore[arg-type]
+    with pytest.raises(UnicodeEncodeError):
+        save_model(tmp_path / "model", backbone, class_names=NAMES, card_text="\ud800")
     assert list(tmp_path.iterdir()) == []
