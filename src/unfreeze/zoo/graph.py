@@ -142,7 +142,7 @@ class _CallTracer(fx.Tracer):
         return result
 
     def _vgg_layers(self, m: ConvMlp) -> Callable[..., Any]:
-        """Single layers in place of the untraceable module in which timm's VGG keeps fc6 and fc7, so that fc6 is a cut."""
+        """Single layers in place of the untraceable module where timm's VGG keeps fc6 and fc7: fc6 becomes a cut."""
 
         def forward(x: Any) -> Any:
             x = self.create_proxy("call_function", at_least, (x, m.input_kernel_size), {})
