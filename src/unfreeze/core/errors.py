@@ -24,7 +24,7 @@ class UnfreezeError(Exception):
 
 
 class AuditError(UnfreezeError, RuntimeError):
-    """A trial broke its own promise: frozen tensors moved, codes differ, or the optimiser holds the wrong parameters."""
+    """A trial broke its promise: frozen tensors moved, codes differ, or the optimiser holds the wrong parameters."""
 
 
 class InputError(UnfreezeError, ValueError):

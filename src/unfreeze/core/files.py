@@ -20,7 +20,8 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make names that were added to or changed in `folder` survive a power cut."""
     if os.name == "nt":  # Windows has no handle on a folder that could be synchronised
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -45,7 +46,10 @@ def disk_errors_explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            msg = f"The disk is full: {path} could not be written. What was finished before is safe; free some space and run again."
+            msg = (
+                f"The disk is full: {path} could not be written. "
+                "What was finished before is safe; free some space and run again."
+            )
             raise DiskFullError(msg) from error
         if error.errno in {
             errno.EACCES,
@@ -83,7 +87,7 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -101,7 +105,7 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def new_folder(parent: Path, name: str) -> Path:
-    """Make the first of ``name-1``, ``name-2``, ... that does not exist below `parent`; two processes never get the same.
+    """Make the first of ``name-1``, ``name-2``, ... that `parent` does not have yet; two processes never get the same.
 
     Args:
         parent: Made where missing.

@@ -14,6 +14,7 @@ from unfreeze.strategies.measuring import Measured, nothing_held_out, with_test_
 from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial, seconds_per_image
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import Plan, full_plan, head_plan, scratch_plan, unfreeze_plan
+from unfreeze.training.precision import one_thread
 from unfreeze.zoo.backbones import Backbone
 
 HELD_OUT_IMAGES = 100  # dear strategies are measured on as many folds as it takes to hold out this many
@@ -49,7 +50,7 @@ def head_strategy(experiment: Experiment, *, C: float) -> Measured:
     start = experiment.source.with_classes(task.class_count)
     held_out = nothing_held_out(task)
     heads = []
-    with experiment.progress.phase("head", total=len(task.folds) + 1, unit="training") as advance:
+    with experiment.progress.phase("head", total=len(task.folds) + 1, unit="training") as advance, one_thread():
         for number, (learn, select) in enumerate(task.folds):
             trial, feed = _train_head(experiment, start, learn, C=C, stream=f"fold {number}")
             held_out[select] = predict_rows(trial.backbone, feed, select).argmax(axis=1)

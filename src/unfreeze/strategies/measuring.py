@@ -52,8 +52,10 @@ def with_test_scores(
         probabilities: The scores are logits of a softmax.
 
     Returns:
-        The outcome with accuracy, interval, balanced accuracy, log-loss and predictions.
+        The outcome with accuracy, interval, balanced accuracy, log-loss and predictions; as it was without a test part.
     """
+    if not len(task.test_rows):
+        return outcome
     labels = task.labels[task.test_rows]
     predictions = scores.argmax(axis=1)
     correct = predictions == labels

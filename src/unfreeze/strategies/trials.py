@@ -94,7 +94,7 @@ def run_trial(
         AuditError: The trial broke its promise.
     """
     backbone = start.copy()
-    network = backbone.network.to(training_device(), memory_format=torch.channels_last)
+    network = backbone.network.to(training_device()).to(memory_format=torch.channels_last)
     promised = promise(network, plan)
     optimizer = make_optimizer(apply_plan(network, plan), plan)
     model = backbone.suffix(feed.cut)
@@ -114,7 +114,7 @@ def run_trial(
     held = [tensor for group in optimizer.param_groups for tensor in group["params"]]
     difference = codes_difference(backbone, feed, rows[:AUDITED_IMAGES])
     result = audit(network, plan, promised, optimized=held, codes_difference=difference)
-    network.to("cpu", memory_format=torch.contiguous_format)
+    network.to("cpu").to(memory_format=torch.contiguous_format)
     for parameter in network.parameters():
         parameter.grad = None
     return Trial(backbone, curve, result)
@@ -134,6 +134,8 @@ def codes_difference(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row
 
 def predict_rows(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row cls"]:
     """Scores of `rows` in float32, by the part of the network that learned."""
+    if not len(rows):
+        return np.empty((0, backbone.classes), np.float32)
     network = backbone.network.to(training_device()).eval()
     scores = scores_of(backbone.suffix(feed.cut).eval(), feed.examples, rows)
     network.to("cpu")

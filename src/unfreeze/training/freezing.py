@@ -148,7 +148,7 @@ def audit(
         msg = (
             f"The audit of a trial ({plan.kind}) failed: frozen tensors that moved: {moved[:5] or 'none'}; relative "
             f"difference of the features {codes_difference:.1e} (at most {CODES_TOLERANCE:.0e} is allowed); the "
-            f"optimiser holds what the plan names: {result.optimizer_matches}. This is a fault of unfreeze, please report it."
+            f"optimiser holds what the plan names: {result.optimizer_matches}. Please report this fault of unfreeze."
         )
         raise AuditError(msg)
     return result

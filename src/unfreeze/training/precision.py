@@ -27,6 +27,21 @@ def training_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one core inside the block.
+
+    For steps of a millisecond: sharing them out costs more than it gives, and fifty times as much on a busy machine,
+    where the threads wait for each other (measured: 0.65 ms a step on one thread, 36 ms on two under other load).
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     def wrapped(inputs: Tensor) -> Tensor:
         with torch.autocast(inputs.device.type, enabled=False):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unfreeze.core.errors import InputError, OutputError
-from unfreeze.core.files import TEMPORARY_PREFIX, _sync_folder, disk_errors_explained, write_bytes, write_durably
+from unfreeze.core.files import TEMPORARY_PREFIX, sync_folder, disk_errors_explained, write_bytes, write_durably
 from unfreeze.zoo.backbones import Backbone, describe
 from unfreeze.zoo.cards import Card
 from unfreeze.zoo.networks import Preprocessing, build_network, parse_name, timm_arguments
@@ -56,7 +56,7 @@ def save_model(folder: Path, backbone: Backbone, *, class_names: Sequence[str], 
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
 def _fill(folder: Path, backbone: Backbone, class_names: Sequence[str], card_text: str) -> None:

@@ -1,0 +1,211 @@
+"""The classifier for scikit-learn's world: paths or arrays in, predictions out."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from unfreeze.core.errors import ImageSetError, InputError
+from unfreeze.core.files import sha256_of
+from unfreeze.core.progress import Silent
+from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.strategies.depth import fit_tap_probes, last_probe, probe_strategies
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.finetuning import from_head, full_strategy, head_strategy, unfreeze_strategy
+from unfreeze.strategies.measuring import Measured
+from unfreeze.strategies.prediction import predict_images
+from unfreeze.strategies.preparation import prepare, with_measured_flips
+from unfreeze.strategies.selection import select_strategy
+from unfreeze.strategies.tuning import codes_only, tuned
+from unfreeze.zoo.backbones import DEFAULT_BACKBONE, load_backbone
+from unfreeze.zoo.folders import save_model
+
+Strategy = int | Literal["auto", "codes", "head", "all"]
+STRATEGIES = ("auto", "codes", "head", "all")
+STEP_TWO = 2
+
+
+@final
+class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """An image classifier on a pretrained network, with scikit-learn's contract.
+
+    Args:
+        backbone: Name of the pretrained network.
+        strategy: codes (a linear probe on the last codes), head, a number of blocks to unfreeze, all, or auto: measure
+            codes, head, two blocks and all on folds of the training images, and take the cheapest one within one
+            standard error of the best.
+        budget: Seconds that `fit` may take for training; fewer epochs fit a smaller one.
+        size: Side of the network's input in pixels; the network's own if None.
+        random_state: Seed of everything.
+
+    Attributes:
+        classes_: Labels, sorted.
+        strategy_: Name of the strategy that was trained.
+        backbone_: The trained network.
+
+    Example:
+        >>> from sklearn.model_selection import cross_val_score
+        >>> from unfreeze import TransferClassifier
+        >>> cross_val_score(TransferClassifier(strategy="codes"), paths, labels, cv=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        backbone: str = DEFAULT_BACKBONE,
+        *,
+        strategy: Strategy = "auto",
+        budget: float = 900.0,
+        size: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.strategy = strategy
+        self.budget = budget
+        self.size = size
+        self.random_state = random_state
+
+    def fit(self, X: Sequence[Any], y: Sequence[Any]) -> Self:
+        """Train.
+
+        Args:
+            X: Paths of images, or uint8 arrays [height, width, 3] or [height, width].
+            y: A label for each.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            InputError: The strategy is unknown, or images and labels do not fit.
+        """
+        if not (isinstance(self.strategy, int) and self.strategy > 0) and self.strategy not in STRATEGIES:
+            msg = f"strategy must be one of {STRATEGIES} or a positive number of blocks. Got {self.strategy!r} instead."
+            raise InputError(msg)
+        labels = np.asarray(y)
+        if len(X) != len(labels) or labels.ndim != 1:
+            msg = f"X and y must be equally long and y flat. Got {len(X)} images and labels of shape {labels.shape}."
+            raise InputError(msg)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            msg = f"y must hold at least two classes. Got {self.classes_.tolist()}."
+            raise InputError(msg)
+        source = load_backbone(self.backbone, size=self.size)
+        with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
+            image_set = _image_set(_as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels), pool)
+            experiment = prepare(image_set, source, pool=pool, progress=Silent(), seed=self.random_state)
+            measured = self._measured(experiment)
+        if measured.backbone is None:
+            msg = f"The budget is too small: {measured.outcome.note}. Give a larger one."
+            raise InputError(msg)
+        self.backbone_, self.strategy_ = measured.backbone, measured.outcome.name
+        self.probabilities_ = measured.outcome.settings.get("loss") != "svm"
+        return self
+
+    def _measured(self, experiment: Experiment) -> Measured:
+        if self.strategy == "codes":
+            return codes_only(experiment)
+        if self.strategy == "auto":
+            return _chosen(experiment, budget=self.budget)
+        return tuned(experiment, self.strategy, allowance=self.budget)
+
+    def predict(self, X: Sequence[Any]) -> NDArray[Any]:
+        """Label of each image of `X` (as for `fit`)."""
+        labels: NDArray[Any] = self.classes_[self._scores(X).argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Sequence[Any]) -> Float[np.ndarray, "image cls"]:
+        """Probability of each class; of an SVM the softmax of its scores, which orders but is not calibrated."""
+        probabilities: Float[np.ndarray, "image cls"] = softmax(self._scores(X).astype(np.float64), axis=1)
+        return probabilities
+
+    def decision_function(self, X: Sequence[Any]) -> Float[np.ndarray, "image ..."]:
+        """Scores; for two classes the second's minus the first's, as scikit-learn has it."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def save(self, folder: Path | str) -> None:
+        """Write the model as a folder that timm loads; nothing in it is a pickle."""
+        self._check_fitted()
+        card = f"# {self.strategy_}\n\nTrained by unfreeze {self.strategy_!r} on {len(self.classes_)} classes.\n"
+        save_model(Path(folder), self.backbone_, class_names=[str(label) for label in self.classes_], card_text=card)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "backbone_"):
+            msg = "This TransferClassifier is not fitted yet. Call fit(paths_or_arrays, labels) first."
+            raise NotFittedError(msg)
+
+    def _scores(self, X: Sequence[Any]) -> Float[np.ndarray, "image cls"]:
+        self._check_fitted()
+        with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
+            model = Path(folder) / "model"
+            self.save(model)
+            said = predict_images(model, _as_paths(X, Path(folder)), pool=pool, progress=Silent())
+        if said.set_aside:
+            bad = said.set_aside[0]
+            msg = f"{len(said.set_aside)} of {len(X)} images cannot be read; the first is {bad.name} ({bad.reason})."
+            raise ImageSetError(msg)
+        return said.scores
+
+
+def _chosen(experiment: Experiment, *, budget: float) -> Measured:
+    """The strategy that folds of the training images prefer."""
+    probes = fit_tap_probes(experiment.codes.by_tap, experiment.task, progress=experiment.progress)
+    C = last_probe(probes, "softmax").search.C
+    head = head_strategy(experiment, C=C)
+    measured = [*probe_strategies(probes, experiment.task, experiment.source, seed=experiment.seed), head]
+    experiment = with_measured_flips(experiment, C=C)
+    measured.append(unfreeze_strategy(experiment, from_head(head), blocks=STEP_TWO, allowance=0.4 * budget))
+    measured.append(full_strategy(experiment, from_head(head), allowance=0.6 * budget))
+    selection = select_strategy(measured, experiment.task)
+    assert selection is not None  # noqa: S101 - probes always give something
+    return selection.picked
+
+
+def _as_paths(X: Sequence[Any], folder: Path) -> list[Path]:
+    """Paths as they are; arrays as PNG files in `folder`, which keep every bit."""
+    paths = []
+    for number, item in enumerate(X):
+        if isinstance(item, (str, Path)):
+            paths.append(Path(item))
+            continue
+        pixels = np.asarray(item)
+        if pixels.dtype != np.uint8 or pixels.ndim not in {2, 3} or (pixels.ndim == 3 and pixels.shape[2] != 3):
+            msg = (
+                "X must hold paths of images or uint8 arrays of shape [height, width] or [height, width, 3]. "
+                f"Got {pixels.dtype} of shape {pixels.shape} at position {number}."
+            )
+            raise InputError(msg)
+        path = folder / f"{number}.png"
+        PillowImage.fromarray(pixels).save(path, compress_level=1)
+        paths.append(path)
+    return paths
+
+
+def _image_set(paths: Sequence[Path], labels: NDArray[np.int64], pool: DecoderPool) -> ImageSet:
+    """Images that all train, in the order given; equal images stay, since the caller chose them."""
+    images = []
+    for number, (path, label, seen) in enumerate(zip(paths, labels, pool.inspect(paths), strict=True)):
+        if seen.reason:
+            msg = f"Image {number} of X cannot be read: {path} ({seen.reason})."
+            raise ImageSetError(msg)
+        images.append(
+            Image(
+                path=path.absolute(),
+                name=f"{number:08d}",
+                label=f"{label:08d}",
+                sha256=seen.sha256 or sha256_of(str(path).encode()),
+                width=seen.width,
+                height=seen.height,
+                mode=seen.mode,
+                split="train",
+            )
+        )
+    return ImageSet(root=Path(), images=tuple(images), skipped={})
