@@ -73,7 +73,7 @@ def reference(codes: np.ndarray, labels: np.ndarray, loss: str, C: float) -> Lin
         weight, bias = np.concatenate([-weight, weight]) / half, np.concatenate([-bias, bias]) / half
     weight = weight / scaler.scale_
     bias = bias - weight @ scaler.mean_
-    return LinearProbe(loss, C, weight, bias)  # type: ignore[arg-type]
+    return LinearProbe(loss, C, weight.astype(np.float32), bias.astype(np.float32))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -134,7 +134,7 @@ def _diagonal(problem: Problem, point: Point) -> Weights:
 def _direction(loss: Loss, gradient: Weights, diagonal: Weights, pairs: Sequence[_Pair]) -> Weights:
     """Minus the inverse Hessian times the gradient: the two-loop recursion."""
     direction = -gradient
-    backward: list[np.ndarray] = []
+    backward: list[PerProblem] = []
     for pair in reversed(pairs):
         amount = (pair.inverse * loss.dot(pair.step, direction)).astype(np.float32)
         backward.append(amount)

@@ -1,14 +1,15 @@
 """The two losses of linear probes, summed over images, with what a solver needs of them."""
 
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
+from numpy.typing import NDArray
 
 Scores = Float32[np.ndarray, "image cls"]
 # One number per problem: a single one if the classes are coupled, one per class if each is a problem of its own.
-PerProblem = Float[np.ndarray, "..."]
+PerProblem = NDArray[np.floating] | np.floating
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Point:
     inside: Scores
 
 
+@runtime_checkable  # for the shape checks in tests
 class Loss(Protocol):
     """A convex loss of scores."""
 

@@ -106,7 +106,7 @@ def test_an_svm_has_no_probabilities() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"labels": np.array([0, 1])}, "one label per row"),
+        ({"codes": np.zeros((0, 2), np.float32), "labels": np.zeros(0, np.int64)}, "one label per row"),
         ({"labels": np.array([0, 1, 3])}, "labels from 0 to 3"),
         ({"class_count": 1, "labels": np.zeros(3, np.int64)}, "at least two classes"),
         ({"codes": np.array([[1, np.nan], [1, 2], [np.inf, 0]], np.float32)}, "codes of 2 of 3 images"),
