@@ -74,7 +74,7 @@ def test_identical_outcomes_follow_the_rule_of_three(images: int) -> None:
 @given(st.integers(0, 50), st.integers(1, 50))
 def test_more_images_make_a_narrower_interval(right: int, wrong: int) -> None:
     """At the same accuracy ten times the images give a narrower interval."""
-    small, large = wilson(right, right + wrong), wilson(10 * right, 10 * (right + wrong))
+    small, large = wilson(float(right), right + wrong), wilson(10.0 * right, 10 * (right + wrong))
 
     assert large.high - large.low < small.high - small.low
 

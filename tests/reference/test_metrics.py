@@ -32,7 +32,7 @@ def test_wilson_is_that_of_scipy(right: int, number: int, level: float) -> None:
     """Wilson's interval equals SciPy's."""
     theirs = binomtest(right, number).proportion_ci(level, method="wilson")
 
-    ours = wilson(right, number, level=level)
+    ours = wilson(float(right), number, level=level)
 
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
