@@ -9,7 +9,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemai
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from unfreeze.cli.progress import plural
+from unfreeze.cli.progress import plural, rate
 from unfreeze.core.progress import Advance
 from unfreeze.report.wording import printable
 
@@ -21,7 +21,7 @@ class RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """The rate of one bar, empty until it is known."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.1f} {task.fields['unit']}/s")
+        return Text(rate(speed, task.fields["unit"]) if speed else "")
 
 
 @final

@@ -42,8 +42,8 @@ class Lines:
 
         yield advance
         seconds = self._clock() - started
-        rate = f", {done / seconds:,.1f} {plural(unit)}/s" if seconds >= 0.1 else ""
-        self.say(f"{name}: {done:,} {plural(unit)} in {duration(seconds)}{rate}")
+        speed = f", {rate(done / seconds, unit)}" if done and seconds >= 0.1 else ""
+        self.say(f"{name}: {done:,} {plural(unit)} in {duration(seconds)}{speed}")
 
     def say(self, line: str) -> None:
         """Print one line."""
@@ -64,13 +64,19 @@ def where(done: int, *, total: int, unit: str, seconds: float) -> str:
     Returns:
         For example ``640 of 1,797 images, 64.0 images/s, 18 s left``.
     """
-    unit = plural(unit)
-    of_all = f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
+    of_all = f"{done:,} of {total:,} {plural(unit)}" if total else f"{done:,} {plural(unit)}"
     if not done or seconds <= 0:
         return of_all
-    rate = done / seconds
-    left = f", {duration(max(total - done, 0) / rate)} left" if total else ""
-    return f"{of_all}, {rate:,.1f} {unit}/s{left}"
+    speed = done / seconds
+    left = f", {duration((total - done) / speed)} left" if total > done else ""
+    return f"{of_all}, {rate(speed, unit)}{left}"
+
+
+def rate(speed: float, unit: str) -> str:
+    """Units per second, or the time of one where that is longer: ``64.0 images/s``, ``25 s a training``."""
+    if speed >= 1:
+        return f"{speed:,.1f} {plural(unit)}/s"
+    return f"{duration(1 / speed)} a {plural(unit)[:-1]}"
 
 
 def plural(unit: str) -> str:

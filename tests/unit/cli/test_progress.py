@@ -48,3 +48,9 @@ def test_where_without_a_total_has_no_time_left() -> None:
     """An unknown total and a beginning without a rate are said plainly."""
     assert where(0, total=0, unit="epoch", seconds=0) == "0 epochs"
     assert where(3, total=0, unit="epoch", seconds=1.5) == "3 epochs, 2.0 epochs/s"
+
+
+def test_slow_work_is_told_by_the_time_of_one() -> None:
+    """Below one unit a second, the rate is how long one takes; nothing is left of what is done."""
+    assert where(2, total=6, unit="training", seconds=50) == "2 of 6 trainings, 25 s a training, 100 s left"
+    assert where(6, total=6, unit="training", seconds=150) == "6 of 6 trainings, 25 s a training"
