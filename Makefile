@@ -4,8 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two test processes share the cores; a pool of threads in each would only fight. Groups keep tests of one run together.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadgroup
+# Two test processes share the cores; a pool of threads in each would only fight. A file's tests stay together, as they
+# may share one run.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile
 SOURCES := src tests $(wildcard benchmarks docs/*.py)
 
 .DEFAULT_GOAL := help

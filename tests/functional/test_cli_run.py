@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-# One process for all of them, since they share one run.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run")]
+pytestmark = pytest.mark.slow
 
 SETTINGS = ("--size", "64", "--engine", "torch", "--seed", "3")
 
