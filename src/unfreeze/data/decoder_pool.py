@@ -19,7 +19,6 @@ from typing import IO, Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-import unfreeze
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.data.decoder import request_line
 from unfreeze.data.decoding import UnreadableImageError
@@ -314,7 +313,7 @@ def _read_exactly(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
 
 def _environment() -> dict[str, str]:
     """The parent's environment; a child finds this package and computes on one core, since there is one per core."""
-    package_root = str(Path(unfreeze.__file__).resolve().parent.parent)
+    package_root = str(Path(__file__).resolve().parents[2])
     search = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 

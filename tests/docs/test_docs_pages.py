@@ -1,0 +1,97 @@
+"""The pages as a whole: links, commands that are shown, words."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import unfreeze
+from unfreeze.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = {page.relative_to(ROOT).as_posix(): page for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])}
+# Words of English that public names are joined with.
+JOINING = {"fit", "load", "name", "predict", "read", "save", "search", "settings", "transfer", "unfreeze", "linear"}
+
+
+def without_code(text: str) -> str:
+    """A page without its code blocks."""
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", without_code(page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def links(page: Path) -> Iterator[tuple[str, str]]:
+    """Relative links of a page: file (empty for the page itself) and anchor."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text(encoding="utf-8"))):
+        if "://" not in target:
+            path, _, anchor = target.partition("#")
+            yield path, anchor
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_headings(name: str) -> None:
+    """Each relative link leads to a file that is there, and to a heading of it."""
+    broken = []
+    for path, anchor in links(PAGES[name]):
+        target = (PAGES[name].parent / path).resolve() if path else PAGES[name]
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(f"{path}#{anchor}")
+
+    assert broken == []
+
+
+def test_every_page_can_be_reached() -> None:
+    """From README.md, by links, every page of the documentation is found."""
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md" or not page.exists():
+            continue
+        reached.add(page)
+        waiting += [(page.parent / path).resolve() for path, _ in links(page) if path]
+
+    assert [name for name, page in PAGES.items() if page not in reached] == []
+
+
+def shown_commands() -> Iterator[tuple[str, str]]:
+    """Lines of shell blocks that call unfreeze, with their page."""
+    for name, page in PAGES.items():
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = line.split("#")[0].removeprefix(".venv/bin/").strip()
+                if words.startswith("unfreeze "):
+                    yield name, words
+
+
+def test_commands_that_are_shown_exist() -> None:
+    """Each command line in a shell block names a command that there is, and only options that it has."""
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    wrong = []
+    for name, line in shown_commands():
+        _, command, *words = line.split()
+        given = {word.split("=")[0] for word in words if word.startswith("--")}
+        known = {option for p in commands[command].params for option in p.opts} if command in commands else set()
+        if command not in commands or given - known:
+            wrong.append(f"{name}: {line}")
+
+    assert len(list(shown_commands())) > 10
+    assert wrong == []
+
+
+def test_public_names_use_the_words_of_the_glossary() -> None:
+    """Every word that a public name is made of is in the glossary, or joins words that are."""
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = " ".join(re.findall(r"^\| ([^|]+) \|", glossary, re.MULTILINE))
+    names = [name for name in unfreeze.__all__ if name not in {"__version__", "UnfreezeError"}]
+    words = {word.lower() for name in names for word in re.findall(r"[A-Z]?[a-z]+", name)}
+    unknown = [word for word in words - JOINING if not re.search(rf"\b{word.rstrip('s')}", entries)]
+
+    assert sorted(unknown) == []

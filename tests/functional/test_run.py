@@ -1,0 +1,155 @@
+"""One whole run on the sample digits, watched from outside."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unfreeze.advisor.study import StudySettings, run_study
+from unfreeze.core.progress import Silent
+from unfreeze.core.records import RunRecord
+from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.samples import write_sample
+from unfreeze.strategies.prediction import predict_images
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run")]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty digits of each class."""
+    folder = tmp_path_factory.mktemp("sample") / "digits"
+    write_sample("digits", folder, progress=Silent())
+    for label in folder.iterdir():
+        for file in sorted(label.iterdir())[30:]:
+            file.unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the run goes."""
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="module")
+def record(digits: Path, run_folder: Path) -> RunRecord:
+    """A run with a budget that holds all strategies, if not all their epochs."""
+    settings = StudySettings(source=digits, size=64, budget_seconds=60, max_bad=0.0)
+    return run_study(settings, out=run_folder, progress=Silent())
+
+
+def test_every_strategy_is_measured_and_audited(record: RunRecord) -> None:
+    """Probes, head, two blocks and the whole network are there; all that trained in the network passed its audit."""
+    kinds = [o.kind for o in record.strategies]
+
+    assert {"probe", "head", "unfreeze", "full"} <= set(kinds)
+    assert all(o.audit.passed for o in record.strategies if o.kind != "probe" and o.measured)
+    assert all(o.measured for o in record.strategies if o.kind in {"probe", "head"})
+
+
+def test_the_head_equals_the_softmax_probe(record: RunRecord) -> None:
+    """Trained to convergence on the same codes, they say the same on all but two images or one in a hundred."""
+    by_name = {o.name: np.array(o.predictions) for o in record.strategies}
+    differ = (by_name["head"] != by_name["softmax on the last codes"]).sum()
+
+    assert differ <= max(2, 0.01 * len(record.test_images))
+
+
+def test_codes_of_digits_are_worth_far_more_than_chance(record: RunRecord) -> None:
+    """Ten classes: chance is 10 %."""
+    assert all(o.accuracy > 0.5 for o in record.strategies if o.kind in {"probe", "head"})
+
+
+def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
+    """A mirrored digit is no digit: the measured check switches flips off."""
+    trained = [o for o in record.strategies if o.kind in {"unfreeze", "full"}]
+
+    assert trained
+    assert all(o.settings["augmentation"]["flip"] == 0.0 for o in trained)
+
+
+def test_the_record_on_disk_is_the_record(record: RunRecord, run_folder: Path) -> None:
+    """run.json holds what the run returned, with the schema first and counts that add up."""
+    document = json.loads((run_folder / "run.json").read_text("utf-8"))
+
+    assert document == json.loads(json.dumps(record.to_json()))
+    assert next(iter(document)) == "schema"
+    images = document["images"]
+    assert images["found"] == images["used"] + images["set_aside"] + images["duplicates_removed"] == 300
+
+
+STRANGER = """
+import json, sys
+import numpy as np, timm, torch
+from PIL import Image
+folder, *paths = sys.argv[1:]
+model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+config = timm.data.resolve_model_data_config(model)
+transform = timm.data.create_transform(**config, is_training=False)
+with torch.no_grad():
+    scores = torch.cat([model(transform(Image.open(path).convert("RGB"))[None]) for path in paths])
+assert not any(name.split(".")[0] == "unfreeze" for name in sys.modules)
+said = {"predictions": scores.argmax(1).tolist(), "mean": config["mean"], "labels": model.pretrained_cfg["label_names"]}
+print(json.dumps(said))
+"""
+
+
+def test_a_stranger_gets_the_reported_predictions_from_the_folder(
+    record: RunRecord, run_folder: Path, digits: Path
+) -> None:
+    """A process without unfreeze loads the folder with timm and predicts what the report says of the picked one."""
+    paths = [str(digits / name) for name in record.test_images]
+    command = [sys.executable, "-P", "-c", STRANGER, str(run_folder / "model"), *paths]
+    said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    picked = next(o for o in record.strategies if o.name == record.picked)
+
+    assert said["predictions"] == list(picked.predictions)
+    assert said["labels"] == list(record.classes)
+    assert said["mean"] == pytest.approx([127 / 255] * 3)
+
+
+def test_our_own_prediction_agrees(record: RunRecord, run_folder: Path, digits: Path) -> None:
+    """`predict_images` gives the same classes, and probabilities that sum to one."""
+    paths = [digits / name for name in record.test_images]
+    with DecoderPool(workers=1) as pool:
+        said = predict_images(run_folder / "model", paths, pool=pool, progress=Silent())
+    picked = next(o for o in record.strategies if o.name == record.picked)
+
+    assert tuple(said.scores.argmax(axis=1)) == picked.predictions
+    np.testing.assert_allclose(said.probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_running_again_reuses_all_codes_and_gives_the_same_numbers(
+    record: RunRecord, digits: Path, tmp_path: Path
+) -> None:
+    """Nothing is computed twice, and what needs no clock comes out with the same bits."""
+    again = run_study(
+        StudySettings(source=digits, size=64, budget_seconds=20, max_bad=0.0), out=tmp_path, progress=Silent()
+    )
+    first = {o.name: o.predictions for o in record.strategies if o.kind in {"probe", "head"}}
+    second = {o.name: o.predictions for o in again.strategies if o.kind in {"probe", "head"} and o.name != again.picked}
+
+    assert again.codes == {"computed": 0, "reused": 300}
+    assert second.items() <= first.items()
+    assert again.depth_curve == record.depth_curve
+
+
+def test_an_interrupt_keeps_what_there_is(
+    digits: Path, tmp_path: Path, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while step two trains: probes and head are reported, one of them is delivered, and the record says so."""
+
+    def interrupted(*args: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unfreeze.advisor.study.unfreeze_strategy", interrupted)
+    found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=Silent())
+
+    assert found.interrupted
+    assert {o.kind for o in found.strategies} == {"probe", "head"}
+    assert found.picked is not None
+    assert (tmp_path / "model" / "model.safetensors").exists()

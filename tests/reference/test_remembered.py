@@ -1,0 +1,95 @@
+"""Training on remembered activations against training through the whole network."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PillowImage
+
+from unfreeze.core.progress import Silent
+from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.inspection import read_image_set
+from unfreeze.data.transforms import NONE
+from unfreeze.strategies.experiment import Experiment, make_task
+from unfreeze.strategies.preparation import prepare
+from unfreeze.training.examples import Remembered, remember
+from unfreeze.training.freezing import apply_plan
+from unfreeze.training.loop import make_optimizer, train_epochs
+from unfreeze.training.plans import unfreeze_plan
+from unfreeze.zoo.backbones import load_backbone
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, rng: np.random.Generator) -> Experiment:
+    """Forty-eight small images of three classes on the default network."""
+    for label in range(3):
+        (tmp_path / "photos" / str(label)).mkdir(parents=True)
+        for number in range(16):
+            pixels = rng.integers(0, 80 + 60 * label, (48, 48, 3), dtype=np.uint8)
+            PillowImage.fromarray(pixels).save(tmp_path / "photos" / str(label) / f"{number}.png")
+    with DecoderPool(workers=1) as pool:
+        found = read_image_set(tmp_path / "photos", pool=pool, progress=Silent())
+        found = replace(found, images=tuple(replace(image, split="train") for image in found.images))
+        experiment = prepare(
+            found, load_backbone(size=64), pool=pool, progress=Silent(), cache=tmp_path, engine="torch"
+        )
+        list(experiment.squares.read(np.arange(48)))
+    return replace(experiment, augmentation=NONE)
+
+
+def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
+    """Loss of each step of unfreezing two blocks: one step an epoch."""
+    backbone = experiment.source.with_classes(3)
+    plan = replace(unfreeze_plan(backbone, 2, epochs=12), batch_size=48, warmup=0.0)
+    cut = backbone.cut_before_blocks(2)
+    examples, model = experiment.pixels, backbone.suffix(backbone.cuts[0])
+    if remembered:
+        rows = np.arange(48)
+        examples = remember(
+            backbone, cut, experiment.pixels, images=48, train_rows=rows, views=0, engine="torch", progress=Silent()
+        )
+        assert isinstance(examples, Remembered)
+        model = backbone.suffix(cut)
+    optimizer = make_optimizer(apply_plan(backbone.network, plan), plan)
+    return list(
+        train_epochs(
+            model,
+            examples,
+            experiment.task.labels,
+            rows=np.arange(48),
+            optimizer=optimizer,
+            plan=plan,
+            rng=np.random.default_rng(0),
+        )
+    )
+
+
+def test_the_loss_is_the_same_step_by_step(experiment: Experiment) -> None:
+    """Remembering float32 activations changes nothing: the losses agree to 1e-5, and they fall."""
+    torch.manual_seed(0)
+    through_all = losses(experiment, remembered=False)
+
+    assert losses(experiment, remembered=True) == pytest.approx(through_all, abs=1e-5)
+    assert through_all[-1] < through_all[0] - 0.1
+
+
+def test_views_take_turns_and_differ_between_images() -> None:
+    """Every view of an image comes up once in as many epochs, and not all images show the same one at once."""
+    plain = np.zeros((4, 1), np.float32)
+    views = np.stack([np.full((4, 1), v + 1, np.float32) for v in range(3)])
+    examples = Remembered(plain, views, np.arange(4))
+    shown = np.array(
+        [next(examples.batches(np.arange(4), size=4, epoch=epoch)).numpy()[:, 0] for epoch in range(4)], dtype=int
+    )
+
+    assert (np.sort(shown, axis=0) == np.arange(4)[:, None]).all()
+    assert all(len(set(row)) == 4 for row in shown.tolist())
+
+
+def test_the_folds_of_a_task_never_hold_what_they_learn_from(experiment: Experiment) -> None:
+    """Each fold's two sides are disjoint, and together the whole train part."""
+    task = make_task(experiment.task.image_set, seed=3)
+    for learn, select in task.folds:
+        assert sorted([*learn, *select]) == list(task.train_rows)

@@ -1,0 +1,69 @@
+"""Plans: which parameters learn, and at what rate."""
+
+import pytest
+
+from unfreeze.core.errors import PlanError
+from unfreeze.training.loop import rate_factor
+from unfreeze.training.plans import Plan, Rule, full_plan, head_plan, scratch_plan, unfreeze_plan
+from unfreeze.zoo.backbones import Backbone, load_backbone
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    """A small network of ten classes."""
+    return load_backbone("resnet18", pretrained=False, size=64).with_classes(10)
+
+
+def learning(plan: Plan, backbone: Backbone) -> set[str]:
+    """Names of the parameters that learn."""
+    return {name for name, _ in backbone.network.named_parameters() if plan.rate_of(name) is not None}
+
+
+def test_the_head_plan_names_the_head_alone(backbone: Backbone) -> None:
+    """Step one learns the head's weight and bias and nothing else."""
+    assert learning(head_plan(backbone, images=100, penalty=0.1), backbone) == {"fc.weight", "fc.bias"}
+
+
+def test_unfreezing_two_blocks_names_exactly_what_lies_after_their_cut(backbone: Backbone) -> None:
+    """Two blocks of a ResNet-18 are the two units of its last stage."""
+    expected = {n for n, _ in backbone.network.named_parameters() if n.startswith(("layer4.", "fc."))}
+
+    assert learning(unfreeze_plan(backbone, 2), backbone) == expected
+
+
+def test_the_full_plan_covers_everything_and_falls_with_depth(backbone: Backbone) -> None:
+    """Every parameter learns, the head fastest, and no block faster than the one above it."""
+    plan = full_plan(backbone)
+    rates = [plan.rate_of(block.parameters[0]) for block in backbone.blocks]
+
+    assert learning(plan, backbone) == {n for n, _ in backbone.network.named_parameters()}
+    assert all(low < high for low, high in zip(rates, [*rates[1:], plan.rate_of("fc.weight")], strict=True))
+
+
+def test_from_scratch_lets_batchnorm_learn_its_statistics() -> None:
+    """Random weights have no statistics worth keeping."""
+    assert scratch_plan().batchnorm == "learning"
+
+
+def test_a_plan_that_covers_not_everything_is_refused() -> None:
+    """The error names the parameter and the patterns."""
+    plan = Plan(kind="full", blocks=None, rules=(Rule(r"head\..*", 1e-3),))
+
+    with pytest.raises(PlanError, match=r"No rule covers parameter 'stem.weight'.*head"):
+        plan.rate_of("stem.weight")
+
+
+def test_more_blocks_than_there_are_is_refused(backbone: Backbone) -> None:
+    """The error says how many there are."""
+    with pytest.raises(PlanError, match="has"):
+        unfreeze_plan(backbone, 99)
+
+
+def test_the_rate_rises_then_falls_to_nearly_nothing() -> None:
+    """A linear rise over the warm-up and half a cosine after it."""
+    factors = [rate_factor(step, steps=100, warmup=0.1) for step in range(100)]
+
+    assert factors[9] == factors[10] == 1.0
+    assert factors[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
+    assert factors[55] == pytest.approx(0.5)
+    assert factors[99] < 0.001
