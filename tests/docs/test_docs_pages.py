@@ -95,3 +95,21 @@ def test_public_names_use_the_words_of_the_glossary() -> None:
     unknown = [word for word in words - JOINING if not re.search(rf"\b{word.rstrip('s')}", entries)]
 
     assert sorted(unknown) == []
+
+
+def test_the_tutorial_shows_the_same_run_as_the_first_page() -> None:
+    """Table and verdict of the demo are pasted in both places, and are the same."""
+    shown = [
+        re.findall(
+            r"<!-- (\w+) of the demo -->\n```text\n(.+?)```\n", PAGES[name].read_text(encoding="utf-8"), re.DOTALL
+        )
+        for name in ("README.md", "docs/tutorial.md")
+    ]
+
+    assert [part for part, _ in shown[0]] == ["table", "verdict"]
+    assert shown[0] == shown[1]
+
+
+def test_the_picture_is_small() -> None:
+    """The picture of the first page stays below 300 kB."""
+    assert (ROOT / "docs" / "images" / "verdict.png").stat().st_size < 300_000

@@ -102,13 +102,13 @@ def test_each_error_stands_beside_its_exit_code() -> None:
     assert [kind.__name__ for kind in classes if f"`{kind.__name__}`" not in rows[str(kind.exit_code)]] == []
 
 
-def test_each_reason_for_setting_a_file_aside_is_documented() -> None:
-    """Each reason code in the code of the decoder has a row; codes that hold a format's name are given by example."""
+def test_each_reason_and_note_of_the_decoder_is_documented() -> None:
+    """Each reason and note in the code of the decoder has a row; codes that hold a format's name are given by example."""
     sources = [ROOT / "src" / "unfreeze" / "data" / f"{name}.py" for name in ("decoder", "decoding", "decoder_pool")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     hyphenated = re.findall(r'"([a-z]+(?:-[a-z]+)+)\b', text)
     codes = {*hyphenated, *re.findall(r'errno\.E\w+: "([a-z-]+)"', text), "truncated", "corrupt-png", "png-variant"}
-    page = sections("errors.md")["Why a file is set aside"]
+    page = (REFERENCE / "errors.md").read_text(encoding="utf-8")
 
     assert len(codes) > 15
     assert sorted(code for code in codes if f"`{code}" not in page) == []

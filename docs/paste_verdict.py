@@ -1,0 +1,65 @@
+"""Paste the table and the verdict of a run into README.md and the tutorial, and make the picture of its report.
+
+After ``make demo``: ``python docs/paste_verdict.py unfreeze-runs/digits-1``. The picture needs chromium.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from unfreeze.report.table import rendered, strategy_table
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
+PICTURE = ROOT / "docs" / "images" / "verdict.png"
+WIDTH, HEIGHT, SCALE = 1000, 1650, 1.5
+COLOURS = 64  # a page of text needs no more, and the file is a third of the size
+# A block under a comment that says what belongs into it.
+_PASTED = re.compile(r"(<!-- (?P<part>table|verdict) of the demo -->\n```text\n)(.*?)(```\n)", re.DOTALL)
+
+
+def parts(document: Mapping[str, Any]) -> dict[str, str]:
+    """What is pasted, by the word in the comment."""
+    verdict = "".join(f"{sentence}\n" for sentence in document["verdict"])
+    return {"table": rendered(strategy_table(document)), "verdict": verdict}
+
+
+def pasted(page: str, document: Mapping[str, Any]) -> str:
+    """The page with the table and the verdict of a run."""
+    new = parts(document)
+    return _PASTED.sub(lambda found: found[1] + new[found["part"]] + found[4], page)
+
+
+def take_picture(report: Path) -> None:
+    """The top of a report, as a picture of few colours."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        print("No chromium: the picture stays as it is.", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        shot = Path(folder) / "shot.png"
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={shot}"]
+        options += [f"--force-device-scale-factor={SCALE}", f"--window-size={WIDTH},{HEIGHT}"]
+        subprocess.run([browser, *options, report.resolve().as_uri()], check=True, capture_output=True)  # noqa: S603
+        with Image.open(shot) as image:
+            image.convert("RGB").quantize(COLOURS).save(PICTURE, optimize=True)
+
+
+def main(run: Path) -> None:
+    """Paste a run."""
+    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    for page in PAGES:
+        page.write_text(pasted(page.read_text(encoding="utf-8"), document), encoding="utf-8")
+    take_picture(run / "report.html")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
