@@ -103,7 +103,7 @@ def test_each_error_stands_beside_its_exit_code() -> None:
 
 
 def test_each_reason_and_note_of_the_decoder_is_documented() -> None:
-    """Each reason and note in the code of the decoder has a row; codes that hold a format's name are given by example."""
+    """Each reason and note in the code of the decoder has a row; a format's name in it is an example."""
     sources = [ROOT / "src" / "unfreeze" / "data" / f"{name}.py" for name in ("decoder", "decoding", "decoder_pool")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     hyphenated = re.findall(r'"([a-z]+(?:-[a-z]+)+)\b', text)
