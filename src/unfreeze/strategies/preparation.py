@@ -19,7 +19,7 @@ from unfreeze.training.examples import Squares
 from unfreeze.zoo.backbones import Backbone
 
 MIRRORED_IMAGES = 400
-MIRROR_LOSS = 0.05  # an accuracy that falls by more says that left and right carry the label, as in letters
+MIRROR_LOSS = 0.02  # an accuracy that falls by more says that left and right carry the label, as in letters
 
 
 def prepare(

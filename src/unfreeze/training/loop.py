@@ -83,6 +83,10 @@ def train_epochs(
             loss = nn.functional.cross_entropy(scores.float(), wanted, label_smoothing=plan.label_smoothing)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            if plan.clip_norm is not None:
+                nn.utils.clip_grad_norm_(
+                    [p for group in optimizer.param_groups for p in group["params"]], plan.clip_norm
+                )
             optimizer.step()
             schedule.step()
             losses.append(loss.item())

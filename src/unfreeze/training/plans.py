@@ -42,6 +42,7 @@ class Plan:
         epochs: Passes over the training images.
         batch_size: Images a step.
         warmup: Fraction of the steps in which the rate rises from 0; after it the rate falls to 0 along a cosine.
+        clip_norm: Largest norm of a step's gradient; None does not clip.
         label_smoothing: Share of the target that is spread over all classes.
         augmentation: Of the training images.
         views: Number of remembered augmented views of an image where the prefix is frozen.
@@ -57,6 +58,7 @@ class Plan:
     epochs: int = 20
     batch_size: int = 32
     warmup: float = 0.1
+    clip_norm: float | None = 1.0
     label_smoothing: float = LABEL_SMOOTHING
     augmentation: Augmentation = LIGHT
     views: int = 4
@@ -106,14 +108,18 @@ def head_plan(backbone: Backbone, *, images: int, penalty: float) -> Plan:
         weight_decay=penalty,
         epochs=math.ceil(HEAD_STEPS / max(1, images // HEAD_BATCH)),
         batch_size=HEAD_BATCH,
+        clip_norm=None,
         label_smoothing=0.0,
         augmentation=NONE,
         views=0,
     )
 
 
-def unfreeze_plan(backbone: Backbone, blocks: int, *, epochs: int = 20, rate: float = 1e-3) -> Plan:
+def unfreeze_plan(backbone: Backbone, blocks: int, *, epochs: int = 20, rate: float = 2e-3) -> Plan:
     """Step two: the last `blocks` blocks, what lies between them and the head, and the head; lower blocks slower.
+
+    The rate was chosen on one fold of the train part of two sets, two blocks of EfficientNet-Lite0, 20 epochs: 1e-3 gave
+    75.9 % and 88.8 % (omniglot, trashnet), 2e-3 gave 78.2 % and 90.9 %; without clipping 3e-3 diverged.
 
     Raises:
         PlanError: The network has fewer blocks.
@@ -124,10 +130,11 @@ def unfreeze_plan(backbone: Backbone, blocks: int, *, epochs: int = 20, rate: fl
         blocks=blocks,
         rules=(*_falling_rates(backbone, blocks, rate), Rule(_exactly(learning), rate), Rule(".*", None)),
         epochs=epochs,
+        precision=fastest_precision(),
     )
 
 
-def full_plan(backbone: Backbone, *, epochs: int = 10, rate: float = 5e-4) -> Plan:
+def full_plan(backbone: Backbone, *, epochs: int = 10, rate: float = 1e-3) -> Plan:
     """The whole network, still starting from the pretrained weights, earlier layers at lower rates."""
     rules = (*_falling_rates(backbone, len(backbone.blocks), rate), Rule(".*", rate))
     return Plan(kind="full", blocks=None, rules=rules, epochs=epochs, precision=fastest_precision())

@@ -66,7 +66,9 @@ def mixed_precision(network: nn.Module, precision: Precision) -> Iterator[None]:
     for module in depthwise:
         module.__dict__["forward"] = _in_float32(module.forward)
     try:
-        with torch.autocast(device, dtype=torch.bfloat16):
+        # Without the cache: it keeps the bfloat16 copies of the weights until the block ends, so that every step would
+        # run on the weights of the first one.
+        with torch.autocast(device, dtype=torch.bfloat16, cache_enabled=False):
             yield
     finally:
         for module in depthwise:

@@ -1,0 +1,104 @@
+"""Accuracy on a panel of image sets: what a run measures on each, one row a set and seed.
+
+    python benchmarks/panel.py --panel PANEL --sets hymenoptera,trashnet --seeds 0,1,2 --budget 15m
+
+PANEL holds a folder a set with a `list.csv` (path, label, split, group). Rows are appended to `results.jsonl` beside
+this file; a set and seed that is there already (same budget and version of the code) is not run again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results.jsonl"
+MEASURE = "panel"
+
+
+def code_version() -> str:
+    """Commit of the code that is measured."""
+    command = ["git", "-C", str(RESULTS.parent), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def rows() -> list[dict[str, Any]]:
+    """What has been measured before."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def measure(source: Path, *, seed: int, budget: str) -> dict[str, Any]:
+    """One `unfreeze run`, as a user would start it."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "unfreeze", "run", str(source), "--json"]
+        options = ["--seed", str(seed), "--budget", budget, "--out", str(Path(folder) / "run")]
+        started = time.perf_counter()
+        done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True)
+        return {**summary(json.loads(done.stdout)), "wall_seconds": round(time.perf_counter() - started, 1)}
+
+
+def summary(record: dict[str, Any]) -> dict[str, Any]:
+    """What the table needs of a run record."""
+    by_name = {s["name"]: s for s in record["strategies"]}
+    last = by_name["softmax on the last codes"]
+    softmax = [p for p in record["depth_curve"] if p["loss"] == "softmax"]
+    chosen = max(reversed(softmax), key=lambda p: p["cv_accuracy"])
+    head = by_name.get("head", {"predictions": []})
+    return {
+        "test_images": len(record["test_images"]),
+        "last_codes": last["accuracy"],
+        "chosen_tap": chosen["tap"],
+        "at_chosen_tap": chosen["accuracy"],
+        "depth_curve": {p["tap"]: round(p["accuracy"], 4) for p in softmax},
+        "head_disagreements": sum(a != b for a, b in zip(head["predictions"], last["predictions"], strict=False)),
+        "strategies": {
+            name: {
+                "accuracy": s["accuracy"],
+                "balanced_accuracy": s["balanced_accuracy"],
+                "held_out": s["selection_accuracy"],
+                "seconds": round(s["seconds"], 1),
+                "status": s["status"],
+                "note": s["note"],
+            }
+            for name, s in by_name.items()
+        },
+        "picked": record["picked"],
+        "picked_accuracy": by_name[record["picked"]]["accuracy"],
+        "picked_balanced": by_name[record["picked"]]["balanced_accuracy"],
+        "codes": record["codes"],
+        "run_seconds": round(record["seconds"], 1),
+        "versions": record["versions"],
+    }
+
+
+def main() -> None:
+    """Measure what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--panel", type=Path, required=True)
+    parser.add_argument("--sets", default="hymenoptera,trashnet,omniglot,magtile,eurosat,cifar10")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--budget", default="15m")
+    asked = parser.parse_args()
+    code = code_version()
+    for seed in map(int, asked.seeds.split(",")):
+        for name in asked.sets.split(","):
+            key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget, "code": code}
+            if any(key.items() <= row.items() for row in rows()):
+                continue
+            row = {**key, "date": datetime.now(UTC).isoformat(timespec="seconds")}
+            row |= measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget)
+            with RESULTS.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(
+                json.dumps(
+                    {k: row[k] for k in ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy")}
+                )
+            )
+
+
+if __name__ == "__main__":
+    main()
