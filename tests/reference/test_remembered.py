@@ -14,10 +14,11 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import NONE
 from unfreeze.strategies.experiment import Experiment, make_task
 from unfreeze.strategies.preparation import prepare
+from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.freezing import apply_plan
 from unfreeze.training.loop import make_optimizer, train_epochs
-from unfreeze.training.plans import unfreeze_plan
+from unfreeze.training.plans import full_plan, unfreeze_plan
 from unfreeze.zoo.backbones import load_backbone
 
 
@@ -73,6 +74,19 @@ def test_the_loss_is_the_same_step_by_step(experiment: Experiment) -> None:
 
     assert losses(experiment, remembered=True) == pytest.approx(through_all, abs=1e-5)
     assert through_all[-1] < through_all[0] - 0.1
+
+
+def test_what_bfloat16_training_learned_holds_in_float32(experiment: Experiment) -> None:
+    """Each step runs on current weights: a network trained in bfloat16 knows its training images in float32 too."""
+    start = experiment.source.with_classes(3)
+    plan = replace(full_plan(start, epochs=8), batch_size=16, augmentation=NONE, precision="bfloat16")
+    pixels = experiment.pixels
+    feed = Feed(cut=start.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
+    trial = run_trial(start, plan, feed, np.arange(48), seed=0, advance=lambda images: None)
+    predictions = predict_rows(trial.backbone, feed, np.arange(48)).argmax(axis=1)
+
+    assert trial.curve[-1] < trial.curve[0]
+    assert (predictions == experiment.task.labels).mean() > 0.9
 
 
 def test_views_take_turns_and_differ_between_images() -> None:

@@ -17,7 +17,7 @@ from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.verdict import comparisons_for, verdict
 from unfreeze.core.errors import AuditError
 from unfreeze.core.files import write_bytes, write_json
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import Comparison, DepthPoint, Outcome, RunRecord, plain
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
@@ -97,7 +97,7 @@ class _Notes:
             self.phases[phase] = round(self.phases.get(phase, 0.0) + time.perf_counter() - begun, 3)
 
 
-def run_study(settings: StudySettings, *, out: Path, progress: Progress) -> RunRecord:
+def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT) -> RunRecord:
     """Measure every strategy that fits the budget, deliver one model and answer.
 
     Args:
@@ -113,11 +113,11 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress) -> RunR
     """
     notes = _Notes(time.perf_counter())
     with DecoderPool() as pool:
+        with notes.timed("load network"):  # first, since a mistake in its name should not cost an inspection
+            source = load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
+            source.cut_before_blocks(settings.unfreeze)
         with notes.timed("inspect"):
             image_set = _inspected(settings, pool, progress)
-        with notes.timed("load network"):
-            source = load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
-            source.cut_before_blocks(settings.unfreeze)  # refuses too many blocks before any work
         with notes.timed("codes"):
             experiment = prepare(
                 image_set, source, pool=pool, progress=progress, engine=settings.engine, seed=settings.seed

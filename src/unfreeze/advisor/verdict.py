@@ -174,10 +174,11 @@ def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison],
     elif answers == {"worse"}:
         yield "Step one (the head alone) is enough here: training more than the head loses accuracy."
     else:
-        ceiling = max(comparison.interval.high for _, comparison in found)
+        ceiling = _points(max(comparison.interval.high for _, comparison in found), sign="")
+        limit = "and a gain is unlikely" if ceiling == "0.0" else f"and a gain above {ceiling} points is unlikely"
         yield (
-            "Cannot tell whether step one (the head alone) is enough here: no gain from training more was shown, and "
-            f"a gain above {100 * ceiling:.1f} points is unlikely."
+            "Cannot tell whether step one (the head alone) is enough here: no gain from training more was shown, "
+            f"{limit}."
         )
     for outcome, comparison in found:
         yield f"{_capital(_called(outcome))}, against the head alone: {_said(comparison)}, on {test_size} test images."
@@ -253,8 +254,7 @@ def _on_choice(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], p
         return
     chosen = "It was chosen on the training part"
     if picked.selection_accuracy is not None and picked.selection_folds:
-        chosen = f"It was chosen on {picked.selection_folds} folds of the training part"
-        chosen += f" ({_percent(picked.selection_accuracy)} there)"
+        chosen = f"It was chosen on held-out folds of the training part ({_percent(picked.selection_accuracy)} there)"
     reached = "it was not measured on the test images"
     if picked.accuracy is not None:
         interval = f" (95 % interval {_range(picked.interval, sign='')})" if picked.interval else ""

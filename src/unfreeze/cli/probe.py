@@ -1,8 +1,7 @@
 """``unfreeze probe``: the depth curve."""
 
-import itertools
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -24,18 +23,6 @@ from unfreeze.cli.progress import progress_on_stderr
 from unfreeze.cli.reading import Choice, Phases, read_all
 from unfreeze.report.wording import count, duration
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from unfreeze.core.progress import Progress
-    from unfreeze.core.records import DepthPoint
-    from unfreeze.data.image_set import ImageSet
-    from unfreeze.features.extraction import Codes
-    from unfreeze.probes.solver import Loss
-
-FOLDS = 5
-
 
 class LossChoice(StrEnum):
     """Which linear classifier."""
@@ -43,13 +30,6 @@ class LossChoice(StrEnum):
     softmax = "softmax"
     svm = "svm"
     both = "both"
-
-
-LOSSES: "dict[LossChoice, tuple[Loss, ...]]" = {
-    LossChoice.softmax: ("softmax",),
-    LossChoice.svm: ("svm",),
-    LossChoice.both: ("softmax", "svm"),
-}
 
 
 def probe(
@@ -76,12 +56,15 @@ def probe(
     with result_output(as_json=json) as output:
         from unfreeze.core.records import plain
         from unfreeze.report.table import depth_table
+        from unfreeze.strategies.depth import LOSSES, depth_points, fit_tap_probes
+        from unfreeze.strategies.experiment import make_task
 
         progress, phases = progress_on_stderr(), Phases()
         image_set, card, found = read_all(choice, tap=tap, progress=progress, phases=phases)
-        losses = LOSSES[loss]
+        losses = [known for known in LOSSES if loss.value in {known, "both"}]
         with phases.timed("probes"):
-            points = depth_curve(image_set, found, losses=losses, seed=seed, progress=progress)
+            task = make_task(image_set, seed=seed)
+            points = depth_points(fit_tap_probes(found.by_tap, task, losses=losses, progress=progress), task)
         test = len(image_set.part("test").images)
         document: dict[str, Any] = {
             "schema": "unfreeze.probe/1",
@@ -102,61 +85,3 @@ def probe(
         sizes = f"{count(document['train_images'], 'image')} to train, {test:,} to test"
         seconds = duration(sum(phases.seconds.values()))
         output.line(f"{sizes}, {count(len(image_set.classes), 'class')}; * best by cross-validation; {seconds}")
-
-
-def depth_curve(
-    image_set: "ImageSet",
-    found: "Codes",
-    *,
-    losses: "tuple[Loss, ...]",
-    seed: int,
-    progress: "Progress",
-) -> "tuple[DepthPoint, ...]":
-    """Probes at `taps`: regularisation chosen on the train part, accuracy measured on the test part.
-
-    Args:
-        image_set: Split images, in the order of the rows of `found`.
-        found: Their codes; there is a point for each of their taps.
-        losses: softmax, svm or both.
-        seed: Of the folds.
-        progress: Is told of every probe.
-
-    Returns:
-        One point per tap and loss.
-    """
-    import numpy as np
-
-    from unfreeze.core.records import DepthPoint
-    from unfreeze.metrics.accuracy import accuracy
-    from unfreeze.probes.search import search_probe
-
-    labels, taps = image_set.labels(), tuple(found.by_tap)
-    test = np.array([image.split == "test" for image in image_set.images])
-    pairs = selection_folds(image_set, seed=seed)
-    points = []
-    with progress.phase("probes", total=len(taps) * len(losses), unit="probes") as advance:
-        for tap, loss in itertools.product(taps, losses):
-            codes, width = found.by_tap[tap], found.by_tap[tap].shape[1]
-            search = search_probe(codes[~test], labels[~test], pairs, loss=loss, class_count=len(image_set.classes))
-            right = accuracy(labels[test], search.probe.predict(codes[test]))
-            point = DepthPoint(
-                tap=tap, width=width, loss=loss, C=search.C, cv_accuracy=search.cv_accuracy, accuracy=right
-            )
-            points.append(point)
-            advance(1)
-    return tuple(points)
-
-
-def selection_folds(image_set: "ImageSet", *, seed: int) -> "list[tuple[NDArray[np.int64], NDArray[np.int64]]]":
-    """Pairs of rows (learn, select) among the images that do not report: the val part selects if there is one."""
-    import numpy as np
-
-    from unfreeze.data.splits import folds
-
-    kept = [
-        (row, image) for row, image in zip(image_set.labels(), image_set.images, strict=True) if image.split != "test"
-    ]
-    selects = np.array([image.split == "val" for _, image in kept])
-    if selects.any():
-        return [(np.flatnonzero(~selects), np.flatnonzero(selects))]
-    return folds(np.array([row for row, _ in kept]), [image.group for _, image in kept], count=FOLDS, seed=seed)

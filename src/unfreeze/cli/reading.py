@@ -83,6 +83,7 @@ def read_all(
 
     from unfreeze.data.decoder_pool import DecoderPool
     from unfreeze.features.extraction import read_codes
+    from unfreeze.strategies.experiment import with_codes_only
 
     with DecoderPool() as pool:
         with phases.timed("load network"):  # first, since a mistake in its name should not cost an inspection
@@ -92,10 +93,7 @@ def read_all(
             image_set = split_images(choice, pool=pool, progress=progress)
         with phases.timed("codes"):
             codes = read_codes(image_set, backbone, pool=pool, progress=progress, engine=choice.engine)
-    by_name = {image.name: image for image in image_set.images}
-    kept = tuple(by_name[name] for name in codes.names)
-    classes = image_set.classes
-    image_set = replace(image_set, images=kept, set_aside=(*image_set.set_aside, *codes.set_aside), class_names=classes)
+    image_set = with_codes_only(image_set, codes)
     return image_set, backbone.card, replace(codes, by_tap={name: codes.by_tap[name] for name in taps})
 
 

@@ -30,3 +30,6 @@ class Silent:
 
     def say(self, line: str) -> None:
         """Ignore the line."""
+
+
+SILENT = Silent()

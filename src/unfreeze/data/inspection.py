@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.candidates import Candidate, Candidates
 from unfreeze.data.decoder_pool import DecoderPool, Inspection
 from unfreeze.data.folders import IMAGE_SUFFIXES, candidates_in_folder
@@ -35,7 +35,7 @@ class _Found:
 
 
 def read_image_set(
-    source: Path, *, pool: DecoderPool, progress: Progress, max_bad: float = 0.01, follow_links: bool = False
+    source: Path, *, pool: DecoderPool, progress: Progress = SILENT, max_bad: float = 0.01, follow_links: bool = False
 ) -> ImageSet:
     """Read every file that a folder or a list names, set aside what cannot be used and remove exact duplicates.
 

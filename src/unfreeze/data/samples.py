@@ -15,7 +15,7 @@ from PIL import Image
 
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import disk_errors_explained
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import SILENT, Progress
 
 # The digits are 8 x 8 pixels with 17 grey levels. Enlarged smoothly they can be looked at; nothing is lost or added.
 _DIGIT_SIDE = 32
@@ -78,7 +78,7 @@ class LabelledImages(Protocol):
     def __getitem__(self, index: int) -> tuple[Any, Any]: ...
 
 
-def write_sample(name: str, folder: Path, *, progress: Progress) -> int:
+def write_sample(name: str, folder: Path, *, progress: Progress = SILENT) -> int:
     """Write a sample as class folders of image files, below ``train`` and ``test`` where the set has such parts.
 
     Args:

@@ -5,6 +5,7 @@ another size can change the last bits of a row, and a run that is taken up again
 """
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -102,7 +103,9 @@ def _openvino_engine(module: nn.Module, size: int) -> PrefixEngine:
     import openvino
 
     example = torch.zeros(BATCH_SIZE, size, size, 3, dtype=torch.uint8)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # OpenVINO still traces with torch.jit, whose deprecation is no business of our users.
+        warnings.simplefilter("ignore")
         converted = openvino.convert_model(module, example_input=example, input=[list(example.shape)])
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(converted, "CPU", settings)

@@ -10,7 +10,7 @@ import numpy as np
 import PIL
 from jaxtyping import Float, UInt8
 
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.decoding import UnreadableImageError
 from unfreeze.data.geometry import Geometry, centre
@@ -62,7 +62,7 @@ def read_codes(
     backbone: Backbone,
     *,
     pool: DecoderPool,
-    progress: Progress,
+    progress: Progress = SILENT,
     engine: str = "auto",
     cache: Path | None = None,
 ) -> Codes:

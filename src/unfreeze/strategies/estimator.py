@@ -118,7 +118,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Sequence[Any]) -> NDArray[Any]:
         """Label of each image of `X` (as for `fit`)."""
-        labels: NDArray[Any] = self.classes_[self._scores(X).argmax(axis=1)]
+        places = self._scores(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[places]
         return labels
 
     def predict_proba(self, X: Sequence[Any]) -> Float[np.ndarray, "image cls"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from scipy.special import softmax
 
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.decoding import UnreadableImageError
 from unfreeze.data.geometry import centre
@@ -45,7 +45,9 @@ class Predictions:
         return softmax(self.scores, axis=1)
 
 
-def predict_images(model_folder: Path, paths: Sequence[Path], *, pool: DecoderPool, progress: Progress) -> Predictions:
+def predict_images(
+    model_folder: Path, paths: Sequence[Path], *, pool: DecoderPool, progress: Progress = SILENT
+) -> Predictions:
     """Run a delivered model over images.
 
     Args:

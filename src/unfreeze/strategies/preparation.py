@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.transforms import LIGHT, Augmentation
@@ -27,7 +27,7 @@ def prepare(
     source: Backbone,
     *,
     pool: DecoderPool,
-    progress: Progress,
+    progress: Progress = SILENT,
     engine: str = "auto",
     seed: int = 0,
     cache: Path | None = None,

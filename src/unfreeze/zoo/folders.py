@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import timm
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from unfreeze.core.errors import InputError, OutputError
-from unfreeze.core.files import TEMPORARY_PREFIX, sync_folder, disk_errors_explained, write_bytes, write_durably
+from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sync_folder, write_bytes
 from unfreeze.zoo.backbones import Backbone, describe
 from unfreeze.zoo.cards import Card
 from unfreeze.zoo.networks import Preprocessing, build_network, parse_name, timm_arguments
@@ -62,7 +62,7 @@ def save_model(folder: Path, backbone: Backbone, *, class_names: Sequence[str], 
 def _fill(folder: Path, backbone: Backbone, class_names: Sequence[str], card_text: str) -> None:
     # Copies, since safetensors refuses tensors that share memory, as tied weights do.
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in backbone.network.state_dict().items()}
-    write_durably(folder / WEIGHTS, lambda path: save_file(weights, path, metadata={"format": "pt"}))
+    write_bytes(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
     config = _config(backbone, class_names)
     config[OUR_KEY]["file_sha256"] = _file_sha256(folder / WEIGHTS)
     # Escaped, so that a class named after a folder that is not UTF-8 still makes a file that timm reads.

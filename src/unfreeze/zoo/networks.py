@@ -88,7 +88,7 @@ def _torchvision_names() -> list[str]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name.rpartition(":")[2], known, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name.rpartition(":")[2], sorted(set(known)), n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(close)}?" if close else "timm.list_models() lists the names."
     return f"No network is called {name!r}. {hint}"
 
