@@ -182,8 +182,8 @@ def _note(notes: _Notes, measured: Measured) -> None:
     notes.forecasts.append(
         {
             "strategy": outcome.name,
-            "forecast_seconds": round(outcome.settings["forecast"], 1),
-            "seconds": round(outcome.seconds, 1),
+            "forecast_seconds": outcome.settings["forecast"],
+            "seconds": outcome.seconds,
             "status": outcome.status,
         }
     )

@@ -73,7 +73,7 @@ def head_strategy(experiment: Experiment, *, C: float) -> Measured:
 
 
 def _head_plan(start: Backbone, images: int, C: float) -> Plan:
-    return head_plan(start, images=images, penalty=1 / (C * images))
+    return head_plan(start, penalty=1 / (C * images))
 
 
 def _ignore(images: int) -> None:
@@ -152,6 +152,12 @@ def unfreeze_strategy(
     """
     started = time.perf_counter()
     plan = _with_epochs(unfreeze_plan(beginning.final, blocks), experiment, epochs)
+    names = ", ".join(block.name for block in beginning.final.blocks[-blocks:])
+    outcome = Outcome(
+        name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained=f"head and the last {blocks} blocks: {names}"
+    )
+    if allowance <= 0:
+        return _no_time_left(outcome, plan, experiment)
     cut = beginning.final.cut_before_blocks(blocks)
     task = experiment.task
     examples = remember(
@@ -164,11 +170,7 @@ def unfreeze_strategy(
         engine=experiment.engine,
         progress=experiment.progress,
     )
-    names = ", ".join(block.name for block in beginning.final.blocks[-blocks:])
     feed = Feed(cut=cut, examples=examples, features=examples, pixels=experiment.pixels, labels=task.labels)
-    outcome = Outcome(
-        name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained=f"head and the last {blocks} blocks: {names}"
-    )
     spent = time.perf_counter() - started
     return _measure(experiment, beginning, plan, feed, outcome, allowance=allowance - spent, spent=spent)
 
@@ -238,6 +240,8 @@ def _measure(
     spent: float = 0.0,
 ) -> Measured:
     """Forecast, train on folds and on the whole train part, and measure."""
+    if allowance <= 0:
+        return _no_time_left(outcome, plan, experiment)
     task, started = experiment.task, time.perf_counter()
     rows = task.train_rows
     per_image = seconds_per_image(beginning.final, plan, feed, rows, seed=experiment.seed)
@@ -262,6 +266,15 @@ def _measure(
     seconds = spent + time.perf_counter() - started
     outcome = with_test_scores(replace(outcome, seconds=seconds), scores, task, seed=experiment.seed)
     return Measured(outcome, held_out, final.backbone)
+
+
+def _no_time_left(outcome: Outcome, plan: Plan, experiment: Experiment) -> Measured:
+    note = "no time was left for it"
+    experiment.progress.say(f"{outcome.name}: {note}")
+    settings = {**plan.to_json(), "forecast": None}
+    return Measured(
+        replace(outcome, status="left out", note=note, settings=settings), nothing_held_out(experiment.task), None
+    )
 
 
 def _train_all(

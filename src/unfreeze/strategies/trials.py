@@ -148,7 +148,7 @@ def seconds_per_image(start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndar
     The fastest step counts: the first one also pays for what is prepared once.
     """
     short = replace(plan, epochs=1)
-    size = min(plan.batch_size, len(rows))
+    size = min(plan.batch_size or len(rows), len(rows))
     few = np.resize(rows, size * TIMED_STEPS)
     stamps: list[float] = [time.perf_counter()]
     run_trial(start, short, feed, few, seed=seed, advance=lambda _: stamps.append(time.perf_counter()))

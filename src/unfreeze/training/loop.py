@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unfreeze.training.plans import Plan
+
+LBFGS_ITERATIONS = 50
 
 
 class Examples(Protocol):
@@ -22,6 +25,15 @@ class Examples(Protocol):
 
 def make_optimizer(learning: dict[str, nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
     """Optimiser over exactly the parameters that learn, each at the rate of its rule; vectors are not decayed."""
+    if plan.optimizer == "lbfgs":
+        return torch.optim.LBFGS(
+            learning.values(),
+            max_iter=LBFGS_ITERATIONS,
+            history_size=20,
+            tolerance_grad=1e-6,
+            tolerance_change=1e-10,
+            line_search_fn="strong_wolfe",
+        )
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in learning.items():
         rate = plan.rate_of(name)
@@ -29,16 +41,20 @@ def make_optimizer(learning: dict[str, nn.Parameter], plan: Plan) -> torch.optim
         decay = plan.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     described = [{"params": params, "lr": rate, "weight_decay": decay} for (rate, decay), params in groups.items()]
-    return torch.optim.Adam(described) if plan.optimizer == "adam" else torch.optim.AdamW(described)
+    return torch.optim.AdamW(described)
 
 
-def rate_factor(step: int, *, steps: int, warmup: float) -> float:
+def rate_factor(step: int, *, steps: int, warmup: float | None) -> float:
     """Factor of all rates at `step` of `steps`: a linear rise, then half a cosine down to 0 (Loshchilov & Hutter 2017).
+
+    Without a warm-up (None) it stays 1.
 
     Example:
         >>> [round(rate_factor(step, steps=10, warmup=0.2), 2) for step in (0, 1, 2, 6)]
         [0.5, 1.0, 1.0, 0.5]
     """
+    if warmup is None:
+        return 1.0
     rising = max(1, round(warmup * steps)) if warmup else 0
     if step < rising:
         return (step + 1) / rising
@@ -70,27 +86,40 @@ def train_epochs(
         Mean training loss of the epoch.
     """
     targets = torch.from_numpy(labels)
-    size = min(plan.batch_size, len(rows))
+    size = min(plan.batch_size or len(rows), len(rows))
     steps = plan.epochs * (len(rows) // size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: rate_factor(s, steps=steps, warmup=plan.warmup))
+    learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for epoch in range(plan.epochs):
         # The rows left over after whole batches are dropped: another shuffle drops others.
         order = rng.permutation(rows)[: len(rows) // size * size]
         losses: list[float] = []
         for number, inputs in enumerate(examples.batches(order, size=size, epoch=epoch)):
             wanted = targets[order[number * size : (number + 1) * size]].to(inputs.device)
-            scores = model(inputs)
-            loss = nn.functional.cross_entropy(scores.float(), wanted, label_smoothing=plan.label_smoothing)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            if plan.clip_norm is not None:
-                nn.utils.clip_grad_norm_(
-                    [p for group in optimizer.param_groups for p in group["params"]], plan.clip_norm
-                )
-            optimizer.step()
+            closure = partial(_loss, model, inputs, wanted, learning, plan=plan)
+            losses.append(optimizer.step(closure))
             schedule.step()
-            losses.append(loss.item())
         yield float(np.mean(losses))
+
+
+def _loss(
+    model: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    wanted: Tensor,
+    learning: list[nn.Parameter],
+    *,
+    plan: Plan,
+) -> float:
+    """Loss and its gradients; an optimiser with a line search asks for them more than once a step."""
+    for parameter in learning:
+        parameter.grad = None
+    loss = nn.functional.cross_entropy(model(inputs).float(), wanted, label_smoothing=plan.label_smoothing)
+    if plan.penalty:
+        loss = loss + 0.5 * plan.penalty * torch.stack([p.square().sum() for p in learning if p.ndim > 1]).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    if plan.clip_norm is not None:
+        nn.utils.clip_grad_norm_(learning, plan.clip_norm)
+    return loss.item()
 
 
 @torch.inference_mode()

@@ -21,7 +21,7 @@ def learning(plan: Plan, backbone: Backbone) -> set[str]:
 
 def test_the_head_plan_names_the_head_alone(backbone: Backbone) -> None:
     """Step one learns the head's weight and bias and nothing else."""
-    assert learning(head_plan(backbone, images=100, penalty=0.1), backbone) == {"fc.weight", "fc.bias"}
+    assert learning(head_plan(backbone, penalty=0.1), backbone) == {"fc.weight", "fc.bias"}
 
 
 def test_unfreezing_two_blocks_names_exactly_what_lies_after_their_cut(backbone: Backbone) -> None:
