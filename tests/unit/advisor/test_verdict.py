@@ -137,7 +137,8 @@ def test_the_picked_strategy_is_named_with_its_numbers() -> None:
     text = written(EXTRACTOR, HEAD, UNFREEZE, picked=UNFREEZE)
 
     assert (
-        "Use unfreeze 2 (unfreezing the last 2 blocks). It was chosen on held-out folds of the training part (90.0 % there); "
+        "Use unfreeze 2 (unfreezing the last 2 blocks). "
+        "It was chosen on held-out folds of the training part (90.0 % there); "
         "on the test images it reaches 90.0 % (95 % interval 86.0 to 93.0); it took 3 minutes."
     ) in text
 
