@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from unfreeze.core.records import Outcome, Status
+from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measuring import Measured, nothing_held_out, with_test_scores
@@ -253,19 +254,21 @@ def _measure(
         "seconds_per_image": per_image,
         "forecast": expected.seconds,
     }
-    outcome = replace(outcome, settings=settings, selection_folds=expected.folds)
+    outcome = replace(outcome, settings=settings)
     if not expected.epochs:
         note = f"{plan.epochs} epochs need about {expected.seconds:.0f} s and {max(allowance, 0):.0f} s are left for it"
         return Measured(replace(outcome, status="left out", note=note), nothing_held_out(task), None)
-    status: Status = "done" if expected.epochs == plan.epochs else "shortened"
-    note = "" if status == "done" else f"{expected.epochs} of {plan.epochs} epochs fit the budget"
-    plan = replace(plan, epochs=expected.epochs)
-    held_out, final = _train_all(experiment, beginning, plan, feed, folds=expected.folds, name=outcome.name)
-    outcome = replace(outcome, status=status, note=note, audit=final.audit, curve=final.curve)
+    wanted, plan = plan.epochs, replace(plan, epochs=expected.epochs)
+    trained = _train_all(
+        experiment, beginning, plan, feed, folds=expected.folds, name=outcome.name, allowance=allowance
+    )
+    final = trained.final
+    outcome = replace(outcome, selection_folds=trained.folds, audit=final.audit, curve=final.curve)
+    outcome = replace(outcome, **_shortening(wanted, expected.epochs, trained.epochs))
     scores = predict_rows(final.backbone, feed, task.test_rows)
     seconds = spent + time.perf_counter() - started
     outcome = with_test_scores(replace(outcome, seconds=seconds), scores, task, seed=experiment.seed)
-    return Measured(outcome, held_out, final.backbone)
+    return Measured(outcome, trained.held_out, final.backbone)
 
 
 def _no_time_left(outcome: Outcome, plan: Plan, experiment: Experiment) -> Measured:
@@ -277,21 +280,72 @@ def _no_time_left(outcome: Outcome, plan: Plan, experiment: Experiment) -> Measu
     )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Trained:
+    """The trials of one strategy.
+
+    Attributes:
+        held_out: Predicted class of every row that a fold held out.
+        folds: How many folds there were.
+        final: The trial on the whole train part.
+        epochs: Of that trial.
+    """
+
+    held_out: np.ndarray
+    folds: int
+    final: Trial
+    epochs: int
+
+
 def _train_all(
-    experiment: Experiment, beginning: Beginning, plan: Plan, feed: Feed, *, folds: int, name: str
-) -> tuple[np.ndarray, Trial]:
-    """One trial a fold, then one on the whole train part."""
+    experiment: Experiment,
+    beginning: Beginning,
+    plan: Plan,
+    feed: Feed,
+    *,
+    folds: int,
+    name: str,
+    allowance: float,
+) -> _Trained:
+    """One trial a fold, then one on the whole train part.
+
+    A forecast from three steps can be wrong, on a busy machine by a multiple. So what is left of the allowance is
+    compared with the measured pace after every fold: the later folds go first, then epochs of the last trial.
+    """
     task, used = experiment.task, experiment.task.folds[:folds]
     held_out = nothing_held_out(task)
-    passes = plan.epochs * (len(task.train_rows) + sum(len(learn) for learn, _ in used))
-    with experiment.progress.phase(name, total=passes, unit="image") as advance:
+    rows, started, passed, done = len(task.train_rows), time.perf_counter(), 0, 0
+
+    def images_that_fit() -> float:
+        elapsed = time.perf_counter() - started
+        return (allowance - elapsed) * passed / elapsed
+
+    total = plan.epochs * (rows + sum(len(learn) for learn, _ in used))
+    with experiment.progress.phase(name, total=total, unit="image") as advance:
         for number, (learn, select) in enumerate(used):
+            if number and images_that_fit() < plan.epochs * (len(learn) + rows):
+                break
             seed = derive_seed(experiment.seed, name, "fold", number)
             trial = run_trial(beginning.folds[number], plan, feed, learn, seed=seed, advance=advance)
             held_out[select] = predict_rows(trial.backbone, feed, select).argmax(axis=1)
+            passed += plan.epochs * len(learn)
+            done += 1
+        fewest = min(plan.epochs, FEWEST_EPOCHS[plan.kind])
+        epochs = max(fewest, min(plan.epochs, int(images_that_fit() / rows)))
         seed = derive_seed(experiment.seed, name, "final")
+        plan = replace(plan, epochs=epochs)
         final = run_trial(beginning.final, plan, feed, task.train_rows, seed=seed, advance=advance)
-    return held_out, final
+    return _Trained(held_out=held_out, folds=done, final=final, epochs=epochs)
+
+
+def _shortening(wanted: int, forecast_epochs: int, epochs: int) -> dict[str, Any]:
+    """What the outcome says of a training that was given fewer epochs than its plan wants."""
+    notes = []
+    if forecast_epochs < wanted:
+        notes.append(f"{forecast_epochs} of {wanted} epochs fit the budget")
+    if epochs < forecast_epochs:
+        notes.append(f"training was slower than forecast: {epochs} epochs for the delivered model")
+    return {"status": "shortened" if notes else "done", "note": "; ".join(notes)}
 
 
 def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, per_image: float) -> str:

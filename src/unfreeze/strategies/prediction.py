@@ -42,7 +42,8 @@ class Predictions:
     @property
     def probabilities(self) -> Float[np.ndarray, "image cls"]:
         """Softmax of the scores. For a model whose head is an SVM they order the classes, but are no probabilities."""
-        return softmax(self.scores, axis=1)
+        probabilities: Float[np.ndarray, "image cls"] = softmax(self.scores, axis=1)
+        return probabilities
 
 
 def predict_images(
