@@ -257,7 +257,8 @@ def _delivered(
 
 def _save(folder: Path, backbone: Backbone, outcome: Outcome, experiment: Experiment) -> None:
     card = _card(outcome, experiment, "Measured in memory, not yet on the saved model.")
-    save_model(folder, backbone, class_names=experiment.task.image_set.classes, card_text=card)
+    names = experiment.task.image_set.classes
+    save_model(folder, backbone, class_names=names, card_text=card, margins=outcome.log_loss is None)
 
 
 def _rewrite_card(folder: Path, outcome: Outcome, experiment: Experiment, because: str) -> None:

@@ -141,7 +141,8 @@ Name the class of images with a model that unfreeze has written.
 
 MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
 files, and folders that are searched for images. Prints a table with the path,
-the label and its probability; images that cannot be read are named on
+the label and its probability; a model with an SVM as its head has none, and
+its decision score takes the place. Images that cannot be read are named on
 standard error. Writes nothing.
 {_JSON}
 Examples:

@@ -50,11 +50,18 @@ def predict(
             raise TooManyBadFilesError(msg)
         document = prediction_document(predictions, top=top)
         output.document(document)
-        table = plain_table("path", "label", "probability", right="probability")
+        measure = measure_of(predictions)
+        table = plain_table("path", "label", measure, right=measure)
         for row in document["images"]:
             for place, guess in enumerate(row["top"]):
-                add_row(table, ("" if place else row["path"], guess["label"], percent(guess["probability"])))
+                value = percent(guess[measure]) if measure == "probability" else f"{guess[measure]:.2f}"
+                add_row(table, ("" if place else row["path"], guess["label"], value))
         output.table(table)
+
+
+def measure_of(predictions: "Predictions") -> str:
+    """What the model says of a class: a probability, or an SVM's decision score."""
+    return "probability" if predictions.gives_probabilities else "score"
 
 
 def image_files(named: Sequence[Path]) -> list[Path]:
@@ -95,18 +102,17 @@ def prediction_document(predictions: "Predictions", *, top: int) -> dict[str, An
     """What `unfreeze predict --json` prints.
 
     Args:
-        predictions: Probabilities by image.
+        predictions: Of a model.
         top: How many labels to name per image, at most.
 
     Returns:
         A document ready for JSON.
     """
-    rows = []
-    for name, row in zip(predictions.names, predictions.probabilities, strict=True):
+    rows, measure = [], measure_of(predictions)
+    values = predictions.probabilities if predictions.gives_probabilities else predictions.scores
+    for name, row in zip(predictions.names, values, strict=True):
         order = (-row).argsort(kind="stable")[:top]
-        guesses = [
-            {"label": predictions.class_names[index], "probability": round(float(row[index]), 6)} for index in order
-        ]
+        guesses = [{"label": predictions.class_names[index], measure: round(float(row[index]), 6)} for index in order]
         rows.append({"path": name, **guesses[0], "top": guesses})
     return {
         "schema": "unfreeze.predict/1",

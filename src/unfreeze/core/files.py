@@ -92,11 +92,11 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` durably."""
-    write_durably(path, lambda temporary: _fill(temporary, data))
 
+    def fill(temporary: Path) -> None:
+        temporary.write_bytes(data)
 
-def _fill(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    write_durably(path, fill)
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -136,7 +136,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Write the model as a folder that timm loads; nothing in it is a pickle."""
         self._check_fitted()
         card = f"# {self.strategy_}\n\nTrained by unfreeze {self.strategy_!r} on {len(self.classes_)} classes.\n"
-        save_model(Path(folder), self.backbone_, class_names=[str(label) for label in self.classes_], card_text=card)
+        names = [str(label) for label in self.classes_]
+        save_model(Path(folder), self.backbone_, class_names=names, card_text=card, margins=not self.probabilities_)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "backbone_"):

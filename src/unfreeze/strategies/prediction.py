@@ -16,9 +16,9 @@ from unfreeze.data.geometry import centre
 from unfreeze.data.image_set import SetAside
 from unfreeze.features.engines import padded_batches
 from unfreeze.features.extraction import geometry_of
-from unfreeze.training.examples import normalised
 from unfreeze.training.precision import training_device
-from unfreeze.zoo.folders import load_model
+from unfreeze.zoo.backbones import network_input
+from unfreeze.zoo.folders import gives_probabilities, load_model
 
 BATCH_SIZE = 32
 
@@ -30,18 +30,20 @@ class Predictions:
     Attributes:
         names: Of the images that could be read, as they were given.
         class_names: Of the model.
-        scores: Logits, one row an image.
+        scores: Outputs of the head, one row an image: logits, or an SVM's margins.
         set_aside: Images that could not be read.
+        gives_probabilities: Whether the scores are logits, so that their softmax means something.
     """
 
     names: tuple[str, ...]
     class_names: tuple[str, ...]
     scores: Float[np.ndarray, "image cls"]
     set_aside: tuple[SetAside, ...]
+    gives_probabilities: bool
 
     @property
     def probabilities(self) -> Float[np.ndarray, "image cls"]:
-        """Softmax of the scores. For a model whose head is an SVM they order the classes, but are no probabilities."""
+        """Softmax of the scores; see `gives_probabilities`."""
         probabilities: Float[np.ndarray, "image cls"] = softmax(self.scores, axis=1)
         return probabilities
 
@@ -79,8 +81,9 @@ def predict_images(
 
     with progress.phase("predict", total=len(paths), unit="image") as advance, torch.inference_mode():
         for pixels, real in padded_batches(readable(), BATCH_SIZE):
-            inputs = normalised(torch.from_numpy(pixels).to(training_device()), backbone.card)
+            inputs = network_input(torch.from_numpy(pixels).to(training_device()), backbone.card)
             scores.append(network(inputs).float().cpu().numpy()[:real])
             advance(real)
         advance(len(aside))
-    return Predictions(tuple(names), class_names, np.concatenate(scores), tuple(aside))
+    found = np.concatenate(scores)
+    return Predictions(tuple(names), class_names, found, tuple(aside), gives_probabilities(model_folder))

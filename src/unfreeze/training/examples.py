@@ -25,7 +25,7 @@ from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import decoded, geometry_of
 from unfreeze.training.loop import Examples
 from unfreeze.training.precision import training_device
-from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.backbones import Backbone, network_input
 from unfreeze.zoo.cards import Card
 from unfreeze.zoo.graph import Cut
 
@@ -109,15 +109,7 @@ class Pixels:
         views = self.views(rows, epoch=epoch)
         for start in range(0, len(rows), size):
             pixels = np.stack([next(views) for _ in rows[start : start + size]])
-            yield normalised(torch.from_numpy(pixels).to(training_device()), self.card)
-
-
-def normalised(pixels: UInt8[Tensor, "batch size size 3"], card: Card) -> Float[Tensor, "batch 3 size size"]:
-    """What the network takes, channels last in memory."""
-    mean = torch.tensor(card.mean, device=pixels.device)
-    std = torch.tensor(card.std, device=pixels.device)
-    # A permuted view of [.., size, size, 3] is channels_last already: nothing is copied.
-    return ((pixels.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+            yield network_input(torch.from_numpy(pixels).to(training_device()), self.card)
 
 
 @final

@@ -174,16 +174,22 @@ class _CodesModule(nn.Module):
 
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> tuple[Tensor, ...]:
         """Codes, then raw tensors."""
-        found = self.prefix(normalised(images, self.mean, self.std))
+        found = self.prefix(_normalised(images, self.mean, self.std))
         codes = [pooled(x, layout) for x, layout in zip(found, self.layouts, strict=False)]
         return (*codes, *found[len(codes) :])
 
 
-def normalised(
-    images: UInt8[Tensor, "batch height width 3"], mean: Float[Tensor, "1 3 1 1"], std: Float[Tensor, "1 3 1 1"]
+def network_input(pixels: UInt8[Tensor, "batch height width 3"], card: Card) -> Float[Tensor, "batch 3 height width"]:
+    """What the network of `card` takes for plain pixels; channels last in memory."""
+    mean, std = (torch.tensor(values, device=pixels.device).reshape(1, 3, 1, 1) for values in (card.mean, card.std))
+    return _normalised(pixels, mean, std)
+
+
+def _normalised(
+    pixels: UInt8[Tensor, "batch height width 3"], mean: Float[Tensor, "1 3 1 1"], std: Float[Tensor, "1 3 1 1"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """The network's input: channels first, in [0, 1], minus the mean, divided by the standard deviation."""
-    return (images.permute(0, 3, 1, 2).to(torch.float32) / 255.0 - mean) / std
+    """Channels first, in [0, 1], minus the mean, divided by the standard deviation."""
+    return (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0 - mean) / std
 
 
 def _zero_head(old: nn.Module, count: int) -> nn.Module:

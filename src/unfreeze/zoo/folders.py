@@ -26,7 +26,9 @@ OUR_KEY = "unfreeze"  # timm ignores keys that it does not know
 SCHEMA = "unfreeze.model/1"
 
 
-def save_model(folder: Path, backbone: Backbone, *, class_names: Sequence[str], card_text: str) -> None:
+def save_model(
+    folder: Path, backbone: Backbone, *, class_names: Sequence[str], card_text: str, margins: bool = False
+) -> None:
     """Write the model as a folder that ``timm.create_model("local-dir:FOLDER", pretrained=True)`` loads.
 
     The folder appears whole or not at all. A torchvision network gets the same files, which only `load_model` reads.
@@ -36,6 +38,8 @@ def save_model(folder: Path, backbone: Backbone, *, class_names: Sequence[str], 
         backbone: With its trained head.
         class_names: In the order of the head's outputs.
         card_text: The model card, Markdown.
+        margins: The head's outputs are an SVM's margins: they order the classes, but softmax makes no probabilities
+            of them. `gives_probabilities` finds it again.
 
     Raises:
         OutputError: The folder holds something already, or cannot be written.
@@ -49,7 +53,7 @@ def save_model(folder: Path, backbone: Backbone, *, class_names: Sequence[str], 
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
-            _fill(temporary, backbone, class_names, card_text)
+            _fill(temporary, backbone, class_names, card_text, margins=margins)
             if folder.exists():
                 folder.rmdir()  # Windows does not rename onto an empty folder
             temporary.rename(folder)
@@ -59,11 +63,12 @@ def save_model(folder: Path, backbone: Backbone, *, class_names: Sequence[str], 
         sync_folder(folder.parent)
 
 
-def _fill(folder: Path, backbone: Backbone, class_names: Sequence[str], card_text: str) -> None:
+def _fill(folder: Path, backbone: Backbone, class_names: Sequence[str], card_text: str, *, margins: bool) -> None:
     # Copies, since safetensors refuses tensors that share memory, as tied weights do.
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in backbone.network.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
     config = _config(backbone, class_names)
+    config[OUR_KEY]["margins"] = margins
     config[OUR_KEY]["file_sha256"] = _file_sha256(folder / WEIGHTS)
     # Escaped, so that a class named after a folder that is not UTF-8 still makes a file that timm reads.
     write_bytes(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode("ascii"))
@@ -132,6 +137,21 @@ def load_model(folder: Path) -> tuple[Backbone, tuple[str, ...]]:
     return replace(backbone, card=replace(backbone.card, source=f"folder {folder.name}, from {stored.source}")), names
 
 
+def gives_probabilities(folder: Path) -> bool:
+    """Whether the softmax of the outputs of a model that `save_model` wrote are probabilities.
+
+    Args:
+        folder: Of the model.
+
+    Returns:
+        False if its head is an SVM's.
+
+    Raises:
+        InputError: The folder holds no model of ours.
+    """
+    return not _read_config(folder)[OUR_KEY]["margins"]
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     wanted = f"Give the folder of a model that this program wrote: {CONFIG}, {WEIGHTS} and {README}."
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
@@ -141,7 +161,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         own = config[OUR_KEY]
-        complete = own["schema"] == SCHEMA and "file_sha256" in own and "label_names" in config
+        complete = own["schema"] == SCHEMA and {"file_sha256", "margins"} <= own.keys() and "label_names" in config
         complete = complete and own["card"].keys() == {field.name for field in fields(Card)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         complete = False

@@ -10,7 +10,7 @@ import torch
 
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.zoo.backbones import Backbone, load_backbone
-from unfreeze.zoo.folders import load_model, save_model
+from unfreeze.zoo.folders import gives_probabilities, load_model, save_model
 
 NAMES = ("ant", "bee", "Käfer")
 STRANGER = """
@@ -74,6 +74,14 @@ def test_a_class_named_in_foreign_bytes_survives(tmp_path: Path) -> None:
     save_model(tmp_path / "model", trained("resnet18", 64), class_names=strange, card_text="")
 
     assert load_model(tmp_path / "model")[1] == strange
+
+
+@pytest.mark.parametrize("margins", [False, True])
+def test_a_model_says_whether_it_gives_probabilities(tmp_path: Path, margins: bool) -> None:
+    """The outputs of an SVM are no logits, and who loads the folder can find that out."""
+    save_model(tmp_path / "model", trained("resnet18", 64), class_names=NAMES, card_text="", margins=margins)
+
+    assert gives_probabilities(tmp_path / "model") is not margins
 
 
 def test_damage_is_noticed(tmp_path: Path) -> None:
