@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, final
+from typing import IO, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,7 @@ class DecoderPool:
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._stream = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "DecoderPool":
         return self
 
     def __exit__(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -70,6 +70,7 @@ _DOWNLOADS = {
 SAMPLE_NAMES = ("digits", *(item.dataset for item in _DOWNLOADS.values()))
 
 
+@runtime_checkable
 class LabelledImages(Protocol):
     """What is needed of a data set of torchvision."""
 

@@ -193,7 +193,7 @@ def _mend(sides: NDArray[np.int64], labels: NDArray[np.int64], number: NDArray[n
         target = int(np.argmin(np.where(np.arange(len(totals)) == here, np.inf, totals)))
         sizes = np.array([np.count_nonzero(number == group) for group in groups])
         for group in groups[np.argsort(sizes, kind="stable")]:
-            if _may_leave(group, sides, labels, number):
+            if _may_leave(int(group), sides, labels, number):
                 sides[number == group] = target
                 break
 

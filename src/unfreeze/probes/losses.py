@@ -30,6 +30,7 @@ class Point:
 
 
 @runtime_checkable  # for the shape checks in tests
+@runtime_checkable
 class Loss(Protocol):
     """A convex loss of scores."""
 

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -73,7 +73,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.size = size
         self.random_state = random_state
 
-    def fit(self, X: Sequence[Any], y: Sequence[Any]) -> Self:
+    def fit(self, X: Sequence[Any], y: Sequence[Any]) -> "TransferClassifier":
         """Train.
 
         Args:

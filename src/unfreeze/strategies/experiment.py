@@ -15,7 +15,7 @@ from unfreeze.zoo.backbones import Backbone
 
 FOLDS = 5
 
-Fold = tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"]]
+Fold = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,8 +34,8 @@ class Task:
     image_set: ImageSet
     labels: Int[np.ndarray, " image"]
     groups: tuple[str, ...]
-    train_rows: Int[np.ndarray, " row"]
-    test_rows: Int[np.ndarray, " row"]
+    train_rows: Int[np.ndarray, " train"]
+    test_rows: Int[np.ndarray, " test"]
     folds: tuple[Fold, ...]
 
     @property

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from unfreeze.training.plans import Plan
 LBFGS_ITERATIONS = 50
 
 
+@runtime_checkable
 class Examples(Protocol):
     """What the loop is fed with: whatever the learning part of the network takes, for any row of the image set."""
 
