@@ -87,4 +87,4 @@ def test_what_cannot_be_used_is_said_in_one_sentence(
 ) -> None:
     """The error names what was wanted and what was found."""
     with pytest.raises(error, match=text):
-        TransferClassifier(**settings).fit(images, labels)
+        TransferClassifier().set_params(**settings).fit(images, labels)

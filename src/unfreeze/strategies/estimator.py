@@ -29,6 +29,7 @@ from unfreeze.strategies.tuning import codes_only, tuned
 from unfreeze.zoo.backbones import DEFAULT_BACKBONE, load_backbone
 from unfreeze.zoo.folders import save_model
 
+Rows = Sequence[Any] | NDArray[Any]
 Strategy = int | Literal["auto", "codes", "head", "all"]
 STRATEGIES = ("auto", "codes", "head", "all")
 STEP_TWO = 2
@@ -73,7 +74,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.size = size
         self.random_state = random_state
 
-    def fit(self, X: Sequence[Any], y: Sequence[Any]) -> "TransferClassifier":
+    def fit(self, X: Rows, y: Rows) -> "TransferClassifier":
         """Train.
 
         Args:
@@ -116,18 +117,18 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return _chosen(experiment, budget=self.budget)
         return tuned(experiment, self.strategy, allowance=self.budget)
 
-    def predict(self, X: Sequence[Any]) -> NDArray[Any]:
+    def predict(self, X: Rows) -> NDArray[Any]:
         """Label of each image of `X` (as for `fit`)."""
         places = self._scores(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[places]
         return labels
 
-    def predict_proba(self, X: Sequence[Any]) -> Float[np.ndarray, "image cls"]:
+    def predict_proba(self, X: Rows) -> Float[np.ndarray, "image cls"]:
         """Probability of each class; of an SVM the softmax of its scores, which orders but is not calibrated."""
         probabilities: Float[np.ndarray, "image cls"] = softmax(self._scores(X).astype(np.float64), axis=1)
         return probabilities
 
-    def decision_function(self, X: Sequence[Any]) -> Float[np.ndarray, "image ..."]:
+    def decision_function(self, X: Rows) -> Float[np.ndarray, "image ..."]:
         """Scores; for two classes the second's minus the first's, as scikit-learn has it."""
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
@@ -144,7 +145,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             msg = "This TransferClassifier is not fitted yet. Call fit(paths_or_arrays, labels) first."
             raise NotFittedError(msg)
 
-    def _scores(self, X: Sequence[Any]) -> Float[np.ndarray, "image cls"]:
+    def _scores(self, X: Rows) -> Float[np.ndarray, "image cls"]:
         self._check_fitted()
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             model = Path(folder) / "model"
@@ -171,7 +172,7 @@ def _chosen(experiment: Experiment, *, budget: float) -> Measured:
     return selection.picked
 
 
-def _as_paths(X: Sequence[Any], folder: Path) -> list[Path]:
+def _as_paths(X: Rows, folder: Path) -> list[Path]:
     """Paths as they are; arrays as PNG files in `folder`, which keep every bit."""
     paths = []
     for number, item in enumerate(X):
