@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TextIO, final
 
 from unfreeze.core.progress import Advance, Progress
-from unfreeze.report.wording import duration, printable
+from unfreeze.report.wording import count, duration, printable
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -44,7 +44,7 @@ class Lines:
         yield advance
         seconds = self._clock() - started
         speed = f", {rate(done / seconds, unit)}" if done and seconds >= 0.1 else ""
-        self.say(f"{name}: {done:,} {plural(unit)} in {duration(seconds)}{speed}")
+        self.say(f"{name}: {count(done, unit)} in {duration(seconds)}{speed}")
 
     def say(self, line: str) -> None:
         """Print one line."""
@@ -65,7 +65,7 @@ def where(done: int, *, total: int, unit: str, seconds: float) -> str:
     Returns:
         For example ``640 of 1,797 images, 64.0 images/s, 18 s left``.
     """
-    of_all = f"{done:,} of {total:,} {plural(unit)}" if total else f"{done:,} {plural(unit)}"
+    of_all = f"{done:,} of {count(total, unit)}" if total else count(done, unit)
     if not done or seconds <= 0:
         return of_all
     speed = done / seconds

@@ -19,6 +19,7 @@ from unfreeze.training.precision import one_thread
 from unfreeze.zoo.backbones import Backbone
 
 HELD_OUT_IMAGES = 100  # dear strategies are measured on as many folds as it takes to hold out this many
+SLACK = 1.1  # how far a training may overrun its allowance before it is shortened
 FEWEST_EPOCHS = {"unfreeze": 3, "full": 2, "scratch": 2}
 
 
@@ -154,9 +155,8 @@ def unfreeze_strategy(
     started = time.perf_counter()
     plan = _with_epochs(unfreeze_plan(beginning.final, blocks), experiment, epochs)
     names = ", ".join(block.name for block in beginning.final.blocks[-blocks:])
-    outcome = Outcome(
-        name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained=f"head and the last {blocks} blocks: {names}"
-    )
+    last = "the last block" if blocks == 1 else f"the last {blocks} blocks"
+    outcome = Outcome(name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained=f"head and {last}: {names}")
     if allowance <= 0:
         return _no_time_left(outcome, plan, experiment)
     cut = beginning.final.cut_before_blocks(blocks)
@@ -318,7 +318,7 @@ def _train_all(
 
     def images_that_fit() -> float:
         elapsed = time.perf_counter() - started
-        return (allowance - elapsed) * passed / elapsed
+        return (SLACK * allowance - elapsed) * passed / elapsed
 
     total = plan.epochs * (rows + sum(len(learn) for learn, _ in used))
     with experiment.progress.phase(name, total=total, unit="image") as advance:
