@@ -20,9 +20,11 @@ from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import Comparison, DepthPoint, Outcome, RunRecord, plain
 from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
+from unfreeze.features.extraction import geometry_of
 from unfreeze.strategies.depth import depth_points, fit_tap_probes, last_probe, probe_strategies
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import (
@@ -117,7 +119,7 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
             source = load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
             source.cut_before_blocks(settings.unfreeze)
         with notes.timed("inspect"):
-            image_set = _inspected(settings, pool, progress)
+            image_set = _inspected(settings, geometry_of(source.card), pool, progress)
         with notes.timed("codes"):
             experiment = prepare(
                 image_set, source, pool=pool, progress=progress, engine=settings.engine, seed=settings.seed
@@ -130,8 +132,10 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         return _conclude(settings, experiment, notes, out=out, pool=pool)
 
 
-def _inspected(settings: StudySettings, pool: DecoderPool, progress: Progress) -> ImageSet:
-    image_set = read_image_set(settings.source, pool=pool, progress=progress, max_bad=settings.max_bad)
+def _inspected(settings: StudySettings, geometry: Geometry, pool: DecoderPool, progress: Progress) -> ImageSet:
+    image_set = read_image_set(
+        settings.source, pool=pool, progress=progress, max_bad=settings.max_bad, geometry=geometry
+    )
     for warning in image_set.warnings:
         progress.say(warning)
     counts = image_set.counts

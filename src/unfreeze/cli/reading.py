@@ -45,12 +45,15 @@ class Phases:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 3)
 
 
-def split_images(choice: Choice, *, pool: "DecoderPool", progress: "Progress") -> "ImageSet":
-    """Inspect the source and split it; what the user should know is said."""
+def split_images(choice: Choice, card: "Card", *, pool: "DecoderPool", progress: "Progress") -> "ImageSet":
+    """Inspect the source, for the network of `card`, and split it; what the user should know is said."""
     from unfreeze.data.inspection import read_image_set
     from unfreeze.data.splits import split_image_set
+    from unfreeze.features.extraction import geometry_of
 
-    image_set = read_image_set(choice.source, pool=pool, progress=progress, max_bad=choice.max_bad)
+    image_set = read_image_set(
+        choice.source, pool=pool, progress=progress, max_bad=choice.max_bad, geometry=geometry_of(card)
+    )
     for warning in image_set.warnings:
         progress.say(warning)
     if image_set.set_aside:
@@ -90,7 +93,7 @@ def read_all(
             backbone = network(choice)
             taps = known_tap(tap, backbone.card.taps)
         with phases.timed("inspect"):
-            image_set = split_images(choice, pool=pool, progress=progress)
+            image_set = split_images(choice, backbone.card, pool=pool, progress=progress)
         with phases.timed("codes"):
             codes = read_codes(image_set, backbone, pool=pool, progress=progress, engine=choice.engine)
     image_set = with_codes_only(image_set, codes)

@@ -80,10 +80,10 @@ def tune(
 
         progress, phases = progress_on_stderr(), Phases()
         with DecoderPool() as pool:
-            with phases.timed("inspect"):
-                image_set = split_images(choice, pool=pool, progress=progress)
-            with phases.timed("load network"):
+            with phases.timed("load network"):  # first, since a mistake in its name should not cost an inspection
                 source_network = network(choice)
+            with phases.timed("inspect"):
+                image_set = split_images(choice, source_network.card, pool=pool, progress=progress)
             with phases.timed("train"):
                 outcome, trained = tune_model(
                     image_set,

@@ -1,9 +1,9 @@
 """The decoder child, ``python -m unfreeze.data.decoder``: requests on standard input, pixels on standard output.
 
-A request is one line of JSON: ``{"path": ..., "geometry": null | {...}}``. A reply is four bytes with the length of a
-JSON header (little-endian), the header, and as many bytes of pixels as it says. The first reply, without a request,
-says that the child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends when its
-input ends.
+A request is one line of JSON: ``{"path": ..., "geometry": null | {...}, "inspect": true | false}``. A reply is four
+bytes with the length of a JSON header (little-endian), the header, and as many bytes of pixels as it says. The first
+reply, without a request, says that the child is ready. The child imports nothing but Pillow, numpy and the standard
+library, and ends when its input ends.
 """
 
 import contextlib
@@ -78,24 +78,30 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Header and pixels for one request.
 
     Args:
-        request: ``path``, and ``geometry`` or None to inspect only.
+        request: ``path``; ``geometry`` of the square that is wanted, or None; ``inspect``: whether to say what the
+            image is.
 
     Returns:
-        The reply. `reason` is empty if the image could be read; `sha256` is there whenever the file could be.
+        The reply. `reason` is empty if the image could be read; `sha256` of an inspection is there whenever the file
+        could be.
     """
     header: dict[str, Any] = {"reason": "", "sha256": "", "pixels": 0}
     try:
         data = read_file(request["path"])
-        if request["geometry"] is not None:
-            settings = request["geometry"]
-            geometry = Geometry(**settings | {"background": tuple(settings["background"])})
-            pixels = square(decode(data, background=geometry.background).image, geometry).tobytes()
+        if request["inspect"]:
+            header["sha256"] = hashlib.sha256(data).hexdigest()
+        geometry = _geometry(request["geometry"])
+        decoded = (
+            decode(data)
+            if geometry is None
+            else decode(data, background=geometry.background, at_least=geometry.at_least)
+        )
+        if request["inspect"]:
+            header |= {"pixels_sha256": pixels_sha256(decoded.image), "width": decoded.width, "height": decoded.height}
+            header |= {"mode": decoded.mode, "notes": decoded.notes}
+        if geometry is not None:
+            pixels = square(decoded.image, geometry).tobytes()
             return header | {"pixels": len(pixels)}, pixels
-        header["sha256"] = hashlib.sha256(data).hexdigest()
-        decoded = decode(data)
-        header["pixels_sha256"] = pixels_sha256(decoded.image)
-        header |= {"width": decoded.image.width, "height": decoded.image.height}
-        header |= {"mode": decoded.mode, "notes": decoded.notes}
     except UnreadableImageError as error:
         header["reason"] = error.reason
     except MemoryError:
@@ -105,17 +111,22 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     return header, b""
 
 
-def request_line(path: str | Path, geometry: Geometry | None) -> bytes:
+def _geometry(settings: dict[str, Any] | None) -> Geometry | None:
+    return None if settings is None else Geometry(**settings | {"background": tuple(settings["background"])})
+
+
+def request_line(path: str | Path, geometry: Geometry | None, *, inspect: bool) -> bytes:
     """One request, encoded; names that are not UTF-8 survive as surrogates.
 
     Args:
         path: What to read.
-        geometry: The square that is wanted; None to inspect.
+        geometry: The square that is wanted, if one is.
+        inspect: Whether to say what the image is.
 
     Returns:
         A line of ASCII.
     """
-    document = {"path": str(path), "geometry": None if geometry is None else asdict(geometry)}
+    document = {"path": str(path), "geometry": None if geometry is None else asdict(geometry), "inspect": inspect}
     return json.dumps(document).encode("ascii") + b"\n"
 
 

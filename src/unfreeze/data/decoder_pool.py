@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any, final
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import UnfreezeError
@@ -29,6 +30,7 @@ IN_FLIGHT = 4
 # Answers that may wait for an earlier, slower one, per child.
 AHEAD = 32
 START_SECONDS = 60.0
+MEMORY_SHARE = 0.25  # of what is free, for squares that are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,9 @@ class _Child:
 class DecoderPool:
     """Decoder children that start when first needed and are reused; a context manager; not for several threads at once.
 
+    Squares are kept, as far as a share of the free memory goes, so that an image is decoded once however many passes
+    there are over it.
+
     Args:
         workers: Number of children; by default one per core that this process may use.
         timeout: Seconds that one image may take.
@@ -95,6 +100,8 @@ class DecoderPool:
         self._children: list[_Child] = []
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._stream = 0
+        self._kept: dict[tuple[str, Geometry], NDArray[np.uint8]] = {}
+        self._room: int | None = None  # bytes; measured when the first square comes
 
     def __enter__(self) -> "DecoderPool":
         return self
@@ -108,17 +115,23 @@ class DecoderPool:
         """End all children; the pool may be used again and then starts new ones."""
         while self._children:
             self._children.pop().kill()
+        self._kept.clear()
+        self._room = None
 
-    def inspect(self, paths: Iterable[Path]) -> Iterator[Inspection]:
-        """Decode each file fully and say what it is.
+    def inspect(self, paths: Iterable[Path], geometry: Geometry | None = None) -> Iterator[Inspection]:
+        """Decode each file and say what it is.
 
         Args:
             paths: Files; read as the answers are taken.
+            geometry: Of the squares that will be wanted next: they are kept, and a large JPEG is decoded no larger than
+                they need, so that the hash of its pixels is that of the reduced ones.
 
         Yields:
             One answer per path, in order.
         """
-        for header, _ in self._answers(paths, None):
+        for path, header, pixels in self._answers(paths, geometry, inspect=True):
+            if pixels is not None and geometry is not None:
+                self._keep(path, geometry, pixels)
             yield Inspection(
                 sha256=header.get("sha256", ""),
                 pixels_sha256=header.get("pixels_sha256", ""),
@@ -137,22 +150,39 @@ class DecoderPool:
             geometry: What each becomes.
 
         Yields:
-            One array of shape (side, side, 3) per path, in order, or the error that says why there is none.
+            One read-only array of shape (side, side, 3) per path, in order, or the error that says why there is none.
         """
-        for header, pixels in self._answers(paths, geometry):
+        # All of them kept: nothing is decoded, so other streams go on as they are.
+        if isinstance(paths, Sequence) and all((str(path), geometry) in self._kept for path in paths):
+            yield from (self._kept[str(path), geometry] for path in paths)
+            return
+        for path, header, pixels in self._answers(paths, geometry, inspect=False):
             if pixels is None:
                 yield UnreadableImageError(header["reason"])
             else:
-                yield pixels.reshape(geometry.side, geometry.side, 3)
+                yield self._keep(path, geometry, pixels)
+
+    def _keep(self, path: Path, geometry: Geometry, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The square, kept while there is room; by its path as text, since a Path would be parsed to be hashed."""
+        square = pixels.reshape(geometry.side, geometry.side, 3)
+        square.flags.writeable = False  # the next reader gets the same one
+        if self._room is None:
+            self._room = int(MEMORY_SHARE * psutil.virtual_memory().available)
+        key = (str(path), geometry)
+        if self._room >= square.nbytes and key not in self._kept:
+            self._room -= square.nbytes
+            self._kept[key] = square
+        return square
 
     def _answers(
-        self, paths: Iterable[Path], geometry: Geometry | None
-    ) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8] | None]]:
+        self, paths: Iterable[Path], geometry: Geometry | None, *, inspect: bool
+    ) -> Iterator[tuple[Path, dict[str, Any], NDArray[np.uint8] | None]]:
         """Answers in the order of `paths`; a later call ends an earlier one that was left half read."""
         self._stream += 1
         stream = self._stream
         self._drop_busy_children()
-        job = _Job(paths, geometry, limit=self.workers * AHEAD)
+        kept = {} if inspect else self._kept
+        job = _Job(paths, geometry, kept=kept, inspect=inspect, limit=self.workers * AHEAD)
         try:
             while job.fill():
                 while job.next not in job.done:
@@ -187,7 +217,7 @@ class DecoderPool:
             child.under_way.append(number)  # before writing: an interrupt in between must find the child busy
             assert child.process.stdin is not None  # noqa: S101
             with suppress(OSError):  # a dead child is noticed by the end of its output
-                child.process.stdin.write(job.lines[number])
+                child.process.stdin.write(job.line(number))
 
     def _start(self) -> _Child:
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
@@ -251,37 +281,49 @@ class DecoderPool:
             job.waiting.extendleft(reversed(child.under_way))
 
 
+_Kept = Mapping[tuple[str, Geometry], NDArray[np.uint8]]
+
+
 @final
 class _Job:
-    """The requests of one stream: waiting, under way, done and not yet taken."""
+    """The requests of one stream: waiting, under way, done and not yet taken. What is kept is done at once."""
 
-    def __init__(self, paths: Iterable[Path], geometry: Geometry | None, *, limit: int) -> None:
-        self.paths = iter(paths)
-        self.geometry = geometry
-        self.limit = limit
+    def __init__(
+        self, paths: Iterable[Path], geometry: Geometry | None, *, kept: _Kept, inspect: bool, limit: int
+    ) -> None:
+        self._paths = iter(paths)
+        self._geometry, self._inspect, self._kept, self._limit = geometry, inspect, kept, limit
         self.next = 0  # number of the answer that is yielded next
-        self.count = 0  # requests taken from `paths`
-        self.lines: dict[int, bytes] = {}
+        self._count = 0  # paths taken
+        self._taken: dict[int, Path] = {}
         self.waiting: deque[int] = deque()
         self.done: dict[int, tuple[dict[str, Any], NDArray[np.uint8] | None]] = {}
 
     def fill(self) -> bool:
         """Take more paths up to the limit; False once every answer was taken."""
-        while self.count - self.next < self.limit:
-            path = next(self.paths, None)
+        while self._count - self.next < self._limit:
+            path = next(self._paths, None)
             if path is None:
                 break
-            self.lines[self.count] = request_line(path, self.geometry)
-            self.waiting.append(self.count)
-            self.count += 1
-        return self.next < self.count
+            self._taken[self._count] = path
+            square = None if self._geometry is None else self._kept.get((str(path), self._geometry))
+            if square is None:
+                self.waiting.append(self._count)
+            else:
+                self.done[self._count] = ({"reason": ""}, square)
+            self._count += 1
+        return self.next < self._count
 
-    def pop(self) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+    def line(self, number: int) -> bytes:
+        """The request as the child reads it."""
+        return request_line(self._taken[number], self._geometry, inspect=self._inspect)
+
+    def pop(self) -> tuple[Path, dict[str, Any], NDArray[np.uint8] | None]:
         """The next answer in order."""
-        answer = self.done.pop(self.next)
-        del self.lines[self.next]
+        header, pixels = self.done.pop(self.next)
+        path = self._taken.pop(self.next)
         self.next += 1
-        return answer
+        return path, header, pixels
 
 
 def _read_replies(child: _Child, replies: "queue.SimpleQueue[_Reply]") -> None:

@@ -13,6 +13,7 @@ from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.candidates import Candidate, Candidates
 from unfreeze.data.decoder_pool import DecoderPool, Inspection
 from unfreeze.data.folders import IMAGE_SUFFIXES, candidates_in_folder
+from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import Duplicate, Image, ImageSet, SetAside
 from unfreeze.data.lists import LIST_SUFFIXES, candidates_in_list
 
@@ -35,7 +36,13 @@ class _Found:
 
 
 def read_image_set(
-    source: Path, *, pool: DecoderPool, progress: Progress = SILENT, max_bad: float = 0.01, follow_links: bool = False
+    source: Path,
+    *,
+    pool: DecoderPool,
+    progress: Progress = SILENT,
+    max_bad: float = 0.01,
+    follow_links: bool = False,
+    geometry: Geometry | None = None,
 ) -> ImageSet:
     """Read every file that a folder or a list names, set aside what cannot be used and remove exact duplicates.
 
@@ -46,6 +53,7 @@ def read_image_set(
         progress: Is told about every file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
         follow_links: Whether to follow symbolic links below a folder.
+        geometry: Of the squares that will be read next, so that each file is decoded once (see `DecoderPool.inspect`).
 
     Returns:
         Images ordered by name, with `split` as given or empty.
@@ -55,7 +63,7 @@ def read_image_set(
         TooManyBadFilesError: More files than `max_bad` allows cannot be used.
     """
     candidates = _candidates(source, follow_links=follow_links)
-    found, set_aside = _inspect_all(candidates, pool, progress)
+    found, set_aside = _inspect_all(candidates, pool, progress, geometry)
     skipped = candidates.skipped + Counter({_STRANGER: sum(reason == _STRANGER for _, reason, _ in set_aside)})
     aside = tuple(
         SetAside(name=name, reason=reason, sha256=sha) for name, reason, sha in set_aside if reason != _STRANGER
@@ -92,14 +100,14 @@ def _candidates(source: Path, *, follow_links: bool) -> Candidates:
 
 
 def _inspect_all(
-    candidates: Candidates, pool: DecoderPool, progress: Progress
+    candidates: Candidates, pool: DecoderPool, progress: Progress, geometry: Geometry | None
 ) -> tuple[list[_Found], list[tuple[str, str, str]]]:
     """Readable images, and (name, reason, sha256) of all others."""
     found: list[_Found] = []
     aside = [(name, reason, "") for name, reason in candidates.blocked]
     paths = (candidate.path for candidate in candidates.files)
     with progress.phase("inspect", total=len(candidates.files), unit="images") as advance:
-        for candidate, seen in zip(candidates.files, pool.inspect(paths), strict=True):
+        for candidate, seen in zip(candidates.files, pool.inspect(paths, geometry), strict=True):
             if seen.reason:
                 aside.append((candidate.name, _reason(candidate, seen), seen.sha256))
             else:

@@ -17,7 +17,9 @@ from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.files import sha256_of
 from unfreeze.core.progress import Silent
 from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.features.extraction import geometry_of
 from unfreeze.strategies.depth import fit_tap_probes, last_probe, probe_strategies
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import from_head, full_strategy, head_strategy, unfreeze_strategy
@@ -100,7 +102,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(msg)
         source = load_backbone(self.backbone, size=self.size)
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
-            image_set = _image_set(_as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels), pool)
+            paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)
+            image_set = _image_set(paths, places, pool, geometry_of(source.card))
             experiment = prepare(image_set, source, pool=pool, progress=Silent(), seed=self.random_state)
             measured = self._measured(experiment)
         if measured.backbone is None:
@@ -192,10 +195,10 @@ def _as_paths(X: Rows, folder: Path) -> list[Path]:
     return paths
 
 
-def _image_set(paths: Sequence[Path], labels: NDArray[np.int64], pool: DecoderPool) -> ImageSet:
+def _image_set(paths: Sequence[Path], labels: NDArray[np.int64], pool: DecoderPool, geometry: Geometry) -> ImageSet:
     """Images that all train, in the order given; equal images stay, since the caller chose them."""
     images = []
-    for number, (path, label, seen) in enumerate(zip(paths, labels, pool.inspect(paths), strict=True)):
+    for number, (path, label, seen) in enumerate(zip(paths, labels, pool.inspect(paths, geometry), strict=True)):
         if seen.reason:
             msg = f"Image {number} of X cannot be read: {path} ({seen.reason})."
             raise ImageSetError(msg)

@@ -38,35 +38,28 @@ def fits_in_memory(size: int) -> bool:
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class Squares:
-    """Decoded squares of images by row; decoded once if they fit in memory, else again in every pass."""
+    """Decoded squares of images by row.
 
-    def __init__(self, images: Sequence[Image], card: Card, pool: DecoderPool) -> None:
-        self._images, self._card, self._pool = images, card, pool
-        self._kept: dict[int, UInt8[np.ndarray, "side side 3"]] = {}
-        self._keeps = fits_in_memory(3 * geometry_of(card).side ** 2 * len(images))
+    Attributes:
+        images: One a row.
+        card: Of the network that will see them.
+        pool: Decodes, and keeps what memory holds.
+    """
+
+    images: Sequence[Image]
+    card: Card
+    pool: DecoderPool
 
     def read(self, rows: Int[np.ndarray, " row"]) -> Iterator[UInt8[np.ndarray, "side side 3"]]:
-        """Squares of `rows`, in order.
+        """Squares of `rows`, in order; read-only.
 
         Raises:
             ImageSetError: An image that could be read before cannot be read any more.
         """
-        if self._keeps:
-            missing = np.array(
-                list(dict.fromkeys(row for row in rows.tolist() if row not in self._kept)), dtype=np.int64
-            )
-            fresh = self._decode(missing)
-            for row in rows.tolist():
-                if row not in self._kept:
-                    self._kept[row] = next(fresh)
-                yield self._kept[row]
-        else:
-            yield from self._decode(rows)
-
-    def _decode(self, rows: Int[np.ndarray, " row"]) -> Iterator[UInt8[np.ndarray, "side side 3"]]:
         failed: list[SetAside] = []
-        for _, square in decoded([self._images[int(row)] for row in rows], self._card, self._pool, failed):
+        for _, square in decoded([self.images[int(row)] for row in rows], self.card, self.pool, failed):
             if failed:
                 break
             yield square

@@ -52,11 +52,39 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_what_was_inspected_is_not_decoded_again(tmp_path: Path) -> None:
+    """After an inspection that names the square, the file is read no more; each square is its own and cannot change."""
+    rng = np.random.default_rng(1)
+    made = [tmp_path / f"{number}.png" for number in range(5)]
+    for path in made:
+        Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)).save(path)
+    wanted = [square(Image.open(path), SMALL) for path in made]
+    with DecoderPool(workers=1) as pool:
+        assert [seen.width for seen in pool.inspect(made, SMALL)] == [70] * 5
+        for path in made[1:]:
+            path.unlink()
+        for seen, right in zip(pool.squares([*made, made[2]], SMALL), [*wanted, wanted[2]], strict=True):
+            np.testing.assert_array_equal(seen, right)
+            assert not seen.flags.writeable
+
+
+def test_without_room_squares_are_decoded_again(
+    tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into the share of memory is decoded in every pass, among squares that are kept."""
+    monkeypatch.setattr(decoder_pool, "MEMORY_SHARE", 0.0)
+    with DecoderPool(workers=1) as pool:
+        pool._room = 3 * 36 * 36 * 3
+        for _ in range(2):
+            for path, seen in zip(paths[:8], pool.squares(paths[:8], SMALL), strict=True):
+                np.testing.assert_array_equal(seen, square(Image.open(path), SMALL))
+        assert len(pool._kept) == 3
+
+
 def test_squares_come_in_order(pool: DecoderPool, paths: list[Path]) -> None:
     """Each path gets its own pixels, in the order of the paths, equal to decoding in this process."""
     for path, seen in zip(paths, pool.squares(paths, SMALL), strict=True):
         assert isinstance(seen, np.ndarray)
-        assert seen.flags.writeable
         np.testing.assert_array_equal(seen, square(Image.open(path), SMALL))
 
 

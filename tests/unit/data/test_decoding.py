@@ -239,6 +239,23 @@ def test_first_frame_counts(kind: str, note: str) -> None:
     assert decoded.image.getpixel((20, 20)) == (200, 0, 0)
 
 
+@pytest.mark.parametrize("turned", [1, 6])
+def test_a_large_jpeg_is_decoded_no_larger_than_needed(turned: int) -> None:
+    """A JPEG of 1,280 x 960 that needs 200 pixels comes at a quarter, upright, nearly equal to shrinking it whole."""
+    x, y = np.meshgrid(np.linspace(0, 9, 1280), np.linspace(0, 7, 960))
+    waves = (127 + 120 * np.stack([np.sin(x), np.cos(y), np.sin(x + y)], axis=-1)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    data = encoded(Image.fromarray(waves), "JPEG", quality=95, exif=exif)
+
+    found, whole = decode(data, at_least=200), decode(data)
+
+    assert (found.width, found.height) == whole.image.size
+    assert found.image.size == (whole.width // 4, whole.height // 4)
+    difference = np.asarray(found.image).astype(int) - np.asarray(whole.image.reduce(4))
+    assert np.abs(difference).mean() < 1
+
+
 def test_tiny_is_noted() -> None:
     """One pixel is an image, but people should know."""
     assert decode(encoded(Image.new("RGB", (1, 1)))).notes == ("tiny",)
