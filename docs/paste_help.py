@@ -11,16 +11,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 PAGE = Path(__file__).parent / "reference" / "cli.md"
-COMMANDS = ("", "run", "inspect", "codes", "probe", "tune", "predict", "sample", "version")
+COMMANDS = (
+    *("", "run", "inspect", "codes", "probe", "tune", "predict", "sample"),
+    *("cache", "cache list", "cache verify", "cache repair", "cache prune", "version"),
+)
 # The help of one command, under a comment that names it.
-_PASTED = re.compile(r"(<!-- help: (?P<command>\w*) -->\n```text\n)(?P<help>.*?)(```\n)", re.DOTALL)
+_PASTED = re.compile(r"(<!-- help: (?P<command>[\w ]*) -->\n```text\n)(?P<help>.*?)(```\n)", re.DOTALL)
 # typer's own words around our pages change with its version.
 _SET_BY = re.compile(r"typer [\w.]+\.")
 
 
 def help_of(command: str) -> str:
     """What ``unfreeze COMMAND --help`` prints; of ``unfreeze --help`` if the command is empty."""
-    arguments = [sys.executable, "-m", "unfreeze", *([command] if command else []), "--help"]
+    arguments = [sys.executable, "-m", "unfreeze", *command.split(), "--help"]
     settings = {**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"}
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=settings)  # noqa: S603 - ourselves
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())

@@ -73,10 +73,13 @@ def shown_commands() -> Iterator[tuple[str, str]]:
 
 def test_commands_that_are_shown_exist() -> None:
     """Each command line in a shell block names a command that there is, and only options that it has."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    every = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     wrong = []
     for name, line in shown_commands():
         _, command, *words = line.split()
+        commands = every
+        if command in every and hasattr(every[command], "commands") and words:
+            commands, command = every[command].commands, words[0]
         given = {word.split("=")[0] for word in words if word.startswith("--")}
         known = {option for p in commands[command].params for option in p.opts} if command in commands else set()
         if command not in commands or given - known:

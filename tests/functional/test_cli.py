@@ -15,7 +15,10 @@ import pytest
 
 PhotoFolder = Callable[..., Path]
 
-COMMANDS = ("run", "inspect", "codes", "probe", "tune", "predict", "sample", "version")
+COMMANDS = (
+    *("run", "inspect", "codes", "probe", "tune", "predict", "sample"),
+    *("cache", "cache list", "cache verify", "cache repair", "cache prune", "version"),
+)
 
 
 def unfreeze(*arguments: object, cwd: Path | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -31,7 +34,7 @@ def document(done: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=["unfreeze", *COMMANDS])
+@pytest.mark.parametrize("command", [(), *(tuple(name.split()) for name in COMMANDS)], ids=["unfreeze", *COMMANDS])
 def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
     """Help ends with exit code 0 and has imported neither torch nor NumPy nor rich."""
     code = (
@@ -54,13 +57,18 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
         (["run"], "Missing argument 'SOURCE'. See unfreeze --help."),
         (
             ["run", "x", "--budget", "soon"],
-            "--budget must be a time above zero, such as 90s, 15m, 1h30m or a number of seconds; got 'soon'.",
+            "--budget must be a time above zero, such as 90s, 15m, 1h30m, 30d or a number of seconds; got 'soon'.",
         ),
         (
             ["tune", "x", "--unfreeze", "some", "--out", "y"],
             "--unfreeze must be head, all or a number of blocks; got 'some'.",
         ),
         (["codes", ".", "--out", "y.xlsx"], "--out must end in .parquet or .npy, or be a folder; got y.xlsx."),
+        (["cache", "prune"], "What shall go? Give --older-than 30d, --to 5GB or --all."),
+        (
+            ["cache", "prune", "--to", "little"],
+            "--to must be a size such as 20GB, 500MB, 8GiB or a number of bytes; got 'little'.",
+        ),
         (["predict", "model", "nowhere.jpg"], "There is no file or folder nowhere.jpg. Check the spelling."),
     ],
 )

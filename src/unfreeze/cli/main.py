@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from unfreeze import __version__
-from unfreeze.cli import manual
+from unfreeze.cli import cache, manual
 from unfreeze.cli.codes import codes
 from unfreeze.cli.inspect import inspect
 from unfreeze.cli.output import ReaderGoneError
@@ -66,8 +66,11 @@ def options(
     """Options that stand before the command; `main` reads --traceback itself, so that it may stand anywhere."""
 
 
-def _add(name: str, command: Callable[..., None], page: str) -> None:
-    app.command(name, help=manual.formatted(page), short_help=page.strip().splitlines()[0])(command)
+cache_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+def _add(name: str, command: Callable[..., None], page: str, *, group: typer.Typer = app) -> None:
+    group.command(name, help=manual.formatted(page), short_help=page.strip().splitlines()[0])(command)
 
 
 _add("run", run, manual.RUN)
@@ -77,6 +80,17 @@ _add("probe", probe, manual.PROBE)
 _add("tune", tune, manual.TUNE)
 _add("predict", predict, manual.PREDICT)
 _add("sample", sample, manual.SAMPLE)
+_add("list", cache.list_stores, manual.CACHE_LIST, group=cache_app)
+_add("verify", cache.verify, manual.CACHE_VERIFY, group=cache_app)
+_add("repair", cache.repair, manual.CACHE_REPAIR, group=cache_app)
+_add("prune", cache.prune, manual.CACHE_PRUNE, group=cache_app)
+app.add_typer(
+    cache_app,
+    name="cache",
+    help=manual.formatted(manual.CACHE),
+    short_help=manual.CACHE.strip().splitlines()[0],
+    epilog="unfreeze cache COMMAND --help is the manual page of a command.",
+)
 _add("version", version, manual.VERSION)
 
 

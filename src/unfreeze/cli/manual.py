@@ -164,6 +164,66 @@ Examples:
   unfreeze sample EuroSAT eurosat/
 {EXIT_CODES}"""
 
+CACHE = """
+See, check, mend and shrink the store of codes.
+
+Codes that were computed once are kept, so that a second run reads none again.
+There is a store for each network, size of images and engine. They lie in the
+user's cache folder, or where UNFREEZE_CACHE says. Together they take at most
+20 GB or a tenth of the disk, whichever is less, or what UNFREEZE_CACHE_LIMIT
+says (such as 50GB); beyond that, those not used for longest are removed.
+Nothing there is irreplaceable.
+"""
+
+CACHE_LIST = f"""
+List the stores of codes: network, engine, images, size, last use.
+
+Reads no codes, so it is quick however large the stores are.
+{_JSON}
+Examples:
+
+  unfreeze cache list
+  unfreeze cache list --json | jq '.stores[].notes'
+{EXIT_CODES}"""
+
+CACHE_VERIFY = f"""
+Read every byte of every store, compare all checksums, change nothing.
+
+Names each damaged shard with what is wrong with it. Damage is exit code 2.
+A run never uses a damaged shard; it computes its images again.
+{_JSON}
+Example:
+
+  unfreeze cache verify
+{EXIT_CODES}"""
+
+CACHE_REPAIR = f"""
+Remove damaged shards and leftovers, and write lost manifests anew.
+
+Checks as verify does, removes each damaged shard (its images are computed
+again when they are needed) and the temporary files of processes that were
+killed, and rebuilds manifests from the shards, which all carry a copy.
+{_JSON}
+Example:
+
+  unfreeze cache repair
+{EXIT_CODES}"""
+
+CACHE_PRUNE = f"""
+Remove stores of codes, the least recently used first.
+
+A store goes whole or not at all, and never while a process uses it. With
+both --older-than and --to, the old ones go first, then more until the rest
+fits. TIME is 30d, 12h, or a number of seconds; SIZE is 5GB, 500MB, 8GiB, or
+a number of bytes.
+{_JSON}
+Examples:
+
+  unfreeze cache prune --older-than 30d
+  unfreeze cache prune --to 5GB
+  unfreeze cache prune --all
+{EXIT_CODES}"""
+
 VERSION = f"""
 Print the versions of unfreeze, Python and the libraries that move numbers.
 {_JSON}

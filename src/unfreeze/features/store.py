@@ -2,27 +2,38 @@
 
 A store is a folder of immutable Parquet shards, one row an image: its sha256, and a fixed-size list of float32 a tap.
 The folder's name is a hash of everything that decides the numbers: weights, taps, preprocessing, engine, precision. So
-a moved image costs nothing, a changed one is seen, and nothing stale can be found. Page checksums are written and
-verified; a damaged shard is left out and its images are computed again.
+a moved image costs nothing, a changed one is seen, and nothing stale can be found. A damaged shard is left out and its
+images are computed again.
 """
 
-import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
-import pyarrow as pa
-import pyarrow.parquet as pq
+from jaxtyping import Shaped
 from numpy.typing import NDArray
 
-from unfreeze.core.files import disk_errors_explained, sha256_of, write_durably, write_json
+from unfreeze.core.files import disk_errors_explained, write_bytes, write_json
+from unfreeze.features.eviction import evict, size_limit
+from unfreeze.features.manifests import MANIFEST_FILE, Manifest, key_of, new_manifest
+from unfreeze.features.shards import (
+    DamagedShardError,
+    encoded_shard,
+    keys_of_shard,
+    read_shard,
+    rebuilt_manifest,
+    recorded_manifest,
+    shards_in,
+)
+from unfreeze.features.use import Use, mark_in_use, touch
 
-FORMAT = "unfreeze.codes/1"
 SHARD_ROWS = 256
+KEY_DTYPE = "S64"  # a sha256 in hexadecimal digits
 
 Row = dict[str, NDArray[np.float32]]
 
@@ -33,78 +44,140 @@ def default_cache() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("unfreeze", appauthor=False))
 
 
-@dataclass(frozen=True)
+def stores_folder(cache: Path | None = None) -> Path:
+    """The folder that holds all stores; `cache` is `default_cache()` if None."""
+    return (cache or default_cache()) / "codes"
+
+
+@dataclass(frozen=True, eq=False)
 class CodeStore:
     """A folder of shards that all come from the same network, preprocessing and engine.
 
     Attributes:
         folder: Where the shards are.
         widths: Number of code values by tap, shallow to deep.
+        manifest: What the codes are codes of: ``description`` as it was given, ``notes`` of whoever made the store.
     """
 
     folder: Path
     widths: Mapping[str, int]
-
-    @property
-    def _schema(self) -> pa.Schema:
-        columns = [pa.field(tap, pa.list_(pa.float32(), width)) for tap, width in self.widths.items()]
-        return pa.schema([pa.field("sha256", pa.string()), *columns], metadata={"format": FORMAT})
+    manifest: Manifest
+    _use: Use | None = field(default=None, repr=False)
 
     def read(self, wanted: Iterable[str]) -> dict[str, Row]:
         """Codes of those of the `wanted` images (sha256 of their bytes) that are stored and undamaged."""
-        names = set(wanted)
         found: dict[str, Row] = {}
-        for shard in sorted(self.folder.glob("*.parquet")):
-            if len(found) == len(names):
-                break
-            found.update(self._read_shard(shard, names))
+        for hits, codes in self._hits(set(wanted)):
+            # Copied, since a view of one row would keep the whole shard in memory.
+            found.update({key: {tap: codes[tap][row].copy() for tap in self.widths} for key, row in hits.items()})
         return found
 
-    def _read_shard(self, shard: Path, names: set[str]) -> dict[str, Row]:
-        try:
-            table = pq.read_table(shard, page_checksum_verification=True)
-            if table.schema != self._schema:
-                return {}
-        except (OSError, pa.ArrowException):
-            return {}  # damaged: its rows are computed again
-        keys = table["sha256"].to_pylist()
-        columns = {tap: _as_array(table[tap], width) for tap, width in self.widths.items()}
-        return {key: {tap: columns[tap][i] for tap in columns} for i, key in enumerate(keys) if key in names}
+    def read_into(self, keys: Sequence[str]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
+        """Codes of many images in one array a tap, without an object an image.
+
+        Takes the memory of the result and of one shard.
+
+        Args:
+            keys: sha256 of the images' bytes; one may come more than once.
+
+        Returns:
+            By tap, float32 [image, width] in the order of `keys`, and bool [image], which says whose codes were found.
+            Rows of the others are zero.
+        """
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, key in enumerate(keys):
+            places[key].append(place)
+        by_tap = {tap: np.zeros((len(keys), width), np.float32) for tap, width in self.widths.items()}
+        found = np.zeros(len(keys), np.bool_)
+        for hits, codes in self._hits(set(places)):
+            targets = [place for key in hits for place in places[key]]
+            rows = [row for key, row in hits.items() for _ in places[key]]
+            for tap, values in by_tap.items():
+                values[targets] = codes[tap][rows]
+            found[targets] = True
+        return by_tap, found
+
+    def _hits(self, wanted: set[str]) -> Iterator[tuple[dict[str, int], dict[str, NDArray[np.float32]]]]:
+        """From shard to shard, the rows of wanted images that no earlier shard had, and all codes of that shard."""
+        missing = set(wanted)
+        for path in shards_in(self.folder):
+            if not missing:
+                return
+            if missing.isdisjoint(keys_of_shard(path)):
+                continue
+            try:
+                keys, codes = read_shard(path)
+            except DamagedShardError:
+                continue  # its images are computed again
+            hits = {key: row for row, key in enumerate(keys) if key in missing}
+            missing.difference_update(hits)
+            yield hits, codes
+
+    def keys(self) -> Shaped[np.ndarray, " image"]:
+        """The sha256 of every stored image, sorted, each once, without reading codes.
+
+        Returns:
+            Bytes [image], dtype S64. A shard whose codes are damaged counts here too: `read_into` has the last word.
+        """
+        every = [np.array(keys_of_shard(path), KEY_DTYPE) for path in shards_in(self.folder)]
+        return np.unique(np.concatenate([np.empty(0, KEY_DTYPE), *every]))
 
     def write(self, rows: Mapping[str, Row]) -> None:
-        """Add one shard, durably; its name is a hash of its keys, so two processes that write the same agree."""
+        """Add one shard, durably, then remove other stores if the limit of all is exceeded.
+
+        Args:
+            rows: Codes by tap, float32 [width], by the image's sha256; two processes that write the same agree on the
+                shard's name.
+
+        Raises:
+            DiskFullError: No space is left.
+            OutputError: The store cannot be written.
+        """
         if not rows:
             return
-        columns: list[pa.Array] = [pa.array(list(rows), pa.string())]
-        for tap, width in self.widths.items():
-            flat = np.concatenate([row[tap] for row in rows.values()]).astype(np.float32)
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), width))
-        table = pa.Table.from_arrays(columns, schema=self._schema)
-        shard = self.folder / f"{sha256_of(''.join(rows).encode())[:32]}.parquet"
-        write_durably(shard, lambda path: pq.write_table(table, path, write_page_checksum=True, compression="none"))
+        name, data = encoded_shard(rows, self.manifest)
+        with disk_errors_explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # somebody may have emptied the cache by hand
+        write_bytes(self.folder / name, data)
+        touch(self.folder)
+        evict(self.folder.parent, size_limit(self.folder), keep=self.folder)
+
+    def close(self) -> None:
+        """Say that this process is done with the store, so that it may be removed; it can be read until it is."""
+        if self._use is not None:
+            self._use.close()
 
 
-def _as_array(column: pa.ChunkedArray, width: int) -> NDArray[np.float32]:
-    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.ascontiguousarray(values, dtype=np.float32).reshape(-1, width)
-
-
-def open_store(description: Mapping[str, Any], widths: Mapping[str, int], *, cache: Path | None = None) -> CodeStore:
+def open_store(
+    description: Mapping[str, Any],
+    widths: Mapping[str, int],
+    *,
+    notes: Mapping[str, Any] | None = None,
+    cache: Path | None = None,
+) -> CodeStore:
     """Open the store of one network, preprocessing and engine; make it where there is none.
+
+    It counts as in use, and is not removed, as long as this process lives or until `CodeStore.close`.
 
     Args:
         description: Everything that decides the numbers, as JSON values; its hash names the folder.
         widths: Number of code values by tap, shallow to deep.
+        notes: What else is worth keeping with a new store, as JSON values; a store that is there keeps its own.
         cache: Folder of all stores; `default_cache()` if None.
 
     Returns:
-        The store.
+        The store. A manifest that was lost is there again.
+
+    Raises:
+        InputError: UNFREEZE_CACHE_LIMIT is set to something that is no size.
+        OutputError: The cache cannot be written.
     """
-    manifest = {"format": FORMAT, "widths": dict(widths), **description}
-    key = sha256_of(json.dumps(manifest, sort_keys=True).encode())
-    folder = (cache or default_cache()) / "codes" / key[:32]
-    with disk_errors_explained(folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not (folder / "manifest.json").exists():
-        write_json(folder / "manifest.json", manifest)
-    return CodeStore(folder, dict(widths))
+    fresh = new_manifest(description, widths, notes)
+    folder = stores_folder(cache) / key_of(fresh)
+    use = mark_in_use(folder)
+    size_limit(folder)  # a mistake in the variable is said before anything is computed
+    manifest = recorded_manifest(folder)
+    if manifest is None:
+        manifest = rebuilt_manifest(folder) or fresh
+        write_json(folder / MANIFEST_FILE, manifest)
+    return CodeStore(folder, dict(widths), manifest, use)

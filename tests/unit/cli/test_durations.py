@@ -14,13 +14,14 @@ from unfreeze.core.errors import InputError
         ("1h30m", 5400),
         ("90", 90),
         ("1.5h", 5400),
+        ("30d", 2_592_000),
         ("2h 5m 3s", 7503),
         ("15MIN", 900),
         ("0.5", 0.5),
     ],
 )
 def test_a_time_is_its_sum_in_seconds(text: str, seconds: float) -> None:
-    """Hours, minutes and seconds add up; a plain number is seconds."""
+    """Days, hours, minutes and seconds add up; a plain number is seconds."""
     assert parse_duration(text) == seconds
 
 
@@ -31,5 +32,5 @@ def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
         parse_duration(text)
 
     assert str(caught.value) == (
-        f"--budget must be a time above zero, such as 90s, 15m, 1h30m or a number of seconds; got {text!r}."
+        f"--budget must be a time above zero, such as 90s, 15m, 1h30m, 30d or a number of seconds; got {text!r}."
     )

@@ -4,7 +4,10 @@ import pytest
 
 from unfreeze.cli import manual
 
-NAMES = ("run", "inspect", "codes", "probe", "tune", "predict", "sample", "version")
+NAMES = (
+    *("run", "inspect", "codes", "probe", "tune", "predict", "sample"),
+    *("cache_list", "cache_verify", "cache_repair", "cache_prune", "version"),
+)
 PAGES = {name: getattr(manual, name.upper()) for name in NAMES}
 
 
