@@ -12,6 +12,7 @@ from unfreeze.core.progress import Silent
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import NONE
+from unfreeze.features.engines import REFERENCE
 from unfreeze.strategies.experiment import Experiment, make_task
 from unfreeze.strategies.preparation import prepare
 from unfreeze.strategies.trials import Feed, predict_rows, run_trial
@@ -49,7 +50,7 @@ def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
     if remembered:
         rows = np.arange(48)
         examples = remember(
-            backbone, cut, experiment.pixels, images=48, train_rows=rows, views=0, engine="torch", progress=Silent()
+            backbone, cut, experiment.pixels, images=48, train_rows=rows, views=0, engine=REFERENCE, progress=Silent()
         )
         assert isinstance(examples, Remembered)
         model = backbone.suffix(cut)

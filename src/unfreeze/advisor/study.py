@@ -62,6 +62,7 @@ class StudySettings:
         seed: Of everything.
         max_bad: Largest share of files that may be unreadable.
         engine: auto, openvino or torch.
+        precision: auto, f32, bf16 or int8; of the frozen layers.
     """
 
     source: Path
@@ -74,6 +75,7 @@ class StudySettings:
     seed: int = 0
     max_bad: float = 0.01
     engine: str = "auto"
+    precision: str = "auto"
 
 
 @dataclass
@@ -122,7 +124,13 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
             image_set = _inspected(settings, geometry_of(source.card), pool, progress)
         with notes.timed("codes"):
             experiment = prepare(
-                image_set, source, pool=pool, progress=progress, engine=settings.engine, seed=settings.seed
+                image_set,
+                source,
+                pool=pool,
+                progress=progress,
+                engine=settings.engine,
+                precision=settings.precision,
+                seed=settings.seed,
             )
         try:
             _measure_strategies(settings, experiment, notes)

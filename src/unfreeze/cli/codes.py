@@ -14,6 +14,8 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     MaxBad,
+    Precision,
+    PrecisionName,
     Seed,
     Size,
     Source,
@@ -51,11 +53,19 @@ def codes(
     seed: Seed = 0,
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
+    precision: PrecisionName = Precision.auto,
     json: AsJson = False,
 ) -> None:
     """Write codes to a file."""
     choice = Choice(
-        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, engine=engine.value
+        source=source,
+        backbone=backbone,
+        weights=weights,
+        size=size,
+        seed=seed,
+        max_bad=max_bad,
+        engine=engine.value,
+        precision=precision.value,
     )
     checked_source(source)
     with result_output(as_json=json) as output:

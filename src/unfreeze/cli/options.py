@@ -17,6 +17,15 @@ class Engine(StrEnum):
     torch = "torch"
 
 
+class Precision(StrEnum):
+    """Arithmetic of the frozen layers."""
+
+    auto = "auto"
+    f32 = "f32"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
 Source = Annotated[
     Path,
     typer.Argument(metavar="SOURCE", help="A folder of class folders, or a .csv or .parquet list.", show_default=False),
@@ -56,4 +65,10 @@ MaxBad = Annotated[
     ),
 ]
 EngineName = Annotated[Engine, typer.Option("--engine", help="What runs the frozen layers.")]
+PrecisionName = Annotated[
+    Precision,
+    typer.Option(
+        "--precision", help="Arithmetic of the frozen layers; auto measures what is fast and accurate enough."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

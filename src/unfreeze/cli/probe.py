@@ -12,6 +12,8 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     MaxBad,
+    Precision,
+    PrecisionName,
     Seed,
     Size,
     Source,
@@ -46,11 +48,19 @@ def probe(
     seed: Seed = 0,
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
+    precision: PrecisionName = Precision.auto,
     json: AsJson = False,
 ) -> None:
     """Fit linear classifiers at every tap."""
     choice = Choice(
-        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, engine=engine.value
+        source=source,
+        backbone=backbone,
+        weights=weights,
+        size=size,
+        seed=seed,
+        max_bad=max_bad,
+        engine=engine.value,
+        precision=precision.value,
     )
     checked_source(source)
     with result_output(as_json=json) as output:

@@ -29,6 +29,7 @@ class Choice:
     seed: int
     max_bad: float
     engine: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,14 @@ def read_all(
         with phases.timed("inspect"):
             image_set = split_images(choice, backbone.card, pool=pool, progress=progress)
         with phases.timed("codes"):
-            codes = read_codes(image_set, backbone, pool=pool, progress=progress, engine=choice.engine)
+            codes = read_codes(
+                image_set,
+                backbone,
+                pool=pool,
+                progress=progress,
+                engine=choice.engine,
+                precision=choice.precision,
+            )
     image_set = with_codes_only(image_set, codes)
     return image_set, backbone.card, replace(codes, by_tap={name: codes.by_tap[name] for name in taps})
 

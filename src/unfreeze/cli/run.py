@@ -14,6 +14,8 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     MaxBad,
+    Precision,
+    PrecisionName,
     Scratch,
     Seed,
     Size,
@@ -54,6 +56,7 @@ def run(
     ] = None,
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
+    precision: PrecisionName = Precision.auto,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
@@ -74,6 +77,7 @@ def run(
             seed=seed,
             max_bad=max_bad,
             engine=engine.value,
+            precision=precision.value,
         )
         document = run_study(settings, out=folder, progress=progress).to_json()
         _finish(document, folder, output, progress)

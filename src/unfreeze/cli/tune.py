@@ -14,6 +14,8 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     MaxBad,
+    Precision,
+    PrecisionName,
     Scratch,
     Seed,
     Size,
@@ -65,12 +67,20 @@ def tune(
     seed: Seed = 0,
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
+    precision: PrecisionName = Precision.auto,
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
     depth, seconds = parse_depth(unfreeze), parse_duration(budget)
     choice = Choice(
-        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, engine=engine.value
+        source=source,
+        backbone=backbone,
+        weights=weights,
+        size=size,
+        seed=seed,
+        max_bad=max_bad,
+        engine=engine.value,
+        precision=precision.value,
     )
     checked_source(source)
     with result_output(as_json=json) as output, fresh_folder(source, out) as folder:
@@ -96,6 +106,7 @@ def tune(
                     pool=pool,
                     progress=progress,
                     engine=engine.value,
+                    precision=precision.value,
                 )
         with phases.timed("write"):
             _save(folder, outcome, image_set, source_network, trained)

@@ -4,25 +4,46 @@ An engine takes uint8 pixels and gives float32 arrays. Batches have one fixed sh
 another size can change the last bits of a row, and a run that is taken up again must give the same bits.
 """
 
+import copy
 import itertools
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from unfreeze.core.errors import InputError
+from unfreeze.features.converted import BATCH_SIZE, converted_prefix, output_name, quantised
+from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.graph import Cut
 
-EngineName = Literal["auto", "openvino", "torch"]
-BATCH_SIZE = 8
-CHECK_TOLERANCE = 1e-3  # relative to the largest value of an output; float32 engines differ by about 1e-5
+EngineName = Literal["openvino", "torch"]
+Precision = Literal["f32", "bf16", "int8"]
 
 Pixels = NDArray[np.uint8]
 Outputs = tuple[NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs the frozen layers.
+
+    Attributes:
+        name: openvino or torch.
+        precision: Of its arithmetic: f32, bf16 (bfloat16 products, float32 sums) or int8 (OpenVINO alone).
+    """
+
+    name: EngineName
+    precision: Precision = "f32"
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.precision}"
+
+
+REFERENCE = Engine("torch", "f32")
 
 
 @dataclass(frozen=True)
@@ -30,52 +51,63 @@ class PrefixEngine:
     """A compiled prefix.
 
     Attributes:
-        name: openvino or torch.
-        precision: Of its arithmetic.
+        engine: What runs it.
         run: Takes images, uint8 [size, size, 3] each, and yields the outputs of every image, in order.
     """
 
-    name: str
-    precision: str
+    engine: Engine
     run: Callable[[Iterable[Pixels]], Iterator[Outputs]]
 
 
-def compile_prefix(module: nn.Module, size: int, *, engine: str = "auto") -> PrefixEngine:
-    """Compile a module that takes uint8 pixels [batch, size, size, 3] and gives a tuple of float32 arrays.
+def compile_prefix(
+    backbone: Backbone,
+    *,
+    codes: Sequence[Cut] = (),
+    raw: Sequence[Cut] = (),
+    engine: Engine,
+    calibration: Sequence[Pixels] = (),
+    cache: Path | None = None,
+) -> PrefixEngine:
+    """Compile the network up to the deepest of some cuts.
 
     Args:
-        module: In eval mode; `Backbone.codes_module` makes it.
-        size: Side of the images, pixels.
-        engine: openvino, torch, or auto: openvino where it is installed and agrees with torch on a sample.
+        backbone: The network.
+        codes: Taps at which codes are wanted.
+        raw: Taps, or cuts before blocks, at which the tensor itself is wanted.
+        engine: What runs it.
+        calibration: Images of the user's, uint8 [size, size, 3], from which int8 takes its ranges.
+        cache: Folder where what is converted is kept; the user's cache if None.
 
     Returns:
-        The engine.
+        The engine; outputs are the codes, then the raw tensors.
 
     Raises:
-        InputError: The engine is unknown or not installed.
+        InputError: The engine is not installed, or does not have this precision.
     """
-    if engine not in get_args(EngineName):
-        msg = f"Unknown engine {engine!r}. Choose one of {', '.join(get_args(EngineName))}."
-        raise InputError(msg)
-    if engine == "torch" or (engine == "auto" and torch.cuda.is_available()):
-        return _torch_engine(module)
+    if engine.name == "torch":
+        return _torch_engine(backbone, codes, raw, engine)
+    model = converted_prefix(backbone, cache=cache)
+    names = [*(output_name("codes", cut) for cut in codes), *(output_name("raw", cut) for cut in raw)]
+    return _openvino_engine(model, names, engine, calibration)
+
+
+def openvino_is_installed() -> bool:
+    """Whether the engine openvino can be used."""
     try:
-        compiled = _openvino_engine(module, size)
-    except ImportError as error:
-        if engine == "openvino":
-            msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
-            raise InputError(msg) from error
-        return _torch_engine(module)
-    if engine == "auto" and not _agree(compiled, _torch_engine(module), size):
-        return _torch_engine(module)
-    return compiled
+        import openvino  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
-def _agree(first: PrefixEngine, second: PrefixEngine, size: int) -> bool:
-    """Whether two engines give the same outputs for one image of noise."""
-    image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    pairs = zip(next(first.run([image])), next(second.run([image])), strict=True)
-    return all(np.abs(a - b).max() <= CHECK_TOLERANCE * max(np.abs(b).max(), 1e-6) for a, b in pairs)
+def precisions_of(name: EngineName) -> tuple[Precision, ...]:
+    """What an engine computes faster than float32 on this machine, fastest first, then float32."""
+    if name == "torch":
+        return ("bf16", "f32") if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else ("f32",)
+    import openvino
+
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bf16", "f32") if "BF16" in able else ("f32",)
 
 
 def padded_batches(images: Iterable[Pixels], size: int) -> Iterator[tuple[Pixels, int]]:
@@ -86,29 +118,39 @@ def padded_batches(images: Iterable[Pixels], size: int) -> Iterator[tuple[Pixels
         yield np.stack(rows + [rows[-1]] * (size - real)), real
 
 
-def _torch_engine(module: nn.Module) -> PrefixEngine:
+def _torch_engine(backbone: Backbone, codes: Sequence[Cut], raw: Sequence[Cut], engine: Engine) -> PrefixEngine:
+    if engine.precision == "int8":
+        msg = "The engine torch has no int8. Choose --engine openvino, or --precision f32."
+        raise InputError(msg)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module = backbone.codes_module(cuts=codes, raw=raw)
+    if device.type == "cuda":  # a copy, since the network's own layers stay where they are
+        module = copy.deepcopy(module).to(device).to(memory_format=torch.channels_last)
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
-        module.to(device)
-        for batch, real in padded_batches(images, BATCH_SIZE):
-            with torch.inference_mode():
-                outputs = [out[:real].float().cpu().numpy() for out in module(torch.from_numpy(batch).to(device))]
+        for batch, real in padded_batches(images, BATCH_SIZE if device.type == "cpu" else 8 * BATCH_SIZE):
+            pixels = torch.from_numpy(batch).to(device, non_blocking=True)
+            with torch.inference_mode(), _autocast(device, engine.precision):
+                outputs = [out[:real].float().cpu().numpy() for out in module(pixels)]
             yield from zip(*outputs, strict=True)
 
-    return PrefixEngine("torch", "f32", run)
+    return PrefixEngine(engine, run)
 
 
-def _openvino_engine(module: nn.Module, size: int) -> PrefixEngine:
+def _autocast(device: torch.device, precision: str) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def _openvino_engine(model: Any, names: Sequence[str], engine: Engine, calibration: Sequence[Pixels]) -> PrefixEngine:
     import openvino
 
-    example = torch.zeros(BATCH_SIZE, size, size, 3, dtype=torch.uint8)
-    with torch.no_grad(), warnings.catch_warnings():
-        # OpenVINO still traces with torch.jit, whose deprecation is no business of our users.
-        warnings.simplefilter("ignore")
-        converted = openvino.convert_model(module, example_input=example, input=[list(example.shape)])
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(converted, "CPU", settings)
+    results = [model.output(name).get_node().input_value(0) for name in names]
+    model = openvino.Model(results, model.get_parameters())  # what leads to no other output is not computed
+    if engine.precision == "int8":
+        model = quantised(model, [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)])
+    hint = "bf16" if engine.precision == "bf16" else "f32"
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
     jobs = max(2, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
@@ -123,7 +165,7 @@ def _openvino_engine(module: nn.Module, size: int) -> PrefixEngine:
         for request, real in running:
             yield from _finished(request, real)
 
-    return PrefixEngine("openvino", "f32", run)
+    return PrefixEngine(engine, run)
 
 
 def _finished(request: Any, real: int) -> Iterator[Outputs]:

@@ -15,8 +15,12 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.decoding import UnreadableImageError
 from unfreeze.data.geometry import Geometry, centre
 from unfreeze.data.image_set import Image, ImageSet, SetAside
-from unfreeze.features.engines import PrefixEngine, compile_prefix
-from unfreeze.features.store import SHARD_ROWS, Row, open_store
+from unfreeze.features.choice import SAMPLE, Choice, candidates_for, choice_from_json, choose_engine
+from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, compile_prefix
+from unfreeze.features.eviction import store_folders
+from unfreeze.features.manifests import new_manifest
+from unfreeze.features.shards import recorded_manifest
+from unfreeze.features.store import SHARD_ROWS, CodeStore, Row, open_store, stores_folder
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.cards import Card
 
@@ -33,6 +37,7 @@ class Codes:
         computed: How many images were run through the network.
         reused: How many were found in the store.
         set_aside: Images that could not be decoded any more; they have no row.
+        engine: What ran the network.
     """
 
     names: tuple[str, ...]
@@ -40,6 +45,7 @@ class Codes:
     computed: int
     reused: int
     set_aside: tuple[SetAside, ...] = ()
+    engine: Engine = REFERENCE
 
     @property
     def last(self) -> Float[np.ndarray, "image code"]:
@@ -64,6 +70,7 @@ def read_codes(
     pool: DecoderPool,
     progress: Progress = SILENT,
     engine: str = "auto",
+    precision: str = "auto",
     cache: Path | None = None,
 ) -> Codes:
     """Codes of every image at every tap; what the store has is not computed again.
@@ -74,47 +81,129 @@ def read_codes(
         pool: Decodes the images.
         progress: Is told of every image.
         engine: auto, openvino or torch.
+        precision: auto, f32, bf16 or int8.
         cache: Folder of all stores; the user's cache if None.
 
     Returns:
         The codes, rows in the order of the image set.
+
+    Raises:
+        InputError: There is no such engine here.
     """
-    compiled = compile_prefix(backbone.codes_module(), backbone.card.size, engine=engine)
-    store = open_store(_description(backbone, compiled), _widths(backbone, compiled), cache=cache)
+    chosen = _chosen(backbone, image_set.images, pool, engine=engine, precision=precision, cache=cache)
+    store = chosen.open_store(backbone, cache)
     rows = store.read(image.sha256 for image in image_set.images)
     missing = list({image.sha256: image for image in image_set.images if image.sha256 not in rows}.values())
     reused = len(image_set.images) - len(missing)
     set_aside: list[SetAside] = []
+    if missing:
+        progress.say(f"The frozen layers run with {chosen.choice.because}")
     with progress.phase("codes", total=len(image_set.images), unit="image") as advance:
         advance(reused)
-        for shard in _computed_shards(missing, backbone.card, compiled, pool, set_aside):
-            store.write(shard)
-            rows.update(shard)
-            advance(len(shard))
+        if missing:
+            compiled = chosen.compiled or _compiled(chosen, backbone, missing, pool, cache)
+            for shard in _computed_shards(missing, backbone.card, compiled, pool, set_aside):
+                store.write(shard)
+                rows.update(shard)
+                advance(len(shard))
     kept = [image for image in image_set.images if image.sha256 in rows]
     by_tap = {tap: np.stack([rows[image.sha256][tap] for image in kept]) for tap in store.widths}
-    names = tuple(image.name for image in kept)
-    return Codes(names, by_tap, computed=len(missing) - len(set_aside), reused=reused, set_aside=tuple(set_aside))
+    return Codes(
+        names=tuple(image.name for image in kept),
+        by_tap=by_tap,
+        computed=len(missing) - len(set_aside),
+        reused=reused,
+        set_aside=tuple(set_aside),
+        engine=chosen.choice.engine,
+    )
 
 
-def _description(backbone: Backbone, engine: PrefixEngine) -> dict[str, Any]:
-    """Everything that decides the numbers. The images' decoding is Pillow's, so its version counts."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Chosen:
+    """An engine, and whether it is compiled already.
+
+    Attributes:
+        choice: As kept in the store's manifest.
+        wish: What the user asked for: engine and precision.
+        compiled: None if the choice was made in an earlier run.
+    """
+
+    choice: Choice
+    wish: tuple[str, str]
+    compiled: PrefixEngine | None
+
+    def open_store(self, backbone: Backbone, cache: Path | None) -> CodeStore:
+        """The store of what this engine gives for this network."""
+        widths = {cut.name: cut.channels for cut in backbone.taps}
+        description = {**_description(backbone), **_engine_part(self.choice.engine)}
+        notes = {"wish": list(self.wish), "choice": self.choice.to_json()}
+        return open_store(description, widths, notes=notes, cache=cache)
+
+
+def _chosen(
+    backbone: Backbone,
+    images: Sequence[Image],
+    pool: DecoderPool,
+    *,
+    engine: str,
+    precision: str,
+    cache: Path | None,
+) -> _Chosen:
+    """The engine that an earlier run chose for such a store, else the one that a measurement chooses now."""
+    wish = (engine, precision)
+    fitting = candidates_for(engine, precision)
+    earlier = _earlier_choice(backbone, wish, cache)
+    if earlier is not None and (earlier.engine in fitting or earlier.engine == REFERENCE):
+        return _Chosen(choice=earlier, wish=wish, compiled=None)
+    sample = sample_pixels(images, backbone.card, pool)
+    choice, compiled = choose_engine(
+        backbone, sample, engine=engine, precision=precision, to_come=len(images), cache=cache
+    )
+    return _Chosen(choice=choice, wish=wish, compiled=compiled)
+
+
+def _earlier_choice(backbone: Backbone, wish: tuple[str, str], cache: Path | None) -> Choice | None:
+    description = new_manifest(_description(backbone), {})["description"]  # as JSON has it
+    for folder in store_folders(stores_folder(cache)):
+        manifest = recorded_manifest(folder)
+        if manifest is None or manifest["notes"].get("wish") != list(wish):
+            continue
+        choice = choice_from_json(manifest["notes"]["choice"])
+        if manifest["description"] == {**description, **_engine_part(choice.engine)}:
+            return choice
+    return None
+
+
+def _compiled(
+    chosen: _Chosen, backbone: Backbone, images: Sequence[Image], pool: DecoderPool, cache: Path | None
+) -> PrefixEngine:
+    engine = chosen.choice.engine
+    calibration = sample_pixels(images, backbone.card, pool) if engine.precision == "int8" else ()
+    return compile_prefix(backbone, codes=backbone.taps, engine=engine, calibration=calibration, cache=cache)
+
+
+def sample_pixels(
+    images: Sequence[Image], card: Card, pool: DecoderPool, count: int = SAMPLE
+) -> list[UInt8[np.ndarray, "size size 3"]]:
+    """Pixels of at most `count` images spread over all; without those that cannot be decoded."""
+    chosen = [images[int(place)] for place in np.linspace(0, len(images) - 1, min(count, len(images)))]
+    return [centre(square[None], card.size)[0] for _, square in decoded(chosen, card, pool, [])]
+
+
+def _engine_part(engine: Engine) -> dict[str, str]:
+    return {"engine": engine.name, "precision": engine.precision}
+
+
+def _description(backbone: Backbone) -> dict[str, Any]:
+    """Everything but the engine that decides the numbers. The images' decoding is Pillow's, so its version counts."""
     card = backbone.card
     return {
         "weights": card.weights_sha256,
         "network": card.name,
         "taps": list(card.taps),
         "preprocessing": [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std],
-        "engine": engine.name,
-        "precision": engine.precision,
         "pillow": PIL.__version__,
     }
-
-
-def _widths(backbone: Backbone, engine: PrefixEngine) -> dict[str, int]:
-    black = np.zeros((backbone.card.size, backbone.card.size, 3), np.uint8)
-    (outputs,) = engine.run([black])
-    return {tap: len(codes) for tap, codes in zip(backbone.card.taps, outputs, strict=True)}
 
 
 def decoded(

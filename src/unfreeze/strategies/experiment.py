@@ -9,6 +9,7 @@ from unfreeze.core.progress import Progress
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.splits import folds
 from unfreeze.data.transforms import LIGHT, Augmentation
+from unfreeze.features.engines import Engine
 from unfreeze.features.extraction import Codes
 from unfreeze.training.examples import Pixels, Squares
 from unfreeze.zoo.backbones import Backbone
@@ -103,7 +104,6 @@ class Experiment:
         codes: Of every row, at every tap of `source`.
         squares: Decoded images.
         augmentation: Of training images.
-        engine: Name of the prefix engine.
         seed: The run's seed.
         progress: Is told where the work stands.
     """
@@ -113,9 +113,13 @@ class Experiment:
     codes: Codes
     squares: Squares
     augmentation: Augmentation = LIGHT
-    engine: str
     seed: int
     progress: Progress
+
+    @property
+    def engine(self) -> Engine:
+        """What runs frozen layers in this experiment: what the codes came from."""
+        return self.codes.engine
 
     @property
     def pixels(self) -> Pixels:

@@ -95,6 +95,7 @@ def _train_head(
         features=_head_examples(codes, start),
         pixels=experiment.pixels,
         labels=experiment.task.labels,
+        precision=experiment.engine.precision,
     )
     plan = _head_plan(start, len(rows), C)
     trial = run_trial(start, plan, feed, rows, seed=derive_seed(experiment.seed, "head", stream), advance=_ignore)
@@ -162,7 +163,7 @@ def unfreeze_strategy(
     cut = beginning.final.cut_before_blocks(blocks)
     task = experiment.task
     examples = remember(
-        beginning.final,
+        experiment.source,
         cut,
         experiment.pixels,
         images=len(task.labels),
@@ -171,7 +172,14 @@ def unfreeze_strategy(
         engine=experiment.engine,
         progress=experiment.progress,
     )
-    feed = Feed(cut=cut, examples=examples, features=examples, pixels=experiment.pixels, labels=task.labels)
+    feed = Feed(
+        cut=cut,
+        examples=examples,
+        features=examples,
+        pixels=experiment.pixels,
+        labels=task.labels,
+        precision=experiment.engine.precision,
+    )
     spent = time.perf_counter() - started
     return _measure(experiment, beginning, plan, feed, outcome, allowance=allowance - spent, spent=spent)
 

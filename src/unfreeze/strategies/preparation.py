@@ -11,6 +11,7 @@ from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.transforms import LIGHT, Augmentation
+from unfreeze.features.choice import SAMPLE
 from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import read_codes
 from unfreeze.probes.solver import fit_probe
@@ -29,6 +30,7 @@ def prepare(
     pool: DecoderPool,
     progress: Progress = SILENT,
     engine: str = "auto",
+    precision: str = "auto",
     seed: int = 0,
     cache: Path | None = None,
 ) -> Experiment:
@@ -39,19 +41,18 @@ def prepare(
         source: The pretrained network with its own head.
         pool: Decodes.
         progress: Is told where the work stands.
-        engine: Of the prefix.
+        engine: Of the prefix: auto, openvino or torch.
+        precision: Of the prefix: auto, f32, bf16 or int8.
         seed: The run's seed.
         cache: Folder of all stores of codes; the user's cache if None.
 
     Returns:
         The experiment, with light augmentation.
     """
-    codes = read_codes(image_set, source, pool=pool, progress=progress, engine=engine, cache=cache)
+    codes = read_codes(image_set, source, pool=pool, progress=progress, engine=engine, precision=precision, cache=cache)
     task = make_task(with_codes_only(image_set, codes), seed=seed)
     squares = Squares(task.image_set.images, source.card, pool)
-    return Experiment(
-        task=task, source=source, codes=codes, squares=squares, engine=engine, seed=seed, progress=progress
-    )
+    return Experiment(task=task, source=source, codes=codes, squares=squares, seed=seed, progress=progress)
 
 
 def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
@@ -73,7 +74,8 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
     plain = float((probe.predict(codes[asked]) == task.labels[asked]).mean())
     source = experiment.source
-    compiled = compile_prefix(source.codes_module(cuts=source.taps[-1:]), source.card.size, engine=experiment.engine)
+    calibration = list(experiment.pixels.views(asked[:SAMPLE], epoch=None))
+    compiled = compile_prefix(source, codes=source.taps[-1:], engine=experiment.engine, calibration=calibration)
 
     def mirrored() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
         yield from (view[:, ::-1] for view in experiment.pixels.views(asked, epoch=None))

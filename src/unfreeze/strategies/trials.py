@@ -51,6 +51,7 @@ class Feed:
         features: The same before any rescaling: what the frozen part should give. For the audit.
         pixels: The images.
         labels: Class index of every row.
+        precision: Of the frozen layers that made the examples: f32, bf16 or int8.
     """
 
     cut: Cut
@@ -58,6 +59,7 @@ class Feed:
     features: Examples
     pixels: Pixels
     labels: Int[np.ndarray, " image"]
+    precision: str = "f32"
 
 
 @final
@@ -113,7 +115,7 @@ def run_trial(
     network.eval()
     held = [tensor for group in optimizer.param_groups for tensor in group["params"]]
     difference = codes_difference(backbone, feed, rows[:AUDITED_IMAGES])
-    result = audit(network, plan, promised, optimized=held, codes_difference=difference)
+    result = audit(network, plan, promised, optimized=held, codes_difference=difference, precision=feed.precision)
     network.to("cpu").to(memory_format=torch.contiguous_format)
     for parameter in network.parameters():
         parameter.grad = None

@@ -36,6 +36,7 @@ def tune_model(
     pool: DecoderPool,
     progress: Progress,
     engine: str = "auto",
+    precision: str = "auto",
 ) -> tuple[Outcome, Backbone]:
     """Train one strategy on the train part and report it on the test part.
 
@@ -49,7 +50,8 @@ def tune_model(
         epochs: Passes over the images, instead of the plan's own number.
         pool: Decodes.
         progress: Is told where the work stands.
-        engine: Of the prefix.
+        engine: Of the prefix: auto, openvino or torch.
+        precision: Of the prefix: auto, f32, bf16 or int8.
 
     Returns:
         The outcome and the trained network.
@@ -63,7 +65,9 @@ def tune_model(
     started = time.perf_counter()
     if unfreeze not in {"head", "all"}:
         backbone.cut_before_blocks(int(unfreeze))  # refuses too many blocks before any work
-    experiment = prepare(image_set, backbone, pool=pool, progress=progress, engine=engine, seed=seed)
+    experiment = prepare(
+        image_set, backbone, pool=pool, progress=progress, engine=engine, precision=precision, seed=seed
+    )
     left = budget_seconds - (time.perf_counter() - started)
     measured = tuned(experiment, unfreeze, scratch=scratch, allowance=left, epochs=epochs)
     if measured.backbone is None:

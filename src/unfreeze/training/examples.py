@@ -21,8 +21,9 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import centre
 from unfreeze.data.image_set import Image, SetAside
 from unfreeze.data.transforms import Augmentation, augment
-from unfreeze.features.engines import compile_prefix
-from unfreeze.features.extraction import decoded, geometry_of
+from unfreeze.features.choice import SAMPLE
+from unfreeze.features.engines import Engine, compile_prefix
+from unfreeze.features.extraction import decoded
 from unfreeze.training.loop import Examples
 from unfreeze.training.precision import training_device
 from unfreeze.zoo.backbones import Backbone, network_input
@@ -167,7 +168,7 @@ def remember(
     images: int,
     train_rows: Int[np.ndarray, " row"],
     views: int,
-    engine: str,
+    engine: Engine,
     progress: Progress,
 ) -> Remembered | Through:
     """Run the frozen prefix once over all images, and over augmented views of those that train.
@@ -191,7 +192,8 @@ def remember(
         return Through(backbone.prefix([cut]).to(training_device()).eval(), pixels)
     if number < views:
         progress.say(f"Memory holds {number} augmented views of each image, not {views}.")
-    compiled = compile_prefix(backbone.codes_module(cuts=[], raw=[cut]), backbone.card.size, engine=engine)
+    calibration = list(pixels.views(train_rows[:SAMPLE], epoch=None))
+    compiled = compile_prefix(backbone, raw=[cut], engine=engine, calibration=calibration)
     position = np.full(images, -1, dtype=np.int64)
     position[train_rows] = np.arange(len(train_rows))
     plain = np.empty((images, *cut.shape), np.float32)

@@ -16,7 +16,9 @@ from unfreeze.core.errors import AuditError
 from unfreeze.core.records import Audit
 from unfreeze.training.plans import Plan
 
-CODES_TOLERANCE = 1e-3  # relative; float32 engines differ by about 1e-5, a wrong layer or BatchNorm mode by far more
+# Relative to the largest activation, by the precision of the frozen layers. Float32 engines differ by about 1e-5,
+# bfloat16 by a few hundredths; a wrong layer or BatchNorm mode by about 1.
+CODES_TOLERANCE = {"f32": 1e-3, "bf16": 0.1, "int8": 0.25}
 
 
 def apply_plan(network: nn.Module, plan: Plan) -> dict[str, nn.Parameter]:
@@ -117,6 +119,7 @@ def audit(
     *,
     optimized: Iterable[torch.Tensor],
     codes_difference: float,
+    precision: str = "f32",
 ) -> Audit:
     """Check a finished trial against its promise.
 
@@ -126,7 +129,8 @@ def audit(
         promised: From before training.
         optimized: Every tensor that the optimiser held.
         codes_difference: Largest relative difference between what the suffix was fed and what the network's own prefix
-            gives for the same images.
+            gives for the same images in float32.
+        precision: Of the frozen layers as they ran: f32, bf16 or int8.
 
     Returns:
         The audit, passed.
@@ -134,6 +138,7 @@ def audit(
     Raises:
         AuditError: A check failed; the text names it.
     """
+    tolerance = CODES_TOLERANCE[precision]
     moved = [name for name, value in frozen_hashes(network, plan).items() if promised.hashes.get(name) != value]
     held = {id(tensor) for tensor in optimized}
     wanted = {id(parameter) for name, parameter in network.named_parameters() if name in promised.learning}
@@ -141,13 +146,13 @@ def audit(
         frozen_tensors=len(promised.hashes),
         frozen_unchanged=not moved,
         codes_difference=codes_difference,
-        codes_agree=codes_difference <= CODES_TOLERANCE,
+        codes_agree=codes_difference <= tolerance,
         optimizer_matches=held == wanted,
     )
     if not result.passed:
         msg = (
             f"The audit of a trial ({plan.kind}) failed: frozen tensors that moved: {moved[:5] or 'none'}; relative "
-            f"difference of the features {codes_difference:.1e} (at most {CODES_TOLERANCE:.0e} is allowed); the "
+            f"difference of the features {codes_difference:.1e} (at most {tolerance:.0e} is allowed); the "
             f"optimiser holds what the plan names: {result.optimizer_matches}. Please report this fault of unfreeze."
         )
         raise AuditError(msg)

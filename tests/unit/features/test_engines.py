@@ -1,13 +1,21 @@
 """Engines: the same codes whoever computes them and whatever lies in the same batch."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
 from unfreeze.core.errors import InputError
-from unfreeze.features.engines import compile_prefix
+from unfreeze.features import choice
+from unfreeze.features.choice import candidates_for, choice_from_json, choose_engine, cosines
+from unfreeze.features.converted import WEIGHTS, converted_prefix
+from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 SIZE = 64
+OPENVINO = Engine("openvino")
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +30,10 @@ def images(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 256, (11, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("engine", ["openvino", "torch"])
-def test_a_row_does_not_depend_on_its_neighbours(backbone: Backbone, images: np.ndarray, engine: str) -> None:
+@pytest.mark.parametrize("engine", [OPENVINO, Engine("openvino", "bf16"), REFERENCE], ids=str)
+def test_a_row_does_not_depend_on_its_neighbours(backbone: Backbone, images: np.ndarray, engine: Engine) -> None:
     """Shuffled, alone or padded: every image has the same bits, so a run that is taken up again gives the same."""
-    compiled = compile_prefix(backbone.codes_module(), SIZE, engine=engine)
+    compiled = compile_prefix(backbone, codes=backbone.taps, engine=engine)
     together = list(compiled.run(images))
     order = np.random.default_rng(1).permutation(len(images))
     shuffled = list(compiled.run(images[order]))
@@ -38,15 +46,107 @@ def test_a_row_does_not_depend_on_its_neighbours(backbone: Backbone, images: np.
 
 
 def test_openvino_and_torch_agree(backbone: Backbone, images: np.ndarray) -> None:
-    """Float32 engines differ by rounding only, at every tap."""
-    module = backbone.codes_module()
-    pairs = [compile_prefix(module, SIZE, engine=name).run(images) for name in ("openvino", "torch")]
+    """Float32 engines differ by rounding only, at every tap and at every cut before a block."""
+    cuts = [block.start for block in backbone.blocks[1:]]
+    pairs = [
+        compile_prefix(backbone, codes=backbone.taps, raw=cuts, engine=engine).run(images)
+        for engine in (OPENVINO, REFERENCE)
+    ]
     for first, second in zip(*pairs, strict=True):
+        assert len(first) == len(backbone.taps) + len(cuts)
         for a, b in zip(first, second, strict=True):
+            assert a.shape == b.shape
             assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max()
 
 
-def test_an_unknown_engine_is_refused_with_the_known_ones(backbone: Backbone) -> None:
+def test_other_weights_are_converted_anew(backbone: Backbone, images: np.ndarray) -> None:
+    """What was converted is found by the weights as they are, so a network that was trained never gets old codes."""
+    twin = backbone.copy()
+    with torch.no_grad():
+        for parameter in twin.network.get_submodule(twin.blocks[0].name).parameters():
+            parameter.mul_(1.5)
+    pairs = [compile_prefix(twin, codes=twin.taps[-1:], engine=engine).run(images) for engine in (OPENVINO, REFERENCE)]
+    for (a,), (b,) in zip(*pairs, strict=True):
+        assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max()
+
+
+def test_a_damaged_conversion_is_made_anew(backbone: Backbone, images: np.ndarray, tmp_path: Path) -> None:
+    """One changed bit in what was converted is noticed by its hash."""
+    converted_prefix(backbone, cache=tmp_path)
+    (file,) = tmp_path.rglob(WEIGHTS)
+    data = bytearray(file.read_bytes())
+    data[1000] ^= 1
+    file.write_bytes(data)
+
+    found = compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, cache=tmp_path).run(images[:1])
+
+    (whole,) = tmp_path.rglob(WEIGHTS)
+    assert whole.read_bytes() != bytes(data)
+    right = compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO).run(images[:1])
+    for a, b in zip(next(found), next(right), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_fastest_accurate_engine_is_chosen(backbone: Backbone, images: np.ndarray) -> None:
+    """Every candidate's cosine is measured against torch in float32, and the choice survives a manifest."""
+    found, compiled = choose_engine(backbone, list(images), engine="openvino", precision="f32", to_come=10)
+
+    assert found.engine == compiled.engine == OPENVINO
+    assert found.candidates[0].cosine == pytest.approx(1.0, abs=1e-5)
+    assert choice_from_json(found.to_json()) == found
+
+
+def test_an_engine_that_is_not_accurate_is_not_taken(
+    backbone: Backbone, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If no candidate points where float32 does, torch in float32 runs, and the sentence names what was refused."""
+    monkeypatch.setattr(choice, "LEAST_COSINE", 1.1)
+
+    found, compiled = choose_engine(backbone, list(images), engine="openvino", precision="f32")
+
+    assert found.engine == compiled.engine == REFERENCE
+    assert "openvino in f32" in found.because
+    assert "not taken" in found.because
+
+
+def test_cosines_of_rows() -> None:
+    """The cosine of right angles is 0, of opposites -1; zero codes equal zero codes and nothing else."""
+    first = np.array([[1, 0], [1, 1], [0, 0], [0, 0]], np.float32)
+    second = np.array([[0, 2], [-2, -2], [0, 0], [1, 0]], np.float32)
+
+    np.testing.assert_allclose(cosines(first, second), [0, -1, 1, 0], atol=1e-12)
+
+
+def test_bfloat16_in_torch_is_near(backbone: Backbone, images: np.ndarray) -> None:
+    """The path that a GPU takes, autocast to bfloat16, points where float32 does."""
+    pairs = [
+        compile_prefix(backbone, codes=backbone.taps[-1:], engine=engine).run(images)
+        for engine in (Engine("torch", "bf16"), REFERENCE)
+    ]
+    for (a,), (b,) in zip(*pairs, strict=True):
+        assert a.dtype == np.float32
+        assert cosines(a[None], b[None])[0] > 0.99
+
+
+@pytest.mark.parametrize(("engine", "precision"), [("abacus", "auto"), ("auto", "f8")])
+def test_an_unknown_word_is_refused_with_the_known_ones(engine: str, precision: str) -> None:
     """The error lists what can be chosen."""
-    with pytest.raises(InputError, match="auto, openvino, torch"):
-        compile_prefix(backbone.codes_module(), SIZE, engine="abacus")
+    with pytest.raises(InputError, match=r"Choose one of auto, "):
+        candidates_for(engine, precision)
+
+
+def test_torch_has_no_int8() -> None:
+    """The error says what to change."""
+    with pytest.raises(InputError, match="torch has no int8"):
+        candidates_for("torch", "int8")
+
+
+def test_another_mean_is_converted_anew(backbone: Backbone) -> None:
+    """The mean and standard deviation are part of what was converted, so a network with others gets its own."""
+    other = replace(backbone, card=replace(backbone.card, mean=(0.1, 0.2, 0.3)))
+    pixels = np.full((1, SIZE, SIZE, 3), 127, np.uint8)
+    codes = [
+        next(compile_prefix(network, codes=network.taps[-1:], engine=OPENVINO).run(pixels))[0]
+        for network in (backbone, other)
+    ]
+    assert np.abs(codes[0] - codes[1]).max() > 0

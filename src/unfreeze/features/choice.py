@@ -1,0 +1,200 @@
+"""Which engine and precision: measured once per store on a few of the user's own images."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unfreeze.core.errors import InputError
+from unfreeze.features.engines import (
+    REFERENCE,
+    Engine,
+    EngineName,
+    Pixels,
+    Precision,
+    PrefixEngine,
+    compile_prefix,
+    openvino_is_installed,
+    precisions_of,
+)
+from unfreeze.zoo.backbones import Backbone
+
+EngineWish = Literal["auto", "openvino", "torch"]
+PrecisionWish = Literal["auto", "f32", "bf16", "int8"]
+# The least median cosine, over the sample, between codes and those of torch in float32, at every tap.
+LEAST_COSINE = 0.99
+SAMPLE = 16  # images
+WORTH_TIMING = 20_000.0  # milliseconds of work to come, from which a second candidate is timed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One engine, measured.
+
+    Attributes:
+        engine: What ran.
+        milliseconds: Wall time of one image.
+        cosine: Median over the sample of the cosine to torch in float32, at the tap where it is least.
+    """
+
+    engine: Engine
+    milliseconds: float
+    cosine: float
+
+    @property
+    def is_accurate(self) -> bool:
+        """Whether its codes may stand for float32's."""
+        return self.cosine >= LEAST_COSINE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """An engine and why it was chosen.
+
+    Attributes:
+        engine: Chosen.
+        candidates: What was measured; empty if the user asked for exactly this one.
+        because: One sentence for people.
+    """
+
+    engine: Engine
+    candidates: tuple[Candidate, ...]
+    because: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As kept beside the codes."""
+        return asdict(self)
+
+
+def choice_from_json(document: dict[str, Any]) -> Choice:
+    """What `Choice.to_json` wrote."""
+    candidates = tuple(
+        Candidate(engine=Engine(**c["engine"]), milliseconds=c["milliseconds"], cosine=c["cosine"])
+        for c in document["candidates"]
+    )
+    return Choice(engine=Engine(**document["engine"]), candidates=candidates, because=document["because"])
+
+
+def candidates_for(engine: str, precision: str) -> list[Engine]:
+    """Engines that fit what the user asks for, expected to be fastest first.
+
+    Args:
+        engine: auto, openvino or torch.
+        precision: auto, f32, bf16 or int8.
+
+    Returns:
+        At least one.
+
+    Raises:
+        InputError: A word is unknown, or there is no such engine here.
+    """
+    for kind, given, known in (("engine", engine, EngineWish), ("precision", precision, PrecisionWish)):
+        if given not in get_args(known):
+            msg = f"Unknown {kind} {given!r}. Choose one of {', '.join(get_args(known))}."
+            raise InputError(msg)
+    names: list[EngineName] = [name for name in get_args(EngineName) if engine in {name, "auto"}]
+    if engine == "auto":
+        names = ["openvino"] if openvino_is_installed() and not _has_gpu() else ["torch"]
+    elif engine == "openvino" and not openvino_is_installed():
+        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
+        raise InputError(msg)
+    found = [Engine(name, own) for name in names for own in _precisions(name, precision)]
+    if not found:
+        msg = f"The engine {names[0]} has no {precision} here. Choose another --precision."
+        raise InputError(msg)
+    return found
+
+
+def _has_gpu() -> bool:
+    return len(precisions_of("torch")) > 1
+
+
+def _precisions(name: EngineName, wish: str) -> list[Precision]:
+    if wish == "auto":
+        return list(precisions_of(name))
+    able: set[str] = {"f32", "bf16"} | ({"int8"} if name == "openvino" else set())
+    return [own for own in get_args(Precision) if own == wish and own in able]
+
+
+def choose_engine(
+    backbone: Backbone,
+    images: Sequence[Pixels],
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    to_come: int = 0,
+    cache: Path | None = None,
+) -> tuple[Choice, PrefixEngine]:
+    """The fastest engine whose codes at every tap point where float32's do.
+
+    Candidates are tried in the order in which they are expected to be fast. Once one is accurate, the others are timed
+    too only where so many images are to come that a wrong expectation would cost more than the timing.
+
+    Args:
+        backbone: The network.
+        images: A sample of the user's own, uint8 [size, size, 3] each.
+        engine: auto, openvino or torch.
+        precision: auto, f32, bf16 or int8.
+        to_come: How many images the engine will be given.
+        cache: Folder where what is converted is kept; the user's cache if None.
+
+    Returns:
+        The choice, and the engine compiled for codes at every tap; torch in float32 if no other one is accurate.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
+    fitting = candidates_for(engine, precision)
+    reference = compile_prefix(backbone, codes=backbone.taps, engine=REFERENCE)
+    if fitting == [REFERENCE]:
+        return Choice(engine=REFERENCE, candidates=(), because=f"{REFERENCE}, as asked."), reference
+    wanted = _outputs(reference, images)
+    measured: list[Candidate] = []
+    best, chosen = None, reference
+    for candidate in fitting:
+        compiled = compile_prefix(backbone, codes=backbone.taps, engine=candidate, calibration=images, cache=cache)
+        seen = _measured(compiled, images, wanted)
+        measured.append(seen)
+        if seen.is_accurate and (best is None or seen.milliseconds < best.milliseconds):
+            best, chosen = seen, compiled
+        if best is not None and best.milliseconds * to_come < WORTH_TIMING:
+            break
+    because = _because(chosen.engine, measured)
+    return Choice(engine=chosen.engine, candidates=tuple(measured), because=because), chosen
+
+
+def _because(chosen: Engine, measured: Sequence[Candidate]) -> str:
+    texts = (
+        f"{seen.engine} {seen.milliseconds:.1f} ms an image, cosine to float32 {seen.cosine:.4f}"
+        + ("" if seen.is_accurate else f", below {LEAST_COSINE}: not taken")
+        for seen in measured
+    )
+    return f"{chosen} ({'; '.join(texts)})."
+
+
+def _measured(compiled: PrefixEngine, images: Sequence[Pixels], wanted: Sequence[NDArray[np.float32]]) -> Candidate:
+    _outputs(compiled, images[:1])  # the first batch pays for what is prepared once
+    started = time.perf_counter()
+    found = _outputs(compiled, images)
+    seconds = time.perf_counter() - started
+    return Candidate(
+        engine=compiled.engine,
+        milliseconds=round(1000 * seconds / len(images), 3),
+        cosine=round(min(float(np.median(cosines(a, b))) for a, b in zip(found, wanted, strict=True)), 6),
+    )
+
+
+def _outputs(compiled: PrefixEngine, images: Sequence[Pixels]) -> list[NDArray[np.float32]]:
+    return [np.stack(rows) for rows in zip(*compiled.run(images), strict=True)]
+
+
+def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosine between the rows of two arrays [image, code]; 1 where both are zero, 0 where one is."""
+    a, b = first.astype(np.float64), second.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    same = (a == b).all(axis=1)
+    return np.where(same, 1.0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1.0))
