@@ -72,7 +72,7 @@ def codes(
         document = _checked_place(out)(lambda place: _write_codes(choice, place, tap=tap))
         output.document(document)
         written, images = ", ".join(document["files"]), count(document["images"], "image")
-        seconds = duration(sum(document["phases"].values()))
+        seconds = duration(document["phases"]["whole"])
         output.line(
             f"{images} at {count(len(document['taps']), 'tap')} in {seconds} ({document['reused']:,} reused): {written}"
         )
@@ -114,7 +114,7 @@ def _write_codes(choice: Choice, place: Path, *, tap: str | None) -> dict[str, A
         "set_aside": [{"name": item.name, "reason": item.reason} for item in image_set.set_aside],
         "taps": {name: int(values.shape[1]) for name, values in found.by_tap.items()},
         "files": [str(file) for file in files],
-        "phases": phases.seconds,
+        "phases": phases.document(),
     }
 
 

@@ -87,11 +87,11 @@ def probe(
             "depth_curve": plain(points),
             "codes": {"computed": found.computed, "reused": found.reused},
             "seed": seed,
-            "phases": phases.seconds,
+            "phases": phases.document(),
         }
         output.document(document)
         output.table(depth_table(document["depth_curve"]))
         output.line()
         sizes = f"{count(document['train_images'], 'image')} to train, {test:,} to test"
-        seconds = duration(sum(phases.seconds.values()))
+        seconds = duration(document["phases"]["whole"])
         output.line(f"{sizes}, {count(len(image_set.classes), 'class')}; * best by cross-validation; {seconds}")

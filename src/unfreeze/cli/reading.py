@@ -34,9 +34,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Phases:
-    """Seconds by phase."""
+    """Seconds by phase, counted from the start of this process."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def started(self) -> None:
+        """Note that the start is over: interpreter, imports, the network and its weights."""
+        self.seconds["start"] = _age_of_process()
+
+    def document(self) -> dict[str, float]:
+        """All phases, and the whole until now."""
+        return {**self.seconds, "whole": _age_of_process()}
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -44,6 +52,13 @@ class Phases:
         started = time.perf_counter()
         yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 3)
+
+
+def _age_of_process() -> float:
+    """Seconds since the operating system started this process."""
+    import psutil
+
+    return round(time.time() - psutil.Process().create_time(), 3)
 
 
 def split_images(choice: Choice, card: "Card", *, pool: "DecoderPool", progress: "Progress") -> "ImageSet":
@@ -90,12 +105,12 @@ def read_all(
     from unfreeze.strategies.experiment import with_codes_only
 
     with DecoderPool() as pool:
-        with phases.timed("load network"):  # first, since a mistake in its name should not cost an inspection
-            backbone = network(choice)
-            taps = known_tap(tap, backbone.card.taps)
-        with phases.timed("inspect"):
+        backbone = network(choice)  # first, since a mistake in its name should not cost an inspection
+        taps = known_tap(tap, backbone.card.taps)
+        phases.started()
+        with phases.timed("decode"):
             image_set = split_images(choice, backbone.card, pool=pool, progress=progress)
-        with phases.timed("codes"):
+        with phases.timed("prefix"):
             codes = read_codes(
                 image_set,
                 backbone,

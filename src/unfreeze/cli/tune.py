@@ -90,9 +90,9 @@ def tune(
 
         progress, phases = progress_on_stderr(), Phases()
         with DecoderPool() as pool:
-            with phases.timed("load network"):  # first, since a mistake in its name should not cost an inspection
-                source_network = network(choice)
-            with phases.timed("inspect"):
+            source_network = network(choice)  # first, since a mistake in its name should not cost an inspection
+            phases.started()
+            with phases.timed("decode"):
                 image_set = split_images(choice, source_network.card, pool=pool, progress=progress)
             with phases.timed("train"):
                 outcome, trained = tune_model(
@@ -169,5 +169,5 @@ def _document(outcome: "Outcome", image_set: "ImageSet", folder: Path, phases: P
         "classes": list(image_set.classes),
         "strategies": [plain(outcome)],
         "model": str(folder),
-        "phases": phases.seconds,
+        "phases": phases.document(),
     }
