@@ -19,6 +19,7 @@ from unfreeze.training.precision import one_thread
 from unfreeze.zoo.backbones import Backbone
 
 HELD_OUT_IMAGES = 100  # dear strategies are measured on as many folds as it takes to hold out this many
+SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
 SLACK = 1.1  # how far a training may overrun its allowance before it is shortened
 FEWEST_EPOCHS = {"unfreeze": 3, "full": 2, "scratch": 2}
 
@@ -171,7 +172,10 @@ def unfreeze_strategy(
         views=plan.views,
         engine=experiment.engine,
         progress=experiment.progress,
+        seconds=SHARE_OF_VIEWS * allowance,
     )
+    if isinstance(examples, Remembered):
+        plan = replace(plan, views=len(examples.views))
     feed = Feed(
         cut=cut,
         examples=examples,

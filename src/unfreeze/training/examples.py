@@ -4,6 +4,7 @@ A part that is frozen up to a cut gives the same activations in every epoch, so 
 engine. With augmentation, a few augmented views of each image are remembered, and each epoch takes one of them.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -22,7 +23,7 @@ from unfreeze.data.geometry import centre
 from unfreeze.data.image_set import Image, SetAside
 from unfreeze.data.transforms import Augmentation, augment
 from unfreeze.features.choice import SAMPLE
-from unfreeze.features.engines import Engine, compile_prefix
+from unfreeze.features.engines import Engine, PrefixEngine, compile_prefix
 from unfreeze.features.extraction import decoded
 from unfreeze.training.loop import Examples
 from unfreeze.training.precision import training_device
@@ -170,6 +171,7 @@ def remember(
     views: int,
     engine: Engine,
     progress: Progress,
+    seconds: float = float("inf"),
 ) -> Remembered | Through:
     """Run the frozen prefix once over all images, and over augmented views of those that train.
 
@@ -179,9 +181,10 @@ def remember(
         pixels: The images.
         images: Number of rows.
         train_rows: Rows that may train.
-        views: Wanted number of augmented views; fewer if memory does not hold them.
+        views: Wanted number of augmented views; fewer if memory does not hold them or the time does not suffice.
         engine: Of the prefix.
         progress: Is told of every image.
+        seconds: That this may take; the views of the images without augmentation are made in any case.
 
     Returns:
         The remembered activations; or, when not even the plain ones fit, examples that compute them again each time.
@@ -196,14 +199,33 @@ def remember(
     compiled = compile_prefix(backbone, raw=[cut], engine=engine, calibration=calibration)
     position = np.full(images, -1, dtype=np.int64)
     position[train_rows] = np.arange(len(train_rows))
-    plain = np.empty((images, *cut.shape), np.float32)
+    started = time.perf_counter()
+    plain = _activations(compiled, pixels, np.arange(images), cut, epoch=None, progress=progress)
+    left = seconds - (time.perf_counter() - started)
+    view = (seconds - left) / images * len(train_rows)  # seconds of one view of every image that trains
+    if number * view > left:
+        number = max(0, int(left / view))
+        progress.say(f"There is time for {number} augmented views of each image, not {views}.")
     stored = np.empty((number, len(train_rows), *cut.shape), np.float32)
-    with progress.phase("activations", total=images + number * len(train_rows), unit="view") as advance:
-        for row, (activation,) in enumerate(compiled.run(pixels.views(np.arange(images), epoch=None))):
-            plain[row] = activation
-            advance(1)
-        for view in range(number):
-            for row, (activation,) in enumerate(compiled.run(pixels.views(train_rows, epoch=view))):
-                stored[view, row] = activation
-                advance(1)
+    for epoch in range(number):
+        stored[epoch] = _activations(compiled, pixels, train_rows, cut, epoch=epoch, progress=progress)
     return Remembered(plain, stored, position)
+
+
+def _activations(
+    compiled: PrefixEngine,
+    pixels: Pixels,
+    rows: Int[np.ndarray, " row"],
+    cut: Cut,
+    *,
+    epoch: int | None,
+    progress: Progress,
+) -> Float[np.ndarray, "row *activation"]:
+    """Activations of one view of every row."""
+    found = np.empty((len(rows), *cut.shape), np.float32)
+    name = "activations" if epoch is None else f"activations, view {epoch + 1}"
+    with progress.phase(name, total=len(rows), unit="image") as advance:
+        for place, (activation,) in enumerate(compiled.run(pixels.views(rows, epoch=epoch))):
+            found[place] = activation
+            advance(1)
+    return found
