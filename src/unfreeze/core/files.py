@@ -104,6 +104,14 @@ def write_json(path: Path, document: Any) -> None:
     write_bytes(path, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
 
 
+def paths_in(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing if the folder is gone or cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def new_folder(parent: Path, name: str) -> Path:
     """Make the first of ``name-1``, ``name-2``, ... that `parent` does not have yet; two processes never get the same.
 

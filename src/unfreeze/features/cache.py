@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from unfreeze.core.files import TEMPORARY_PREFIX, write_json
+from unfreeze.core.files import TEMPORARY_PREFIX, paths_in, write_json
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.features.eviction import bytes_in, evict, half_removed, store_folders
 from unfreeze.features.manifests import MANIFEST_FILE, Manifest
@@ -133,7 +133,8 @@ def verify(cache: Path | None = None, *, progress: Progress = SILENT) -> list[St
     folders = store_folders(stores_folder(cache))
     total = sum(len(shards_in(folder)) for folder in folders)
     with progress.phase("verify", total=total, unit="shard") as advance:
-        return [_checked(folder, advance) for folder in folders]
+        checks = [_checked(folder, advance) for folder in folders]
+    return [check for check in checks if check.folder.exists()]  # others were removed meanwhile
 
 
 def _checked(folder: Path, advance: Advance) -> StoreCheck:
@@ -145,17 +146,19 @@ def _checked(folder: Path, advance: Advance) -> StoreCheck:
         except DamagedShardError as error:
             damaged[path.name] = str(error)
         advance(1)
+    in_use = is_in_use(folder)
     return StoreCheck(
         folder=folder,
         shards=len(shards),
         damaged=damaged,
-        manifest_lost=recorded_manifest(folder) is None,
-        leftovers=() if is_in_use(folder) else tuple(path.name for path in _temporary_files(folder)),
+        # A store that is being opened for the first time has neither shards nor a manifest for a moment.
+        manifest_lost=recorded_manifest(folder) is None and (bool(shards) or not in_use),
+        leftovers=() if in_use else tuple(path.name for path in _temporary_files(folder)),
     )
 
 
 def _temporary_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"{TEMPORARY_PREFIX}*"))
+    return [path for path in paths_in(folder) if path.name.startswith(TEMPORARY_PREFIX)]
 
 
 def repair(cache: Path | None = None, *, progress: Progress = SILENT) -> Repaired:
@@ -215,19 +218,14 @@ def prune(cache: Path | None = None, *, older_than: float | None = None, limit: 
     Returns:
         What was removed, and what was kept although it would have been its turn.
     """
-    before = stored(cache)
-    now = time.time()
-    if older_than is not None:
-        for info in before:
-            if now - info.last_used > older_than:
-                remove_store(info.folder)
+    before, now = stored(cache), time.time()
+    old = [info for info in before if older_than is not None and now - info.last_used > older_than]
+    gone = {info.folder for info in old if remove_store(info.folder)}
     if limit is not None:
-        evict(stores_folder(cache), limit)
-    left = [info for info in before if info.folder.exists()]
+        gone.update(evict(stores_folder(cache), limit))
+    left = [info for info in before if info.folder not in gone]
     too_large = limit is not None and sum(info.size for info in left) > limit
     return Pruned(
-        removed=tuple(info for info in before if not info.folder.exists()),
-        kept=tuple(
-            info for info in left if too_large or (older_than is not None and now - info.last_used > older_than)
-        ),
+        removed=tuple(info for info in before if info.folder in gone),
+        kept=tuple(info for info in left if too_large or info in old),
     )

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from unfreeze.core.files import TEMPORARY_PREFIX
+from unfreeze.core.files import TEMPORARY_PREFIX, paths_in
 from unfreeze.core.sizes import parse_size
 from unfreeze.features.use import last_used, remove_store
 
@@ -34,9 +34,7 @@ def size_limit(place: Path) -> int:
 
 def store_folders(stores: Path) -> list[Path]:
     """Folders of all stores in the folder `stores`."""
-    if not stores.is_dir():
-        return []
-    return sorted(path for path in stores.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for path in paths_in(stores) if not path.name.startswith(".") and path.is_dir()]
 
 
 def bytes_in(folder: Path) -> int:
@@ -76,4 +74,4 @@ def evict(stores: Path, limit: int, *, keep: Path | None = None) -> list[Path]:
 
 def half_removed(stores: Path) -> list[Path]:
     """What is left of stores whose removal was interrupted."""
-    return sorted(stores.glob(f"{TEMPORARY_PREFIX}*"))
+    return [path for path in paths_in(stores) if path.name.startswith(TEMPORARY_PREFIX)]

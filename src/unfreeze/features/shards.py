@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from unfreeze.core.files import sha256_of
+from unfreeze.core.files import paths_in, sha256_of
 from unfreeze.features.manifests import MANIFEST_FILE, Manifest, checked_manifest
 
 SUFFIX = ".parquet"
@@ -29,7 +29,7 @@ class DamagedShardError(Exception):
 
 def shards_in(folder: Path) -> list[Path]:
     """The shards of a store, in a fixed order."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+    return [path for path in paths_in(folder) if path.suffix == SUFFIX]
 
 
 def encoded_shard(rows: Mapping[str, Mapping[str, NDArray[np.float32]]], manifest: Manifest) -> tuple[str, bytes]:

@@ -58,10 +58,9 @@ def mark_in_use(folder: Path) -> Use | None:
     Raises:
         OutputError: The folder is not there and cannot be made.
     """
-    for _ in range(_TRIES):  # the store may be removed between two of these steps
-        with disk_errors_explained(folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for _ in range(_TRIES):  # the store may be removed between any two of these steps
         try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(folder / USE_FILE, os.O_RDONLY | os.O_CREAT, 0o600)
         except OSError:
             continue
@@ -70,6 +69,8 @@ def mark_in_use(folder: Path) -> Use | None:
             _latest[folder] = Use(folder, handle)
             return _latest[folder]
         os.close(handle)
+    with disk_errors_explained(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return None
 
 

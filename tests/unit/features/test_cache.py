@@ -210,3 +210,30 @@ def test_the_limit_is_the_smaller_of_two(tmp_path: Path, monkeypatch: pytest.Mon
     assert size_limit(tmp_path) == min(DEFAULT_LIMIT, disk.f_frsize * disk.f_blocks // 10)
     monkeypatch.setenv("UNFREEZE_CACHE_LIMIT", "3 GB")
     assert size_limit(tmp_path) == 3_000_000_000
+
+
+USER = """
+import sys, time, numpy as np
+from pathlib import Path
+from unfreeze.features.store import open_store
+for number in range(60):
+    store = open_store({"weights": "a"}, {"last": 4}, cache=Path(sys.argv[1]))
+    key = f"{sys.argv[2]}-{number}"
+    store.write({key: {"last": np.full(4, number, np.float32)}})
+    assert list(store.read([key])) == [key], key
+    store.close()
+    time.sleep(0.01 * (number % 3))
+"""
+
+
+@pytest.mark.slow
+def test_nothing_vanishes_between_opening_and_closing(tmp_path: Path) -> None:
+    """While two processes open, write, read and close one store, a third removes it whenever it can, and none fails."""
+    users = [subprocess.Popen([sys.executable, "-c", USER, str(tmp_path), name]) for name in "ab"]
+    removed = 0
+    while any(user.poll() is None for user in users):
+        removed += len(prune(tmp_path, limit=0).removed)
+        repair(tmp_path)
+
+    assert [user.returncode for user in users] == [0, 0]
+    assert removed > 0
