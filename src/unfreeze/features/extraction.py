@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import PIL
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.decoder_pool import DecoderPool
@@ -92,30 +92,45 @@ def read_codes(
     """
     chosen = _chosen(backbone, image_set.images, pool, engine=engine, precision=precision, cache=cache)
     store = chosen.open_store(backbone, cache)
-    rows = store.read(image.sha256 for image in image_set.images)
-    missing = list({image.sha256: image for image in image_set.images if image.sha256 not in rows}.values())
-    reused = len(image_set.images) - len(missing)
+    images = image_set.images
+    by_tap, found = store.read_into([image.sha256 for image in images])
+    places: dict[str, list[int]] = {}
+    for place in np.flatnonzero(~found).tolist():
+        places.setdefault(images[place].sha256, []).append(place)
+    missing = [images[same[0]] for same in places.values()]
     set_aside: list[SetAside] = []
     if missing:
         progress.say(f"The frozen layers run with {chosen.choice.because}")
-    with progress.phase("codes", total=len(image_set.images), unit="image") as advance:
-        advance(reused)
+    with progress.phase("codes", total=len(images), unit="image") as advance:
+        advance(len(images) - len(missing))
         if missing:
             compiled = chosen.compiled or _compiled(chosen, backbone, missing, pool, cache)
             for shard in _computed_shards(missing, backbone.card, compiled, pool, set_aside):
                 store.write(shard)
-                rows.update(shard)
+                _fill(by_tap, found, places, shard)
                 advance(len(shard))
-    kept = [image for image in image_set.images if image.sha256 in rows]
-    by_tap = {tap: np.stack([rows[image.sha256][tap] for image in kept]) for tap in store.widths}
+    kept = np.flatnonzero(found)
     return Codes(
-        names=tuple(image.name for image in kept),
-        by_tap=by_tap,
+        names=tuple(images[place].name for place in kept),
+        by_tap=by_tap if found.all() else {tap: values[kept] for tap, values in by_tap.items()},
         computed=len(missing) - len(set_aside),
-        reused=reused,
+        reused=len(images) - len(missing),
         set_aside=tuple(set_aside),
         engine=chosen.choice.engine,
     )
+
+
+def _fill(
+    by_tap: dict[str, Float[np.ndarray, "image _"]],
+    found: Bool[np.ndarray, " image"],
+    places: dict[str, list[int]],
+    shard: dict[str, Row],
+) -> None:
+    """Put the codes of a shard where they belong; images with the same bytes share theirs."""
+    for sha256, row in shard.items():
+        for tap, values in by_tap.items():
+            values[places[sha256]] = row[tap]
+        found[places[sha256]] = True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
