@@ -106,7 +106,7 @@ def _inspect_all(
     found: list[_Found] = []
     aside = [(name, reason, "") for name, reason in candidates.blocked]
     paths = (candidate.path for candidate in candidates.files)
-    with progress.phase("inspect", total=len(candidates.files), unit="images") as advance:
+    with progress.phase("inspect", total=len(candidates.files), unit="image") as advance:
         for candidate, seen in zip(candidates.files, pool.inspect(paths, geometry), strict=True):
             if seen.reason:
                 aside.append((candidate.name, _reason(candidate, seen), seen.sha256))
