@@ -120,7 +120,7 @@ def _write_digits(folder: Path, progress: Progress) -> int:
     from sklearn.datasets import load_digits  # half a second of import that no other command needs
 
     digits = load_digits()
-    with progress.phase("write", total=len(digits.images), unit="images") as advance:
+    with progress.phase("write", total=len(digits.images), unit="image") as advance:
         for number, (grey, label) in enumerate(zip(digits.images, digits.target, strict=True)):
             pixels = np.round(grey * (255 / _DIGIT_WHITE)).astype(np.uint8)
             place = folder / str(label)
@@ -140,7 +140,7 @@ def _write_download(download: _Download, folder: Path, cache: Path, progress: Pr
         progress.say(f"Downloading {download.dataset} {split}".rstrip())
         with _download_explained(download.dataset):
             images = kind(root=str(cache), download=True, **selection)
-        with progress.phase("write", total=len(images), unit="images") as advance:
+        with progress.phase("write", total=len(images), unit="image") as advance:
             for _ in write_images(images, folder / split):
                 advance(1)
                 count += 1
