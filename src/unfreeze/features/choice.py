@@ -131,8 +131,9 @@ def choose_engine(
 ) -> tuple[Choice, PrefixEngine]:
     """The fastest engine whose codes at every tap point where float32's do.
 
-    Candidates are tried in the order in which they are expected to be fast. Once one is accurate, the others are timed
-    too only where so many images are to come that a wrong expectation would cost more than the timing.
+    Candidates are tried in the order in which they are expected to be fast. Once one is accurate, the others that were
+    asked for are timed too only where so many images are to come that a wrong expectation would cost more than the
+    timing. What was not asked for is tried if nothing that was is accurate.
 
     Args:
         backbone: The network.
@@ -148,9 +149,10 @@ def choose_engine(
     Raises:
         InputError: There is no such engine here.
     """
-    fitting = candidates_for(engine, precision)
+    asked = candidates_for(engine, precision)
+    fitting = [*asked, *(other for other in candidates_for(engine, "auto") if other not in asked)]
     reference = compile_prefix(backbone, codes=backbone.taps, engine=REFERENCE)
-    if fitting == [REFERENCE]:
+    if asked == [REFERENCE]:
         return Choice(engine=REFERENCE, candidates=(), because=f"{REFERENCE}, as asked."), reference
     wanted = _outputs(reference, images)
     measured: list[Candidate] = []
@@ -161,7 +163,8 @@ def choose_engine(
         measured.append(seen)
         if seen.is_accurate and (best is None or seen.milliseconds < best.milliseconds):
             best, chosen = seen, compiled
-        if best is not None and best.milliseconds * to_come < WORTH_TIMING:
+        others_asked = candidate in asked[:-1]
+        if best is not None and not (others_asked and best.milliseconds * to_come >= WORTH_TIMING):
             break
     because = _because(chosen.engine, measured)
     return Choice(engine=chosen.engine, candidates=tuple(measured), because=because), chosen

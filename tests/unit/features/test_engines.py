@@ -128,6 +128,17 @@ def test_bfloat16_in_torch_is_near(backbone: Backbone, images: np.ndarray) -> No
         assert cosines(a[None], b[None])[0] > 0.99
 
 
+@pytest.mark.slow
+def test_int8_takes_its_ranges_from_the_images(backbone: Backbone, images: np.ndarray) -> None:
+    """Eight bits point roughly where float32 does; if too roughly on the user's images, other engines are tried."""
+    found, compiled = choose_engine(backbone, list(images), engine="openvino", precision="int8")
+
+    measured, *others = found.candidates
+    assert measured.engine == Engine("openvino", "int8")
+    assert 0.5 < measured.cosine < 1.0
+    assert compiled.engine == (measured.engine if measured.is_accurate else others[-1].engine)
+
+
 @pytest.mark.parametrize(("engine", "precision"), [("abacus", "auto"), ("auto", "f8")])
 def test_an_unknown_word_is_refused_with_the_known_ones(engine: str, precision: str) -> None:
     """The error lists what can be chosen."""

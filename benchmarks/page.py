@@ -1,0 +1,133 @@
+"""Write docs/benchmarks.md from results.jsonl: ``python benchmarks/page.py``. The newest row of each kind counts."""
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from panel import RESULTS, rows
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+Row = dict[str, Any]
+
+HEAD = """# Benchmarks
+
+Every figure here is a row of [`benchmarks/results.jsonl`](../benchmarks/results.jsonl), and this page is made from it
+by `python benchmarks/page.py`. A row names the commit that it was measured on. Times were taken on a shared machine:
+compare sides of one measure, which ran in one call, and not times of different measures.
+"""
+
+PANEL = """## The panel
+
+    python benchmarks/panel.py --panel PANEL --seeds 0,1,2 --budget 5m
+
+Test accuracy of `unfreeze run`, medians over the seeds that are named. The tap, C and the strategy are chosen on the
+train part. The last column counts test images on which the head and the softmax on the same codes disagree.
+
+"""
+
+
+def newest(found: Iterable[Row], *fields: str) -> list[Row]:
+    """The last row of each combination of fields, in the order of their first appearance."""
+    kept: dict[tuple[Any, ...], Row] = {}
+    for row in found:
+        kept[tuple(json.dumps(row.get(field)) for field in fields)] = row
+    return list(kept.values())
+
+
+def table(names: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    names = list(names)
+    every = [names, ["---"] * len(names), *map(list, lines)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in every) + "\n"
+
+
+def percent(fraction: float | None) -> str:
+    """One decimal."""
+    return "-" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def panel(found: list[Row]) -> str:
+    """Accuracy on the panel: the median over seeds, of the newest row of every set, seed and budget."""
+    lines = []
+    for name in dict.fromkeys(row["set"] for row in found):
+        mine = newest((row for row in found if row["set"] == name), "seed", "budget")
+        probes = newest(mine, "seed")
+        trained = [row for row in mine if row["budget"] != "1s"]
+        heads = [row for row in mine if row["budget"] == "1s"] or probes
+        lines.append([
+            name,
+            percent(statistics.median(row["last_codes"] for row in probes)),
+            f"{percent(statistics.median(row['at_chosen_tap'] for row in probes))} ({probes[-1]['chosen_tap']})",
+            percent(statistics.median(row["picked_accuracy"] for row in trained)) if trained else "-",
+            "; ".join(f"{row['picked']} (seed {row['seed']}, {row['budget']}, {row['code']})" for row in trained),
+            f"{' + '.join(str(row['head_disagreements']) for row in heads)} of {heads[0]['test_images']} each",
+        ])  # fmt: skip
+    names = ("set", "last codes, %", "chosen tap, %", "picked, %", "which was picked", "head unlike softmax, images")
+    return PANEL + table(names, lines)
+
+
+def normalisation(found: list[Row]) -> str:
+    """What a wrong mean and standard deviation cost."""
+    lines = [[row["set"], percent(row["own"]), percent(row["imagenet"]), row["code"]] for row in newest(found, "set")]
+    names = ("set", "own mean and std, %", "ImageNet's at test, %", "commit")
+    return "## A wrong normalisation\n\n    python benchmarks/normalisation.py --panel PANEL\n\n" + table(names, lines)
+
+
+def sides(found: list[Row], title: str, command: str) -> str:
+    """Ours against others, ratio by ratio."""
+    lines = []
+    for row in found:
+        own = next(
+            (
+                r
+                for r in found
+                if r["side"] == "ours" and all(r[k] == row[k] for k in ("measure", "set", "code", "cores"))
+            ),
+            None,
+        )
+        ratio = f"{row['seconds'] / own['seconds']:.2f} x" if own is not None and row is not own else ""
+        low, high = row["spread"]
+        lines.append([
+            row["measure"], row["set"], row["side"], f"{row['seconds']:.2f}", f"{low:.2f} to {high:.2f}",
+            str(row["repeats"]), ratio, percent(row.get("accuracy")), str(row["cores"]), row["code"],
+        ])  # fmt: skip
+    names = ("measure", "set", "side", "seconds", "spread", "repeats", "against ours", "accuracy, %", "cores", "commit")
+    return f"## {title}\n\n    {command}\n\n" + table(names, lines)
+
+
+def plain(found: list[Row], title: str, command: str) -> str:
+    """Rows as they are, one column a field that is a number or a word."""
+    hidden = {"measure", "versions", "date", "said"}
+    names = list(dict.fromkeys(
+        key for row in found for key, value in row.items() if key not in hidden and not isinstance(value, dict | list)
+    ))  # fmt: skip
+    lines = [[shown(row.get(name)) for name in names] for row in found]
+    return f"## {title}\n\n    {command}\n\n" + table(names, lines)
+
+
+def shown(value: Any) -> str:
+    """A cell."""
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    """Write the page."""
+    every = rows()
+    by_measure: dict[str, list[Row]] = {}
+    for row in every:
+        by_measure.setdefault(row["measure"], []).append(row)
+    peers = newest([row for row in every if "side" in row and "spread" in row], "measure", "set", "side", "cores")
+    command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
+    parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
+        (by_measure.get("panel", []), panel),
+        (by_measure.get("normalisation", []), normalisation),
+        (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
+    ]
+    PAGE.write_text("\n".join([HEAD, *(make(found) for found, make in parts if found)]))
+    print(f"{PAGE} from {len(every)} rows of {RESULTS.name}")
+
+
+if __name__ == "__main__":
+    main()
