@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -18,12 +18,24 @@ from unfreeze.training.examples import Pixels
 from unfreeze.training.freezing import apply_plan, audit, promise
 from unfreeze.training.loop import Examples, make_optimizer, scores_of, train_epochs
 from unfreeze.training.plans import Plan
-from unfreeze.training.precision import mixed_precision, training_device
+from unfreeze.training.precision import (
+    Arithmetic,
+    Layout,
+    Precision,
+    candidates,
+    in_layout,
+    inputs_in_layout,
+    mixed_precision,
+    training_device,
+)
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.folding import fold_batchnorm
 from unfreeze.zoo.graph import Cut
 
 AUDITED_IMAGES = 4
-TIMED_STEPS = 3
+EVALUATION_LAYOUT: Layout = "channels_last"
+TIMED_STEPS = 2
+WORTH_A_CHANGE = 0.9  # a candidate replaces an earlier one only below this part of its time: else noise would choose
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +74,16 @@ class Feed:
 
 @final
 @dataclass(frozen=True)
-class _Counted:
-    """Examples that tell how many rows they gave."""
+class _Prepared:
+    """Examples in the plan's layout, that tell how many rows they gave."""
 
     examples: Examples
+    layout: Layout
     advance: Advance
 
     def batches(self, rows: Int[np.ndarray, " row"], *, size: int, epoch: int | None) -> Iterator[Tensor]:
         for inputs in self.examples.batches(rows, size=size, epoch=epoch):
-            yield inputs
+            yield inputs_in_layout(inputs, self.layout)
             self.advance(len(inputs))
 
 
@@ -94,15 +107,15 @@ def run_trial(
         AuditError: The trial broke its promise.
     """
     backbone = start.copy()
-    network = backbone.network.to(training_device()).to(memory_format=torch.channels_last)
+    network = in_layout(backbone.network.to(training_device()), plan.layout)
     promised = promise(network, plan)
     optimizer = make_optimizer(apply_plan(network, plan), plan)
-    model = backbone.suffix(feed.cut)
+    model = fold_batchnorm(backbone.suffix(feed.cut))
     with torch.random.fork_rng(), mixed_precision(network, plan.precision):
         torch.manual_seed(derive_seed(seed, "torch"))
         epochs = train_epochs(
             model,
-            _Counted(feed.examples, advance),
+            _Prepared(feed.examples, plan.layout, advance),
             feed.labels,
             rows=rows,
             optimizer=optimizer,
@@ -136,20 +149,79 @@ def predict_rows(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) 
     """Scores of `rows` in float32, by the part of the network that learned."""
     if not len(rows):
         return np.empty((0, backbone.classes), np.float32)
-    network = backbone.network.to(training_device()).eval()
-    scores = scores_of(backbone.suffix(feed.cut).eval(), feed.examples, rows)
-    network.to("cpu")
+    network = in_layout(backbone.network.to(training_device()).eval(), EVALUATION_LAYOUT)
+    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, lambda _: None)
+    scores = scores_of(fold_batchnorm(backbone.suffix(feed.cut).eval()), examples, rows)
+    in_layout(network.to("cpu"), "NCHW")
     return scores
 
 
-def seconds_per_image(start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], *, seed: int) -> float:
-    """Wall time of one image in one epoch of training, from a few steps on a copy that is thrown away.
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """What training costs with one layout and precision.
 
-    The fastest step counts: the first one also pays for what is prepared once.
+    Attributes:
+        layout: Of maps in memory.
+        precision: Of forward passes.
+        seconds: Wall time of one image in one epoch.
     """
-    short = replace(plan, epochs=1)
-    size = min(plan.batch_size or len(rows), len(rows))
-    few = np.resize(rows, size * TIMED_STEPS)
-    stamps: list[float] = [time.perf_counter()]
+
+    layout: Layout
+    precision: Precision
+    seconds: float
+
+
+def time_candidates(
+    start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], *, seed: int
+) -> tuple[Timed, ...]:
+    """Measure each layout and precision that this machine may train in, on the user's own images.
+
+    Args:
+        start: Is not changed.
+        plan: Its layout and precision do not matter.
+        feed: Inputs and labels.
+        rows: The rows to train on.
+        seed: Of the steps.
+
+    Returns:
+        One measurement a candidate, in the order of `candidates`.
+    """
+    few = _timed_rows(plan, rows)
+    for _ in feed.examples.batches(few, size=_batch_size(plan, rows), epoch=0):
+        pass  # what is decoded once should not count against the first candidate
+    return tuple(_time(start, plan, feed, rows, arithmetic, seed=seed) for arithmetic in candidates())
+
+
+def fastest(timed: Sequence[Timed]) -> Timed:
+    """The fastest one; an earlier one stays where a later one is hardly faster.
+
+    Example:
+        >>> plain = Timed(layout="channels_last", precision="float32", seconds=0.050)
+        >>> fastest([plain, Timed(layout="NCHW", precision="float32", seconds=0.049)]).layout
+        'channels_last'
+    """
+    best = timed[0]
+    for candidate in timed[1:]:
+        if candidate.seconds < WORTH_A_CHANGE * best.seconds:
+            best = candidate
+    return best
+
+
+def _batch_size(plan: Plan, rows: Int[np.ndarray, " row"]) -> int:
+    return min(plan.batch_size or len(rows), len(rows))
+
+
+def _timed_rows(plan: Plan, rows: Int[np.ndarray, " row"]) -> Int[np.ndarray, " few"]:
+    return np.resize(rows, _batch_size(plan, rows) * (1 + TIMED_STEPS))
+
+
+def _time(
+    start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], arithmetic: Arithmetic, *, seed: int
+) -> Timed:
+    """A few steps on a copy that is thrown away; the first one also pays for what is prepared once."""
+    short = replace(plan, epochs=1, layout=arithmetic.layout, precision=arithmetic.precision)
+    stamps: list[float] = []
+    few = _timed_rows(plan, rows)
     run_trial(start, short, feed, few, seed=seed, advance=lambda _: stamps.append(time.perf_counter()))
-    return min(later - earlier for earlier, later in itertools.pairwise(stamps)) / size
+    step = min(later - earlier for earlier, later in itertools.pairwise(stamps))
+    return Timed(layout=arithmetic.layout, precision=arithmetic.precision, seconds=step / _batch_size(plan, rows))
