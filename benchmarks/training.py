@@ -6,8 +6,8 @@ Both sides: EfficientNet-Lite0 with the same weights and a zero head, batches of
 AdamW at one rate for all layers, BatchNorm with frozen statistics. The plain side is a timm model in float32 and NCHW,
 torchvision's ImageFolder and transforms, and a DataLoader with two workers. Ours is a trial with the layout and
 precision that it measures to be fastest. Clocks start after imports, loading and inspection; the sides alternate. Our
-first epoch decodes the images, the second one finds them in memory: both are timed. Then, for each seed, about 50 steps of
-each side: the mean loss of the last epoch.
+first epoch decodes the images, the second one finds them in memory: both are timed. Then, for each seed, about 50 steps
+of each side: the mean loss of the last epoch.
 
 PANEL holds a folder a set with `train/` and its class folders. Rows are appended to `results.jsonl` beside this file; a
 row that is there already for this commit is not measured again.
