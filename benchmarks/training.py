@@ -14,6 +14,7 @@ row that is there already for this commit is not measured again.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
@@ -154,7 +155,7 @@ def our_training(image_set: ImageSet, backbone: Backbone, pool: DecoderPool) -> 
             backbone, plan, feed(seed), every, seed=seed, advance=lambda _: stamps.append(time.perf_counter())
         )
         ends = stamps[::an_epoch]
-        return [Epoch(b - a, loss) for a, b, loss in zip(ends, ends[1:], trial.curve, strict=True)]
+        return [Epoch(b - a, loss) for (a, b), loss in zip(itertools.pairwise(ends), trial.curve, strict=True)]
 
     return train, settings
 

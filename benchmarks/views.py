@@ -4,8 +4,8 @@
 
 Every row trains the last two blocks from the same head, on the same rows, with the same plan and seed, in float32; only
 where the activations come from differs: so many remembered views of each image beside the plain one, or a fresh view of
-each image in every epoch. PANEL holds a folder a set with a `list.csv` (path, label, split, group). Rows are appended to
-`results.jsonl` beside this file; a row that is there already for this commit is not measured again.
+each image in every epoch. PANEL holds a folder a set with a `list.csv` (path, label, split, group). Rows are appended
+to `results.jsonl` beside this file; a row that is there already for this commit is not measured again.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 from panel import RESULTS, code_version, rows
 
 from unfreeze.advisor.study import library_versions
+from unfreeze.core.progress import SILENT
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
@@ -44,7 +45,7 @@ def beginning(source: Path, pool: DecoderPool, seed: int) -> tuple[Experiment, B
     image_set = split_image_set(read_image_set(source, pool=pool), seed=seed)
     experiment = prepare(image_set, load_backbone(), pool=pool, seed=seed)
     last = {experiment.source.taps[-1].name: experiment.codes.last}
-    C = last_probe(fit_tap_probes(last, experiment.task, losses=LOSSES[:1]), "softmax").search.C
+    C = last_probe(fit_tap_probes(last, experiment.task, losses=LOSSES[:1], progress=SILENT), "softmax").search.C
     head = head_strategy(experiment, C=C).backbone
     assert head is not None
     return with_measured_flips(experiment, C=C), head
