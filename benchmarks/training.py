@@ -39,7 +39,8 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import STANDARD
-from unfreeze.strategies.trials import Feed, fastest, run_trial, time_candidates
+from unfreeze.strategies.arithmetic import choose_arithmetic
+from unfreeze.strategies.trials import Feed, run_trial
 from unfreeze.training.examples import Pixels, Squares
 from unfreeze.training.plans import Plan, Rule
 from unfreeze.zoo.backbones import Backbone, load_backbone
@@ -134,7 +135,9 @@ def plain_training(folder: Path, backbone: Backbone) -> Train:
     return train
 
 
-def our_training(image_set: ImageSet, backbone: Backbone, pool: DecoderPool) -> tuple[Train, dict[str, Any]]:
+def our_training(
+    image_set: ImageSet, backbone: Backbone, pool: DecoderPool, *, cache: Path
+) -> tuple[Train, dict[str, Any]]:
     """A trial of unfreeze, and what it chose."""
     every = np.arange(len(image_set.images))
 
@@ -144,7 +147,7 @@ def our_training(image_set: ImageSet, backbone: Backbone, pool: DecoderPool) -> 
         return Feed(cut=backbone.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=image_set.labels())
 
     started = time.perf_counter()
-    chosen = fastest(time_candidates(backbone, PLAN, feed(0), every, seed=0))
+    chosen, _ = choose_arithmetic(backbone, PLAN, feed(0), every, seed=0, cache=cache)
     settings = {"layout": chosen.layout, "precision": chosen.precision, "choice": time.perf_counter() - started}
     an_epoch = len(every) // BATCH
 
@@ -205,11 +208,11 @@ def note(key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
 def measure_set(source: Path, *, seeds: list[int], repeats: int) -> None:
     """All rows of one set."""
     with tempfile.TemporaryDirectory() as name, DecoderPool() as pool:
-        folder = Path(name)
+        folder = Path(name) / "images"
         copy_images(source, folder)
         image_set = read_image_set(folder, pool=pool, progress=SILENT)
         backbone = load_backbone().with_classes(len(image_set.classes))
-        ours, settings = our_training(image_set, backbone, pool)
+        ours, settings = our_training(image_set, backbone, pool, cache=Path(name))
         plain = plain_training(folder, backbone)
         about = {"images": len(image_set.images), **settings}
         note(

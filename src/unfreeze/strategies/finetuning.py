@@ -10,9 +10,10 @@ from jaxtyping import Float
 
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
+from unfreeze.strategies.arithmetic import choose_arithmetic
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measuring import Measured, nothing_held_out, with_test_scores
-from unfreeze.strategies.trials import Feed, Trial, fastest, predict_rows, run_trial, time_candidates
+from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import Plan, full_plan, head_plan, scratch_plan, unfreeze_plan
 from unfreeze.training.precision import one_thread
@@ -244,9 +245,9 @@ def _measure(
     if allowance <= 0:
         return _no_time_left(outcome, plan, experiment)
     task, started = experiment.task, time.perf_counter()
-    rows = task.train_rows
-    timed = time_candidates(beginning.final, plan, feed, rows, seed=experiment.seed)
-    chosen = fastest(timed)
+    chosen, timed = choose_arithmetic(
+        beginning.final, plan, feed, task.train_rows, seed=experiment.seed, cache=experiment.cache
+    )
     plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all folds and the final trial
     expected = forecast(experiment, plan, per_image=chosen.seconds, allowance=allowance)
     experiment.progress.say(_announcement(outcome, plan, expected, chosen.seconds))

@@ -41,7 +41,7 @@ def prepare(
         progress: Is told where the work stands.
         engine: Of the prefix.
         seed: The run's seed.
-        cache: Folder of all stores of codes; the user's cache if None.
+        cache: Folder of what is kept between runs, codes first of all; the user's cache if None.
 
     Returns:
         The experiment, with light augmentation.
@@ -50,7 +50,14 @@ def prepare(
     task = make_task(with_codes_only(image_set, codes), seed=seed)
     squares = Squares(task.image_set.images, source.card, pool)
     return Experiment(
-        task=task, source=source, codes=codes, squares=squares, engine=engine, seed=seed, progress=progress
+        task=task,
+        source=source,
+        codes=codes,
+        squares=squares,
+        engine=engine,
+        seed=seed,
+        progress=progress,
+        cache=cache,
     )
 
 

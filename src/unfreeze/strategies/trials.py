@@ -1,9 +1,7 @@
 """A trial: one plan on some rows with one seed; a pure function of what it is given."""
 
-import itertools
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -18,24 +16,13 @@ from unfreeze.training.examples import Pixels
 from unfreeze.training.freezing import apply_plan, audit, promise
 from unfreeze.training.loop import Examples, make_optimizer, scores_of, train_epochs
 from unfreeze.training.plans import Plan
-from unfreeze.training.precision import (
-    Arithmetic,
-    Layout,
-    Precision,
-    candidates,
-    in_layout,
-    inputs_in_layout,
-    mixed_precision,
-    training_device,
-)
+from unfreeze.training.precision import Layout, in_layout, inputs_in_layout, mixed_precision, training_device
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.folding import fold_batchnorm
 from unfreeze.zoo.graph import Cut
 
 AUDITED_IMAGES = 4
 EVALUATION_LAYOUT: Layout = "channels_last"
-TIMED_STEPS = 2
-WORTH_A_CHANGE = 0.9  # a candidate replaces an earlier one only below this part of its time: else noise would choose
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,74 +141,3 @@ def predict_rows(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) 
     scores = scores_of(fold_batchnorm(backbone.suffix(feed.cut).eval()), examples, rows)
     in_layout(network.to("cpu"), "NCHW")
     return scores
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timed:
-    """What training costs with one layout and precision.
-
-    Attributes:
-        layout: Of maps in memory.
-        precision: Of forward passes.
-        seconds: Wall time of one image in one epoch.
-    """
-
-    layout: Layout
-    precision: Precision
-    seconds: float
-
-
-def time_candidates(
-    start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], *, seed: int
-) -> tuple[Timed, ...]:
-    """Measure each layout and precision that this machine may train in, on the user's own images.
-
-    Args:
-        start: Is not changed.
-        plan: Its layout and precision do not matter.
-        feed: Inputs and labels.
-        rows: The rows to train on.
-        seed: Of the steps.
-
-    Returns:
-        One measurement a candidate, in the order of `candidates`.
-    """
-    few = _timed_rows(plan, rows)
-    for _ in feed.examples.batches(few, size=_batch_size(plan, rows), epoch=0):
-        pass  # what is decoded once should not count against the first candidate
-    return tuple(_time(start, plan, feed, rows, arithmetic, seed=seed) for arithmetic in candidates())
-
-
-def fastest(timed: Sequence[Timed]) -> Timed:
-    """The fastest one; an earlier one stays where a later one is hardly faster.
-
-    Example:
-        >>> plain = Timed(layout="channels_last", precision="float32", seconds=0.050)
-        >>> fastest([plain, Timed(layout="NCHW", precision="float32", seconds=0.049)]).layout
-        'channels_last'
-    """
-    best = timed[0]
-    for candidate in timed[1:]:
-        if candidate.seconds < WORTH_A_CHANGE * best.seconds:
-            best = candidate
-    return best
-
-
-def _batch_size(plan: Plan, rows: Int[np.ndarray, " row"]) -> int:
-    return min(plan.batch_size or len(rows), len(rows))
-
-
-def _timed_rows(plan: Plan, rows: Int[np.ndarray, " row"]) -> Int[np.ndarray, " few"]:
-    return np.resize(rows, _batch_size(plan, rows) * (1 + TIMED_STEPS))
-
-
-def _time(
-    start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], arithmetic: Arithmetic, *, seed: int
-) -> Timed:
-    """A few steps on a copy that is thrown away; the first one also pays for what is prepared once."""
-    short = replace(plan, epochs=1, layout=arithmetic.layout, precision=arithmetic.precision)
-    stamps: list[float] = []
-    few = _timed_rows(plan, rows)
-    run_trial(start, short, feed, few, seed=seed, advance=lambda _: stamps.append(time.perf_counter()))
-    step = min(later - earlier for earlier, later in itertools.pairwise(stamps))
-    return Timed(layout=arithmetic.layout, precision=arithmetic.precision, seconds=step / _batch_size(plan, rows))
