@@ -20,7 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -147,8 +147,13 @@ def our_training(
         return Feed(cut=backbone.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=image_set.labels())
 
     started = time.perf_counter()
-    chosen, _ = choose_arithmetic(backbone, PLAN, feed(0), every, seed=0, cache=cache)
-    settings = {"layout": chosen.layout, "precision": chosen.precision, "choice": time.perf_counter() - started}
+    chosen, timed = choose_arithmetic(backbone, PLAN, feed(0), every, seed=0, cache=cache)
+    settings = {
+        "layout": chosen.layout,
+        "precision": chosen.precision,
+        "choice": round(time.perf_counter() - started, 1),
+    }
+    settings["candidates"] = [asdict(candidate) for candidate in timed]
     an_epoch = len(every) // BATCH
 
     def train(epochs: int, seed: int) -> list[Epoch]:
