@@ -1,6 +1,7 @@
 """What every strategy of a run shares: the task, the source network, its codes, the pixels."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -106,6 +107,7 @@ class Experiment:
         augmentation: Of training images.
         seed: The run's seed.
         progress: Is told where the work stands.
+        cache: Folder of what is kept between runs; the user's cache if None.
     """
 
     task: Task
@@ -115,6 +117,7 @@ class Experiment:
     augmentation: Augmentation = LIGHT
     seed: int
     progress: Progress
+    cache: Path | None = None
 
     @property
     def engine(self) -> Engine:

@@ -1,7 +1,7 @@
 """The strategies that train: the head alone, some blocks, the whole network, from scratch."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ from jaxtyping import Float
 
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
+from unfreeze.strategies.arithmetic import choose_arithmetic
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measuring import Measured, nothing_held_out, with_test_scores
-from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial, seconds_per_image
+from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import Plan, full_plan, head_plan, scratch_plan, unfreeze_plan
 from unfreeze.training.precision import one_thread
@@ -173,6 +174,7 @@ def unfreeze_strategy(
         engine=experiment.engine,
         progress=experiment.progress,
         seconds=SHARE_OF_VIEWS * allowance,
+        cache=experiment.cache,
     )
     if isinstance(examples, Remembered):
         plan = replace(plan, views=len(examples.views))
@@ -256,14 +258,17 @@ def _measure(
     if allowance <= 0:
         return _no_time_left(outcome, plan, experiment)
     task, started = experiment.task, time.perf_counter()
-    rows = task.train_rows
-    per_image = seconds_per_image(beginning.final, plan, feed, rows, seed=experiment.seed)
-    expected = forecast(experiment, plan, per_image=per_image, allowance=allowance)
-    experiment.progress.say(_announcement(outcome, plan, expected, per_image))
+    chosen, timed = choose_arithmetic(
+        beginning.final, plan, feed, task.train_rows, seed=experiment.seed, cache=experiment.cache
+    )
+    plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all folds and the final trial
+    expected = forecast(experiment, plan, per_image=chosen.seconds, allowance=allowance)
+    experiment.progress.say(_announcement(outcome, plan, expected, chosen.seconds))
     settings = {
         **plan.to_json(),
         "epochs": expected.epochs,
-        "seconds_per_image": per_image,
+        "seconds_per_image": chosen.seconds,
+        "candidates": [asdict(candidate) for candidate in timed],
         "forecast": expected.seconds,
     }
     outcome = replace(outcome, settings=settings)
@@ -361,7 +366,7 @@ def _shortening(wanted: int, forecast_epochs: int, epochs: int) -> dict[str, Any
 
 
 def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, per_image: float) -> str:
-    rate = f"{1000 * per_image:.1f} ms an image and epoch"
+    rate = f"{1000 * per_image:.1f} ms an image and epoch ({plan.layout}, {plan.precision})"
     if not expected.epochs:
         return f"{outcome.name}: {rate}; {plan.epochs} epochs would take about {expected.seconds:.0f} s: left out"
     folds = f"{expected.folds} fold{'s' if expected.folds > 1 else ''}"

@@ -44,7 +44,7 @@ def prepare(
         engine: Of the prefix: auto, openvino or torch.
         precision: Of the prefix: auto, f32, bf16 or int8.
         seed: The run's seed.
-        cache: Folder of all stores of codes; the user's cache if None.
+        cache: Folder of what is kept between runs, codes first of all; the user's cache if None.
 
     Returns:
         The experiment, with light augmentation.
@@ -52,7 +52,7 @@ def prepare(
     codes = read_codes(image_set, source, pool=pool, progress=progress, engine=engine, precision=precision, cache=cache)
     task = make_task(with_codes_only(image_set, codes), seed=seed)
     squares = Squares(task.image_set.images, source.card, pool)
-    return Experiment(task=task, source=source, codes=codes, squares=squares, seed=seed, progress=progress)
+    return Experiment(task=task, source=source, codes=codes, squares=squares, seed=seed, progress=progress, cache=cache)
 
 
 def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
@@ -75,7 +75,9 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     plain = float((probe.predict(codes[asked]) == task.labels[asked]).mean())
     source = experiment.source
     calibration = list(experiment.pixels.views(asked[:SAMPLE], epoch=None))
-    compiled = compile_prefix(source, codes=source.taps[-1:], engine=experiment.engine, calibration=calibration)
+    compiled = compile_prefix(
+        source, codes=source.taps[-1:], engine=experiment.engine, calibration=calibration, cache=experiment.cache
+    )
 
     def mirrored() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
         yield from (view[:, ::-1] for view in experiment.pixels.views(asked, epoch=None))

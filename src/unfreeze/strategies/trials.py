@@ -1,9 +1,7 @@
 """A trial: one plan on some rows with one seed; a pure function of what it is given."""
 
-import itertools
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -18,12 +16,13 @@ from unfreeze.training.examples import Pixels
 from unfreeze.training.freezing import apply_plan, audit, promise
 from unfreeze.training.loop import Examples, make_optimizer, scores_of, train_epochs
 from unfreeze.training.plans import Plan
-from unfreeze.training.precision import mixed_precision, training_device
+from unfreeze.training.precision import Layout, in_layout, inputs_in_layout, mixed_precision, training_device
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.folding import fold_batchnorm
 from unfreeze.zoo.graph import Cut
 
 AUDITED_IMAGES = 4
-TIMED_STEPS = 3
+EVALUATION_LAYOUT: Layout = "channels_last"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +63,16 @@ class Feed:
 
 @final
 @dataclass(frozen=True)
-class _Counted:
-    """Examples that tell how many rows they gave."""
+class _Prepared:
+    """Examples in the plan's layout, that tell how many rows they gave."""
 
     examples: Examples
+    layout: Layout
     advance: Advance
 
     def batches(self, rows: Int[np.ndarray, " row"], *, size: int, epoch: int | None) -> Iterator[Tensor]:
         for inputs in self.examples.batches(rows, size=size, epoch=epoch):
-            yield inputs
+            yield inputs_in_layout(inputs, self.layout)
             self.advance(len(inputs))
 
 
@@ -96,15 +96,15 @@ def run_trial(
         AuditError: The trial broke its promise.
     """
     backbone = start.copy()
-    network = backbone.network.to(training_device()).to(memory_format=torch.channels_last)
+    network = in_layout(backbone.network.to(training_device()), plan.layout)
     promised = promise(network, plan)
     optimizer = make_optimizer(apply_plan(network, plan), plan)
-    model = backbone.suffix(feed.cut)
+    model = fold_batchnorm(backbone.suffix(feed.cut))
     with torch.random.fork_rng(), mixed_precision(network, plan.precision):
         torch.manual_seed(derive_seed(seed, "torch"))
         epochs = train_epochs(
             model,
-            _Counted(feed.examples, advance),
+            _Prepared(feed.examples, plan.layout, advance),
             feed.labels,
             rows=rows,
             optimizer=optimizer,
@@ -123,7 +123,12 @@ def run_trial(
 
 
 def codes_difference(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) -> float:
-    """Largest difference between what was trained on and what the network's own prefix gives, relative to its peak."""
+    """How far what was trained on is from what the network's own prefix gives in float32.
+
+    Returns:
+        Of the images, the largest length of the difference relative to the length of the features; where the frozen
+        layers ran in a lower precision the median, since single images may lie further off.
+    """
     if feed.cut.name == "input":
         return 0.0
     prefix = backbone.prefix([feed.cut])
@@ -131,27 +136,17 @@ def codes_difference(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row
         (own,) = prefix(next(feed.pixels.batches(rows, size=len(rows), epoch=None)))
         fed = next(feed.features.batches(rows, size=len(rows), epoch=None))
     own = own.reshape(fed.shape) if own.numel() == fed.numel() else own.mean(dim=(2, 3)).reshape(fed.shape)
-    return float((own - fed).abs().max() / own.abs().max().clamp_min(1e-12))
+    lengths = [(own - fed).flatten(1).norm(dim=1), own.flatten(1).norm(dim=1).clamp_min(1e-12)]
+    differences = lengths[0] / lengths[1]
+    return float(differences.max() if feed.precision == "f32" else differences.median())
 
 
 def predict_rows(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row cls"]:
     """Scores of `rows` in float32, by the part of the network that learned."""
     if not len(rows):
         return np.empty((0, backbone.classes), np.float32)
-    network = backbone.network.to(training_device()).eval()
-    scores = scores_of(backbone.suffix(feed.cut).eval(), feed.examples, rows)
-    network.to("cpu")
+    network = in_layout(backbone.network.to(training_device()).eval(), EVALUATION_LAYOUT)
+    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, lambda _: None)
+    scores = scores_of(fold_batchnorm(backbone.suffix(feed.cut).eval()), examples, rows)
+    in_layout(network.to("cpu"), "NCHW")
     return scores
-
-
-def seconds_per_image(start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], *, seed: int) -> float:
-    """Wall time of one image in one epoch of training, from a few steps on a copy that is thrown away.
-
-    The fastest step counts: the first one also pays for what is prepared once.
-    """
-    short = replace(plan, epochs=1)
-    size = min(plan.batch_size or len(rows), len(rows))
-    few = np.resize(rows, size * TIMED_STEPS)
-    stamps: list[float] = [time.perf_counter()]
-    run_trial(start, short, feed, few, seed=seed, advance=lambda _: stamps.append(time.perf_counter()))
-    return min(later - earlier for earlier, later in itertools.pairwise(stamps)) / size

@@ -7,6 +7,7 @@ engine. With augmentation, a few augmented views of each image are remembered, a
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -172,6 +173,7 @@ def remember(
     engine: Engine,
     progress: Progress,
     seconds: float = float("inf"),
+    cache: Path | None = None,
 ) -> Remembered | Through:
     """Run the frozen prefix once over all images, and over augmented views of those that train.
 
@@ -184,6 +186,7 @@ def remember(
         views: Wanted number of augmented views; fewer if memory does not hold them or the time does not suffice.
         engine: Of the prefix.
         progress: Is told of every image.
+        cache: Folder of what is converted; the user's if None.
         seconds: That this may take; the views of the images without augmentation are made in any case.
 
     Returns:
@@ -196,7 +199,7 @@ def remember(
     if number < views:
         progress.say(f"Memory holds {number} augmented views of each image, not {views}.")
     calibration = list(pixels.views(train_rows[:SAMPLE], epoch=None))
-    compiled = compile_prefix(backbone, raw=[cut], engine=engine, calibration=calibration)
+    compiled = compile_prefix(backbone, raw=[cut], engine=engine, calibration=calibration, cache=cache)
     position = np.full(images, -1, dtype=np.int64)
     position[train_rows] = np.arange(len(train_rows))
     started = time.perf_counter()

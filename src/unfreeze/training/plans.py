@@ -12,7 +12,7 @@ from typing import Any, Literal
 from unfreeze.core.errors import PlanError
 from unfreeze.core.records import Kind
 from unfreeze.data.transforms import LIGHT, NONE, Augmentation
-from unfreeze.training.precision import Precision, fastest_precision
+from unfreeze.training.precision import Layout, Precision
 from unfreeze.zoo.backbones import Backbone
 
 LAYER_DECAY = 0.9  # rate of a block relative to the block above it
@@ -47,6 +47,7 @@ class Plan:
         label_smoothing: Share of the target that is spread over all classes.
         augmentation: Of the training images.
         views: Number of remembered augmented views of an image where the prefix is frozen.
+        layout: Of maps in memory, in training.
         precision: Of forward passes in training; weights, evaluation and what is delivered are float32.
         batchnorm: frozen keeps the running statistics of BatchNorm as they came; learning updates them.
     """
@@ -64,6 +65,7 @@ class Plan:
     label_smoothing: float = LABEL_SMOOTHING
     augmentation: Augmentation = LIGHT
     views: int = 4
+    layout: Layout = "channels_last"
     precision: Precision = "float32"
     batchnorm: Literal["frozen", "learning"] = "frozen"
 
@@ -135,14 +137,13 @@ def unfreeze_plan(backbone: Backbone, blocks: int, *, epochs: int = 20, rate: fl
         blocks=blocks,
         rules=(*_falling_rates(backbone, blocks, rate), Rule(_exactly(learning), rate), Rule(".*", None)),
         epochs=epochs,
-        precision=fastest_precision(),
     )
 
 
 def full_plan(backbone: Backbone, *, epochs: int = 10, rate: float = 1e-3) -> Plan:
     """The whole network, still starting from the pretrained weights, earlier layers at lower rates."""
     rules = (*_falling_rates(backbone, len(backbone.blocks), rate), Rule(".*", rate))
-    return Plan(kind="full", blocks=None, rules=rules, epochs=epochs, precision=fastest_precision())
+    return Plan(kind="full", blocks=None, rules=rules, epochs=epochs)
 
 
 def scratch_plan(*, epochs: int = 20, rate: float = 2e-3) -> Plan:
@@ -153,7 +154,6 @@ def scratch_plan(*, epochs: int = 20, rate: float = 2e-3) -> Plan:
         rules=(Rule(".*", rate),),
         weight_decay=0.05,
         epochs=epochs,
-        precision=fastest_precision(),
         batchnorm="learning",
     )
 

@@ -2,24 +2,57 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 Precision = Literal["float32", "bfloat16"]
+Layout = Literal["NCHW", "channels_last"]
+
+_MEMORY_FORMATS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def fastest_precision() -> Precision:
-    """bfloat16 where the processor multiplies matrices of it in hardware (AMX; CUDA from Ampere on), else float32.
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic:
+    """How the learning part computes in training.
 
-    Fixed by the kind of machine, not by a measurement: the same machine must give the same bits twice.
+    Attributes:
+        layout: Order of the axes of maps in memory.
+        precision: Of forward passes; on a CPU, depthwise convolutions stay in float32 in any case.
     """
+
+    layout: Layout
+    precision: Precision
+
+
+def candidates() -> tuple[Arithmetic, ...]:
+    """What is worth measuring on this machine, the likeliest and most exact one first.
+
+    bfloat16 only where the hardware has instructions for it: emulated it takes many times as long, the measuring too.
+    """
+    plain = Arithmetic(layout="channels_last", precision="float32")
+    low = (Arithmetic(layout="channels_last", precision="bfloat16"),) if _computes_bfloat16() else ()
+    return (plain, *low, Arithmetic(layout="NCHW", precision="float32"))
+
+
+def _computes_bfloat16() -> bool:
     if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    # A private name, because torch has no public one for it yet; a torch without it counts as without AMX.
-    supported: Callable[[], bool] = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return "bfloat16" if supported() else "float32"
+        return bool(torch.cuda.is_bf16_supported())
+    # Private names, because torch has no public ones for it yet; a torch without them counts as a machine without.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
+
+
+def in_layout(network: nn.Module, layout: Layout) -> nn.Module:
+    """The network itself, its weights laid out in memory as `layout` says."""
+    return network.to(memory_format=_MEMORY_FORMATS[layout])
+
+
+def inputs_in_layout(inputs: Tensor, layout: Layout) -> Tensor:
+    """A batch laid out in memory as `layout` says; anything but maps as it is."""
+    return inputs.contiguous(memory_format=_MEMORY_FORMATS[layout]) if inputs.ndim == 4 else inputs
 
 
 def training_device() -> torch.device:

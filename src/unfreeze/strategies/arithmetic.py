@@ -1,0 +1,141 @@
+"""Layout and precision of training, chosen by timing steps on the user's own images, and kept for later runs.
+
+Kept, because equal runs must give equal bits: a second measurement may see a busier machine and choose otherwise.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
+from unfreeze.features.store import default_cache
+from unfreeze.strategies.trials import Feed, run_trial
+from unfreeze.training.plans import Plan
+from unfreeze.training.precision import Arithmetic, Layout, Precision, candidates, training_device
+from unfreeze.zoo.backbones import Backbone
+
+TIMED_STEPS = 2
+WORTH_A_CHANGE = 0.9  # a candidate replaces an earlier one only below this part of its time: else noise would choose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """What training costs with one layout and precision.
+
+    Attributes:
+        layout: Of maps in memory.
+        precision: Of forward passes.
+        seconds: Wall time of one image in one epoch.
+        cost: What decides, in seconds: processor time where the processor trains, since other programs that run at the
+            time stretch wall time (measured under load: the slowest candidate won); else wall time.
+    """
+
+    layout: Layout
+    precision: Precision
+    seconds: float
+    cost: float
+
+
+def choose_arithmetic(
+    start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], *, seed: int, cache: Path | None
+) -> tuple[Timed, tuple[Timed, ...]]:
+    """The layout and precision to train in: the kept choice, else the fastest of all candidates.
+
+    Args:
+        start: Is not changed.
+        plan: Its layout and precision do not matter.
+        feed: Inputs and labels.
+        rows: The rows to train on.
+        seed: Of the timed steps.
+        cache: Folder of what is kept; the user's cache if None.
+
+    Returns:
+        The choice, and everything that was timed now: the choice alone if it was kept.
+    """
+    few = _timed_rows(plan, rows)
+    for _ in feed.examples.batches(few, size=_batch_size(plan, rows), epoch=0):
+        pass  # what is decoded once should not count against the first candidate
+    key = _key(start, plan, feed, rows)
+    path = (cache or default_cache()) / "training" / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
+    kept = _kept(path)
+    wanted = candidates() if kept is None else (kept,)
+    timed = tuple(_time(start, plan, feed, few, arithmetic, seed=seed) for arithmetic in wanted)
+    chosen = fastest(timed)
+    if kept is None:
+        with disk_errors_explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"layout": chosen.layout, "precision": chosen.precision, "for": key})
+    return chosen, timed
+
+
+def fastest(timed: Sequence[Timed]) -> Timed:
+    """The fastest one; an earlier one stays where a later one is hardly faster.
+
+    Example:
+        >>> plain = Timed(layout="channels_last", precision="float32", seconds=0.050, cost=0.050)
+        >>> fastest([plain, Timed(layout="NCHW", precision="float32", seconds=0.040, cost=0.049)]).layout
+        'channels_last'
+    """
+    best = timed[0]
+    for candidate in timed[1:]:
+        if candidate.cost < WORTH_A_CHANGE * best.cost:
+            best = candidate
+    return best
+
+
+def _key(start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"]) -> dict[str, Any]:
+    """Everything that decides which candidate is fastest."""
+    return {
+        "network": start.card.name,
+        "size": start.card.size,
+        "cut": feed.cut.name,
+        "batch": _batch_size(plan, rows),
+        "batchnorm": plan.batchnorm,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "device": str(training_device()),
+        "machine": platform.node(),
+        "candidates": [asdict(candidate) for candidate in candidates()],
+    }
+
+
+def _kept(path: Path) -> Arithmetic | None:
+    """The choice of an earlier run; None if there is none, or the file is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        arithmetic = Arithmetic(layout=found["layout"], precision=found["precision"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return arithmetic if arithmetic in candidates() else None
+
+
+def _batch_size(plan: Plan, rows: Int[np.ndarray, " row"]) -> int:
+    return min(plan.batch_size or len(rows), len(rows))
+
+
+def _timed_rows(plan: Plan, rows: Int[np.ndarray, " row"]) -> Int[np.ndarray, " few"]:
+    """Rows of the timed steps and of one before them, which pays for what is prepared once."""
+    return np.resize(rows, _batch_size(plan, rows) * (1 + TIMED_STEPS))
+
+
+def _time(
+    start: Backbone, plan: Plan, feed: Feed, few: Int[np.ndarray, " few"], arithmetic: Arithmetic, *, seed: int
+) -> Timed:
+    """The faster one of a few steps on a copy that is thrown away."""
+    size = len(few) // (1 + TIMED_STEPS)
+    short = replace(plan, epochs=1, batch_size=size, layout=arithmetic.layout, precision=arithmetic.precision)
+    stamps: list[tuple[float, float]] = []
+    clocks = (time.perf_counter, time.process_time if training_device().type == "cpu" else time.perf_counter)
+    run_trial(start, short, feed, few, seed=seed, advance=lambda _: stamps.append((clocks[0](), clocks[1]())))
+    steps = np.diff(np.array(stamps), axis=0).min(axis=0) / size
+    return Timed(
+        layout=arithmetic.layout, precision=arithmetic.precision, seconds=float(steps[0]), cost=float(steps[1])
+    )
