@@ -101,10 +101,12 @@ def read_all(
     from dataclasses import replace
 
     from unfreeze.data.decoder_pool import DecoderPool
-    from unfreeze.features.extraction import read_codes
-    from unfreeze.strategies.experiment import with_codes_only
 
     with DecoderPool() as pool:
+        pool.start()  # before torch is imported, which takes as long
+        from unfreeze.features.extraction import read_codes
+        from unfreeze.strategies.experiment import with_codes_only
+
         backbone = network(choice)  # first, since a mistake in its name should not cost an inspection
         taps = known_tap(tap, backbone.card.taps)
         phases.started()

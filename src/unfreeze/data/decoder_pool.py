@@ -111,6 +111,11 @@ class DecoderPool:
     ) -> None:
         self.close()
 
+    def start(self) -> None:
+        """Start all children now, while the caller imports what comes next."""
+        while len(self._children) < self.workers:
+            self._start()
+
     def close(self) -> None:
         """End all children; the pool may be used again and then starts new ones."""
         while self._children:
