@@ -23,6 +23,7 @@ _SPAN_ABOVE = 1e-11
 _METRIC_FLOOR = 1e-6
 
 Axes = Float32[np.ndarray, "code axis"]
+Along = Float32[np.ndarray, "axis image"]
 Standardised = Float32[np.ndarray, "image code"]
 
 
@@ -96,24 +97,27 @@ def scaling_of_blocks(blocks: CodeBlocks) -> Scaling:
     return Scaling(mean, np.where(deviation > _CONSTANT_BELOW * np.abs(mean), deviation, np.inf))
 
 
-def main_axes(standardised: Standardised) -> Axes:
+def main_axes(standardised: Standardised) -> tuple[Axes, Along]:
     """Orthonormal axes along which the images vary independently; they span the images.
 
     Args:
         standardised: Standardised codes.
 
     Returns:
-        As columns, all axes if there are at least as many images as codes, else those of the images' span.
+        Axes as columns: all if there are at least as many images as codes, else those of the images' span. And the
+        images along them.
     """
     images, width = standardised.shape
     if images >= width:
-        return axes_of_gram(standardised.T @ standardised)
+        axes = axes_of_gram(standardised.T @ standardised)
+        return axes, turned(standardised, axes)
     # float64: weak axes of the span come from the difference of large numbers
     wide = standardised.astype(np.float64)
     strengths, turns = _eigenvectors(wide @ wide.T)
     kept = strengths > _SPAN_ABOVE * max(float(strengths[-1]), 1e-300)
-    axes: Axes = standardised.T @ (turns[:, kept] / np.sqrt(strengths[kept])).astype(np.float32)
-    return axes
+    lengths, turns = np.sqrt(strengths[kept]), turns[:, kept]
+    axes = standardised.T @ (turns / lengths).astype(np.float32)
+    return axes, np.ascontiguousarray((turns * lengths).T, np.float32)
 
 
 def axes_of_gram(gram: Float32[np.ndarray, "code code"]) -> Axes:
@@ -126,9 +130,9 @@ def _eigenvectors(gram: Float[np.ndarray, "axis axis"]) -> tuple[np.ndarray, np.
     return strengths, axes
 
 
-def turned(standardised: Standardised, axes: Axes) -> Float32[np.ndarray, "axis image"]:
+def turned(standardised: Standardised, axes: Axes) -> Along:
     """The images along the axes, one image a column."""
-    along: Float32[np.ndarray, "axis image"] = axes.T @ standardised.T
+    along: Along = axes.T @ standardised.T
     return along
 
 
@@ -154,9 +158,9 @@ def part_ratios(standardised: Standardised, parts: Sequence[Int[np.ndarray, "_"]
 def along_part_axes(
     standardised: Standardised,
     axes: Axes,
-    along: Float32[np.ndarray, "axis image"],
+    along: Along,
     parts: Sequence[Int[np.ndarray, "_"]],
-) -> Iterator[Float32[np.ndarray, "axis image"]]:
+) -> Iterator[Along]:
     """All images, standardised on a part of them, along axes that nearly are the part's main axes.
 
     The weights' length is the same in any orthonormal axes, so the axes of all images serve every part. If they are

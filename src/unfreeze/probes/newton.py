@@ -20,12 +20,11 @@ _MOST_STEPS = 100
 _MOST_INNER_STEPS = 50
 _MOST_LINE_STEPS = 12
 _FORCING = 0.3  # inner residual, relative; 0.1 saves Newton steps and costs more products on real codes
-# A step taken leaves about a tenth (the forcing, squared) of what it was predicted to gain: so it need not be small.
-_SURPLUS = 3.0
 _FLAT = 0.5  # the line search ends where the slope has fallen to this part; finer costs more than it saves
 _TINY = 1e-30
 _NEAR_ZERO = 1e-4
 _LEAST_CURVATURE = 1e-6  # relative to the preconditioner's; less is rounding where images are told apart already
+_LOWER = 1e-5  # a value that is lower by this part is progress; float32 carries less, but the gain shows that
 _STALLED_AFTER = 8  # steps without getting closer: float32 gives no more
 
 
@@ -71,9 +70,9 @@ def minimise(problem: Problem, start: Solution, *, tolerance: float) -> Solution
     Args:
         problem: What to minimise.
         start: Where to begin, for example the solution at a smaller C.
-        tolerance: Stop where the distance to the minimum, predicted by Newton's model, is below this part of the value
-            and of what was gained over weights of zero: under a strong penalty the value hardly moves while
-            predictions still do.
+        tolerance: Stop after the step that Newton's model predicted to gain less than this part of the value, and of
+            what was gained over weights of zero: under a strong penalty the value hardly moves while predictions
+            still do.
 
     Returns:
         The solution.
@@ -84,7 +83,7 @@ def minimise(problem: Problem, start: Solution, *, tolerance: float) -> Solution
     free[-1] = 0  # the intercept has no penalty
     mean_squares = rows.mean_squares[:, None]
     at_zero = C * loss.at_zero
-    here, closest, since = start, np.inf, 0
+    here, closest, lowest, since = start, np.inf, np.inf, 0
     for _ in range(_MOST_STEPS):
         penalised = here.weights * free
         value = loss.dot(penalised, penalised) / 2 + C * here.point.total
@@ -100,10 +99,11 @@ def minimise(problem: Problem, start: Solution, *, tolerance: float) -> Solution
         # The floor is for images that intercepts alone tell apart: there is no minimum.
         goal = tolerance * np.maximum(np.minimum(value, at_zero - value + gain), _NEAR_ZERO * at_zero)
         here = _search_line(problem, here, (direction, moves, penalised), gain, goal)
-        farthest = float(np.max(gain / np.maximum(goal, _TINY)))
-        closest, since = (farthest, 0) if farthest < closest else (closest, since + 1)
+        farthest, total = float(np.max(gain / np.maximum(goal, _TINY))), float(value.sum())
+        since = 0 if farthest < closest or total < (1 - _LOWER) * lowest else since + 1
+        closest, lowest = min(closest, farthest), min(lowest, total)
         exactly = exactly and since < 2  # float32 products between images carry a solution only so far
-        if farthest <= _SURPLUS or since == _STALLED_AFTER:
+        if farthest <= 1 or since == _STALLED_AFTER:
             break
     return here
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
-from unfreeze.probes.coordinates import CodeBlocks, along_part_axes, main_axes, scaling_of, turned
+from unfreeze.probes.coordinates import CodeBlocks, along_part_axes, main_axes, scaling_of
 from unfreeze.probes.losses import loss_on
 from unfreeze.probes.newton import Problem, at_weights, minimise, nothing
 from unfreeze.probes.rows import Rows, RowsInMemory, Weights
@@ -155,8 +155,7 @@ class _Ready:
 def _in_memory(codes: Float[np.ndarray, "image code"], folds: Folds) -> _Ready:
     scaling = scaling_of(codes)
     standardised = scaling.apply(codes)
-    axes = main_axes(standardised)
-    along = turned(standardised, axes)
+    axes, along = main_axes(standardised)
     together = max(1, _MOST_AT_ONCE // along.size)
     batches = []
     for first in range(0, len(folds), together):
@@ -184,7 +183,7 @@ def _search(
     weights = [_fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs) for batch in ready.batches]
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))
     correct = scores[:, seen].argmax(axis=2) == labels[seen]
-    chosen = choose(correct, _held_out_losses(scores[:, seen], labels[seen], loss))
+    chosen = choose(correct, held_out_losses(scores[:, seen], labels[seen], loss))
     C = Cs[chosen]
     problem = Problem(ready.rows, loss_on(loss, targets_of([labels], class_count)), C)
     start = nothing(ready.rows, problem.loss)
@@ -208,6 +207,7 @@ def _fit_folds(
     """Weights at every C, each fit starting from the one before; writes the held-out scores."""
     targets = targets_of([labels[train] for train, _ in batch.folds], scores.shape[2])
     of_scores = loss_on(loss, targets)
+    # Tried: starts further on, along the line through the last two solutions. They gain little, and overshoot for SVMs.
     here, weights = nothing(batch.rows, of_scores), []
     for at_C, C in zip(scores, Cs, strict=True):
         here = minimise(Problem(batch.rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
@@ -218,7 +218,7 @@ def _fit_folds(
     return weights
 
 
-def _held_out_losses(
+def held_out_losses(
     scores: Float32[np.ndarray, "C image cls"], labels: Int[np.ndarray, " image"], loss: Loss
 ) -> Float[np.ndarray, " C"]:
     """Mean loss of the held-out images at each C: what the probe itself minimises, without the penalty."""

@@ -17,7 +17,6 @@ from unfreeze.probes.coordinates import (
     main_axes,
     scaling_of,
     scaling_of_blocks,
-    turned,
 )
 from unfreeze.probes.losses import Targets, loss_on
 from unfreeze.probes.newton import Problem, minimise, nothing
@@ -159,9 +158,8 @@ def block_for(codes: Float[np.ndarray, "image code"]) -> int | None:
 def fitted(codes: Float[np.ndarray, "image code"]) -> tuple[Coordinates, Rows]:
     """Coordinates for these codes, and the codes in them."""
     scaling = scaling_of(codes)
-    standardised = scaling.apply(codes)
-    axes = main_axes(standardised)
-    return Coordinates(scaling, axes), RowsInMemory.of([turned(standardised, axes)])
+    axes, along = main_axes(scaling.apply(codes))
+    return Coordinates(scaling, axes), RowsInMemory.of([along])
 
 
 def fitted_in_blocks(blocks: CodeBlocks) -> tuple[Coordinates, RowsInBlocks]:
