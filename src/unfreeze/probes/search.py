@@ -1,6 +1,6 @@
 """The regularisation of a probe, chosen by cross-validation on the training part."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,7 +80,7 @@ def search_probe(
         Cs: What to try.
         class_count: Number of classes.
         block_rows: Rows of codes read at a time, in every pass, for codes that do not fit in memory (a memory map). If
-            None, all are held in memory up to 1 GiB, and 8,192 beyond.
+            None, all are held in memory up to 512 MiB, and 8,192 beyond.
 
     Returns:
         The probe, the curve over C and the held-out scores.
@@ -148,7 +148,7 @@ class _Ready:
 
     coordinates: Coordinates
     rows: Rows
-    batches: Sequence[_Batch]
+    batches: Callable[[], Iterable[_Batch]]  # makes them anew at every call if they are too large to keep
     shared_axes: bool  # so that a fold's weights mean nearly the same in the whole
 
 
@@ -157,14 +157,20 @@ def _in_memory(codes: Float[np.ndarray, "image code"], folds: Folds) -> _Ready:
     standardised = scaling.apply(codes)
     axes, along = main_axes(standardised)
     together = max(1, _MOST_AT_ONCE // along.size)
-    batches = []
-    for first in range(0, len(folds), together):
-        mine = folds[first : first + together]
-        moved = list(along_part_axes(standardised, axes, along, [train for train, _ in mine]))
-        rows = RowsInMemory.of([of_all[:, train] for of_all, (train, _) in zip(moved, mine, strict=True)])
-        held_out = RowsInMemory.of([of_all[:, held] for of_all, (_, held) in zip(moved, mine, strict=True)])
-        batches.append(_Batch(mine, rows, held_out))
-    return _Ready(Coordinates(scaling, axes), RowsInMemory.of([along]), batches, shared_axes=True)
+
+    def batches() -> Iterator[_Batch]:
+        for first in range(0, len(folds), together):
+            mine = folds[first : first + together]
+            moved = list(along_part_axes(standardised, axes, along, [train for train, _ in mine]))
+            rows = RowsInMemory.of([of_all[:, train] for of_all, (train, _) in zip(moved, mine, strict=True)])
+            held_out = RowsInMemory.of([of_all[:, held] for of_all, (_, held) in zip(moved, mine, strict=True)])
+            yield _Batch(mine, rows, held_out)
+
+    ready = _Ready(Coordinates(scaling, axes), RowsInMemory.of([along]), batches, shared_axes=True)
+    if together < len(folds):
+        return ready
+    kept = list(batches())
+    return replace(ready, batches=lambda: kept)
 
 
 def _in_blocks(codes: Float[np.ndarray, "image code"], folds: Folds, block: int) -> _Ready:
@@ -173,14 +179,14 @@ def _in_blocks(codes: Float[np.ndarray, "image code"], folds: Folds, block: int)
     for train, held_out in folds:
         _, mine = fitted_in_blocks(CodeBlocks(codes, train, block))
         batches.append(_Batch([(train, held_out)], mine, replace(mine, blocks=CodeBlocks(codes, held_out, block))))
-    return _Ready(coordinates, rows, batches, shared_axes=False)
+    return _Ready(coordinates, rows, lambda: batches, shared_axes=False)
 
 
 def _search(
     ready: _Ready, labels: Int[np.ndarray, " image"], Cs: tuple[float, ...], *, loss: Loss, class_count: int
 ) -> ProbeSearch:
     scores = np.full((len(Cs), len(labels), class_count), np.nan, np.float32)
-    weights = [_fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs) for batch in ready.batches]
+    weights = [_fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs) for batch in ready.batches()]
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))
     correct = scores[:, seen].argmax(axis=2) == labels[seen]
     chosen = choose(correct, held_out_losses(scores[:, seen], labels[seen], loss))

@@ -25,7 +25,7 @@ from unfreeze.probes.rows import Rows, RowsInBlocks, RowsInMemory
 Loss = Literal["softmax", "svm"]
 
 FIT_TOLERANCE = 1e-9  # float32 just carries it; 1e-7 moved 1 in 100 predictions where C was tiny
-_MOST_IN_MEMORY = 2**28  # numbers, 1 GiB in float32
+_MOST_IN_MEMORY = 2**27  # numbers, 512 MiB in float32; a search holds them several times over
 _BLOCK = 8192
 
 
@@ -108,7 +108,7 @@ def fit_probe(
         class_count: Number of classes; some may have no images here.
         class_weight: Weight of every class; all 1 if None.
         block_rows: Rows of codes read at a time, in every pass, for codes that do not fit in memory (a memory map). If
-            None, all are held in memory up to 1 GiB, and 8,192 beyond.
+            None, all are held in memory up to 512 MiB, and 8,192 beyond.
 
     Returns:
         The probe, for codes as they come (not standardised).
