@@ -6,18 +6,25 @@ preconditioner turns hundreds of steps into tens. Where there are fewer images t
 images matters (the representer theorem), and the problem shrinks to it.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from scipy.linalg import eigh
 
 # A float32 mean is off by 6e-8 of its size, so deviations this small are rounding, not information.
 _CONSTANT_BELOW = 1e-6
+# The same for a variance that is a difference of squares (float32), relative to the squared mean.
+_CONSTANT_PART_BELOW = 1e-5
 # Axes of the span weaker than this, relative to the strongest, are rounding of the Gram matrix (float64).
 _SPAN_ABOVE = 1e-11
+# Added to the metric of a part, whose size is about 1: a code that is constant there would make it singular.
+_METRIC_FLOOR = 1e-6
 
-Basis = Float32[np.ndarray, "code axis"]
+Axes = Float32[np.ndarray, "code axis"]
+Along = Float32[np.ndarray, "axis image"]
+Standardised = Float32[np.ndarray, "image code"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +39,36 @@ class Scaling:
     mean: Float[np.ndarray, " code"]
     scale: Float[np.ndarray, " code"]
 
-    def apply(self, codes: Float[np.ndarray, "image code"]) -> Float32[np.ndarray, "image code"]:
+    def apply(self, codes: Float[np.ndarray, "image code"]) -> Standardised:
         """Standardised codes; constant ones become zero."""
-        standardised: Float32[np.ndarray, "image code"] = np.subtract(
-            codes, self.mean.astype(np.float32), dtype=np.float32
-        )
+        standardised: Standardised = np.subtract(codes, self.mean.astype(np.float32), dtype=np.float32)
         standardised *= (1 / self.scale).astype(np.float32)
         return standardised
+
+
+@dataclass(frozen=True, eq=False)
+class CodeBlocks:
+    """Some rows of a table of codes, read a block at a time, so that the table may be larger than memory.
+
+    Attributes:
+        codes: The table; an array or a memory map.
+        rows: Which rows of it; all if None.
+        block: Rows read at a time.
+    """
+
+    codes: Float[np.ndarray, "row code"]
+    rows: Int[np.ndarray, " image"] | None
+    block: int
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.codes) if self.rows is None else len(self.rows)
+
+    def __iter__(self) -> Iterator[tuple[slice, Float[np.ndarray, "image code"]]]:
+        """Places of the block in `rows`, and its codes."""
+        for first in range(0, len(self), self.block):
+            places = slice(first, min(first + self.block, len(self)))
+            yield places, self.codes[places if self.rows is None else self.rows[places]]
 
 
 def scaling_of(codes: Float[np.ndarray, "image code"]) -> Scaling:
@@ -50,30 +80,49 @@ def scaling_of(codes: Float[np.ndarray, "image code"]) -> Scaling:
     Returns:
         The scaling; a code that does not vary gets scale infinity, so that it becomes 0 everywhere.
     """
-    mean = codes.mean(axis=0, dtype=np.float64)
-    centred = np.subtract(codes, mean.astype(np.float32), dtype=np.float32)
-    deviation = np.sqrt(np.einsum("ij,ij->j", centred, centred) / len(codes)).astype(np.float64)
+    return scaling_of_blocks(CodeBlocks(codes, None, len(codes)))
+
+
+def scaling_of_blocks(blocks: CodeBlocks) -> Scaling:
+    """The same in two passes over blocks."""
+    mean = np.zeros(blocks.codes.shape[1])
+    for _, codes in blocks:
+        mean += codes.sum(axis=0, dtype=np.float64)
+    mean /= len(blocks)
+    squares = np.zeros_like(mean)
+    for _, codes in blocks:
+        centred = np.subtract(codes, mean.astype(np.float32), dtype=np.float32)
+        squares += np.einsum("ij,ij->j", centred, centred)
+    deviation = np.sqrt(squares / len(blocks))
     return Scaling(mean, np.where(deviation > _CONSTANT_BELOW * np.abs(mean), deviation, np.inf))
 
 
-def main_axes(standardised: Float32[np.ndarray, "image code"]) -> Basis:
+def main_axes(standardised: Standardised) -> tuple[Axes, Along]:
     """Orthonormal axes along which the images vary independently; they span the images.
 
     Args:
         standardised: Standardised codes.
 
     Returns:
-        As columns, all axes if there are at least as many images as codes, else those of the images' span.
+        Axes as columns: all if there are at least as many images as codes, else those of the images' span. And the
+        images along them.
     """
     images, width = standardised.shape
     if images >= width:
-        return np.ascontiguousarray(_eigenvectors(standardised.T @ standardised)[1])
+        axes = axes_of_gram(standardised.T @ standardised)
+        return axes, turned(standardised, axes)
     # float64: weak axes of the span come from the difference of large numbers
     wide = standardised.astype(np.float64)
-    strengths, axes = _eigenvectors(wide @ wide.T)
+    strengths, turns = _eigenvectors(wide @ wide.T)
     kept = strengths > _SPAN_ABOVE * max(float(strengths[-1]), 1e-300)
-    basis: Basis = (wide.T @ (axes[:, kept] / np.sqrt(strengths[kept]))).astype(np.float32)
-    return basis
+    lengths, turns = np.sqrt(strengths[kept]), turns[:, kept]
+    axes = standardised.T @ (turns / lengths).astype(np.float32)
+    return axes, np.ascontiguousarray((turns * lengths).T, np.float32)
+
+
+def axes_of_gram(gram: Float32[np.ndarray, "code code"]) -> Axes:
+    """All main axes, from the matrix of products between codes."""
+    return np.ascontiguousarray(_eigenvectors(gram)[1])
 
 
 def _eigenvectors(gram: Float[np.ndarray, "axis axis"]) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +130,59 @@ def _eigenvectors(gram: Float[np.ndarray, "axis axis"]) -> tuple[np.ndarray, np.
     return strengths, axes
 
 
-def with_intercept(rotated: Float32[np.ndarray, "image axis"]) -> Float32[np.ndarray, "image column"]:
-    """`rotated` with a last column of ones, whose weight is the intercept."""
-    return np.concatenate([rotated, np.ones((len(rotated), 1), np.float32)], axis=1)
+def turned(standardised: Standardised, axes: Axes) -> Along:
+    """The images along the axes, one image a column."""
+    along: Along = axes.T @ standardised.T
+    return along
+
+
+def part_ratios(standardised: Standardised, parts: Sequence[Int[np.ndarray, "_"]]) -> Float32[np.ndarray, "part code"]:
+    """By what codes standardised on all images must be multiplied to be standardised on some; 0 for constant ones.
+
+    Args:
+        standardised: Of all images.
+        parts: Rows of each part.
+
+    Returns:
+        One over the standard deviation within each part.
+    """
+    shares = np.zeros((len(parts), len(standardised)), np.float32)
+    for share, rows in zip(shares, parts, strict=True):
+        share[rows] = 1 / len(rows)
+    mean = shares @ standardised
+    variance = shares @ np.square(standardised) - np.square(mean)
+    varies = variance > _CONSTANT_PART_BELOW * np.square(mean)
+    return np.where(varies, 1 / np.sqrt(np.where(varies, variance, 1)), np.float32(0))
+
+
+def along_part_axes(
+    standardised: Standardised,
+    axes: Axes,
+    along: Along,
+    parts: Sequence[Int[np.ndarray, "_"]],
+) -> Iterator[Along]:
+    """All images, standardised on a part of them, along axes that nearly are the part's main axes.
+
+    The weights' length is the same in any orthonormal axes, so the axes of all images serve every part. If they are
+    complete, they are only read off. If they span just the images, scaling moves the span: with ratios r and axes Q,
+    a functional of length 1 that reads u in the span reads L u with L L' = Q' diag(r^2) Q (Cholesky).
+
+    Args:
+        standardised: Codes of all images, standardised on all.
+        axes: Main axes of all images.
+        along: All images along `axes`.
+        parts: Rows of each part.
+
+    Yields:
+        Coordinates of all images, with mean 0 over the part, for every part.
+    """
+    for ratios, rows in zip(part_ratios(standardised, parts), parts, strict=True):
+        scaled = ratios[:, None] * axes
+        if axes.shape[0] == axes.shape[1]:
+            moved = turned(standardised, scaled)
+        else:
+            metric = scaled.T @ scaled
+            metric[np.diag_indices_from(metric)] += np.float32(_METRIC_FLOOR)
+            moved = np.linalg.cholesky(metric).T @ along
+        moved -= moved[:, rows].mean(axis=1, keepdims=True)
+        yield moved

@@ -1,6 +1,6 @@
 """Linear probes: softmax and SVM classifiers on codes, with scikit-learn's objectives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,13 +9,24 @@ from jaxtyping import Float, Float32, Int, Int64
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
-from unfreeze.probes import losses
-from unfreeze.probes.coordinates import Basis, Scaling, main_axes, scaling_of, with_intercept
-from unfreeze.probes.descent import Problem, Weights, minimise
+from unfreeze.probes.coordinates import (
+    Axes,
+    CodeBlocks,
+    Scaling,
+    axes_of_gram,
+    main_axes,
+    scaling_of,
+    scaling_of_blocks,
+)
+from unfreeze.probes.losses import Targets, loss_on
+from unfreeze.probes.newton import Problem, minimise, nothing
+from unfreeze.probes.rows import Rows, RowsInBlocks, RowsInMemory
 
 Loss = Literal["softmax", "svm"]
 
-_FIT_TOLERANCE = 1e-9  # float32 just carries it; 1e-7 moved 1 in 100 predictions where C was tiny
+FIT_TOLERANCE = 1e-9  # float32 just carries it; 1e-7 moved 1 in 100 predictions where C was tiny
+_MOST_IN_MEMORY = 2**27  # numbers, 512 MiB in float32; a search holds them several times over
+_BLOCK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +88,7 @@ def fit_probe(
     C: float,
     class_count: int,
     class_weight: NDArray[np.floating] | None = None,
+    block_rows: int | None = None,
 ) -> LinearProbe:
     """Fit one linear classifier to convergence.
 
@@ -95,6 +107,8 @@ def fit_probe(
         C: Weight of the loss against the penalty, above 0.
         class_count: Number of classes; some may have no images here.
         class_weight: Weight of every class; all 1 if None.
+        block_rows: Rows of codes read at a time, in every pass, for codes that do not fit in memory (a memory map). If
+            None, all are held in memory up to 512 MiB, and 8,192 beyond.
 
     Returns:
         The probe, for codes as they come (not standardised).
@@ -103,77 +117,83 @@ def fit_probe(
         InputError: The codes or labels cannot be fitted; the text says why.
     """
     check_training_rows(codes, labels, class_count)
-    coordinates = Coordinates.of(codes)
-    return next(fit_path(coordinates, labels, (C,), loss=loss, class_count=class_count, class_weight=class_weight))
+    block = block_rows or block_for(codes)
+    if block is None:
+        coordinates, rows = fitted(codes)
+    else:
+        coordinates, rows = fitted_in_blocks(CodeBlocks(codes, None, block))
+    weighted = None if class_weight is None else np.asarray(class_weight, np.float32)[labels]
+    problem = Problem(rows, loss_on(loss, targets_of([labels], class_count, weights=weighted)), C)
+    found = minimise(problem, nothing(rows, problem.loss), tolerance=FIT_TOLERANCE)
+    return coordinates.probe(problem.loss.per_class(found.weights)[0], loss=loss, C=C)
 
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """Training codes, standardised and turned, and the way back.
+    """The coordinates of training images, and the way back to raw codes.
 
     Attributes:
         scaling: Mean and scale of the codes.
-        basis: Orthonormal axes.
-        rows: The training images in these axes, and a column of ones.
+        axes: Orthonormal axes of the standardised codes.
     """
 
     scaling: Scaling
-    basis: Basis
-    rows: Float32[np.ndarray, "image column"]
+    axes: Axes
 
-    @classmethod
-    def of(cls, codes: Float[np.ndarray, "image code"], basis: Basis | None = None) -> "Coordinates":
-        """Coordinates for these training codes; `basis` may be any complete set of axes that nearly fits them."""
-        scaling = scaling_of(codes)
-        standardised = scaling.apply(codes)
-        axes = main_axes(standardised) if basis is None else basis
-        return cls(scaling, axes, with_intercept(standardised @ axes))
-
-    def probe(self, weights: Weights, *, loss: Loss, C: float) -> LinearProbe:
+    def probe(self, weights: Float32[np.ndarray, "cls column"], *, loss: Loss, C: float) -> LinearProbe:
         """The classifier on raw codes that equals `weights` on the rows."""
-        weight = (self.basis @ weights[:-1]).T.astype(np.float64) / self.scaling.scale
-        intercepts = weights[-1].astype(np.float64)
+        weight = (weights[:, :-1] @ self.axes.T).astype(np.float64) / self.scaling.scale
+        intercepts = weights[:, -1].astype(np.float64)
         if loss == "softmax":
             intercepts = intercepts - intercepts.mean()  # a common shift changes nothing
         bias = intercepts - weight @ self.scaling.mean
         return LinearProbe(loss, float(C), weight.astype(np.float32), bias.astype(np.float32))
 
 
-def fit_path(
-    coordinates: Coordinates,
-    labels: Int[np.ndarray, " image"],
-    Cs: Sequence[float],
-    *,
-    loss: Loss,
-    class_count: int,
-    class_weight: NDArray[np.floating] | None = None,
-    tolerance: float = _FIT_TOLERANCE,
-) -> Iterator[LinearProbe]:
-    """Fit one probe per C, each starting from the one before.
+def block_for(codes: Float[np.ndarray, "image code"]) -> int | None:
+    """How many rows of these codes to read at a time; None if all are held in memory."""
+    return None if codes.size <= _MOST_IN_MEMORY else _BLOCK
+
+
+def fitted(codes: Float[np.ndarray, "image code"]) -> tuple[Coordinates, Rows]:
+    """Coordinates for these codes, and the codes in them."""
+    scaling = scaling_of(codes)
+    axes, along = main_axes(scaling.apply(codes))
+    return Coordinates(scaling, axes), RowsInMemory.of([along])
+
+
+def fitted_in_blocks(blocks: CodeBlocks) -> tuple[Coordinates, RowsInBlocks]:
+    """The same in three passes over codes that stay where they are."""
+    scaling = scaling_of_blocks(blocks)
+    width = blocks.codes.shape[1]
+    gram = np.zeros((width, width), np.float32)
+    for _, codes in blocks:
+        standardised = scaling.apply(codes)
+        gram += standardised.T @ standardised
+    axes = axes_of_gram(gram.copy())
+    strengths = np.maximum(np.einsum("ij,ij->j", axes, gram @ axes), 0)
+    return Coordinates(scaling, axes), RowsInBlocks(blocks, scaling, axes, strengths)
+
+
+def targets_of(
+    labels: Sequence[Int[np.ndarray, "_"]], class_count: int, *, weights: Float32[np.ndarray, " image"] | None = None
+) -> Targets:
+    """Labels of every part, the shorter ones filled up with images that do not count.
 
     Args:
-        coordinates: Of the training images.
-        labels: Class index of each.
-        Cs: In ascending order, so that each solution is near the one before.
-        loss: "softmax" or "svm".
+        labels: Class indices of every part.
         class_count: Number of classes.
-        class_weight: Weight of every class; all 1 if None.
-        tolerance: Estimated distance to the minimum at which to stop, relative to the objective.
+        weights: Of every image of a single part; all 1 if None.
 
-    Yields:
-        The probes, in the order of `Cs`.
+    Returns:
+        Arrays for all parts.
     """
-    weighted = np.ones(class_count) if class_weight is None else class_weight
-    image_weights = np.asarray(weighted, np.float32)[labels]
-    of_scores: losses.Loss = (
-        losses.Softmax(labels, image_weights)
-        if loss == "softmax"
-        else losses.SquaredHinge(labels, image_weights, class_count)
-    )
-    weights = np.zeros((coordinates.rows.shape[1], class_count), np.float32)
-    for C in Cs:
-        weights = minimise(Problem(coordinates.rows, of_scores, C), weights, tolerance=tolerance)
-        yield coordinates.probe(weights, loss=loss, C=C)
+    shape = (len(labels), max(map(len, labels)))
+    targets = Targets(np.zeros(shape, np.int64), np.zeros(shape, np.float32), class_count)
+    for part, mine in enumerate(labels):
+        targets.labels[part, : len(mine)] = mine
+        targets.weights[part, : len(mine)] = 1 if weights is None else weights
+    return targets
 
 
 def check_training_rows(
@@ -198,7 +218,8 @@ def check_training_rows(
             f"classes and labels from {labels.min()} to {labels.max()}."
         )
         raise InputError(msg)
-    if not np.isfinite(codes).all():
-        rows = int((~np.isfinite(codes)).any(axis=1).sum())
+    blocks = CodeBlocks(codes, None, _BLOCK)
+    if not all(np.isfinite(block).all() for _, block in blocks):
+        rows = sum(int((~np.isfinite(block)).any(axis=1).sum()) for _, block in blocks)
         msg = f"The codes of {rows} of {len(codes)} images are not finite; the network's weights may be damaged."
         raise InputError(msg)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from unfreeze.core.progress import Progress
 from unfreeze.core.records import DepthPoint, Outcome
 from unfreeze.metrics.accuracy import accuracy
-from unfreeze.probes.search import ProbeSearch, search_probe
+from unfreeze.probes.search import ProbeSearch, search_probes
 from unfreeze.strategies.experiment import Task
 from unfreeze.strategies.measuring import Measured, nothing_held_out, with_test_scores
 from unfreeze.zoo.backbones import Backbone
@@ -30,7 +30,7 @@ class TapProbe:
         loss: softmax or svm.
         search: What cross-validation gave.
         test_scores: Of the test rows.
-        seconds: Wall time of search and fit.
+        seconds: Wall time of search and fit; the first loss at a tap carries what all losses share.
     """
 
     tap: str
@@ -61,18 +61,19 @@ def fit_tap_probes(
     found = []
     with progress.phase("probes", total=len(by_tap) * len(losses), unit="probe") as advance:
         for tap, codes in by_tap.items():
-            for loss in losses:
-                started = time.perf_counter()
-                search = search_probe(
-                    codes[task.train_rows],
-                    task.labels[task.train_rows],
-                    task.folds_in_train,
-                    loss=loss,
-                    class_count=task.class_count,
-                )
+            started = time.perf_counter()
+            searches = search_probes(
+                codes[task.train_rows],
+                task.labels[task.train_rows],
+                task.folds_in_train,
+                losses=losses,
+                class_count=task.class_count,
+            )
+            for loss, search in zip(losses, searches, strict=True):
                 scores = search.probe.scores(codes[task.test_rows])
                 found.append(TapProbe(tap, loss, search, scores, time.perf_counter() - started))
                 advance(1)
+                started = time.perf_counter()
     return found
 
 

@@ -1,5 +1,7 @@
 """The choice of C on folds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -9,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from unfreeze.core.errors import InputError
-from unfreeze.probes.search import DEFAULT_CS, choose, search_probe
+from unfreeze.probes.search import DEFAULT_CS, choose, held_out_losses, search_probe, search_probes
 from unfreeze.probes.solver import Loss, fit_probe
 
 
@@ -31,6 +33,70 @@ def test_curve_is_that_of_scikit_learn() -> None:
         theirs = np.mean(cross_val_predict(pipeline, codes.astype(np.float64), labels, cv=folds) == labels)
         assert abs(ours - theirs) <= 3 / 400
     assert search.Cs == (1e-3, 0.01, 0.3)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "svm"])
+@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize("width", [64, 640])
+def test_choice_is_that_of_converged_fits_one_by_one(loss: Loss, classes: int, width: int) -> None:
+    """Folds that are fitted together and stop early choose the C, with the curve, of a converged fit per fold and C.
+
+    One code varies in a single fold's held-out rows only: it is constant, hence without weight, in that fold.
+    """
+    codes, labels, folds = few_digits()
+    codes = np.concatenate([codes + shift for shift in range(width // 64)], axis=1)
+    codes[folds[0][1], 0] = np.arange(len(folds[0][1]))
+    labels = np.minimum(labels, classes - 1)
+
+    search = search_probe(codes, labels, folds, loss=loss, class_count=classes)
+
+    scores = np.zeros((len(DEFAULT_CS), len(codes), classes), np.float32)
+    for C, at_C in zip(DEFAULT_CS, scores, strict=True):
+        for train, held_out in folds:
+            probe = fit_probe(codes[train], labels[train], loss=loss, C=C, class_count=classes)
+            at_C[held_out] = probe.scores(codes[held_out])
+    correct = scores.argmax(axis=2) == labels
+    assert np.abs(correct.mean(axis=1) - search.cv_accuracies).max() <= 2 / len(codes)
+    assert DEFAULT_CS.index(search.C) == choose(correct, held_out_losses(scores, labels, loss))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "svm"])
+def test_codes_read_in_blocks_give_the_same_search(tmp_path: Path, loss: Loss) -> None:
+    """A memory map read 37 rows at a time gives the curve, the choice and the scores of codes in memory."""
+    codes, labels, folds = few_digits()
+    np.save(tmp_path / "codes.npy", codes)
+
+    whole = search_probe(codes, labels, folds, loss=loss, class_count=10)
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    blocks = search_probe(mapped, labels, folds, loss=loss, class_count=10, block_rows=37)
+
+    assert blocks.C == whole.C
+    assert np.abs(np.subtract(blocks.cv_accuracies, whole.cv_accuracies)).max() <= 1 / len(codes)
+    np.testing.assert_allclose(blocks.probe.scores(codes), whole.probe.scores(codes), atol=2e-3)
+
+
+def test_losses_searched_together_are_those_searched_alone() -> None:
+    """Sharing the coordinates of codes between losses changes no bit, and a second search repeats the first."""
+    codes, labels, folds = few_digits()
+
+    together = list(search_probes(codes, labels, folds, losses=("softmax", "svm"), class_count=10))
+
+    for search, loss in zip(together, ("softmax", "svm"), strict=True):
+        alone = search_probe(codes, labels, folds, loss=loss, class_count=10)
+        assert search.probe.weight.tobytes() == alone.probe.weight.tobytes()
+        assert search.held_out_scores.tobytes() == alone.held_out_scores.tobytes()
+
+
+def test_folds_too_large_to_be_fitted_together_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many folds share a product changes no score by more than the tolerance of the folds."""
+    codes, labels, folds = few_digits()
+
+    together = search_probe(codes, labels, folds, loss="softmax", class_count=10)
+    monkeypatch.setattr("unfreeze.probes.search._MOST_AT_ONCE", 1)
+    alone = search_probe(codes, labels, folds, loss="softmax", class_count=10)
+
+    assert alone.C == together.C
+    np.testing.assert_allclose(alone.held_out_scores, together.held_out_scores, atol=0.05)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "svm"])

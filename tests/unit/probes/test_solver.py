@@ -64,6 +64,18 @@ def test_repeated_images_weigh_like_a_larger_c(rng: np.random.Generator, loss: L
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("images", "width"), [(300, 12), (60, 100)])
+def test_block_size_does_not_matter(rng: np.random.Generator, loss: Loss, images: int, width: int) -> None:
+    """Codes read 7 rows at a time give the probe of codes in memory, also where codes outnumber images."""
+    codes, labels = clusters(rng, images, width)
+
+    whole = fit_probe(codes, labels, loss=loss, C=0.1, class_count=3)
+    blocks = fit_probe(codes, labels, loss=loss, C=0.1, class_count=3, block_rows=7)
+
+    np.testing.assert_allclose(blocks.weight, whole.weight, atol=1e-4 * np.abs(whole.weight).max())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_hard_cases_stay_finite(rng: np.random.Generator, loss: Loss) -> None:
     """No images of a class, all codes constant, one image, or hardly any penalty: the weights stay finite."""
     codes, labels = clusters(rng, images=40)
