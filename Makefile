@@ -56,8 +56,11 @@ format: setup-dev  ## mend style and format
 docs-check: setup-dev  ## public names, commands and errors are documented, and pasted help is current
 	$(TEST) tests/docs
 
-bench: setup-dev  ## run the benchmarks
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: setup-dev  ## run the benchmarks on the sets in PANEL, then write docs/benchmarks.md
+	@test -n "$(PANEL)" || { echo "Say where the sets are: make bench PANEL=folder"; exit 2; }
+	@for name in panel normalisation probes training views; do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --panel "$(PANEL)" || exit 1; done
+	$(BIN)/python benchmarks/page.py
 
 check: lint type layers test  ## all that .ci/run checks
 

@@ -54,7 +54,7 @@ def panel(found: list[Row]) -> str:
     for name in dict.fromkeys(row["set"] for row in found):
         mine = newest((row for row in found if row["set"] == name), "seed", "budget")
         probes = newest(mine, "seed")
-        trained = [row for row in mine if row["budget"] != "1s"]
+        trained = newest((row for row in mine if row["budget"] != "1s"), "seed")
         heads = [row for row in mine if row["budget"] == "1s"] or probes
         lines.append([
             name,
@@ -97,18 +97,21 @@ def sides(found: list[Row], title: str, command: str) -> str:
     return f"## {title}\n\n    {command}\n\n" + table(names, lines)
 
 
-def plain(found: list[Row], title: str, command: str) -> str:
+def plain(found: list[Row], title: str, script: str) -> str:
     """Rows as they are, one column a field that is a number or a word."""
-    hidden = {"measure", "versions", "date", "said"}
-    names = list(dict.fromkeys(
-        key for row in found for key, value in row.items() if key not in hidden and not isinstance(value, dict | list)
-    ))  # fmt: skip
+    hidden = {"measure", "versions", "date", "said", "candidates"}
+    names = list(dict.fromkeys(key for row in found for key in row if key not in hidden))
     lines = [[shown(row.get(name)) for name in names] for row in found]
-    return f"## {title}\n\n    {command}\n\n" + table(names, lines)
+    return f"## {title}\n\n    python benchmarks/{script}.py --panel PANEL\n\n" + table(names, lines)
 
 
 def shown(value: Any) -> str:
-    """A cell."""
+    """A cell: a median with its range, a list, a number, a word."""
+    if isinstance(value, dict):
+        middle = value.get("median", value.get("seconds"))
+        return f"{shown(middle)} ({' to '.join(map(shown, value['range']))})"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -119,10 +122,16 @@ def main() -> None:
     for row in every:
         by_measure.setdefault(row["measure"], []).append(row)
     peers = newest([row for row in every if "side" in row and "spread" in row], "measure", "set", "side", "cores")
+    probes = newest(by_measure.get("probes", []), "set", "seed", "side")
+    training = newest(by_measure.get("training time", []), "set", "threads")
+    views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
         (by_measure.get("normalisation", []), normalisation),
+        (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes")),
+        (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
+        (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]
     PAGE.write_text("\n".join([HEAD, *(make(found) for found, make in parts if found)]))
