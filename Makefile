@@ -58,7 +58,7 @@ docs-check: setup-dev  ## public names, commands and errors are documented, and 
 
 bench: setup-dev  ## run the benchmarks on the sets in PANEL, then write docs/benchmarks.md
 	@test -n "$(PANEL)" || { echo "Say where the sets are: make bench PANEL=folder"; exit 2; }
-	@for name in panel normalisation probes training views; do \
+	@for name in panel normalisation engines growth probes training views; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --panel "$(PANEL)" || exit 1; done
 	$(BIN)/python benchmarks/page.py
 

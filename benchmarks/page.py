@@ -125,12 +125,16 @@ def main() -> None:
     probes = newest(by_measure.get("probes", []), "set", "seed", "side")
     training = newest(by_measure.get("training time", []), "set", "threads")
     views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
+    precision = newest(by_measure.get("precision", []), "set", "precision")
+    growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
         (by_measure.get("normalisation", []), normalisation),
         (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes")),
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
+        (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
+        (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]
