@@ -262,6 +262,7 @@ def _measure(
         beginning.final, plan, feed, task.train_rows, seed=experiment.seed, cache=experiment.cache
     )
     plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all folds and the final trial
+    allowance -= time.perf_counter() - started
     expected = forecast(experiment, plan, per_image=chosen.seconds, allowance=allowance)
     experiment.progress.say(_announcement(outcome, plan, expected, chosen.seconds))
     settings = {
