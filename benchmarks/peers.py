@@ -241,6 +241,8 @@ def main() -> None:
                 if any(key.items() <= row.items() for row in rows()):
                     continue
                 data = large_photos(asked.panel, Path(work) / "large") if large else asked.panel / name
+                if not cache.exists():
+                    codes_side()(Place(data, asked.peers, asked.peer_python, cache))  # converts the network
                 print(f"{measure}, {name}", flush=True)
                 for row in measured(
                     sides, Place(data, asked.peers, asked.peer_python, cache), asked.repeats or repeats
