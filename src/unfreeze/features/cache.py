@@ -18,7 +18,7 @@ from unfreeze.features.shards import (
     rows_of_shard,
     shards_in,
 )
-from unfreeze.features.store import stores_folder
+from unfreeze.features.store import kept_beside, stores_folder
 from unfreeze.features.use import is_in_use, last_used, remove_store, unused
 
 
@@ -213,7 +213,8 @@ def prune(cache: Path | None = None, *, older_than: float | None = None, limit: 
     Args:
         cache: Folder of all stores; `default_cache()` if None.
         older_than: Remove those whose last use was longer ago, seconds.
-        limit: Then remove the least recently used until the rest fits, bytes; 0 removes all.
+        limit: Then remove the least recently used until the rest fits, bytes; 0 removes all, and what is kept beside
+            the codes: converted networks, and how training computes fastest.
 
     Returns:
         What was removed, and what was kept although it would have been its turn.
@@ -223,6 +224,9 @@ def prune(cache: Path | None = None, *, older_than: float | None = None, limit: 
     gone = {info.folder for info in old if remove_store(info.folder)}
     if limit is not None:
         gone.update(evict(stores_folder(cache), limit))
+        if limit == 0:  # what is kept beside the codes is small, and made again in seconds
+            for kind in ("prefixes", "training"):
+                shutil.rmtree(kept_beside(kind, cache), ignore_errors=True)
     left = [info for info in before if info.folder not in gone]
     too_large = limit is not None and sum(info.size for info in left) > limit
     return Pruned(

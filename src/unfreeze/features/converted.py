@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of, write_json
-from unfreeze.features.store import default_cache
+from unfreeze.features.store import kept_beside
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
 from unfreeze.zoo.weights import weights_sha256
@@ -53,7 +53,7 @@ def converted_prefix(backbone: Backbone, *, cache: Path | None = None) -> Any:
         msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
         raise InputError(msg) from error
     description = _description(backbone, openvino.__version__)
-    folder = (cache or default_cache()) / "prefixes" / sha256_of(json.dumps(description).encode())[:32]
+    folder = kept_beside("prefixes", cache) / sha256_of(json.dumps(description).encode())[:32]
     if not _is_whole(folder):
         _save(_convert(backbone), folder, description)
     return openvino.Core().read_model(folder / GRAPH)

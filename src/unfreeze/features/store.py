@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import platformdirs
@@ -42,6 +42,11 @@ def default_cache() -> Path:
     """Where codes are kept: the environment variable UNFREEZE_CACHE, else the user's cache folder."""
     chosen = os.environ.get("UNFREEZE_CACHE")
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("unfreeze", appauthor=False))
+
+
+def kept_beside(kind: Literal["prefixes", "training"], cache: Path | None = None) -> Path:
+    """Where what else is kept between runs lies: converted networks, and how training computes fastest."""
+    return (cache or default_cache()) / kind
 
 
 def stores_folder(cache: Path | None = None) -> Path:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int
 
 from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
-from unfreeze.features.store import default_cache
+from unfreeze.features.store import kept_beside
 from unfreeze.strategies.trials import Feed, run_trial
 from unfreeze.training.plans import Plan
 from unfreeze.training.precision import Arithmetic, Layout, Precision, candidates, training_device
@@ -64,7 +64,7 @@ def choose_arithmetic(
     for _ in feed.examples.batches(few, size=_batch_size(plan, rows), epoch=0):
         pass  # what is decoded once should not count against the first candidate
     key = _key(start, plan, feed, rows)
-    path = (cache or default_cache()) / "training" / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
+    path = kept_beside("training", cache) / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
     kept = _kept(path)
     wanted = candidates() if kept is None else (kept,)
     timed = tuple(_time(start, plan, feed, few, arithmetic, seed=seed) for arithmetic in wanted)

@@ -12,7 +12,7 @@ import pytest
 
 from unfreeze.features.cache import prune, repair, stored, verify
 from unfreeze.features.eviction import DEFAULT_LIMIT, evict, size_limit
-from unfreeze.features.store import CodeStore, open_store
+from unfreeze.features.store import CodeStore, kept_beside, open_store
 
 DAY = 86400.0
 HOLDER = """
@@ -135,6 +135,19 @@ def test_prune_to_a_size_keeps_what_fits(tmp_path: Path) -> None:
     assert weights_in(tmp_path) == ["a", "b"]
     left = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert sum(info.size for info in done.removed) == sum(before.values()) - left
+
+
+def test_prune_of_all_takes_what_lies_beside_the_codes(tmp_path: Path) -> None:
+    """Converted networks and choices of training go with everything, and stay with less."""
+    filled(tmp_path, "a", days=3)
+    for kind in ("prefixes", "training"):
+        kept_beside(kind, tmp_path).mkdir()
+
+    prune(tmp_path, older_than=DAY)
+    assert kept_beside("prefixes", tmp_path).exists()
+    prune(tmp_path, limit=0)
+
+    assert not any(kept_beside(kind, tmp_path).exists() for kind in ("prefixes", "training"))
 
 
 def test_a_store_that_was_removed_can_be_opened_again(tmp_path: Path) -> None:
