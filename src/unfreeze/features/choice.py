@@ -4,9 +4,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
@@ -96,21 +97,22 @@ def candidates_for(engine: str, precision: str) -> list[Engine]:
         if given not in get_args(known):
             msg = f"Unknown {kind} {given!r}. Choose one of {', '.join(get_args(known))}."
             raise InputError(msg)
-    names: list[EngineName] = [name for name in get_args(EngineName) if engine in {name, "auto"}]
-    if engine == "auto":
-        names = ["openvino"] if openvino_is_installed() and not _has_gpu() else ["torch"]
-    elif engine == "openvino" and not openvino_is_installed():
-        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
-        raise InputError(msg)
-    found = [Engine(name, own) for name in names for own in _precisions(name, precision)]
+    name = _engine_here(engine)
+    found = [Engine(name, own) for own in _precisions(name, precision)]
     if not found:
-        msg = f"The engine {names[0]} has no {precision} here. Choose another --precision."
+        msg = f"The engine {name} has no {precision} here. Choose another --precision."
         raise InputError(msg)
     return found
 
 
-def _has_gpu() -> bool:
-    return len(precisions_of("torch")) > 1
+def _engine_here(wish: str) -> EngineName:
+    """The engine that was asked for; if none was, torch on a GPU, and OpenVINO elsewhere if it is installed."""
+    if wish == "openvino" and not openvino_is_installed():
+        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
+        raise InputError(msg)
+    if wish == "auto":
+        return "openvino" if openvino_is_installed() and not torch.cuda.is_available() else "torch"
+    return cast("EngineName", wish)
 
 
 def _precisions(name: EngineName, wish: str) -> list[Precision]:

@@ -129,8 +129,22 @@ class Softmax:
         return of_outputs
 
 
+class _OutputsApart:
+    """What losses share whose outputs are problems of their own."""
+
+    def curve(self, point: Point, moves: Scores) -> Scores:
+        """Scores do not interact."""
+        curved: Scores = point.curvatures * moves
+        return curved
+
+    def dot(self, first: Vectors, second: Vectors) -> PerProblem:
+        """One number an output."""
+        products: PerProblem = np.vecdot(first, second)[..., None]
+        return products
+
+
 @final
-class Logistic:
+class Logistic(_OutputsApart):
     """Softmax of two classes. Their weights are opposite, -w and w, so that their penalty is |w|^2, not |w|^2 / 2.
 
     The output has weights u = sqrt(2) w: their penalty is |u|^2 / 2, and the difference of the two scores
@@ -156,16 +170,6 @@ class Logistic:
         slopes = self._weighted_signs * -np.where(margins > 0, unlikelier, likelier)
         return Point(total, slopes, 2 * self._weights * likelier * unlikelier, _NONE)
 
-    def curve(self, point: Point, moves: Scores) -> Scores:
-        """Scores do not interact."""
-        curved: Scores = point.curvatures * moves
-        return curved
-
-    def dot(self, first: Vectors, second: Vectors) -> PerProblem:
-        """One number a part."""
-        products: PerProblem = np.vecdot(first, second)[..., None]
-        return products
-
     def per_class(self, of_outputs: Float32[np.ndarray, "part output row"]) -> Float32[np.ndarray, "part cls row"]:
         """Opposite for the two classes."""
         half = of_outputs / np.float32(np.sqrt(2))
@@ -173,7 +177,7 @@ class Logistic:
 
 
 @final
-class SquaredHinge:
+class SquaredHinge(_OutputsApart):
     """One class against the rest, squared hinge; every class is a problem of its own, two classes are one problem."""
 
     def __init__(self, targets: Targets) -> None:
@@ -191,16 +195,6 @@ class SquaredHinge:
         total = np.vecdot(slopes, missing)[..., None] / 2
         slopes *= -self._signs
         return Point(total, slopes, curvatures, _NONE)
-
-    def curve(self, point: Point, moves: Scores) -> Scores:
-        """Scores do not interact."""
-        curved: Scores = point.curvatures * moves
-        return curved
-
-    def dot(self, first: Vectors, second: Vectors) -> PerProblem:
-        """One number per class."""
-        products: PerProblem = np.vecdot(first, second)[..., None]
-        return products
 
     def per_class(self, of_outputs: Float32[np.ndarray, "part output row"]) -> Float32[np.ndarray, "part cls row"]:
         """An output is a class; the first of two is the opposite of the second."""
