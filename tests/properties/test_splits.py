@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -40,6 +40,8 @@ def image_set(labels: np.ndarray, groups: list[str], splits: list[str] | None = 
     return ImageSet(root=Path("/"), images=tuple(images))
 
 
+@example((np.array([0, 1, 0, 0]), ["a", "", "a", "a"]), 2, 0)  # a class that one group holds whole
+@example((np.array([1, 0, 1, 1]), ["a", "", "a", "a"]), 2, 0)
 @given(tasks(), st.integers(2, 10), SEEDS)
 @settings(max_examples=150, deadline=None)
 def test_folds_partition_and_keep_groups(task: tuple[np.ndarray, list[str]], count: int, seed: int) -> None:

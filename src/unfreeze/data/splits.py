@@ -153,14 +153,19 @@ def _deal_singles(
     sides: NDArray[np.int64], labels: NDArray[np.int64], wanted: NDArray[np.float64], rng: np.random.Generator
 ) -> None:
     """Deal the images that are still without a side, class by class, to where the class is lacking."""
-    surplus = np.zeros(
-        len(wanted)
-    )  # what earlier classes gave a side beyond its share, so that sides stay of equal size
-    for label in range(wanted.shape[1]):
-        free = np.flatnonzero((labels == label) & (sides < 0))
+    free_of = [np.flatnonzero((labels == label) & (sides < 0)) for label in range(wanted.shape[1])]
+    have_of = [
+        np.bincount(sides[(labels == label) & (sides >= 0)], minlength=len(wanted)) for label in range(len(free_of))
+    ]
+    # What a side has beyond its share, so that sides stay of equal size: of the classes that groups have dealt wholly,
+    # then of each class that was dealt before.
+    surplus = np.zeros(len(wanted))
+    for label, free in enumerate(free_of):
+        if not len(free):
+            surplus += have_of[label] - wanted[:, label]
+    for label, (free, have) in enumerate(zip(free_of, have_of, strict=True)):
         if not len(free):
             continue
-        have = np.bincount(sides[(labels == label) & (sides >= 0)], minlength=len(wanted))
         quota = _whole_quota(wanted[:, label] - have, len(free), surplus, alone=not have.any())
         surplus += have + quota - wanted[:, label]
         sides[rng.permutation(free)] = np.repeat(np.arange(len(wanted)), quota)
