@@ -7,10 +7,12 @@ records alone, so that they can be made again without a network, an image or tor
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
-SCHEMA = "unfreeze.run/1"
+SCHEMA = "unfreeze.run/2"
 
 Kind = Literal["probe", "head", "unfreeze", "full", "scratch"]
-Status = Literal["done", "shortened", "left out", "interrupted"]
+Status = Literal["done", "shortened", "dropped", "left out", "interrupted"]
+Metric = Literal["accuracy", "balanced accuracy", "log-loss"]
+Answer = Literal["worth it", "not worth it", "equivalent", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -61,29 +63,76 @@ class Audit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a strategy took. Codes are shared by all strategies and are in none of them.
+
+    Attributes:
+        seconds: Wall time of everything below.
+        preparation_seconds: Wall time of what was done once for all its trainings: activations at its cut, the choice of
+            layout, precision and rate.
+        split_seconds: Wall time of each split, training and prediction.
+        refit_seconds: Wall time of the training on everything; 0 where that was not needed.
+        cpu_seconds: Processor time of this process and its children in all of that.
+        peak_bytes: The largest resident memory that the process had reached by then, what came before included.
+    """
+
+    seconds: float = 0.0
+    preparation_seconds: float = 0.0
+    split_seconds: tuple[float, ...] = ()
+    refit_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What a model as trained on the whole train part reaches on the user's own test folder.
+
+    The interval holds for this trained model on images like these: the variance over training sets is not in it.
+
+    Attributes:
+        accuracy: Fraction of the folder's images that were right.
+        interval: 95 % interval of `accuracy`, over groups where they are given.
+        balanced_accuracy: Mean over classes of the fraction right.
+        log_loss: Mean negative log-likelihood, nats; None for an SVM, which gives no probabilities.
+        predictions: Predicted class index of every image, in the order of `RunRecord.test_images`.
+    """
+
+    accuracy: float
+    interval: Interval
+    balanced_accuracy: float
+    log_loss: float | None
+    predictions: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one strategy gave.
 
     Attributes:
         name: Unique in its run, for people: ``softmax on the last codes``, ``unfreeze 2``.
         kind: probe, head, unfreeze, full or scratch.
-        tap: Where the codes were read (probes only).
+        tap: Where the codes are read (probes only); of the probe at the best tap, the one chosen on all of the train
+            part.
         blocks: Number of blocks that learned; 0 for probes and the head, None for the whole network.
         trained: What was trained, in words.
-        status: done, shortened (fewer epochs than wanted), left out (nothing was measured) or interrupted.
-        note: Why it was shortened or left out; else empty.
-        accuracy: Fraction of the test images that were right; None if left out.
-        interval: 95 % interval of `accuracy`.
-        balanced_accuracy: Mean over classes of the fraction right.
-        log_loss: Mean negative log-likelihood, in nats; None for an SVM, which gives no probabilities.
-        selection_accuracy: Mean accuracy on the held-out folds of the train part; what strategies are picked by.
-        selection_folds: On how many folds that was measured.
-        seconds: Wall time that this strategy cost: training on the folds and on the whole train part, and its codes'
-            reading where it was not shared.
-        predictions: Predicted class index of every test image, in the order of `RunRecord.test_images`.
+        status: done, shortened (fewer epochs or splits than wanted), dropped (hopeless, so not repeated), left out
+            (nothing was measured) or interrupted.
+        note: Why; else empty.
+        splits: On how many splits it was measured: the first ones of `RunRecord.splits`.
+        accuracy: Mean over splits of the fraction of the split's test images that were right; None if left out.
+        interval: 95 % interval of the expected accuracy at the training size of a split; None below two splits.
+        balanced_accuracy: Mean over splits of the mean over classes of the fraction right.
+        log_loss: Mean over splits of the mean negative log-likelihood, nats; None for an SVM.
+        predictions: For each split the predicted class index of its test images, in its order.
+        log_likelihoods: For each split the log of the probability that each image's own class was given, nats; empty
+            for an SVM.
+        confirmation: On the user's own test folder; None without one, or where nothing was trained on everything.
+        cost: What it took.
         settings: The plan and its settings, as plain data.
-        audit: None for probes, which train nothing in the network.
-        curve: Mean training loss of every epoch of the final training.
+        audit: Of its trainings, the first that failed or else the last; None for probes, which train nothing in the
+            network.
+        curve: Mean training loss of every epoch of the last training.
         deliverable: Whether timm can load the result as a model (a probe at an earlier tap is a cut-off network).
     """
 
@@ -94,14 +143,15 @@ class Outcome:
     blocks: int | None = 0
     status: Status = "done"
     note: str = ""
+    splits: int = 0
     accuracy: float | None = None
     interval: Interval | None = None
     balanced_accuracy: float | None = None
     log_loss: float | None = None
-    selection_accuracy: float | None = None
-    selection_folds: int = 0
-    seconds: float = 0.0
-    predictions: tuple[int, ...] = ()
+    predictions: tuple[tuple[int, ...], ...] = ()
+    log_likelihoods: tuple[tuple[float, ...], ...] = ()
+    confirmation: Confirmation | None = None
+    cost: Cost = field(default_factory=Cost)
     settings: dict[str, Any] = field(default_factory=dict)
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
@@ -109,30 +159,91 @@ class Outcome:
 
     @property
     def measured(self) -> bool:
-        """Whether there are predictions on the test part."""
+        """Whether there are predictions."""
         return bool(self.predictions)
 
 
 @dataclass(frozen=True, kw_only=True)
+class SplitRecord:
+    """One of the splits that all strategies share.
+
+    Attributes:
+        number: Its place, from 0.
+        test: Places in `RunRecord.train_images` of the images that it tests on, ascending; the others train.
+    """
+
+    number: int
+    test: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settling:
+    """What would settle a step that cannot be told.
+
+    Attributes:
+        kind: splits (more splits of the same images can), images (more images can), beyond (not even four times as many
+            images), unknown (too little was measured to say).
+        low: Of images to add, the lower end of a rounded range; None unless images.
+        high: Its upper end.
+    """
+
+    kind: Literal["splits", "images", "beyond", "unknown"]
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Paired difference of two strategies on the same test images, second minus first.
+    """A step: the second strategy against the first, on common splits, in the metric that decides.
 
     Attributes:
         first: Name of the strategy compared against.
         second: Name of the strategy that is asked about.
-        difference: Accuracy of the second minus that of the first, a fraction.
-        interval: 95 % interval by a paired bootstrap over test images (over groups where they are given). The variance
-            over training sets is not in it.
-        disagreements: Number of test images on which the two predictions differ.
-        answer: better, worse, or cannot tell.
+        difference: Expected score of the second minus that of the first at the training size of a split; accuracies as
+            fractions, log-loss in nats with its sign turned, so that more is better.
+        interval: 95 % interval of it (Nadeau & Bengio 2003); with one split, a paired bootstrap over its test images,
+            which leaves out the variance over training sets.
+        splits: On how many common splits.
+        worse: Probability that the second is worse by more than the margin; None with fewer than five splits.
+        equivalent: Probability that the two are within the margin; None with fewer than five splits.
+        better: Probability that the second is better by more than the margin; None with fewer than five splits.
+        answer: worth it, not worth it, equivalent, or cannot tell.
+        disagreements: Number of predictions, over all common splits, that differ.
+        predictions: Number of predictions that were compared.
+        settling: What would settle it; None unless it cannot be told.
     """
 
     first: str
     second: str
     difference: float
     interval: Interval
+    splits: int
+    worse: float | None
+    equivalent: float | None
+    better: float | None
+    answer: Answer
     disagreements: int
-    answer: Literal["better", "worse", "cannot tell"]
+    predictions: int
+    settling: Settling | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Winner:
+    """The score of the best strategy, with and without the optimism of having been chosen as the best.
+
+    Attributes:
+        name: The strategy with the best measured score among those that can be delivered.
+        naive: Its mean score over splits.
+        corrected: The same by bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018).
+        interval: 95 % interval of `corrected`.
+        among: How many strategies it was the best of.
+    """
+
+    name: str
+    naive: float
+    corrected: float
+    interval: Interval
+    among: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +254,9 @@ class DepthPoint:
         tap: Name of the tap, shallow to deep.
         width: Number of code values.
         loss: softmax or svm.
-        C: The regularisation that cross-validation chose (scikit-learn's convention).
-        cv_accuracy: Its cross-validated accuracy on the train part.
-        accuracy: Its accuracy on the test part.
+        C: The regularisation that was chosen (scikit-learn's convention); the median over splits.
+        cv_accuracy: Its cross-validated accuracy inside the training side of a split; mean over splits.
+        accuracy: Its accuracy on the test side of a split; mean over splits.
     """
 
     tap: str
@@ -168,21 +279,31 @@ class RunRecord:
         set_aside: Name and reason of every file that could not be used.
         duplicates: Name of every removed file, what it equals, and why it went.
         warnings: What the user should know about the images, in sentences.
-        train_images: Names of the images that trained.
-        test_images: Names of the images that reported.
+        train_images: Names of the images that splits are made of and that the delivered model is trained on.
+        train_labels: Class index of each.
+        train_groups: Group of each; empty strings where none was given.
+        test_images: Names of the images of the user's own test folder; empty without one.
         test_labels: Class index of each.
-        test_groups: Group of each; empty strings where none was given.
+        test_groups: Group of each.
+        splits: The splits that were used, common to all strategies.
+        metric: What decides: accuracy, balanced accuracy or log-loss.
+        metric_because: Why, in one sentence.
+        margin: Differences up to this do not matter to the user; a fraction, or nats.
+        facts: What was measured before any training, as plain data.
+        rule: What the rule of thumb said before any training, and whether it held, as plain data; empty if none applies.
         network: The card of the source network, as plain data.
         depth_curve: Probes at every tap.
         strategies: What each strategy gave, cheapest first.
-        comparisons: The paired differences behind the verdict.
-        picked: Name of the strategy that was chosen on the train part, or None if nothing was finished.
+        comparisons: The steps behind the verdict.
+        winner: The best score, with and without its optimism; None below two strategies.
+        race: Why each strategy was tried, repeated, dropped or left out: sentences, in the order of time.
+        picked: Name of the strategy that was chosen, or None if nothing was finished.
         picked_because: One sentence.
         verdict: The sentences of the answer.
         model: Folder of the delivered model, relative to the run's folder; None if nothing was finished.
         codes: Counts of codes computed and reused: ``{"computed": n, "reused": m}``.
         phases: Seconds by phase.
-        forecasts: What was forecast before each step, and what it took, seconds.
+        forecasts: What was forecast before each training, and what it took, seconds.
         seconds: Wall time of the whole run.
         seed: The run's seed.
         budget_seconds: What the run was allowed to take.
@@ -198,13 +319,23 @@ class RunRecord:
     duplicates: tuple[dict[str, str], ...]
     warnings: tuple[str, ...]
     train_images: tuple[str, ...]
+    train_labels: tuple[int, ...]
+    train_groups: tuple[str, ...]
     test_images: tuple[str, ...]
     test_labels: tuple[int, ...]
     test_groups: tuple[str, ...]
+    splits: tuple[SplitRecord, ...]
+    metric: Metric
+    metric_because: str
+    margin: float
+    facts: dict[str, Any]
+    rule: dict[str, Any]
     network: dict[str, Any]
     depth_curve: tuple[DepthPoint, ...]
     strategies: tuple[Outcome, ...]
     comparisons: tuple[Comparison, ...]
+    winner: Winner | None
+    race: tuple[str, ...]
     picked: str | None
     picked_because: str
     verdict: tuple[str, ...]
@@ -237,4 +368,20 @@ def plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["Audit", "Comparison", "DepthPoint", "ImageCounts", "Interval", "Outcome", "RunRecord", "plain"]
+__all__ = [
+    "Answer",
+    "Audit",
+    "Comparison",
+    "Confirmation",
+    "Cost",
+    "DepthPoint",
+    "ImageCounts",
+    "Interval",
+    "Metric",
+    "Outcome",
+    "RunRecord",
+    "Settling",
+    "SplitRecord",
+    "Winner",
+    "plain",
+]
