@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unfreeze.advisor.estimator import TransferClassifier
     from unfreeze.advisor.study import StudySettings, run_study
     from unfreeze.core.errors import UnfreezeError
     from unfreeze.core.records import Outcome, RunRecord
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from unfreeze.features.extraction import Codes, read_codes
     from unfreeze.probes.search import search_probe
     from unfreeze.probes.solver import LinearProbe, fit_probe
-    from unfreeze.strategies.estimator import TransferClassifier
     from unfreeze.strategies.prediction import predict_images
     from unfreeze.zoo.backbones import Backbone, load_backbone
     from unfreeze.zoo.cards import Card
@@ -37,7 +37,7 @@ _MODULES = {
     "Outcome": "unfreeze.core.records",
     "RunRecord": "unfreeze.core.records",
     "StudySettings": "unfreeze.advisor.study",
-    "TransferClassifier": "unfreeze.strategies.estimator",
+    "TransferClassifier": "unfreeze.advisor.estimator",
     "UnfreezeError": "unfreeze.core.errors",
     "fit_probe": "unfreeze.probes.solver",
     "load_backbone": "unfreeze.zoo.backbones",

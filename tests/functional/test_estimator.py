@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from unfreeze.core.errors import ImageSetError, InputError
-from unfreeze.strategies.estimator import TransferClassifier
+from unfreeze.advisor.estimator import TransferClassifier
 
 pytestmark = pytest.mark.slow
 

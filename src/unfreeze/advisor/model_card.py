@@ -148,8 +148,6 @@ def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> s
         rows.append(("balanced accuracy", f"{100 * outcome.balanced_accuracy:.1f} %"))
     if outcome.log_loss is not None:
         rows.append(("log loss", f"{outcome.log_loss:.3f} nats"))
-    if outcome.selection_accuracy is not None:
-        rows.append(("accuracy on held-out folds of the training part", f"{100 * outcome.selection_accuracy:.1f} %"))
     rows.append(("test images", f"{test_size:,}"))
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
     return "\n".join([*table, "", *lines])

@@ -1,49 +1,50 @@
-"""The whole run: inspect, read codes, measure strategy after strategy within a budget, choose one, answer.
+"""The whole run: inspect, read codes, race the strategies, choose one, train it on everything, answer.
 
-Everything is decided on the train part. The test part is read once, after the choice, from the model as delivered; the
-other strategies' scores on it are reported beside it and decide nothing.
+Every choice and the verdict come from splits inside the train part. A test folder of the user's own is read once, after
+the choice, and confirms; it decides nothing.
 """
 
+import json
 import platform
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from jaxtyping import Int
 
 from unfreeze.advisor.model_card import model_card
-from unfreeze.advisor.verdict import comparisons_for, verdict
+from unfreeze.advisor.race import Clock, Race
+from unfreeze.advisor.steps import Question, comparable, compare
+from unfreeze.advisor.verdict import pairs
 from unfreeze.core.errors import AuditError
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import Comparison, DepthPoint, Outcome, RunRecord, plain
+from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, SplitRecord, plain
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
-from unfreeze.data.splits import split_image_set
 from unfreeze.features.extraction import geometry_of
-from unfreeze.strategies.depth import depth_points, fit_tap_probes, last_probe, probe_strategies
-from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.finetuning import (
-    from_head,
-    full_strategy,
-    head_strategy,
-    scratch_strategy,
-    unfreeze_strategy,
-)
-from unfreeze.strategies.measuring import Measured, groups_of_test, with_test_scores
+from unfreeze.strategies.depth import depth_points
+from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
+from unfreeze.strategies.experiment import Experiment, Task
+from unfreeze.strategies.measuring import Measurement, confirmation
 from unfreeze.strategies.prediction import predict_images
-from unfreeze.strategies.preparation import prepare, with_measured_flips
+from unfreeze.strategies.preparation import prepare
 from unfreeze.strategies.selection import Selection, select_strategy
+from unfreeze.strategies.strategy import Fit
+from unfreeze.strategies.trials import Feed, predict_rows
+from unfreeze.strategies.tuning import fit_everything
 from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from unfreeze.zoo.folders import save_model
 
 RESERVE = 0.05  # of the budget, for saving, predicting and writing
-SHARE_OF_STEP_TWO = 0.4  # of what is left, when the whole network is still to come
-SHARE_OF_FULL = 0.6  # of what is left, when training from scratch is still to come
+SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
+DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
+CHECKED_IMAGES = 32
 LIBRARIES = ("torch", "torchvision", "timm", "openvino", "numpy", "scipy", "scikit-learn", "pillow", "pyarrow")
 
 
@@ -56,8 +57,10 @@ class StudySettings:
         backbone: Name of the network.
         weights: File of weights, instead of the network's usual ones.
         size: Side of the network's input in pixels, instead of its usual one.
-        unfreeze: How many blocks step two unfreezes.
-        scratch: Also train from random weights.
+        strategies: What is tried beyond step one: numbers of blocks, all, scratch; None for 1, 2, 4 and all.
+        metric: accuracy, balanced accuracy or log-loss; None for balanced accuracy where the classes are strongly
+            imbalanced, else accuracy.
+        margin: Differences up to this do not matter; percentage points, for log-loss hundredths of a nat.
         budget_seconds: What the run may take.
         seed: Of everything.
         max_bad: Largest share of files that may be unreadable.
@@ -69,8 +72,9 @@ class StudySettings:
     backbone: str = DEFAULT_BACKBONE
     weights: Path | None = None
     size: int | None = None
-    unfreeze: int = 2
-    scratch: bool = False
+    strategies: tuple[Depth, ...] | None = None
+    metric: Metric | None = None
+    margin: float = 1.0
     budget_seconds: float = 900.0
     seed: int = 0
     max_bad: float = 0.01
@@ -78,31 +82,8 @@ class StudySettings:
     precision: str = "auto"
 
 
-@dataclass
-class _Notes:
-    """What a run has found so far; an interrupt leaves it as it is."""
-
-    started: float
-    measured: list[Measured] = field(default_factory=list)
-    depth_curve: tuple[DepthPoint, ...] = ()
-    phases: dict[str, float] = field(default_factory=dict)
-    forecasts: list[dict[str, Any]] = field(default_factory=list)
-    interrupted: bool = False
-
-    def elapsed(self) -> float:
-        return time.perf_counter() - self.started
-
-    @contextmanager
-    def timed(self, phase: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.phases[phase] = round(self.phases.get(phase, 0.0) + time.perf_counter() - begun, 3)
-
-
 def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT) -> RunRecord:
-    """Measure every strategy that fits the budget, deliver one model and answer.
+    """Race the strategies within the budget, deliver one model and answer.
 
     Args:
         settings: What is asked.
@@ -115,29 +96,71 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
     Raises:
         UnfreezeError: The input cannot be used, the disk is full, or an audit failed.
     """
-    notes = _Notes(time.perf_counter())
+    clock, phases = Clock((1 - RESERVE) * settings.budget_seconds), dict[str, float]()
     with DecoderPool() as pool:
-        with notes.timed("load network"):  # first, since a mistake in its name should not cost an inspection
-            source = load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
-            source.cut_before_blocks(settings.unfreeze)
-        with notes.timed("inspect"):
-            image_set = _inspected(settings, geometry_of(source.card), pool, progress)
-        with notes.timed("codes"):
-            experiment = prepare(
-                image_set,
-                source,
-                pool=pool,
-                progress=progress,
-                engine=settings.engine,
-                precision=settings.precision,
-                seed=settings.seed,
-            )
+        begun = time.perf_counter()
+        # first, since a mistake in its name should not cost an inspection
+        source = load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
+        depths = depths_for(len(source.blocks), settings.strategies)
+        for depth in depths:
+            if isinstance(depth, int):
+                source.cut_before_blocks(depth)  # refuses what the network does not have
+        phases["load network"], begun = _since(begun)
+        image_set = _inspected(settings, geometry_of(source.card), pool, progress)
+        phases["inspect"], begun = _since(begun)
+        experiment = prepare(
+            image_set,
+            source,
+            pool=pool,
+            progress=progress,
+            engine=settings.engine,
+            precision=settings.precision,
+            seed=settings.seed,
+        )
+        phases["codes"], begun = _since(begun)
+        metric, because = metric_for(experiment.task, settings.metric)
+        progress.say(because)
+        question = Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed)
+        entries = PhotoEntries(experiment)
+        race = Race(question, entries, clock, progress, phases=phases)
+        interrupted = False
         try:
-            _measure_strategies(settings, experiment, notes)
+            race.run(depths)
         except KeyboardInterrupt:
-            notes.interrupted = True
+            interrupted = True
             progress.say("Interrupted: keeping what there is so far.")
-        return _conclude(settings, experiment, notes, out=out, pool=pool)
+        findings = _Findings(race=race, entries=entries, metric_because=because, interrupted=interrupted)
+        return _conclude(settings, findings, out=out, pool=pool)
+
+
+def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
+    """The metric that decides, and why in a sentence.
+
+    Args:
+        task: Its labels.
+        asked: What the user wants; None to go by the classes.
+
+    Returns:
+        The metric and the sentence.
+    """
+    if asked is not None:
+        return asked, f"{asked.capitalize()} decides, as asked."
+    counts = np.bincount(task.labels, minlength=task.class_count)
+    if strongly_imbalanced(task.labels):
+        why = f"the largest class has {counts.max():,} images and the smallest {counts.min():,}"
+        return "balanced accuracy", f"Balanced accuracy decides, because {why}."
+    return "accuracy", "Accuracy decides: the classes are not strongly imbalanced."
+
+
+def strongly_imbalanced(labels: Int[np.ndarray, " image"]) -> bool:
+    counts = np.unique(labels, return_counts=True)[1]
+    return bool(counts.max() >= 10 * counts.min())
+
+
+def _since(begun: float) -> tuple[float, float]:
+    """Seconds since then, and now."""
+    now = time.perf_counter()
+    return round(now - begun, 3), now
 
 
 def _inspected(settings: StudySettings, geometry: Geometry, pool: DecoderPool, progress: Progress) -> ImageSet:
@@ -151,159 +174,191 @@ def _inspected(settings: StudySettings, geometry: Geometry, pool: DecoderPool, p
         f"{counts.found:,} files found: {counts.used:,} used, {counts.set_aside:,} set aside, "
         f"{counts.duplicates_removed:,} duplicates removed; {len(image_set.classes)} classes."
     )
-    return split_image_set(image_set, seed=settings.seed)
+    return image_set
 
 
-def _measure_strategies(settings: StudySettings, experiment: Experiment, notes: _Notes) -> None:
-    """From cheap to dear; everything that was measured is noted at once."""
-    task, seed = experiment.task, settings.seed
-    with notes.timed("probes"):
-        probes = fit_tap_probes(experiment.codes.by_tap, task, progress=experiment.progress)
-        notes.depth_curve = depth_points(probes, task)
-        notes.measured += probe_strategies(probes, task, experiment.source, seed=seed)
-    C = last_probe(probes, "softmax").search.C
-    with notes.timed("head"):
-        head = head_strategy(experiment, C=C)
-        notes.measured.append(head)
-    with notes.timed("flips"):
-        experiment = with_measured_flips(experiment, C=C)
-    beginning = from_head(head)
-    if settings.unfreeze:
-        share = SHARE_OF_STEP_TWO
-        with notes.timed("unfreeze"):
-            step_two = unfreeze_strategy(
-                experiment, beginning, blocks=settings.unfreeze, allowance=share * _left(settings, notes)
-            )
-            _note(notes, step_two)
-    with notes.timed("full"):
-        share = SHARE_OF_FULL if settings.scratch else 1.0
-        _note(notes, full_strategy(experiment, beginning, allowance=share * _left(settings, notes)))
-    if settings.scratch:
-        with notes.timed("scratch"):
-            _note(notes, scratch_strategy(experiment, allowance=_left(settings, notes)))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Findings:
+    """What the measuring gave.
+
+    Attributes:
+        race: Everything measured.
+        entries: What was raced.
+        metric_because: Why its metric decides.
+        interrupted: Whether the user stopped it.
+    """
+
+    race: Race
+    entries: PhotoEntries
+    metric_because: str
+    interrupted: bool
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was raced on."""
+        return self.entries.experiment
+
+    def candidates(self) -> list[Measurement]:
+        """What may be picked: of an interrupted run only what is trained soon."""
+        found = self.race.measured
+        if not self.interrupted:
+            return found
+        return [m for m in found if m.strategy is not None and m.strategy.refit_seconds <= SOON]
 
 
-def _left(settings: StudySettings, notes: _Notes) -> float:
-    """Seconds of the budget that training may still use."""
-    return (1 - RESERVE) * settings.budget_seconds - notes.elapsed()
-
-
-def _note(notes: _Notes, measured: Measured) -> None:
-    outcome = measured.outcome
-    notes.measured.append(measured)
-    notes.forecasts.append(
-        {
-            "strategy": outcome.name,
-            "forecast_seconds": outcome.settings["forecast"],
-            "seconds": outcome.seconds,
-            "status": outcome.status,
-        }
-    )
-
-
-def _conclude(
-    settings: StudySettings, experiment: Experiment, notes: _Notes, *, out: Path, pool: DecoderPool
-) -> RunRecord:
-    """Choose, deliver, read the test part from what is delivered, compare, and write."""
-    task, seed = experiment.task, settings.seed
-    selection = select_strategy(notes.measured, task)
-    outcomes = _with_selection([m.outcome for m in notes.measured], selection)
+def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: DecoderPool) -> RunRecord:
+    """Choose, train on everything, deliver, confirm, compare, and write."""
+    race, experiment = findings.race, findings.experiment
+    task, question = experiment.task, race.question
+    selection = select_strategy(findings.candidates(), task, question.metric)
+    outcomes = [m.record(task) for m in race.measured]
     if selection is not None:
-        with notes.timed("deliver"):
+        with race.timed("deliver"):
             delivered = _delivered(settings, experiment, selection, out=out, pool=pool)
-        outcomes = [delivered if o.name == delivered.name else o for o in outcomes]
-    picked = next((o for o in outcomes if selection and o.name == selection.picked.outcome.name), None)
-    labels, groups = task.labels[task.test_rows], groups_of_test(task)
-    comparisons = comparisons_for(outcomes, labels, groups, seed=seed)
-    sentences = verdict(
-        outcomes,
-        comparisons,
-        picked=picked,
-        depth_curve=notes.depth_curve,
-        test_size=len(labels),
-        interrupted=notes.interrupted,
-    )
-    record = _record(settings, experiment, notes, outcomes, comparisons)
+        outcomes = [delivered if o.name == delivered.name else _confirmed(o, findings, settings.seed) for o in outcomes]
+    by_name = {m.name: m for m in race.measured}
+    steps = [(by_name[first.name], by_name[second.name]) for first, second in pairs(outcomes)]
+    comparisons = [compare(question, *sides) for sides in steps if all(comparable(question, m, m) for m in sides)]
+    record = _record(settings, findings, outcomes, comparisons)
+    picked = next((o for o in outcomes if selection and o.name == selection.picked.name), None)
     record = replace(
         record,
         picked=picked.name if picked else None,
         picked_because=selection.because if selection else "",
-        verdict=sentences,
         model="model" if selection else None,
-        seconds=round(notes.elapsed(), 3),
+        test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
     )
+    record = replace(record, verdict=(), seconds=round(race.clock.elapsed(), 3))
     write_json(out / "run.json", record.to_json())
     return record
 
 
-def _with_selection(outcomes: Sequence[Outcome], selection: Selection | None) -> list[Outcome]:
-    """Outcomes with their held-out accuracy on the rows that all candidates share."""
-    accuracies = selection.accuracies if selection else {}
-    return [replace(o, selection_accuracy=accuracies.get(o.name, o.selection_accuracy)) for o in outcomes]
+def earlier_looks(out: Path, test_images: Sequence[str]) -> int:
+    """How many runs beside this one have looked at the same test folder.
+
+    Args:
+        out: Folder of this run; its siblings are asked.
+        test_images: Names of the test images.
+
+    Returns:
+        A count of `run.json` files that name the same test images.
+    """
+    looks = 0
+    for path in out.parent.glob("*/run.json"):
+        try:
+            looks += path.parent != out and json.loads(path.read_text("utf-8"))["test_images"] == list(test_images)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # somebody else's file, or a damaged one
+    return looks
+
+
+def _confirmed(outcome: Outcome, findings: _Findings, seed: int) -> Outcome:
+    """A cheap strategy that was not picked, trained on everything and asked about the user's own test folder."""
+    measured = next(m for m in findings.race.measured if m.name == outcome.name)
+    if (
+        measured.strategy is None
+        or outcome.kind not in {"probe", "head"}
+        or not len(findings.experiment.task.test_rows)
+    ):
+        return outcome
+    _, fit = fit_everything(findings.experiment, measured.strategy)
+    return replace(outcome, confirmation=confirmation(fit, findings.experiment.task, seed=seed))
 
 
 def _delivered(
     settings: StudySettings, experiment: Experiment, selection: Selection, *, out: Path, pool: DecoderPool
 ) -> Outcome:
-    """Save the picked model and measure it as saved: in float32, loaded from its folder."""
-    backbone, outcome = selection.picked.backbone, selection.picked.outcome
-    assert backbone is not None  # noqa: S101 - only what can be delivered is selected
-    folder = out / "model"
-    task = experiment.task
-    images = [task.image_set.images[row] for row in task.test_rows]
-    _save(folder, backbone, outcome, experiment)
-    said = predict_images(folder, [image.path for image in images], pool=pool, progress=experiment.progress)
-    if said.set_aside:
-        msg = f"{said.set_aside[0].name} could be read at the start of the run and cannot be read any more. Run again."
-        raise AuditError(msg)
-    outcome = with_test_scores(
-        replace(outcome, selection_accuracy=selection.accuracies[outcome.name]),
-        said.scores,
-        task,
-        seed=settings.seed,
-        probabilities=outcome.log_loss is not None,
+    """Train the picked strategy on everything, save it, and check that its folder says the same in float32."""
+    picked, task = selection.picked, experiment.task
+    assert picked.strategy is not None  # noqa: S101 - what was measured is ready to run
+    refit, fit = fit_everything(experiment, picked.strategy)
+    assert fit.backbone is not None  # noqa: S101 - only what can be delivered is selected
+    picked.note(fit)
+    cost, last = picked.outcome.cost, refit.cost
+    picked.outcome = replace(
+        picked.outcome,
+        cost=replace(
+            cost,
+            seconds=round(cost.seconds + last.refit_seconds, 3),
+            cpu_seconds=round(cost.cpu_seconds + last.cpu_seconds, 3),
+            peak_bytes=max(cost.peak_bytes, last.peak_bytes),
+            refit_seconds=last.refit_seconds,
+        ),
     )
+    outcome, folder = picked.record(task), out / "model"
+    _save(folder, fit, outcome, experiment)
+    rows = task.test_rows if len(task.test_rows) else task.train_rows[:CHECKED_IMAGES]
+    scores = _scores_as_saved(folder, fit.backbone, experiment, rows, pool=pool)
+    if len(task.test_rows):
+        outcome = replace(outcome, confirmation=confirmation(replace(fit, scores=scores), task, seed=settings.seed))
     _rewrite_card(folder, outcome, experiment, selection.because)
     return outcome
 
 
-def _save(folder: Path, backbone: Backbone, outcome: Outcome, experiment: Experiment) -> None:
-    card = _card(outcome, experiment, "Measured in memory, not yet on the saved model.")
+def _scores_as_saved(
+    folder: Path, trained: Backbone, experiment: Experiment, rows: Int[np.ndarray, " row"], *, pool: DecoderPool
+) -> np.ndarray:
+    """Scores of `rows` by the folder, loaded as a stranger would; checked against the trained network on a few."""
+    images = [experiment.task.image_set.images[row] for row in rows]
+    said = predict_images(folder, [image.path for image in images], pool=pool, progress=experiment.progress)
+    if said.set_aside:
+        msg = f"{said.set_aside[0].name} could be read at the start of the run and cannot be read any more. Run again."
+        raise AuditError(msg)
+    pixels, few = experiment.pixels, rows[:CHECKED_IMAGES]
+    feed = Feed(cut=trained.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
+    own = predict_rows(trained, feed, few)
+    difference = float(np.abs(said.scores[: len(few)] - own).max() / max(1.0, np.abs(own).max()))
+    if difference > DELIVERED_DIFFERENCE:
+        msg = (
+            f"The saved model does not say what the trained network says: their scores differ by {difference:.1e} of "
+            f"the largest on {len(few)} images, where {DELIVERED_DIFFERENCE:g} is allowed. The folder {folder} is not "
+            "to be used; please report this."
+        )
+        raise AuditError(msg)
+    return said.scores
+
+
+def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment) -> None:
+    assert fit.backbone is not None  # noqa: S101 - only what can be delivered is selected
+    card = _card(outcome, experiment, "")
     names = experiment.task.image_set.classes
-    save_model(folder, backbone, class_names=names, card_text=card, margins=outcome.log_loss is None)
+    save_model(folder, fit.backbone, class_names=names, card_text=card, margins=not fit.probabilities)
 
 
 def _rewrite_card(folder: Path, outcome: Outcome, experiment: Experiment, because: str) -> None:
     """The card again, now with what was measured on the saved model."""
-    text = _card(outcome, experiment, f"{because} The test part was then read once, with this saved folder in float32.")
+    text = _card(outcome, experiment, because)
     write_bytes(folder / "README.md", text.encode("utf-8", "surrogateescape"))
 
 
 def _card(outcome: Outcome, experiment: Experiment, how: str) -> str:
-    image_set = experiment.task.image_set
+    task, image_set = experiment.task, experiment.task.image_set
+    sentences = [how] if how else []
     return model_card(
         title=f"{outcome.name} on {image_set.root.name}",
         outcome=outcome,
         network=plain(experiment.source.card),
         classes=image_set.classes,
         images=image_set.counts,
-        test_size=len(experiment.task.test_rows),
-        measured=(how, "The variance over training sets is not in the interval."),
+        test_size=len(task.test_rows),
+        measured=sentences,
     )
 
 
 def _record(
     settings: StudySettings,
-    experiment: Experiment,
-    notes: _Notes,
+    findings: _Findings,
     outcomes: Sequence[Outcome],
     comparisons: Sequence[Comparison],
 ) -> RunRecord:
     """Everything but the choice and the verdict."""
+    race, experiment = findings.race, findings.experiment
     task, image_set = experiment.task, experiment.task.image_set
     names = [image.name for image in image_set.images]
+    used = range(max([m.splits for m in race.measured], default=0))
+    fitted = findings.entries.shared.fitted()
     return RunRecord(
-        command={key: str(value) if isinstance(value, Path) else value for key, value in vars(settings).items()},
+        command={key: plain(str(value) if isinstance(value, Path) else value) for key, value in vars(settings).items()},
         versions=library_versions(),
         images=image_set.counts,
         classes=image_set.classes,
@@ -311,25 +366,40 @@ def _record(
         duplicates=tuple({"name": d.name, "same_as": d.same_as, "why": d.why} for d in image_set.duplicates),
         warnings=image_set.warnings,
         train_images=tuple(names[row] for row in task.train_rows),
+        train_labels=tuple(task.labels[task.train_rows].tolist()),
+        train_groups=tuple(task.groups[row] for row in task.train_rows),
         test_images=tuple(names[row] for row in task.test_rows),
-        test_labels=tuple(int(label) for label in task.labels[task.test_rows]),
+        test_labels=tuple(task.labels[task.test_rows].tolist()),
         test_groups=tuple(task.groups[row] for row in task.test_rows),
+        splits=tuple(_split_record(task, number) for number in used),
+        metric=race.question.metric,
+        metric_because=findings.metric_because,
+        margin=race.question.margin,
+        facts={},
+        rule={},
         network=plain(experiment.source.card),
-        depth_curve=notes.depth_curve,
+        depth_curve=depth_points(fitted, task) if fitted else (),
         strategies=tuple(outcomes),
         comparisons=tuple(comparisons),
+        winner=None,
+        race=tuple(race.story),
         picked=None,
         picked_because="",
         verdict=(),
         model=None,
         codes={"computed": experiment.codes.computed, "reused": experiment.codes.reused},
-        phases=notes.phases,
-        forecasts=tuple(notes.forecasts),
-        seconds=notes.elapsed(),
+        phases=race.phases,
+        forecasts=tuple(race.forecasts),
+        seconds=race.clock.elapsed(),
         seed=settings.seed,
         budget_seconds=settings.budget_seconds,
-        interrupted=notes.interrupted,
+        interrupted=findings.interrupted,
     )
+
+
+def _split_record(task: Task, number: int) -> SplitRecord:
+    places = np.searchsorted(task.train_rows, task.split(number).test)
+    return SplitRecord(number=number, test=tuple(places.tolist()))
 
 
 def library_versions() -> dict[str, str]:

@@ -74,7 +74,10 @@ def probe(
         losses = [known for known in LOSSES if loss.value in {known, "both"}]
         with phases.timed("probes"):
             task = make_task(image_set, seed=seed)
-            points = depth_points(fit_tap_probes(found.by_tap, task, losses=losses, progress=progress), task)
+            split = task.everything()
+            with progress.phase("probes", total=len(found.by_tap) * len(losses), unit="probe") as advance:
+                probes = fit_tap_probes(found.by_tap, task, split, losses=losses, advance=advance)
+            points = depth_points([(split, probes)], task)
         test = len(image_set.part("test").images)
         document: dict[str, Any] = {
             "schema": "unfreeze.probe/1",

@@ -1,5 +1,6 @@
 """``unfreeze run``: the whole study, its table, its verdict and its report."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,6 @@ from unfreeze.cli.options import (
     MaxBad,
     Precision,
     PrecisionName,
-    Scratch,
     Seed,
     Size,
     Source,
@@ -25,11 +25,32 @@ from unfreeze.cli.options import (
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_source, fresh_folder
 from unfreeze.cli.progress import progress_on_stderr
+from unfreeze.core.errors import InputError
 
 if TYPE_CHECKING:
     from unfreeze.core.progress import Progress
+    from unfreeze.core.records import Metric
+    from unfreeze.strategies.entries import Depth
 
 INTERRUPTED = 130
+DEFAULT_STRATEGIES = "auto"
+
+
+class MetricChoice(StrEnum):
+    """What ``--metric`` takes."""
+
+    auto = "auto"
+    accuracy = "accuracy"
+    balanced = "balanced"
+    log_loss = "log-loss"
+
+
+METRICS: "dict[MetricChoice, Metric | None]" = {
+    MetricChoice.auto: None,
+    MetricChoice.accuracy: "accuracy",
+    MetricChoice.balanced: "balanced accuracy",
+    MetricChoice.log_loss: "log-loss",
+}
 REPORT = "report.html"
 
 
@@ -39,10 +60,20 @@ def run(
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
     size: Size = None,
-    unfreeze: Annotated[
-        int, typer.Option("--unfreeze", metavar="K", min=1, help="How many of the last blocks step two unfreezes.")
-    ] = 2,
-    scratch: Scratch = False,
+    strategies: Annotated[
+        str,
+        typer.Option(
+            "--strategies",
+            metavar="LIST",
+            help="What is tried beyond step one: numbers of blocks, all, scratch, with commas between; none for none.",
+        ),
+    ] = DEFAULT_STRATEGIES,
+    metric: Annotated[
+        MetricChoice, typer.Option("--metric", help="What decides; auto: balanced where classes are very unequal.")
+    ] = MetricChoice.auto,
+    margin: Annotated[
+        float, typer.Option("--margin", metavar="POINTS", min=0.0, help="Differences up to this do not matter to you.")
+    ] = 1.0,
     budget: Budget = "15m",
     seed: Seed = 0,
     out: Annotated[
@@ -71,8 +102,9 @@ def run(
             backbone=backbone,
             weights=weights,
             size=size,
-            unfreeze=unfreeze,
-            scratch=scratch,
+            strategies=parse_strategies(strategies),
+            metric=METRICS[metric],
+            margin=margin,
             budget_seconds=seconds,
             seed=seed,
             max_bad=max_bad,
@@ -83,6 +115,34 @@ def run(
         _finish(document, folder, output, progress)
     if document["interrupted"]:
         raise typer.Exit(INTERRUPTED)
+
+
+def parse_strategies(text: str) -> "tuple[Depth, ...] | None":
+    """What ``--strategies`` stands for.
+
+    Args:
+        text: auto, none, or numbers of blocks, ``all`` and ``scratch`` with commas between them.
+
+    Returns:
+        The depths; None for auto.
+
+    Raises:
+        InputError: A part is none of them.
+
+    Example:
+        >>> parse_strategies("2,all")
+        (2, 'all')
+    """
+    if text == DEFAULT_STRATEGIES:
+        return None
+    if text == "none":
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    wrong = [part for part in parts if part not in {"all", "scratch"} and not (part.isdecimal() and int(part))]
+    if wrong:
+        msg = f"--strategies takes auto, none, or numbers of blocks, all and scratch, as in 1,2,all; got {wrong[0]!r}."
+        raise InputError(msg)
+    return tuple(int(part) if part.isdecimal() else part for part in parts)  # type: ignore[misc]
 
 
 def _finish(document: dict[str, Any], folder: Path, output: Output, progress: "Progress") -> None:

@@ -67,7 +67,7 @@ def folds(
     Raises:
         ImageSetError: All images lie in one group.
     """
-    members = _groups_per_class(labels, _group_numbers(groups))
+    members = _groups_per_class(labels, group_numbers(groups))
     count = max(2, min(count, int(members.min())))
     sides = assign_sides(labels, groups, shares=(1 / count,) * count, rng=generator(seed, "folds"))
     return [(np.flatnonzero(sides != fold), np.flatnonzero(sides == fold)) for fold in range(count)]
@@ -93,7 +93,7 @@ def assign_sides(
     Raises:
         ImageSetError: All images lie in one group.
     """
-    number = _group_numbers(groups)
+    number = group_numbers(groups)
     sizes = np.bincount(number)
     if len(sizes) < 2:
         msg = "All images lie in one group, so that none can be held out. Give at least two groups, or none."
@@ -108,8 +108,8 @@ def assign_sides(
     return sides
 
 
-def _group_numbers(groups: Sequence[str]) -> NDArray[np.int64]:
-    """Number of each image's group; images without one get a number each."""
+def group_numbers(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Number of each image's group; images with an empty one are each their own group."""
     names = [group or ("", place) for place, group in enumerate(groups)]
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)

@@ -1,23 +1,52 @@
 """What every strategy of a run shares: the task, the source network, its codes, the pixels."""
 
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
 from unfreeze.core.progress import Progress
+from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
-from unfreeze.data.splits import folds
+from unfreeze.data.splits import assign_sides, folds, group_numbers
 from unfreeze.data.transforms import LIGHT, Augmentation
 from unfreeze.features.engines import Engine
 from unfreeze.features.extraction import Codes
 from unfreeze.training.examples import Pixels, Squares
 from unfreeze.zoo.backbones import Backbone
 
-FOLDS = 5
+INNER_FOLDS = 5
+FEWER_INNER_FOLDS = 3
+MANY_ROWS = 1000  # beyond, three inner folds choose C as well as five: each then holds out more than 300 rows
+TEST_FRACTION = 0.2  # of a split
 
 Fold = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Split:
+    """Rows that one training may use, and rows that measure it.
+
+    Attributes:
+        name: ``split 3``, or ``everything``; the stream of its random numbers.
+        learn: Rows that train.
+        test: Rows that are only predicted.
+        folds: Pairs of rows (learn, select) inside `learn`: what C, tap, epochs and rate are chosen on.
+    """
+
+    name: str
+    learn: Int[np.ndarray, " learn"]
+    test: Int[np.ndarray, " test"]
+    folds: tuple[Fold, ...]
+
+    @property
+    def folds_in_learn(self) -> list[Fold]:
+        """The folds as places in `learn`."""
+        return [
+            (np.searchsorted(self.learn, learn), np.searchsorted(self.learn, select)) for learn, select in self.folds
+        ]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,12 +54,12 @@ class Task:
     """Labelled rows, and which of them may be used for what. A row is the place of an image in the image set.
 
     Attributes:
-        image_set: Split images.
+        image_set: The images.
         labels: Class index of every row.
         groups: Group of every row; empty strings where none was given.
-        train_rows: Rows that the final training uses: all but the test part.
-        test_rows: Rows that report.
-        folds: Pairs of rows (learn, select) inside the train part; one pair if a val part was given.
+        train_rows: Rows that splits are made of and that the delivered model trains on: all but the test part.
+        test_rows: Rows of the test part; may be empty.
+        seed: Of splits and folds.
     """
 
     image_set: ImageSet
@@ -38,47 +67,60 @@ class Task:
     groups: tuple[str, ...]
     train_rows: Int[np.ndarray, " train"]
     test_rows: Int[np.ndarray, " test"]
-    folds: tuple[Fold, ...]
+    seed: int
 
     @property
     def class_count(self) -> int:
         """Number of classes."""
         return len(self.image_set.classes)
 
-    @property
-    def folds_in_train(self) -> list[Fold]:
-        """The folds as places in `train_rows`."""
-        place = np.full(len(self.labels), -1, dtype=np.int64)
-        place[self.train_rows] = np.arange(len(self.train_rows))
-        return [(place[learn], place[select]) for learn, select in self.folds]
+    @cached_property
+    def units(self) -> Int[np.ndarray, " image"]:
+        """Number of the independent unit of every row: its group, or the row itself."""
+        return group_numbers(self.groups)
+
+    @cache  # noqa: B019 - a task lives as long as its run
+    def split(self, number: int) -> Split:
+        """Split `number` of the train part: stratified, no group on both sides, the same for every strategy."""
+        sides = assign_sides(
+            self.labels[self.train_rows],
+            [self.groups[row] for row in self.train_rows],
+            shares=(1 - TEST_FRACTION, TEST_FRACTION),
+            rng=generator(self.seed, "split", number),
+        )
+        learn, test = self.train_rows[sides == 0], self.train_rows[sides == 1]
+        return Split(name=f"split {number}", learn=learn, test=test, folds=self._folds(learn))
+
+    @cache  # noqa: B019 - a task lives as long as its run
+    def everything(self) -> Split:
+        """The whole train part, and the test part as what is only predicted."""
+        return Split(name="everything", learn=self.train_rows, test=self.test_rows, folds=self._folds(self.train_rows))
+
+    def _folds(self, rows: Int[np.ndarray, " row"]) -> tuple[Fold, ...]:
+        count = INNER_FOLDS if len(rows) <= MANY_ROWS else FEWER_INNER_FOLDS
+        inside = folds(self.labels[rows], [self.groups[row] for row in rows], count=count, seed=self.seed)
+        return tuple((rows[learn], rows[select]) for learn, select in inside)
 
 
 def make_task(image_set: ImageSet, *, seed: int) -> Task:
-    """Lay out rows and folds.
+    """Lay out rows.
 
     Args:
-        image_set: Every image has a split. If there is a val part, it selects, and the final training uses it too.
-        seed: Of the folds.
+        image_set: Images of the part ``test`` are only predicted; all others train, those of a val part too, since
+            repeated splits select better than one fixed part.
+        seed: Of splits and folds.
 
     Returns:
         The task.
     """
-    split = np.array([image.split for image in image_set.images])
-    labels = image_set.labels()
-    groups = tuple(image.group for image in image_set.images)
-    train_rows = np.flatnonzero(split != "test")
-    if (split == "val").any():
-        pairs = [(np.flatnonzero(split == "train"), np.flatnonzero(split == "val"))]
-    else:
-        inside = folds(labels[train_rows], [groups[row] for row in train_rows], count=FOLDS, seed=seed)
-        pairs = [(train_rows[learn], train_rows[select]) for learn, select in inside]
+    is_test = np.array([image.split == "test" for image in image_set.images])
     return Task(
         image_set=image_set,
-        labels=labels,
-        groups=groups,
-        train_rows=train_rows,
-        test_rows=np.flatnonzero(split == "test"),
-        folds=tuple(pairs),
+        labels=image_set.labels(),
+        groups=tuple(image.group for image in image_set.images),
+        train_rows=np.flatnonzero(~is_test),
+        test_rows=np.flatnonzero(is_test),
+        seed=seed,
     )
 
 
@@ -100,7 +142,7 @@ class Experiment:
     """One task, one source network, and what is shared between all strategies on them.
 
     Attributes:
-        task: Rows and folds.
+        task: Rows and splits.
         source: The pretrained network with its own head.
         codes: Of every row, at every tap of `source`.
         squares: Decoded images.

@@ -1,169 +1,158 @@
-"""The strategies that train: the head alone, some blocks, the whole network, from scratch."""
+"""The strategies that train more than the head: some blocks, the whole network, from scratch."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
-import numpy as np
-import torch
-from jaxtyping import Float
-
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.strategies.arithmetic import choose_arithmetic
-from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.measuring import Measured, nothing_held_out, with_test_scores
-from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial
+from unfreeze.strategies.experiment import Experiment, Split, Task
+from unfreeze.strategies.step_one import StepOne
+from unfreeze.strategies.strategy import Fit
+from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
-from unfreeze.training.plans import Plan, full_plan, head_plan, scratch_plan, unfreeze_plan
-from unfreeze.training.precision import one_thread
+from unfreeze.training.plans import Plan, full_plan, scratch_plan, unfreeze_plan
 from unfreeze.zoo.backbones import Backbone
 
-HELD_OUT_IMAGES = 100  # dear strategies are measured on as many folds as it takes to hold out this many
 SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
-SLACK = 1.1  # how far a training may overrun its allowance before it is shortened
 FEWEST_EPOCHS = {"unfreeze": 3, "full": 2, "scratch": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
-    """What a strategy will take, from its first batches.
+class Wish:
+    """What a strategy is asked for.
 
     Attributes:
-        epochs: As many as fit the allowance, at most what the plan wants.
-        folds: How many folds of the train part it is measured on.
-        seconds: Expected wall time of all its training; of the wanted epochs if it does not fit at all.
+        allowance: Seconds that it may take, its training on everything included.
+        splits: On how many splits it should be measured.
+        epochs: Passes over the images; the plan's own number, or what fits, if None.
+    """
+
+    allowance: float
+    splits: int
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a strategy will take.
+
+    Attributes:
+        epochs: As many as fit the allowance, at most what the plan wants; 0 if too few fit.
+        splits: On how many splits it can be measured.
+        seconds: Expected wall time of all its training; of all that was wished if it does not fit at all.
     """
 
     epochs: int
-    folds: int
+    splits: int
     seconds: float
 
 
-def head_strategy(experiment: Experiment, *, C: float) -> Measured:
-    """Step one: the head alone on the frozen network, trained to convergence on its own codes.
-
-    Args:
-        experiment: Task, network, codes.
-        C: Regularisation that cross-validation chose for the softmax on the last codes (scikit-learn's convention).
-
-    Returns:
-        The strategy, with a head for every fold for step two to start from.
-    """
-    task, started = experiment.task, time.perf_counter()
-    start = experiment.source.with_classes(task.class_count)
-    held_out = nothing_held_out(task)
-    heads = []
-    with experiment.progress.phase("head", total=len(task.folds) + 1, unit="training") as advance, one_thread():
-        for number, (learn, select) in enumerate(task.folds):
-            trial, feed = _train_head(experiment, start, learn, C=C, stream=f"fold {number}")
-            held_out[select] = predict_rows(trial.backbone, feed, select).argmax(axis=1)
-            heads.append(trial.backbone)
-            advance(1)
-        trial, feed = _train_head(experiment, start, task.train_rows, C=C, stream="final")
-        advance(1)
-    outcome = Outcome(
-        name="head",
-        kind="head",
-        trained="the head alone, on codes of the frozen network",
-        selection_folds=len(task.folds),
-        settings=_head_plan(start, len(task.train_rows), C).to_json(),
-        seconds=time.perf_counter() - started,
-        audit=trial.audit,
-        curve=trial.curve,
-    )
-    outcome = with_test_scores(outcome, predict_rows(trial.backbone, feed, task.test_rows), task, seed=experiment.seed)
-    return Measured(outcome, held_out, trial.backbone, tuple(heads))
-
-
-def _head_plan(start: Backbone, images: int, C: float) -> Plan:
-    return head_plan(start, penalty=1 / (C * images))
-
-
-def _ignore(images: int) -> None:
-    """A head is trained in a second or two: its steps need no progress of their own."""
-
-
-def _train_head(
-    experiment: Experiment, start: Backbone, rows: np.ndarray, *, C: float, stream: str
-) -> tuple[Trial, Feed]:
-    """Train on standardised codes, then fold the standardisation into the head, so that it takes plain ones."""
-    codes = experiment.codes.last
-    mean, std = codes[rows].mean(axis=0), codes[rows].std(axis=0)
-    std = np.where(std > 1e-6, std, 1.0).astype(np.float32)
-    feed = Feed(
-        cut=start.head_cut,
-        examples=_head_examples((codes - mean) / std, start),
-        features=_head_examples(codes, start),
-        pixels=experiment.pixels,
-        labels=experiment.task.labels,
-        precision=experiment.engine.precision,
-    )
-    plan = _head_plan(start, len(rows), C)
-    trial = run_trial(start, plan, feed, rows, seed=derive_seed(experiment.seed, "head", stream), advance=_ignore)
-    weight, bias = (p.detach() for p in trial.backbone.head_parameters())
-    folded = weight.reshape(len(bias), -1) / torch.from_numpy(std)
-    trial.backbone.set_head(folded, bias - folded @ torch.from_numpy(mean))
-    return trial, replace(feed, examples=feed.features)
-
-
-def _head_examples(codes: Float[np.ndarray, "image code"], backbone: Backbone) -> Remembered:
-    """Codes as what the head takes; a convolution as head takes them as a map of one pixel."""
-    shaped = codes[:, :, None, None] if backbone.head_cut.layout == "NCHW" else codes
-    none = np.empty((0, 0, *shaped.shape[1:]), np.float32)
-    return Remembered(shaped.astype(np.float32), none, np.full(len(codes), -1, dtype=np.int64))
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Beginning:
-    """Where a training that goes deeper than the head starts from.
+class FineTuning:
+    """A plan that is ready to run on any split: its activations remembered, its arithmetic chosen.
 
     Attributes:
-        final: For the training on the whole train part.
-        folds: For every fold: it must not have seen what the fold holds out.
+        experiment: Task and images.
+        outcome: Its name, kind and settings.
+        plan: What learns, and how.
+        feed: Inputs of the part that learns.
+        start: The network that training on a split starts from; it must not have seen what the split tests on.
+        per_image: Seconds of one image in one epoch, measured.
+        expected: What was forecast.
     """
 
-    final: Backbone
-    folds: tuple[Backbone, ...]
+    experiment: Experiment
+    outcome: Outcome
+    plan: Plan
+    feed: Feed
+    start: Callable[[Split], Backbone]
+    per_image: float
+    expected: Forecast
+
+    @property
+    def work(self) -> int:
+        """Passes over the images that learn."""
+        return self.plan.epochs
+
+    @property
+    def refit_seconds(self) -> float:
+        """Forecast of a training on everything."""
+        return self.plan.epochs * len(self.experiment.task.train_rows) * self.per_image
+
+    def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
+        """Train a copy of its start on the learning side, predict the test side in float32."""
+        seed = derive_seed(self.experiment.seed, self.outcome.name, split.name)
+        trial = run_trial(self.start(split), self.plan, self.feed, split.learn, seed=seed, advance=advance)
+        return Fit(
+            scores=predict_rows(trial.backbone, self.feed, split.test),
+            backbone=trial.backbone,
+            audit=trial.audit,
+            curve=trial.curve,
+        )
 
 
-def from_head(head: Measured) -> Beginning:
-    """Start from step one's result (Kumar et al. 2022, arXiv:2202.10054: probe first, then fine-tune)."""
-    assert head.backbone is not None  # noqa: S101 - head_strategy always delivers one
-    return Beginning(final=head.backbone, folds=head.heads)
-
-
-def from_random_weights(experiment: Experiment) -> Beginning:
-    """Start from random weights, the same for every fold."""
-    fresh = experiment.source.randomised(derive_seed(experiment.seed, "scratch") % 2**31)
-    start = fresh.with_classes(experiment.task.class_count)
-    return Beginning(final=start, folds=tuple(start for _ in experiment.task.folds))
-
-
-def unfreeze_strategy(
-    experiment: Experiment, beginning: Beginning, *, blocks: int, allowance: float, epochs: int | None = None
-) -> Measured:
+def ready_unfreeze(shared: StepOne, *, blocks: int, wish: Wish) -> FineTuning | Outcome:
     """Step two: the last `blocks` blocks too, on remembered activations of the part that stays frozen.
 
+    It starts from step one's result (Kumar et al. 2022, arXiv:2202.10054: probe first, then fine-tune).
+
     Args:
-        experiment: Task, network, images.
-        beginning: Usually step one's result.
+        shared: Trains the heads that it starts from.
         blocks: How many.
-        allowance: Seconds that it may take.
-        epochs: Passes over the images; the plan's own number, or what fits, if None.
+        wish: Time, splits, epochs.
 
     Returns:
-        The strategy; left out, with the reason, if it does not fit.
+        The strategy; an outcome that was left out, with the reason, if it does not fit.
+
+    Raises:
+        PlanError: The network has fewer blocks.
     """
-    started = time.perf_counter()
-    plan = _with_epochs(unfreeze_plan(beginning.final, blocks), experiment, epochs)
-    names = ", ".join(block.name for block in beginning.final.blocks[-blocks:])
+    started, experiment = time.perf_counter(), shared.experiment
+    plan = _adapted(unfreeze_plan(experiment.source, blocks), experiment, wish)
+    names = ", ".join(block.name for block in experiment.source.blocks[-blocks:])
     last = "the last block" if blocks == 1 else f"the last {blocks} blocks"
     outcome = Outcome(name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained=f"head and {last}: {names}")
-    if allowance <= 0:
-        return _no_time_left(outcome, plan, experiment)
-    cut = beginning.final.cut_before_blocks(blocks)
-    task = experiment.task
+    if wish.allowance <= 0:
+        return _no_time_left(outcome, plan)
+    feed, plan = _remembered(experiment, blocks, plan, wish)
+    left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
+    return _ready(experiment, outcome, plan, feed, lambda split: _head_of(shared, split), wish=left)
+
+
+def ready_full(shared: StepOne, *, wish: Wish) -> FineTuning | Outcome:
+    """The whole network, earlier layers at lower rates; arguments as for `ready_unfreeze`."""
+    experiment = shared.experiment
+    plan = _adapted(full_plan(experiment.source), experiment, wish)
+    outcome = Outcome(name="full", kind="full", blocks=None, trained="all layers, earlier ones at lower rates")
+    feed = _pixel_feed(experiment)
+    return _ready(experiment, outcome, plan, feed, lambda split: _head_of(shared, split), wish=wish)
+
+
+def ready_scratch(experiment: Experiment, *, wish: Wish) -> FineTuning | Outcome:
+    """The whole network from random weights, the same for every split; arguments as for `ready_unfreeze`."""
+    plan = _adapted(scratch_plan(), experiment, wish)
+    outcome = Outcome(name="scratch", kind="scratch", blocks=None, trained="all layers, from random weights")
+    fresh = experiment.source.randomised(derive_seed(experiment.seed, "scratch") % 2**31)
+    start = fresh.with_classes(experiment.task.class_count)
+    return _ready(experiment, outcome, plan, _pixel_feed(experiment), lambda _: start, wish=wish)
+
+
+def _head_of(shared: StepOne, split: Split) -> Backbone:
+    backbone = shared.head(split).backbone
+    assert backbone is not None  # noqa: S101 - the head's fit always has one
+    return backbone
+
+
+def _adapted(plan: Plan, experiment: Experiment, wish: Wish) -> Plan:
+    return replace(plan, augmentation=experiment.augmentation, epochs=wish.epochs or plan.epochs)
+
+
+def _remembered(experiment: Experiment, blocks: int, plan: Plan, wish: Wish) -> tuple[Feed, Plan]:
+    """The activations that the last blocks take, for all splits; the plan, with as many views as there was time for."""
+    task, cut = experiment.task, experiment.source.cut_before_blocks(blocks)
     examples = remember(
         experiment.source,
         cut,
@@ -173,11 +162,9 @@ def unfreeze_strategy(
         views=plan.views,
         engine=experiment.engine,
         progress=experiment.progress,
-        seconds=SHARE_OF_VIEWS * allowance,
+        seconds=SHARE_OF_VIEWS * wish.allowance,
         cache=experiment.cache,
     )
-    if isinstance(examples, Remembered):
-        plan = replace(plan, views=len(examples.views))
     feed = Feed(
         cut=cut,
         examples=examples,
@@ -186,29 +173,7 @@ def unfreeze_strategy(
         labels=task.labels,
         precision=experiment.engine.precision,
     )
-    spent = time.perf_counter() - started
-    return _measure(experiment, beginning, plan, feed, outcome, allowance=allowance - spent, spent=spent)
-
-
-def full_strategy(
-    experiment: Experiment, beginning: Beginning, *, allowance: float, epochs: int | None = None
-) -> Measured:
-    """The whole network, earlier layers at lower rates; arguments as for `unfreeze_strategy`."""
-    plan = _with_epochs(full_plan(beginning.final), experiment, epochs)
-    outcome = Outcome(name="full", kind="full", blocks=None, trained="all layers, earlier ones at lower rates")
-    return _measure(experiment, beginning, plan, _pixel_feed(experiment), outcome, allowance=allowance)
-
-
-def scratch_strategy(experiment: Experiment, *, allowance: float, epochs: int | None = None) -> Measured:
-    """The whole network from random weights; arguments as for `unfreeze_strategy`."""
-    plan = _with_epochs(scratch_plan(), experiment, epochs)
-    outcome = Outcome(name="scratch", kind="scratch", blocks=None, trained="all layers, from random weights")
-    beginning = from_random_weights(experiment)
-    return _measure(experiment, beginning, plan, _pixel_feed(experiment), outcome, allowance=allowance)
-
-
-def _with_epochs(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan:
-    return replace(plan, augmentation=experiment.augmentation, epochs=epochs or plan.epochs)
+    return feed, replace(plan, views=len(examples.views)) if isinstance(examples, Remembered) else plan
 
 
 def _pixel_feed(experiment: Experiment) -> Feed:
@@ -217,53 +182,25 @@ def _pixel_feed(experiment: Experiment) -> Feed:
     return Feed(cut=cut, examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
 
 
-def folds_needed(experiment: Experiment) -> int:
-    """On how many folds a dear strategy is measured: as many as it takes to hold out HELD_OUT_IMAGES."""
-    sizes = np.cumsum([len(select) for _, select in experiment.task.folds])
-    return min(len(sizes), int(np.searchsorted(sizes, HELD_OUT_IMAGES)) + 1)
-
-
-def forecast(experiment: Experiment, plan: Plan, *, per_image: float, allowance: float) -> Forecast:
-    """How many epochs fit, given what one image costs in one epoch.
-
-    Args:
-        experiment: Rows and folds.
-        plan: Its epochs are the wish.
-        per_image: Seconds.
-        allowance: Seconds.
-
-    Returns:
-        The forecast; 0 epochs if fewer than the fewest that are worth it fit.
-    """
-    task = experiment.task
-    for folds in range(folds_needed(experiment), 0, -1):
-        passes = len(task.train_rows) + sum(len(learn) for learn, _ in task.folds[:folds])
-        epochs = min(plan.epochs, int(allowance / (per_image * passes)))
-        if epochs >= min(plan.epochs, FEWEST_EPOCHS[plan.kind]):
-            return Forecast(epochs=epochs, folds=folds, seconds=epochs * per_image * passes)
-    return Forecast(epochs=0, folds=1, seconds=plan.epochs * per_image * passes)
-
-
-def _measure(
+def _ready(
     experiment: Experiment,
-    beginning: Beginning,
+    outcome: Outcome,
     plan: Plan,
     feed: Feed,
-    outcome: Outcome,
+    start: Callable[[Split], Backbone],
     *,
-    allowance: float,
-    spent: float = 0.0,
-) -> Measured:
-    """Forecast, train on folds and on the whole train part, and measure."""
-    if allowance <= 0:
-        return _no_time_left(outcome, plan, experiment)
-    task, started = experiment.task, time.perf_counter()
+    wish: Wish,
+) -> FineTuning | Outcome:
+    """Choose the arithmetic by timing steps, and forecast what fits."""
+    if wish.allowance <= 0:
+        return _no_time_left(outcome, plan)
+    started, everything = time.perf_counter(), experiment.task.everything()
     chosen, timed = choose_arithmetic(
-        beginning.final, plan, feed, task.train_rows, seed=experiment.seed, cache=experiment.cache
+        start(everything), plan, feed, everything.learn, seed=experiment.seed, cache=experiment.cache
     )
-    plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all folds and the final trial
-    allowance -= time.perf_counter() - started
-    expected = forecast(experiment, plan, per_image=chosen.seconds, allowance=allowance)
+    plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all splits and the last training
+    left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
+    expected = forecast(experiment.task, plan, per_image=chosen.seconds, wish=left)
     experiment.progress.say(_announcement(outcome, plan, expected, chosen.seconds))
     settings = {
         **plan.to_json(),
@@ -274,103 +211,54 @@ def _measure(
     }
     outcome = replace(outcome, settings=settings)
     if not expected.epochs:
-        note = f"{plan.epochs} epochs need about {expected.seconds:.0f} s and {max(allowance, 0):.0f} s are left for it"
-        return Measured(replace(outcome, status="left out", note=note), nothing_held_out(task), None)
-    wanted, plan = plan.epochs, replace(plan, epochs=expected.epochs)
-    trained = _train_all(
-        experiment, beginning, plan, feed, folds=expected.folds, name=outcome.name, allowance=allowance
-    )
-    final = trained.final
-    outcome = replace(outcome, selection_folds=trained.folds, audit=final.audit, curve=final.curve)
-    outcome = replace(outcome, **_shortening(wanted, expected.epochs, trained.epochs))
-    scores = predict_rows(final.backbone, feed, task.test_rows)
-    seconds = spent + time.perf_counter() - started
-    outcome = with_test_scores(replace(outcome, seconds=seconds), scores, task, seed=experiment.seed)
-    return Measured(outcome, trained.held_out, final.backbone)
-
-
-def _no_time_left(outcome: Outcome, plan: Plan, experiment: Experiment) -> Measured:
-    note = "no time was left for it"
-    experiment.progress.say(f"{outcome.name}: {note}")
-    settings = {**plan.to_json(), "forecast": None}
-    return Measured(
-        replace(outcome, status="left out", note=note, settings=settings), nothing_held_out(experiment.task), None
+        note = f"{plan.epochs} epochs need about {expected.seconds:.0f} s and {max(left.allowance, 0):.0f} s are left"
+        return replace(outcome, status="left out", note=f"{note} for it")
+    if expected.epochs < plan.epochs:
+        note = f"{expected.epochs} of {plan.epochs} epochs fit the budget"
+        outcome = replace(outcome, status="shortened", note=note)
+    return FineTuning(
+        experiment=experiment,
+        outcome=outcome,
+        plan=replace(plan, epochs=expected.epochs),
+        feed=feed,
+        start=start,
+        per_image=chosen.seconds,
+        expected=expected,
     )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Trained:
-    """The trials of one strategy.
+def _no_time_left(outcome: Outcome, plan: Plan) -> Outcome:
+    return replace(
+        outcome, status="left out", note="no time was left for it", settings={**plan.to_json(), "forecast": None}
+    )
 
-    Attributes:
-        held_out: Predicted class of every row that a fold held out.
-        folds: How many folds there were.
-        final: The trial on the whole train part.
-        epochs: Of that trial.
+
+def forecast(task: Task, plan: Plan, *, per_image: float, wish: Wish) -> Forecast:
+    """How many epochs fit, given what one image costs in one epoch: fewer epochs first, then fewer splits.
+
+    Args:
+        task: Its splits.
+        plan: Its epochs are the wish.
+        per_image: Seconds.
+        wish: Time and splits.
+
+    Returns:
+        The forecast; 0 epochs if fewer than the fewest that are worth it fit even on one split.
     """
-
-    held_out: np.ndarray
-    folds: int
-    final: Trial
-    epochs: int
-
-
-def _train_all(
-    experiment: Experiment,
-    beginning: Beginning,
-    plan: Plan,
-    feed: Feed,
-    *,
-    folds: int,
-    name: str,
-    allowance: float,
-) -> _Trained:
-    """One trial a fold, then one on the whole train part.
-
-    A forecast from three steps can be wrong, on a busy machine by a multiple. So what is left of the allowance is
-    compared with the measured pace after every fold: the later folds go first, then epochs of the last trial.
-    """
-    task, used = experiment.task, experiment.task.folds[:folds]
-    held_out = nothing_held_out(task)
-    rows, started, passed, done = len(task.train_rows), time.perf_counter(), 0, 0
-
-    def images_that_fit() -> float:
-        elapsed = time.perf_counter() - started
-        return (SLACK * allowance - elapsed) * passed / elapsed
-
-    total = plan.epochs * (rows + sum(len(learn) for learn, _ in used))
-    with experiment.progress.phase(name, total=total, unit="image") as advance:
-        for number, (learn, select) in enumerate(used):
-            if number and images_that_fit() < plan.epochs * (len(learn) + rows):
-                break
-            seed = derive_seed(experiment.seed, name, "fold", number)
-            trial = run_trial(beginning.folds[number], plan, feed, learn, seed=seed, advance=advance)
-            held_out[select] = predict_rows(trial.backbone, feed, select).argmax(axis=1)
-            passed += plan.epochs * len(learn)
-            done += 1
-        fewest = min(plan.epochs, FEWEST_EPOCHS[plan.kind])
-        epochs = max(fewest, min(plan.epochs, int(images_that_fit() / rows)))
-        seed = derive_seed(experiment.seed, name, "final")
-        plan = replace(plan, epochs=epochs)
-        final = run_trial(beginning.final, plan, feed, task.train_rows, seed=seed, advance=advance)
-    return _Trained(held_out=held_out, folds=done, final=final, epochs=epochs)
-
-
-def _shortening(wanted: int, forecast_epochs: int, epochs: int) -> dict[str, Any]:
-    """What the outcome says of a training that was given fewer epochs than its plan wants."""
-    notes = []
-    if forecast_epochs < wanted:
-        notes.append(f"{forecast_epochs} of {wanted} epochs fit the budget")
-    if epochs < forecast_epochs:
-        notes.append(f"training was slower than forecast: {epochs} epochs for the delivered model")
-    return {"status": "shortened" if notes else "done", "note": "; ".join(notes)}
+    fewest = min(plan.epochs, FEWEST_EPOCHS[plan.kind])
+    for splits in range(wish.splits, min(wish.splits, 1) - 1, -1):
+        passes = len(task.train_rows) + splits * (len(task.split(0).learn) if splits else 0)
+        epochs = min(plan.epochs, int(wish.allowance / (per_image * passes)))
+        if epochs >= fewest:
+            return Forecast(epochs=epochs, splits=splits, seconds=epochs * per_image * passes)
+    return Forecast(epochs=0, splits=0, seconds=plan.epochs * per_image * passes)
 
 
 def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, per_image: float) -> str:
     rate = f"{1000 * per_image:.1f} ms an image and epoch ({plan.layout}, {plan.precision})"
     if not expected.epochs:
         return f"{outcome.name}: {rate}; {plan.epochs} epochs would take about {expected.seconds:.0f} s: left out"
-    folds = f"{expected.folds} fold{'s' if expected.folds > 1 else ''}"
+    splits = f"{expected.splits} split{'' if expected.splits == 1 else 's'} and " if expected.splits else ""
     shortened = "" if expected.epochs == plan.epochs else f" (of {plan.epochs} wanted)"
-    work = f"{expected.epochs} epochs{shortened} on {folds} and the whole train part"
+    work = f"{expected.epochs} epochs{shortened} on {splits}the whole train part"
     return f"{outcome.name}: {rate}; {work}: about {expected.seconds:.0f} s"

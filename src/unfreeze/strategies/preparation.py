@@ -58,8 +58,8 @@ def prepare(
 def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     """The experiment with flips off where mirrored images are recognised much worse.
 
-    A softmax on the last codes, fitted on what the first fold learns from, is asked about images that the fold holds
-    out and about the same images mirrored.
+    A softmax on the last codes, fitted on what an inner fold of the train part learns from, is asked about images that
+    the fold holds out and about the same images mirrored.
 
     Args:
         experiment: With codes.
@@ -69,7 +69,7 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
         The experiment, its augmentation with or without flips.
     """
     task, codes = experiment.task, experiment.codes.last
-    learn, select = task.folds[0]
+    learn, select = task.everything().folds[0]
     asked = select[:: max(1, len(select) // MIRRORED_IMAGES)]
     probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
     plain = float((probe.predict(codes[asked]) == task.labels[asked]).mean())

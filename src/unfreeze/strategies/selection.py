@@ -1,14 +1,15 @@
-"""Choosing a strategy on the train part alone."""
+"""Choosing a strategy on predictions that its splits held out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from unfreeze.core.records import Metric
 from unfreeze.metrics.grouping import units
 from unfreeze.strategies.experiment import Task
-from unfreeze.strategies.measuring import NOT_PREDICTED, Measured
+from unfreeze.strategies.measuring import Measurement
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,51 +19,65 @@ class Selection:
     Attributes:
         picked: The strategy.
         because: One sentence.
-        accuracies: Held-out accuracy of every candidate on the rows that all of them predicted, by name.
+        best: The one with the best score.
+        among: How many could have been picked.
     """
 
-    picked: Measured
+    picked: Measurement
     because: str
-    accuracies: dict[str, float]
+    best: Measurement
+    among: int
 
 
-def select_strategy(candidates: Sequence[Measured], task: Task) -> Selection | None:
-    """The cheapest strategy that is within one standard error of the best one on held-out rows.
+def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metric) -> Selection | None:
+    """The cheapest strategy that is within one standard error of the best one on common splits.
 
     The one-standard-error rule (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3), with the
-    standard error of the paired difference, and groups as units where they are given. The test part plays no role.
+    standard error of the paired difference over images, or over groups where they are given.
 
     Args:
         candidates: Cheapest first; those that were not measured or cannot be delivered are passed over.
         task: Labels and groups.
+        metric: What decides.
 
     Returns:
         The selection, or None if nothing was measured.
     """
-    usable = [c for c in candidates if c.backbone is not None and (c.held_out != NOT_PREDICTED).any()]
+    usable = [c for c in candidates if c.outcome.deliverable and c.splits]
     if not usable:
         return None
-    rows = np.flatnonzero(np.all([c.held_out != NOT_PREDICTED for c in usable], axis=0))
-    correct = [c.held_out[rows] == task.labels[rows] for c in usable]
-    accuracies = [float(right.mean()) for right in correct]
-    best = int(np.argmax(accuracies))
-    groups = [task.groups[row] for row in rows]
+    common = min(c.splits for c in usable)
+    values = [[p.values(metric, task) for p in c.predicted[:common]] for c in usable]
+    scores = [float(np.mean([one.mean() for one in mine])) for mine in values]
+    best = int(np.argmax(scores))
+    tested = [str(unit) for p in usable[0].predicted[:common] for unit in task.units[p.split.test]]
     near = [
-        accuracies[best] - a <= standard_error(correct[best], right, groups)
-        for a, right in zip(accuracies, correct, strict=True)
+        np.isfinite(score) and scores[best] - score <= standard_error(_joined(values[best]), _joined(mine), tested)
+        for score, mine in zip(scores, values, strict=True)
     ]
     picked = near.index(True)
-    names = [c.outcome.name for c in usable]
-    because = f"On {len(rows):,} held-out training images {names[best]} is best ({accuracies[best]:.1%})"
+    said = [f"{c.name} ({_score(score, metric)})" for c, score in zip(usable, scores, strict=True)]
+    because = f"On {common} common split{'' if common == 1 else 's'} {said[best]} is best"
     if picked == best:
         because += " and nothing cheaper comes within one standard error of it."
     else:
-        because += f"; {names[picked]} ({accuracies[picked]:.1%}) is the cheapest within one standard error of it."
-    return Selection(usable[picked], because, dict(zip(names, accuracies, strict=True)))
+        because += f"; {said[picked]} is the cheapest within one standard error of it."
+    return Selection(picked=usable[picked], because=because, best=usable[best], among=len(usable))
 
 
-def standard_error(first: Bool[np.ndarray, " row"], second: Bool[np.ndarray, " row"], groups: Sequence[str]) -> float:
-    """Standard error of the mean of `first` minus `second`, over groups."""
-    difference: Float[np.ndarray, " row"] = first.astype(np.float64) - second
-    counted = units(difference - difference.mean(), groups)
+def _joined(values: Sequence[Float[np.ndarray, "..."]]) -> Float[np.ndarray, " row"]:
+    joined: Float[np.ndarray, " row"] = np.concatenate(values)
+    return joined
+
+
+def _score(score: float, metric: Metric) -> str:
+    return f"log-loss {-score:.3f}" if metric == "log-loss" else f"{score:.1%}"
+
+
+def standard_error(
+    first: Float[np.ndarray, " row"], second: Float[np.ndarray, " row"], units_of_rows: Sequence[str]
+) -> float:
+    """Standard error of the mean of `first` minus `second`, over units; a row that comes up twice is one unit."""
+    difference: Float[np.ndarray, " row"] = first - second
+    counted = units(difference - difference.mean(), units_of_rows)
     return float(np.sqrt((counted.counts * counted.totals**2).sum()) / len(difference))

@@ -1,6 +1,7 @@
 """One strategy alone: what `unfreeze tune` and the estimator run."""
 
 import time
+from dataclasses import replace
 from typing import Literal
 
 from unfreeze.core.errors import PlanError
@@ -8,17 +9,13 @@ from unfreeze.core.progress import Progress
 from unfreeze.core.records import Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
-from unfreeze.strategies.depth import LOSSES, fit_tap_probes, last_probe, probe_strategies
+from unfreeze.strategies.depth import last_probe
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.finetuning import (
-    from_head,
-    full_strategy,
-    head_strategy,
-    scratch_strategy,
-    unfreeze_strategy,
-)
-from unfreeze.strategies.measuring import Measured
+from unfreeze.strategies.finetuning import FineTuning, Wish, ready_full, ready_scratch, ready_unfreeze
+from unfreeze.strategies.measuring import added, confirmation, metered
 from unfreeze.strategies.preparation import prepare, with_measured_flips
+from unfreeze.strategies.step_one import HeadStrategy, ProbeStrategy, StepOne
+from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.zoo.backbones import Backbone
 
 Depth = int | Literal["head", "all"]
@@ -54,7 +51,7 @@ def tune_model(
         precision: Of the prefix: auto, f32, bf16 or int8.
 
     Returns:
-        The outcome and the trained network.
+        The outcome, its `confirmation` being what the test part says, and the trained network.
 
     Raises:
         PlanError: The budget does not hold even the fewest epochs, or scratch goes with something else than all.
@@ -69,45 +66,66 @@ def tune_model(
         image_set, backbone, pool=pool, progress=progress, engine=engine, precision=precision, seed=seed
     )
     left = budget_seconds - (time.perf_counter() - started)
-    measured = tuned(experiment, unfreeze, scratch=scratch, allowance=left, epochs=epochs)
-    if measured.backbone is None:
-        msg = f"The budget is too small: {measured.outcome.note}. Give a larger --budget, or fewer --epochs."
-        raise PlanError(msg)
-    return measured.outcome, measured.backbone
+    outcome, fit = tuned(experiment, unfreeze, scratch=scratch, wish=Wish(allowance=left, splits=0, epochs=epochs))
+    assert fit.backbone is not None  # noqa: S101 - only probes at earlier taps have none
+    return replace(outcome, confirmation=confirmation(fit, experiment.task, seed=seed)), fit.backbone
 
 
-def tuned(
-    experiment: Experiment, unfreeze: Depth, *, scratch: bool = False, allowance: float, epochs: int | None = None
-) -> Measured:
-    """One strategy of an experiment, with what has to come before it.
+def tuned(experiment: Experiment, unfreeze: Depth, *, scratch: bool = False, wish: Wish) -> tuple[Outcome, Fit]:
+    """Train one strategy on the whole train part, with what has to come before it.
 
     Args:
         experiment: Task, network, codes.
         unfreeze: head, a number of blocks, or all.
         scratch: Start from random weights.
-        allowance: Seconds.
-        epochs: Passes over the images, instead of the plan's own number.
+        wish: Time and epochs; no splits.
 
     Returns:
-        The strategy.
+        Its record, without measurements, and its fit.
+
+    Raises:
+        PlanError: It does not fit.
     """
-    last = {experiment.source.taps[-1].name: experiment.codes.last}
-    probes = fit_tap_probes(last, experiment.task, losses=LOSSES[:1], progress=experiment.progress)
-    C = last_probe(probes, "softmax").search.C
+    shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
     if unfreeze == "head":
-        return head_strategy(experiment, C=C)
-    experiment = with_measured_flips(experiment, C=C)
+        return fit_everything(experiment, HeadStrategy(shared))
+    everything = experiment.task.everything()
+    experiment = with_measured_flips(experiment, C=last_probe(shared.probes(everything), "softmax").C)
+    shared = replace(shared, experiment=experiment)
     if scratch:
-        return scratch_strategy(experiment, allowance=allowance, epochs=epochs)
-    head = from_head(head_strategy(experiment, C=C))
-    if unfreeze == "all":
-        return full_strategy(experiment, head, allowance=allowance, epochs=epochs)
-    return unfreeze_strategy(experiment, head, blocks=int(unfreeze), allowance=allowance, epochs=epochs)
+        ready = ready_scratch(experiment, wish=wish)
+    elif unfreeze == "all":
+        ready = ready_full(shared, wish=wish)
+    else:
+        ready = ready_unfreeze(shared, blocks=int(unfreeze), wish=wish)
+    if not isinstance(ready, FineTuning):
+        msg = f"The budget is too small: {ready.note}. Give a larger budget, or fewer epochs."
+        raise PlanError(msg)
+    return fit_everything(experiment, ready)
 
 
-def codes_only(experiment: Experiment) -> Measured:
+def fit_everything(experiment: Experiment, strategy: Strategy) -> tuple[Outcome, Fit]:
+    """Train a strategy on the whole train part; its test part, if there is one, is predicted."""
+    everything, outcome = experiment.task.everything(), strategy.outcome
+    total = max(1, strategy.work * len(everything.learn))
+    with metered() as took, experiment.progress.phase(outcome.name, total=total, unit="image") as advance:
+        fit = strategy.fit(everything, advance=advance)
+    cost = replace(added(outcome.cost, took), refit_seconds=took.seconds)
+    outcome = replace(
+        outcome,
+        settings={**outcome.settings, **fit.settings},
+        trained=fit.trained or outcome.trained,
+        tap=fit.tap or outcome.tap,
+        audit=fit.audit,
+        curve=fit.curve,
+        cost=cost,
+    )
+    return outcome, fit
+
+
+def codes_only(experiment: Experiment) -> tuple[Outcome, Fit]:
     """The feature extractor that cross-validation prefers among those that can be delivered: softmax or SVM."""
-    last = {experiment.source.taps[-1].name: experiment.codes.last}
-    probes = fit_tap_probes(last, experiment.task, progress=experiment.progress)
-    strategies = probe_strategies(probes, experiment.task, experiment.source, seed=experiment.seed)
-    return max(strategies, key=lambda s: s.outcome.selection_accuracy or 0.0)
+    shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
+    probes = shared.probes(experiment.task.everything())
+    best = max(probes, key=lambda probe: probe.cv_accuracy)
+    return fit_everything(experiment, ProbeStrategy(shared, best.loss, last=True))

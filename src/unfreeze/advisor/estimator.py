@@ -13,28 +13,31 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
+from unfreeze.advisor.race import Clock, Race
+from unfreeze.advisor.steps import Question
 from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.files import sha256_of
 from unfreeze.core.progress import Silent
+from unfreeze.core.records import Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.features.extraction import geometry_of
-from unfreeze.strategies.depth import fit_tap_probes, last_probe, probe_strategies
+from unfreeze.strategies.entries import PhotoEntries, depths_for
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.finetuning import from_head, full_strategy, head_strategy, unfreeze_strategy
-from unfreeze.strategies.measuring import Measured
+from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.prediction import predict_images
-from unfreeze.strategies.preparation import prepare, with_measured_flips
+from unfreeze.strategies.preparation import prepare
 from unfreeze.strategies.selection import select_strategy
-from unfreeze.strategies.tuning import codes_only, tuned
+from unfreeze.strategies.strategy import Fit
+from unfreeze.strategies.tuning import codes_only, fit_everything, tuned
 from unfreeze.zoo.backbones import DEFAULT_BACKBONE, load_backbone
 from unfreeze.zoo.folders import save_model
 
 Rows = Sequence[Any] | NDArray[Any]
 Strategy = int | Literal["auto", "codes", "head", "all"]
 STRATEGIES = ("auto", "codes", "head", "all")
-STEP_TWO = 2
+MARGIN = 0.01  # of accuracy
 
 
 @final
@@ -43,9 +46,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         backbone: Name of the pretrained network.
-        strategy: codes (a linear probe on the last codes), head, a number of blocks to unfreeze, all, or auto: measure
-            codes, head, two blocks and all on folds of the training images, and take the cheapest one within one
-            standard error of the best.
+        strategy: codes (a linear probe on the last codes), head, a number of blocks to unfreeze, all, or auto: race
+            codes, head, numbers of blocks and all on splits of the training images, and take the cheapest one within
+            one standard error of the best.
         budget: Seconds that `fit` may take for training; fewer epochs fit a smaller one.
         size: Side of the network's input in pixels; the network's own if None.
         random_state: Seed of everything.
@@ -88,6 +91,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             InputError: The strategy is unknown, or images and labels do not fit.
+            PlanError: The budget is too small for the strategy.
         """
         if not (isinstance(self.strategy, int) and self.strategy > 0) and self.strategy not in STRATEGIES:
             msg = f"strategy must be one of {STRATEGIES} or a positive number of blocks. Got {self.strategy!r} instead."
@@ -105,20 +109,18 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)
             image_set = _image_set(paths, places, pool, geometry_of(source.card))
             experiment = prepare(image_set, source, pool=pool, progress=Silent(), seed=self.random_state)
-            measured = self._measured(experiment)
-        if measured.backbone is None:
-            msg = f"The budget is too small: {measured.outcome.note}. Give a larger one."
-            raise InputError(msg)
-        self.backbone_, self.strategy_ = measured.backbone, measured.outcome.name
-        self.probabilities_ = measured.outcome.settings.get("loss") != "svm"
+            outcome, fit = self._fitted(experiment)
+        assert fit.backbone is not None  # noqa: S101 - only probes at earlier taps have none
+        self.backbone_, self.strategy_ = fit.backbone, outcome.name
+        self.probabilities_ = fit.probabilities
         return self
 
-    def _measured(self, experiment: Experiment) -> Measured:
+    def _fitted(self, experiment: Experiment) -> tuple[Outcome, Fit]:
         if self.strategy == "codes":
             return codes_only(experiment)
         if self.strategy == "auto":
             return _chosen(experiment, budget=self.budget)
-        return tuned(experiment, self.strategy, allowance=self.budget)
+        return tuned(experiment, self.strategy, wish=Wish(allowance=self.budget, splits=0))
 
     def predict(self, X: Rows) -> NDArray[Any]:
         """Label of each image of `X` (as for `fit`)."""
@@ -161,18 +163,16 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return said.scores
 
 
-def _chosen(experiment: Experiment, *, budget: float) -> Measured:
-    """The strategy that folds of the training images prefer."""
-    probes = fit_tap_probes(experiment.codes.by_tap, experiment.task, progress=experiment.progress)
-    C = last_probe(probes, "softmax").search.C
-    head = head_strategy(experiment, C=C)
-    measured = [*probe_strategies(probes, experiment.task, experiment.source, seed=experiment.seed), head]
-    experiment = with_measured_flips(experiment, C=C)
-    measured.append(unfreeze_strategy(experiment, from_head(head), blocks=STEP_TWO, allowance=0.4 * budget))
-    measured.append(full_strategy(experiment, from_head(head), allowance=0.6 * budget))
-    selection = select_strategy(measured, experiment.task)
+def _chosen(experiment: Experiment, *, budget: float) -> tuple[Outcome, Fit]:
+    """What a race on splits of the training images prefers, trained on all of them."""
+    question = Question(task=experiment.task, metric="accuracy", margin=MARGIN, seed=experiment.seed)
+    entries = PhotoEntries(experiment)
+    race = Race(question, entries, Clock(budget), experiment.progress)
+    race.run(depths_for(len(experiment.source.blocks), None))
+    selection = select_strategy(race.measured, experiment.task, question.metric)
     assert selection is not None  # noqa: S101 - probes always give something
-    return selection.picked
+    assert selection.picked.strategy is not None  # noqa: S101 - what was measured is ready to run
+    return fit_everything(entries.experiment, selection.picked.strategy)
 
 
 def _as_paths(X: Rows, folder: Path) -> list[Path]:

@@ -1,0 +1,262 @@
+"""The race: strategies are tried from cheap to dear, and repeated while an answer is open and time is left.
+
+The answer is looked at only at 5, 10 and 20 common splits: whoever looks after every split and stops when he likes what
+he sees finds differences where there are none. Dropping a hopeless strategy is free at any time, since no answer comes
+of it; neither is running out of time a look.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from unfreeze.advisor.steps import FEWEST_SPLITS, Question, comparable, estimate
+from unfreeze.advisor.verdict import pairs
+from unfreeze.core.progress import Progress
+from unfreeze.core.records import Outcome
+from unfreeze.strategies.entries import Depth, Entries
+from unfreeze.strategies.finetuning import Wish
+from unfreeze.strategies.measuring import Measurement, added, metered
+
+LOOKS = (5, 10, 20)  # common splits
+HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
+SECONDS_AN_IMAGE = 1.0  # below, only the depths that matter most are tried: about what six trainings of one image take
+WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
+SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What is left of a budget.
+
+    Attributes:
+        budget: Seconds.
+        started: When the run began, as `time.perf_counter` has it.
+    """
+
+    budget: float
+    started: float = field(default_factory=time.perf_counter)
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self.started
+
+    def left(self) -> float:
+        """Seconds of the budget that are left; negative when it is overrun."""
+        return self.budget - self.elapsed()
+
+
+@dataclass(eq=False)
+class Race:
+    """What a race has measured so far; an interrupt leaves it as it is.
+
+    Attributes:
+        question: Metric, margin and task.
+        entries: Gives the strategies, ready to run.
+        clock: The budget.
+        progress: Is told where the work stands.
+        measured: Every strategy that was tried or left out, cheapest first.
+        story: Why each was tried, repeated, dropped or left out, in the order of time.
+        forecasts: What was forecast before each dear strategy, and what it took.
+        phases: Seconds by phase.
+    """
+
+    question: Question
+    entries: Entries
+    clock: Clock
+    progress: Progress
+    measured: list[Measurement] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+    forecasts: list[dict[str, Any]] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+
+    def say(self, sentence: str) -> None:
+        """Into the story, and to whoever watches."""
+        self.story.append(sentence)
+        self.progress.say(sentence)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add what the block takes to a phase."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phases[phase] = round(self.phases.get(phase, 0.0) + time.perf_counter() - begun, 3)
+
+    def run(self, depths: Sequence[Depth]) -> None:
+        """Try step one and every depth, then repeat what is open.
+
+        Args:
+            depths: Numbers of blocks, all, scratch; from cheap to dear.
+        """
+        self._try_step_one()
+        chosen = self._affordable(depths)
+        for place, depth in enumerate(chosen):
+            self._try(depth, to_come=chosen[place:])
+        for look, splits in pairwise(LOOKS):
+            if not self._repeat(look, splits):
+                break
+
+    def _try_step_one(self) -> None:
+        self.measured += [Measurement(strategy, strategy.outcome) for strategy in self.entries.step_one()]
+        names = ", ".join(m.name for m in self.measured)
+        self.say(f"Step one and the feature extractor ({names}) on {FEWEST_SPLITS} splits: they are cheap.")
+        with self.timed("step one"):
+            self._measure(self.measured, to=FEWEST_SPLITS, until=0.5 * self.clock.budget, phase="step one")
+
+    def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
+        """All of them; where time is short, the second and the deepest of several, which bracket the question."""
+        per_image = self.clock.left() / len(self.question.task.train_rows)
+        blocks = [depth for depth in depths if isinstance(depth, int)]
+        if per_image >= SECONDS_AN_IMAGE or len(depths) <= 2 or len(blocks) < 2:
+            return list(depths)
+        kept = sorted(blocks)[1]
+        out = [depth for depth in blocks if depth != kept]
+        why = f"{per_image:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
+        for depth in out:
+            outcome = Outcome(name=f"unfreeze {depth}", kind="unfreeze", blocks=depth, trained="")
+            self.measured.append(Measurement(None, replace(outcome, status="left out", note=why)))
+        self.say(f"Left out: {', '.join(f'unfreeze {depth}' for depth in out)}; {why}.")
+        return [depth for depth in depths if depth not in out]
+
+    def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
+        """Make one depth ready within its share of what is left, and measure it."""
+        share = _weight(depth) / sum(_weight(other) for other in to_come)
+        wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_SPLITS)
+        name = _kind(depth)
+        with self.timed(name):
+            with metered() as took:
+                ready = self.entries.ready(depth, wish)
+            if isinstance(ready, Outcome):
+                self.measured.append(Measurement(None, ready))
+                self.say(f"Left out: {ready.name}; {ready.note}.")
+                self._note_forecast(self.measured[-1])
+                return
+            outcome = replace(ready.outcome, cost=added(ready.outcome.cost, took))
+            outcome = replace(outcome, cost=replace(outcome.cost, preparation_seconds=took.seconds))
+            measured = Measurement(ready, outcome)
+            self.measured.append(measured)
+            splits = f"{ready.expected.splits} split{'' if ready.expected.splits == 1 else 's'}"
+            self.say(f"{ready.outcome.name} on {splits}: about {ready.expected.seconds:.0f} s.")
+            until = self.clock.elapsed() + SLACK * wish.allowance - took.seconds - ready.refit_seconds
+            self._measure([measured], to=ready.expected.splits, until=until, phase=outcome.name)
+            self._note_forecast(measured)
+            if measured.splits < FEWEST_SPLITS:
+                self._shortened(measured)
+
+    def _shortened(self, measured: Measurement) -> None:
+        note = f"{measured.splits} of {FEWEST_SPLITS} splits fit the budget"
+        notes = [note for note in (measured.outcome.note, note) if note]
+        measured.outcome = replace(measured.outcome, status="shortened", note="; ".join(notes))
+        self.say(f"{measured.name}: {note}, so there are no probabilities for it.")
+
+    def _note_forecast(self, measured: Measurement) -> None:
+        self.forecasts.append(
+            {
+                "strategy": measured.name,
+                "forecast_seconds": measured.outcome.settings.get("forecast"),
+                "seconds": measured.outcome.cost.seconds,
+                "status": measured.outcome.status,
+            }
+        )
+
+    def _measure(self, strategies: Sequence[Measurement], *, to: int, until: float, phase: str) -> None:
+        """Run each on its next splits, all on one before any on the next, while the time suffices.
+
+        Args:
+            strategies: Ready ones.
+            to: Number of splits that they should have.
+            until: Seconds since the start of the run; a split that would end later is not begun, except for the first.
+            phase: Name of the progress.
+        """
+        task = self.question.task
+        work = {m.name: m.strategy.work * len(task.split(0).learn) if m.strategy else 0 for m in strategies}
+        total = sum(max(1, work[m.name]) * max(0, to - m.splits) for m in strategies)
+        with self.progress.phase(phase, total=total, unit="image") as advance:
+            for number in range(to):
+                mine = [m for m in strategies if m.splits == number]
+                took = sum(_seconds_a_split(m) for m in mine)
+                if number and self.clock.elapsed() + took > until:
+                    break
+                for measured in mine:
+                    counted: Callable[[int], None] = advance if work[measured.name] else _ignore
+                    measured.measure(task, task.split(number), advance=counted)
+                    if not work[measured.name]:
+                        advance(1)
+
+    def _repeat(self, look: int, splits: int) -> bool:
+        """Look at the answers and repeat what is open; False where nothing is left to do."""
+        running = [m for m in self.measured if m.strategy is not None and m.splits >= look]
+        running = self._without_hopeless(running)
+        still_open = self._open(running)
+        if not still_open:
+            self.say(f"After {look} splits nothing is open that more splits of these images could settle.")
+            return False
+        wanted = [m for m in running if m in still_open]
+        seconds = sum((splits - m.splits) * _seconds_a_split(m) for m in wanted)
+        left = self.clock.left() - self._refit_seconds()
+        names = ", ".join(m.name for m in wanted)
+        if seconds > left:
+            need = f"{splits} splits need {seconds:.0f} s, and {max(0, left):.0f} s are left"
+            self.say(f"Open after {look} splits: {names}. {need}.")
+            return False
+        self.say(f"Open after {look} splits: {names}. On to {splits} splits, about {seconds:.0f} s.")
+        with self.timed("repeat"):
+            self._measure(wanted, to=splits, until=float("inf"), phase=f"{splits} splits")
+        return True
+
+    def _open(self, running: Sequence[Measurement]) -> list[Measurement]:
+        """Both sides of every step whose answer cannot be told yet."""
+        by_name = {m.name: m for m in running}
+        found: set[str] = set()
+        for first, second in pairs([m.record(self.question.task) for m in running]):
+            sides = by_name[first.name], by_name[second.name]
+            if comparable(self.question, *sides) and estimate(self.question, *sides).answer == "cannot tell":
+                found |= {first.name, second.name}
+        return [m for m in running if m.name in found]
+
+    def _without_hopeless(self, running: Sequence[Measurement]) -> list[Measurement]:
+        """Those that may still be the best; the others are not repeated."""
+        usable = [m for m in running if comparable(self.question, m, m)]
+        best = max(
+            usable,
+            key=lambda m: (
+                sum(p.values(self.question.metric, self.question.task).mean() for p in m.predicted) / m.splits
+            ),
+        )
+        kept = []
+        for measured in running:
+            chance = None
+            if measured in usable and measured is not best and measured.outcome.kind != "probe":
+                chance = estimate(replace(self.question, margin=0.0), best, measured).better
+            if chance is None or chance >= HOPELESS:
+                kept.append(measured)
+                continue
+            note = f"better than {best.name} with a probability of {chance:.1%}"
+            measured.outcome = replace(measured.outcome, status="dropped", note=note)
+            self.say(f"{measured.name} is dropped after {measured.splits} splits: {note}.")
+        return kept
+
+    def _refit_seconds(self) -> float:
+        """Of the dearest strategy that may be picked."""
+        return max([m.strategy.refit_seconds for m in self.measured if m.strategy is not None], default=0.0)
+
+
+def _kind(depth: Depth) -> str:
+    return {"all": "full", "scratch": "scratch"}.get(str(depth), "unfreeze")
+
+
+def _weight(depth: Depth) -> float:
+    return WEIGHTS[_kind(depth)]
+
+
+def _seconds_a_split(measured: Measurement) -> float:
+    seconds = measured.outcome.cost.split_seconds
+    return sum(seconds) / len(seconds) if seconds else 0.0
+
+
+def _ignore(done: int) -> None:
+    """Cheap strategies count as one unit each."""
