@@ -1,7 +1,7 @@
 """What may take part in a race: every strategy, made ready to run on the splits of one task."""
 
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, final, runtime_checkable
 
 from unfreeze.core.records import Outcome
 from unfreeze.strategies.depth import last_probe
@@ -14,6 +14,7 @@ from unfreeze.strategies.strategy import Strategy
 Depth = int | Literal["all", "scratch"]
 
 
+@runtime_checkable
 class DearStrategy(Strategy, Protocol):
     """A strategy whose training takes time that matters."""
 
@@ -23,6 +24,7 @@ class DearStrategy(Strategy, Protocol):
         ...
 
 
+@runtime_checkable
 class Entries(Protocol):
     """Gives strategies that are ready to run; a simulation has entries of its own."""
 
@@ -35,6 +37,7 @@ class Entries(Protocol):
         ...
 
 
+@final
 class PhotoEntries:
     """Strategies on photos.
 

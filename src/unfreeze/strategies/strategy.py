@@ -1,7 +1,7 @@
 """What a strategy is: something that trains on one side of a split and predicts the other."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -37,6 +37,7 @@ class Fit:
     curve: tuple[float, ...] = ()
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """A plan that is ready to run on any split of its task."""
 

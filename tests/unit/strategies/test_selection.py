@@ -1,120 +1,100 @@
-"""Choosing a strategy on held-out rows of the train part."""
+"""Choosing a strategy on what its splits held out."""
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from unfreeze.core.records import Outcome
-from unfreeze.data.image_set import Image, ImageSet
-from unfreeze.strategies.experiment import Task, make_task
-from unfreeze.strategies.measuring import NOT_PREDICTED, Measured
+from unfreeze.strategies.experiment import Task
+from unfreeze.strategies.measuring import Measurement, Predicted
 from unfreeze.strategies.selection import select_strategy, standard_error
-from unfreeze.zoo.backbones import Backbone, load_backbone
 
-N = 200
-
-
-@pytest.fixture(scope="module")
-def network() -> Backbone:
-    """Anything that counts as deliverable."""
-    return load_backbone("resnet18", pretrained=False, size=32)
-
-
-def image_set(splits: list[str], groups: list[str] | None = None) -> ImageSet:
-    """Images of two classes in turn."""
-    images = tuple(
-        Image(
-            path=Path(f"/{i}.png"),
-            name=f"{i:04}",
-            label="ab"[i % 2],
-            sha256=f"{i}",
-            width=9,
-            height=9,
-            mode="L",
-            split=split,
-            group=groups[i] if groups else "",
-        )
-        for i, split in enumerate(splits)
-    )
-    return ImageSet(root=Path("/"), images=images, skipped={})
+MakeTask = Callable[..., Task]
 
 
 @pytest.fixture
-def task() -> Task:
-    """Two hundred rows that train, twenty that report."""
-    return make_task(image_set(["train"] * N + ["test"] * 20), seed=0)
+def task(make_rows: MakeTask) -> Task:
+    """Five hundred rows: each split tests on a hundred."""
+    return make_rows(500)
 
 
-def strategy(name: str, task: Task, right: int, network: Backbone | None, rows: int = N) -> Measured:
-    """A strategy that is right on the first `right` of the held-out `rows`."""
-    held_out = np.full(len(task.labels), NOT_PREDICTED)
-    held_out[:rows] = np.where(np.arange(rows) < right, task.labels[:rows], 1 - task.labels[:rows])
-    return Measured(Outcome(name=name, kind="head", trained=""), held_out, network)
+def measured(name: str, task: Task, wrong: Sequence[int], *, splits: int = 5, deliverable: bool = True) -> Measurement:
+    """A strategy that is wrong on the given rows and right on all others."""
+    outcome = Outcome(name=name, kind="head", trained="", deliverable=deliverable)
+    found = []
+    for number in range(splits):
+        split = task.split(number)
+        truth = task.labels[split.test]
+        said = np.where(np.isin(split.test, wrong), 1 - truth, truth)
+        found.append(Predicted(split=split, predictions=said, log_likelihoods=np.zeros(len(said))))
+    return Measurement(None, outcome, found)
 
 
-def test_a_gain_within_one_standard_error_does_not_pay(task: Task, network: Backbone) -> None:
-    """Six images gained and four lost are two more, with a standard error of about three: the cheaper one stays."""
-    dear = strategy("dear", task, 186, network)
-    dear.held_out[:4] = 1 - task.labels[:4]
-    candidates = [strategy("cheap", task, 180, network), dear]
+def test_a_gain_within_one_standard_error_does_not_pay(task: Task) -> None:
+    """Sixteen images gained and fourteen lost, each tested once, are two more, with a standard error of five."""
+    tested = np.concatenate([task.split(number).test for number in range(5)])
+    rows, times = np.unique(tested, return_counts=True)
+    once = rows[times == 1].tolist()
+    cheap, dear = measured("cheap", task, once[:20]), measured("dear", task, once[16:34])
+    selection = select_strategy([cheap, dear], task, "accuracy")
 
-    assert select_strategy(candidates, task).picked.outcome.name == "cheap"
-
-
-def test_a_clear_gain_is_taken(task: Task, network: Backbone) -> None:
-    """Twenty more images right of two hundred are far beyond one standard error."""
-    candidates = [strategy("cheap", task, 160, network), strategy("dear", task, 180, network)]
-
-    assert select_strategy(candidates, task).picked.outcome.name == "dear"
+    assert selection is not None
+    assert selection.picked is cheap
+    assert selection.best is dear
 
 
-def test_strategies_are_compared_on_rows_that_all_of_them_predicted(task: Task, network: Backbone) -> None:
-    """A strategy with one fold is not compared with another one's luck on five."""
-    candidates = [strategy("five folds", task, 100, network), strategy("one fold", task, 40, network, rows=40)]
-    selection = select_strategy(candidates, task)
+def test_a_clear_gain_is_taken(task: Task) -> None:
+    """Fifty more images right of five hundred, none lost, are far beyond one standard error."""
+    dear = measured("dear", task, range(10))
+    selection = select_strategy([measured("cheap", task, range(60)), dear], task, "accuracy")
 
-    assert selection.accuracies == {"five folds": 1.0, "one fold": 1.0}
+    assert selection is not None
+    assert selection.picked is dear
 
 
-def test_what_cannot_be_delivered_is_never_picked(task: Task, network: Backbone) -> None:
-    """A probe on a cut-off network is reported, not picked."""
-    candidates = [strategy("tap", task, 200, None), strategy("last codes", task, 100, network)]
+def test_strategies_are_compared_on_splits_that_all_of_them_ran_on(task: Task) -> None:
+    """What a cheap strategy did on later splits is not held against a dear one that ran on two."""
+    late = sorted(set(task.split(2).test) - set(task.split(0).test) - set(task.split(1).test))
+    cheap = measured("cheap", task, late)
+    selection = select_strategy([cheap, measured("dear", task, [], splits=2)], task, "accuracy")
 
-    assert select_strategy(candidates, task).picked.outcome.name == "last codes"
-    assert select_strategy(candidates[:1], task) is None
+    assert selection is not None
+    assert selection.picked is cheap
+    assert "On 2 common splits" in selection.because
+
+
+def test_what_cannot_be_delivered_is_never_picked(task: Task) -> None:
+    """A probe on a cut-off network is reported, not picked; of nothing nothing is picked."""
+    tap, last = measured("tap", task, [], deliverable=False), measured("last codes", task, range(200))
+    selection = select_strategy([tap, last], task, "accuracy")
+
+    assert selection is not None
+    assert selection.picked is last
+    assert select_strategy([tap], task, "accuracy") is None
+
+
+def test_what_has_no_probabilities_cannot_win_by_log_loss(task: Task) -> None:
+    """An SVM has no log-loss, so that it is passed over where that decides."""
+    svm, softmax = measured("svm", task, []), measured("softmax", task, range(30))
+    svm.predicted = [Predicted(split=p.split, predictions=p.predictions, log_likelihoods=None) for p in svm.predicted]
+    selection = select_strategy([svm, softmax], task, "log-loss")
+
+    assert selection is not None
+    assert selection.picked is softmax
 
 
 def test_the_standard_error_is_that_of_a_mean_of_paired_differences(rng: np.random.Generator) -> None:
-    """Without groups it is the population standard deviation of the differences over the root of their number."""
-    first, second = rng.random(300) < 0.8, rng.random(300) < 0.7
-    difference = first.astype(float) - second
+    """Of images that come up once it is the population standard deviation over the root of their number."""
+    first, second = (rng.random(300) < 0.8).astype(float), (rng.random(300) < 0.7).astype(float)
 
-    assert standard_error(first, second, [""] * 300) == pytest.approx(difference.std() / np.sqrt(300))
-
-
-def test_repeating_images_inside_their_groups_leaves_the_standard_error(rng: np.random.Generator) -> None:
-    """Copies of an image in its own group are no new evidence."""
-    first, second = rng.random(60) < 0.8, rng.random(60) < 0.7
-    groups = [str(i) for i in range(60)]
-    once = standard_error(first, second, groups)
-
-    assert standard_error(np.tile(first, 3), np.tile(second, 3), groups * 3) == pytest.approx(once)
+    assert standard_error(first, second, [""] * 300) == pytest.approx((first - second).std() / np.sqrt(300))
 
 
-def test_a_val_part_selects_and_the_final_training_uses_it() -> None:
-    """With train, val and test given there is one fold, and only test is kept from the final training."""
-    task = make_task(image_set(["train"] * 30 + ["val"] * 10 + ["test"] * 10), seed=0)
-    ((learn, select),) = task.folds
+def test_testing_an_image_again_is_no_new_evidence(rng: np.random.Generator) -> None:
+    """The same predictions of the same images in three splits leave the standard error as it is."""
+    first, second = (rng.random(60) < 0.8).astype(float), (rng.random(60) < 0.7).astype(float)
+    units = [str(image) for image in range(60)]
+    once = standard_error(first, second, units)
 
-    assert list(learn) == list(range(30))
-    assert list(select) == list(range(30, 40))
-    assert list(task.train_rows) == list(range(40))
-
-
-def test_folds_keep_groups_together() -> None:
-    """No group is on both sides of a fold."""
-    groups = [f"g{i // 4}" for i in range(100)]
-    task = make_task(image_set(["train"] * 100, groups), seed=0)
-    for learn, select in task.folds:
-        assert not {groups[r] for r in learn} & {groups[r] for r in select}
+    assert standard_error(np.tile(first, 3), np.tile(second, 3), units * 3) == pytest.approx(once)

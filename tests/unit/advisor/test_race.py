@@ -1,0 +1,212 @@
+"""The race, with strategies whose accuracy and cost are known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from unfreeze.advisor.race import LOOKS, Clock, Race
+from unfreeze.advisor.steps import Question
+from unfreeze.core.progress import Advance, Silent
+from unfreeze.core.records import Outcome
+from unfreeze.strategies.entries import Depth
+from unfreeze.strategies.experiment import Split, Task
+from unfreeze.strategies.finetuning import Forecast, Wish
+from unfreeze.strategies.strategy import Fit, Strategy
+
+MakeTask = Callable[..., Task]
+
+
+class Time:
+    """A clock that moves only when a strategy trains."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+@dataclass
+class Known:
+    """A strategy that is right with a known chance on images that it has not seen."""
+
+    outcome: Outcome
+    chance: float
+    seconds: float
+    task: Task
+    time: Time
+    work: int = 1
+    ran: list[str] = field(default_factory=list)
+
+    @property
+    def refit_seconds(self) -> float:
+        """As long as a split."""
+        return self.seconds
+
+    @property
+    def expected(self) -> Forecast:
+        """Five splits."""
+        return Forecast(epochs=1, splits=5, seconds=6 * self.seconds)
+
+    def fit(self, split: Split, *, advance: Advance) -> Fit:
+        """Guess with the known chance; the same images are hard for every strategy."""
+        self.time.now += self.seconds
+        self.ran.append(split.name)
+        advance(self.work * len(split.learn))
+        luck = np.random.default_rng(split.test).random(len(split.test))
+        truth = self.task.labels[split.test]
+        said = np.where(luck < self.chance, truth, 1 - truth)
+        return Fit(scores=np.eye(2, dtype=np.float32)[said])
+
+
+class Contest:
+    """Two cheap strategies and as many dear ones as `chances` names."""
+
+    def __init__(self, task: Task, time: Time, chances: dict[Depth, float], *, seconds: float) -> None:
+        def known(name: str, kind: str, chance: float, seconds: float, blocks: int | None = 0) -> Known:
+            outcome = Outcome(name=name, kind=kind, trained="", blocks=blocks)
+            return Known(outcome, chance, seconds, task, time)
+
+        self.cheap = [known("softmax on the last codes", "probe", 0.8, 0.1), known("head", "head", 0.8, 0.1)]
+        self.dear = {
+            depth: known(f"unfreeze {depth}", "unfreeze", chance, seconds, int(depth))
+            for depth, chance in chances.items()
+        }
+
+    def step_one(self) -> list[Strategy]:
+        """The cheap ones."""
+        return list(self.cheap)
+
+    def ready(self, depth: Depth, wish: Wish) -> Known | Outcome:
+        """The strategy, if six trainings fit."""
+        strategy = self.dear[depth]
+        if wish.allowance < 6 * strategy.seconds:
+            return Outcome(name=f"unfreeze {depth}", kind="unfreeze", trained="", status="left out", note="too dear")
+        return strategy
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """What `time.perf_counter` shows to the race and to the meter."""
+    now = Time()
+    monkeypatch.setattr("time.perf_counter", now)
+    return now
+
+
+def race_of(task: Task, contest: Contest, time: Time, *, budget: float) -> Race:
+    """A race that has been run over all depths of the contest."""
+    question = Question(task=task, metric="accuracy", margin=0.01, seed=0)
+    race = Race(question, contest, Clock(budget, time.now), Silent())
+    race.run(list(contest.dear))
+    return race
+
+
+def splits_of(race: Race) -> dict[str, int]:
+    """On how many splits each strategy was measured."""
+    return {m.name: m.splits for m in race.measured}
+
+
+def test_every_strategy_runs_on_the_same_first_splits(make_rows: MakeTask, time: Time) -> None:
+    """With time enough the numbers of splits are those of the looks, and the splits are common to all."""
+    contest = Contest(make_rows(400), time, {1: 0.82, 2: 0.81}, seconds=1.0)
+    race = race_of(contest.cheap[0].task, contest, time, budget=1000)
+
+    assert set(splits_of(race).values()) <= set(LOOKS)
+    for strategy in [*contest.cheap, *contest.dear.values()]:
+        assert strategy.ran == [f"split {number}" for number in range(len(strategy.ran))]
+
+
+def test_a_clear_difference_is_not_repeated(make_rows: MakeTask, time: Time) -> None:
+    """From 80 % to 97 % five splits of four hundred images are enough, and the rest of the budget is left alone."""
+    contest = Contest(make_rows(400), time, {2: 0.97}, seconds=1.0)
+    race = race_of(contest.cheap[0].task, contest, time, budget=1000)
+
+    assert splits_of(race)["unfreeze 2"] == 5
+    assert "nothing is open" in race.story[-1]
+
+
+def test_a_hopeless_strategy_is_dropped_and_the_rest_goes_on(make_rows: MakeTask, time: Time) -> None:
+    """A depth that costs thirty points is not repeated, while an open question beside it is."""
+    contest = Contest(make_rows(400), time, {1: 0.815, 2: 0.5}, seconds=1.0)
+    race = race_of(contest.cheap[0].task, contest, time, budget=1000)
+    status = {m.name: m.outcome.status for m in race.measured}
+
+    assert status["unfreeze 2"] == "dropped"
+    assert splits_of(race)["unfreeze 2"] == 5
+    assert splits_of(race)["unfreeze 1"] > 5
+
+
+def test_the_budget_is_kept_with_room_for_the_last_training(make_rows: MakeTask, time: Time) -> None:
+    """Whatever is tried, time is left to train the dearest strategy once more, within 1.2 times the budget."""
+    for budget in (20.0, 60.0, 150.0, 500.0):
+        time.now = 0.0
+        contest = Contest(make_rows(400), time, {1: 0.81, 2: 0.82, 4: 0.82}, seconds=5.0)
+        race = race_of(contest.cheap[0].task, contest, time, budget=budget)
+        ran = max((m.strategy.refit_seconds for m in race.measured if m.strategy), default=0.0)
+
+        assert time.now + ran <= 1.2 * budget
+
+
+def test_what_does_not_fit_is_left_out_with_its_reason(make_rows: MakeTask, time: Time) -> None:
+    """The story and the record both say why."""
+    contest = Contest(make_rows(400), time, {2: 0.9}, seconds=100.0)
+    race = race_of(contest.cheap[0].task, contest, time, budget=60)
+    left_out = race.measured[-1].outcome
+
+    assert (left_out.status, left_out.note) == ("left out", "too dear")
+    assert any("too dear" in sentence for sentence in race.story)
+
+
+def test_a_dear_strategy_that_is_slower_than_forecast_keeps_the_splits_that_it_had(
+    make_rows: MakeTask, time: Time
+) -> None:
+    """Fewer than five splits: it is shortened, and the story says that there are no probabilities."""
+    contest = Contest(make_rows(400), time, {2: 0.9}, seconds=2.0)
+    contest.dear[2].seconds = 2.0
+    race = Race(
+        Question(task=contest.cheap[0].task, metric="accuracy", margin=0.01, seed=0),
+        contest,
+        Clock(14.0, time.now),
+        Silent(),
+    )
+    ready = contest.ready
+
+    def slow(depth: Depth, wish: Wish) -> Known | Outcome:
+        strategy = ready(depth, wish)
+        if isinstance(strategy, Known):
+            strategy.seconds = 4.0
+        return strategy
+
+    contest.ready = slow  # type: ignore[method-assign]
+    race.run([2])
+    dear = race.measured[-1]
+
+    assert 1 <= dear.splits < 5
+    assert dear.outcome.status == "shortened"
+    assert any("no probabilities" in sentence for sentence in race.story)
+
+
+def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) -> None:
+    """Ctrl-C in the third split of a dear strategy: two splits of it are there, and all of the cheap ones."""
+    contest = Contest(make_rows(400), time, {2: 0.9}, seconds=1.0)
+    race = Race(
+        Question(task=contest.cheap[0].task, metric="accuracy", margin=0.01, seed=0),
+        contest,
+        Clock(1000.0, time.now),
+        Silent(),
+    )
+    fit = contest.dear[2].fit
+
+    def stopped(split: Split, *, advance: Advance) -> Fit:
+        if split.name == "split 2":
+            raise KeyboardInterrupt
+        return fit(split, advance=advance)
+
+    contest.dear[2].fit = stopped  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        race.run([2])
+
+    assert splits_of(race) == {"softmax on the last codes": 5, "head": 5, "unfreeze 2": 2}
