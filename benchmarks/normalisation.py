@@ -34,7 +34,7 @@ def measure(source: Path) -> dict[str, float]:
         own, foreign = (read_codes(task.image_set, network, pool=pool).last for network in (right, wrong))
     train, test = task.train_rows, task.test_rows
     search = search_probe(
-        own[train], task.labels[train], task.folds_in_train, loss="softmax", class_count=task.class_count
+        own[train], task.labels[train], task.everything().folds_in_learn, loss="softmax", class_count=task.class_count
     )
     accuracies = [float(np.mean(search.probe.predict(codes[test]) == task.labels[test])) for codes in (own, foreign)]
     return {"own": accuracies[0], "imagenet": accuracies[1], "test_images": len(test)}

@@ -44,31 +44,33 @@ def measure(source: Path, *, seed: int, budget: str) -> dict[str, Any]:
 def summary(record: dict[str, Any]) -> dict[str, Any]:
     """What the table needs of a run record."""
     by_name = {s["name"]: s for s in record["strategies"]}
-    last = by_name["softmax on the last codes"]
-    softmax = [p for p in record["depth_curve"] if p["loss"] == "softmax"]
-    chosen = max(reversed(softmax), key=lambda p: p["cv_accuracy"])
-    head = by_name.get("head", {"predictions": []})
+    confirmed = {name: s["confirmation"] for name, s in by_name.items() if s["confirmation"]}
+    last, picked = confirmed["softmax on the last codes"], confirmed[record["picked"]]
+    tap = by_name["softmax on the best tap"]["tap"]
+    pairs = zip(confirmed["head"]["predictions"], last["predictions"], strict=True)
     return {
         "test_images": len(record["test_images"]),
         "last_codes": last["accuracy"],
-        "chosen_tap": chosen["tap"],
-        "at_chosen_tap": chosen["accuracy"],
-        "depth_curve": {p["tap"]: round(p["accuracy"], 4) for p in softmax},
-        "head_disagreements": sum(a != b for a, b in zip(head["predictions"], last["predictions"], strict=False)),
+        "chosen_tap": tap,
+        "at_chosen_tap": confirmed["softmax on the best tap"]["accuracy"],
+        "depth_curve": {p["tap"]: round(p["accuracy"], 4) for p in record["depth_curve"] if p["loss"] == "softmax"},
+        "head_disagreements": sum(a != b for a, b in pairs),
         "strategies": {
             name: {
                 "accuracy": s["accuracy"],
                 "balanced_accuracy": s["balanced_accuracy"],
-                "held_out": s["selection_accuracy"],
-                "seconds": round(s["seconds"], 1),
+                "splits": s["splits"],
+                "seconds": round(s["cost"]["seconds"], 1),
                 "status": s["status"],
                 "note": s["note"],
             }
             for name, s in by_name.items()
         },
+        "steps": [{k: v for k, v in c.items() if k != "settling"} for c in record["comparisons"]],
+        "metric": record["metric"],
         "picked": record["picked"],
-        "picked_accuracy": by_name[record["picked"]]["accuracy"],
-        "picked_balanced": by_name[record["picked"]]["balanced_accuracy"],
+        "picked_accuracy": picked["accuracy"],
+        "picked_balanced": picked["balanced_accuracy"],
         "codes": record["codes"],
         "run_seconds": round(record["seconds"], 1),
         "versions": record["versions"],

@@ -129,7 +129,7 @@ def tune_side(place: Place) -> dict[str, Any]:
             UNFREEZE_CACHE=emptied(place.cache, first_ever=False),
         )
     seconds = said["phases"]["whole"] - said["phases"]["start"]
-    accuracy = said["strategies"][-1]["accuracy"]
+    accuracy = said["strategies"][-1]["confirmation"]["accuracy"]
     return {"seconds": seconds, "process": whole, "accuracy": accuracy, "said": {"phases": said["phases"]}}
 
 
@@ -140,7 +140,7 @@ def run_side(place: Place) -> dict[str, Any]:
         said, whole = run_json(
             [*command, "--out", f"{folder}/run"], UNFREEZE_CACHE=emptied(place.cache, first_ever=False)
         )
-    accuracy = next(s["accuracy"] for s in said["strategies"] if s["name"] == said["picked"])
+    accuracy = next(s["confirmation"]["accuracy"] for s in said["strategies"] if s["name"] == said["picked"])
     return {"seconds": said["seconds"], "process": whole, "accuracy": accuracy, "said": {"phases": said["phases"]}}
 
 

@@ -3,7 +3,7 @@
     python benchmarks/probes.py --panel PANEL --sets hymenoptera,trashnet --repeats 5
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group). The job: at every tap of the default network,
-both losses, seven values of C, the run's folds, a refit at the best. scikit-learn gets it as LogisticRegressionCV and
+both losses, seven values of C, five folds, a refit at the best. scikit-learn gets it as LogisticRegressionCV and
 GridSearchCV of LinearSVC, with n_jobs=-1, on codes that are standardised already (ours standardises every fold anew).
 Both sides run in turn in one process, on the cores that it may use; clocks start after imports. A side that takes over
 ten minutes is not repeated. Rows are appended to `results.jsonl` beside this file; a set and side that is there already
@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_info
 from unfreeze.advisor.study import library_versions
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
+from unfreeze.data.splits import folds
 from unfreeze.features.extraction import read_codes
 from unfreeze.probes.search import DEFAULT_CS, search_probes
 from unfreeze.strategies.depth import LOSSES
@@ -50,13 +51,19 @@ Codes = dict[str, np.ndarray]
 Found = dict[str, Any]
 
 
+def five_folds(task: Task) -> list[tuple[np.ndarray, np.ndarray]]:
+    """As places among the train rows."""
+    groups = [task.groups[row] for row in task.train_rows]
+    return folds(task.labels[task.train_rows], groups, count=5, seed=SEED)
+
+
 def ours(by_tap: Codes, task: Task) -> Found:
     """All probes by unfreeze."""
     train = task.train_rows
     found = {}
     for tap, codes in by_tap.items():
         searches = search_probes(
-            codes[train], task.labels[train], task.folds_in_train, losses=LOSSES, Cs=CS, class_count=task.class_count
+            codes[train], task.labels[train], five_folds(task), losses=LOSSES, Cs=CS, class_count=task.class_count
         )
         for loss, search in zip(LOSSES, searches, strict=True):
             found[f"{tap} {loss}"] = (search.C, search.cv_accuracy)
@@ -65,20 +72,20 @@ def ours(by_tap: Codes, task: Task) -> Found:
 
 def theirs(standardised: Codes, task: Task, most_steps: tuple[int, int]) -> Found:
     """All probes by scikit-learn."""
-    labels, folds = task.labels[task.train_rows], task.folds_in_train
+    labels, cuts = task.labels[task.train_rows], five_folds(task)
     # Two classes: scikit-learn has one row of weights where ours has two, opposite; twice the C is the same problem.
     factor = 2 if task.class_count == 2 else 1
     found, unfinished = {}, 0
     for tap, codes in standardised.items():
         softmax = LogisticRegressionCV(
-            Cs=[factor * C for C in CS], cv=folds, n_jobs=-1, max_iter=most_steps[0], use_legacy_attributes=False
+            Cs=[factor * C for C in CS], cv=cuts, n_jobs=-1, max_iter=most_steps[0], use_legacy_attributes=False
         ).fit(codes, labels)
         unfinished += int((softmax.n_iter_ >= most_steps[0]).sum())
         found[f"{tap} softmax"] = (float(softmax.C_) / factor, float(softmax.scores_.mean(axis=0).max()))
         svm = GridSearchCV(
-            LinearSVC(max_iter=most_steps[1]), {"C": CS}, cv=folds, n_jobs=-1, scoring=with_steps, refit="accuracy"
+            LinearSVC(max_iter=most_steps[1]), {"C": CS}, cv=cuts, n_jobs=-1, scoring=with_steps, refit="accuracy"
         ).fit(codes, labels)
-        steps = np.array([svm.cv_results_[f"split{fold}_test_steps"] for fold in range(len(folds))])
+        steps = np.array([svm.cv_results_[f"split{fold}_test_steps"] for fold in range(len(cuts))])
         unfinished += int((steps >= most_steps[1]).sum())
         found[f"{tap} svm"] = (svm.best_params_["C"], float(svm.best_score_))
     return {**found, "unfinished fits": unfinished}

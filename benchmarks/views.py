@@ -20,14 +20,13 @@ import numpy as np
 from panel import RESULTS, code_version, rows
 
 from unfreeze.advisor.study import library_versions
-from unfreeze.core.progress import SILENT
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
-from unfreeze.strategies.depth import LOSSES, fit_tap_probes, last_probe
+from unfreeze.strategies.depth import last_probe
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.finetuning import head_strategy
 from unfreeze.strategies.preparation import prepare, with_measured_flips
+from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.examples import Through, remember
 from unfreeze.training.loop import Examples
@@ -44,11 +43,11 @@ def beginning(source: Path, pool: DecoderPool, seed: int) -> tuple[Experiment, B
     """The task, and step one's network."""
     image_set = split_image_set(read_image_set(source, pool=pool), seed=seed)
     experiment = prepare(image_set, load_backbone(), pool=pool, seed=seed)
-    last = {experiment.source.taps[-1].name: experiment.codes.last}
-    C = last_probe(fit_tap_probes(last, experiment.task, losses=LOSSES[:1], progress=SILENT), "softmax").search.C
-    head = head_strategy(experiment, C=C).backbone
+    shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
+    everything = experiment.task.everything()
+    head = shared.head(everything).backbone
     assert head is not None
-    return with_measured_flips(experiment, C=C), head
+    return with_measured_flips(experiment, C=last_probe(shared.probes(everything), "softmax").C), head
 
 
 def examples_of(experiment: Experiment, start: Backbone, cut: Cut, views: str) -> Examples:

@@ -13,7 +13,7 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import NONE
 from unfreeze.features.engines import REFERENCE
-from unfreeze.strategies.experiment import Experiment, make_task
+from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare
 from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
@@ -101,10 +101,3 @@ def test_views_take_turns_and_differ_between_images() -> None:
 
     assert (np.sort(shown, axis=0) == np.arange(4)[:, None]).all()
     assert all(len(set(row)) == 4 for row in shown.tolist())
-
-
-def test_the_folds_of_a_task_never_hold_what_they_learn_from(experiment: Experiment) -> None:
-    """Each fold's two sides are disjoint, and together the whole train part."""
-    task = make_task(experiment.task.image_set, seed=3)
-    for learn, select in task.folds:
-        assert sorted([*learn, *select]) == list(task.train_rows)

@@ -205,7 +205,8 @@ class Race:
             return False
         self.say(f"Open after {look} splits: {names}. On to {splits} splits, about {seconds:.0f} s.")
         with self.timed("repeat"):
-            self._measure(wanted, to=splits, until=float("inf"), phase=f"{splits} splits")
+            until = self.clock.budget - self._refit_seconds()
+            self._measure(wanted, to=splits, until=until, phase=f"{splits} splits")
         return True
 
     def _open(self, running: Sequence[Measurement]) -> list[Measurement]:
