@@ -35,8 +35,10 @@ class StepEstimate:
             whether something is lost. "cannot tell": everything else, and always with fewer than five splits.
         splits: Number of common splits, k.
         units: Number of different independent units (groups, or single images) that were tested on in any split.
-        standard_error: Of the difference, corrected; None with a single split.
-        split_variance: Variance of the difference between splits, after its lower bound; None with a single split.
+        standard_error: Of the difference, corrected; None with a single split, like the next two.
+        degrees_of_freedom: Of Student's t that `interval` and the probabilities are taken from.
+        split_variance: Variance of the difference between the splits, s².
+        least_variance: What s² is expected to be at least, from the differences between units.
         test_fraction: Share of the images that a split tests on.
         margin: Smallest gain that the user cares about, in the metric's unit.
         level: Coverage of `interval`.
@@ -51,7 +53,9 @@ class StepEstimate:
     splits: int
     units: int
     standard_error: float | None
+    degrees_of_freedom: int | None
     split_variance: float | None
+    least_variance: float
     test_fraction: float
     margin: float
     level: float
@@ -77,13 +81,15 @@ def compare_splits(
     **Probabilities.** The same distribution, read as the posterior of the expected difference: the correlated Bayesian
     t-test with correlation r (Corani & Benavoli, Machine Learning 100, 2015).
 
-    **Lower bound of s².** Few splits, or few images on which the two differ, can make s² absurdly small by chance. But
-    test parts are drawn from a finite number of units, so that s² is expected to be at least (1-r) S²/m, where S² is
-    the variance of the difference between the units of a test part and m their number (sampling without replacement,
-    Cochran, Sampling Techniques, 1977, theorem 2.2). To S² two units are added that were not seen, one gained and one
-    lost (Bonett & Price, J. Educ. Behav. Stat. 37, 2012): two such among all M different units add 2/M. Otherwise three
-    images that happen to fall alike would be a certainty. Units are groups where there are groups, by their totals and
-    sizes (the variance of a ratio, Cochran, section 6.4).
+    **Never surer than the images.** Few splits, or few images on which the two differ, can make s² absurdly small by
+    chance. But test parts are drawn from a finite number of units, so that s² is expected to be at least (1-r) S²/m,
+    where S² is the variance of the difference between the units of a test part and m their number (sampling without
+    replacement, Cochran, Sampling Techniques, 1977, theorem 2.2). To S² two units are added that were not seen, one
+    gained and one lost (Bonett & Price, J. Educ. Behav. Stat. 37, 2012): among all M different units they add 2/M.
+    Otherwise three images that happen to fall alike would be a certainty. This least variance is known from M units,
+    not from k splits, so it goes with M - 1 degrees of freedom. Both intervals are computed, and the wider one is
+    taken, with its distribution for the probabilities. Units are groups where there are groups, by their totals and
+    sizes (the variance of a ratio, Cochran, chapter 6).
 
     **Identical outcomes.** What was not seen in M units may still happen in 3 of M (the rule of three, Hanley &
     Lippman-Hand, JAMA 249, 1983). If nothing differs at all, the interval reaches at least that far to both sides, and
@@ -129,20 +135,24 @@ def compare_splits(
         splits=splits,
         units=number,
         standard_error=None,
+        degrees_of_freedom=None,
         split_variance=None,
+        least_variance=_least_variance(differences, units, number=number, test_fraction=test_fraction, largest=largest),
         test_fraction=test_fraction,
         margin=margin,
         level=level,
     )
     if splits == 1:
         return bare
-    least = _least_variance(differences, units, number=number, test_fraction=test_fraction, largest=largest)
-    variance = max(float(means.var(ddof=1)), least)
-    error = (variance * inflation(splits, test_fraction)) ** 0.5
-    all_equal = np.ptp(np.concatenate(differences)) == 0
-    unseen = 3 * largest / number if all_equal else 0.0
-    half = max(float(student.ppf(0.5 + level / 2, splits - 1)) * error, unseen)
-    worse, equivalent, better = _probabilities(difference, error, splits=splits, margin=margin)
+    variance = float(means.var(ddof=1))
+    known = ((variance, splits - 1), (bare.least_variance, max(1, number - 1)))  # two variances, degrees of freedom
+    factor = inflation(splits, test_fraction)
+    half, error, freedom = max(
+        (t_quantile(level, df) * (s2 * factor) ** 0.5, (s2 * factor) ** 0.5, df) for s2, df in known
+    )
+    unseen = 3 * largest / number if np.ptp(np.concatenate(differences)) == 0 else 0.0
+    half = max(half, unseen)
+    worse, equivalent, better = _probabilities(difference, error, freedom=freedom, margin=margin, splits=splits)
     return replace(
         bare,
         interval=Interval(difference - half, difference + half),
@@ -151,6 +161,7 @@ def compare_splits(
         better=better,
         answer=_answer(worse, equivalent, better, needed=0.5 + level / 2, near_enough=unseen < margin),
         standard_error=error,
+        degrees_of_freedom=freedom,
         split_variance=variance,
     )
 
@@ -169,6 +180,19 @@ def inflation(splits: int, test_fraction: float) -> float:
         C. Nadeau & Y. Bengio, Inference for the generalization error, Machine Learning 52 (2003).
     """
     return 1 / splits + test_fraction / (1 - test_fraction)
+
+
+def t_quantile(level: float, freedom: int) -> float:
+    """How many standard errors an interval of this level reaches to either side, by Student's t.
+
+    Args:
+        level: Coverage wanted, a fraction.
+        freedom: Degrees of freedom.
+
+    Returns:
+        A number of standard errors.
+    """
+    return float(student.ppf(0.5 + level / 2, freedom))
 
 
 def _check(
@@ -224,13 +248,13 @@ def _between_units(
 
 
 def _probabilities(
-    difference: float, error: float, *, splits: int, margin: float
+    difference: float, error: float, *, freedom: int, margin: float, splits: int
 ) -> tuple[float, float, float] | tuple[None, None, None]:
     """Of worse, equivalent and better, by Student's t about the difference."""
     if splits < FEWEST_FOR_PROBABILITIES:
         return None, None, None
-    worse = float(student.cdf((-margin - difference) / error, splits - 1))
-    better = float(student.sf((margin - difference) / error, splits - 1))
+    worse = float(student.cdf((-margin - difference) / error, freedom))
+    better = float(student.sf((margin - difference) / error, freedom))
     return worse, max(0.0, 1 - worse - better), better
 
 

@@ -6,10 +6,9 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import chi2
-from scipy.stats import t as student
 
 from unfreeze.core.errors import InputError
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, inflation
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, inflation, t_quantile
 
 WANTED = 0.8  # predictive probability of a settled answer
 FURTHEST = 4  # times the images that there are: further than that nothing is promised
@@ -53,8 +52,8 @@ def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed:
     An answer is settled when the probability of "better" is at least 0.975 or at most 0.025, which includes
     "equivalent"; that is, when the difference is further from the margin than half the interval. How probable that is
     with more splits or images is computed by simulation, from what is not known now: the true variance (scaled inverse
-    chi-squared) and the true difference (its posterior given that variance); then a new measurement is drawn. (The
-    expected power of Spiegelhalter, Abrams & Myles, Bayesian Approaches to Clinical Trials, 2004, section 6.5.)
+    chi-squared) and the true difference (its posterior given that variance); then a new measurement is drawn: the
+    predictive power of Spiegelhalter, Abrams & Myles, Bayesian Approaches to Clinical Trials (2004).
 
     More splits take away the s²/k of the variance, never the s² n_test/n_train, which belongs to the images. More
     images (more groups of the same size, where there are groups) divide both by n'/n. The images at hand are among the
@@ -128,7 +127,8 @@ class _Chance:
         assert estimate.split_variance is not None  # noqa: S101 (checked by the only caller)
         self._now = estimate
         self._squares = (estimate.splits - 1) * estimate.split_variance  # of the splits at hand
-        self._variances = self._squares / rng.chisquare(estimate.splits - 1, draws)  # what the true one may be
+        drawn = self._squares / rng.chisquare(estimate.splits - 1, draws)
+        self._variances = np.maximum(drawn, estimate.least_variance)  # what the true one between splits may be
         self._normals = rng.standard_normal(draws)
         self._uniforms = rng.random(draws)
 
@@ -136,7 +136,7 @@ class _Chance:
         """With this many splits of the same images, those at hand among them."""
         moved = self._variances * (1 / self._now.splits - 1 / splits)
         new_squares = self._variances * chi2.ppf(self._uniforms, splits - self._now.splits)
-        return self._settled(moved, self._squares + new_squares, splits)
+        return self._settled(moved, self._squares + new_squares, splits, times=1)
 
     def with_images(self, times: float, splits: int) -> float:
         """With `times` the images, split anew.
@@ -147,11 +147,17 @@ class _Chance:
         """
         of_images = self._now.test_fraction / (1 - self._now.test_fraction)
         moved = self._variances * (of_images * (1 - 1 / times) + 1 / self._now.splits + 1 / (times * splits))
-        return self._settled(moved, self._variances / times * chi2.ppf(self._uniforms, splits - 1), splits)
+        new_squares = self._variances / times * chi2.ppf(self._uniforms, splits - 1)
+        return self._settled(moved, new_squares, splits, times=times)
 
-    def _settled(self, moved: Float[np.ndarray, " draw"], squares: Float[np.ndarray, " draw"], splits: int) -> float:
-        """Share of the draws whose difference is far enough from the margin, given how far it moves and its s²."""
-        differences = self._now.difference + np.sqrt(moved) * self._normals
-        errors = np.sqrt(squares / (splits - 1) * inflation(splits, self._now.test_fraction))
-        needed = student.ppf(0.5 + self._now.level / 2, splits - 1) * errors
-        return float(np.mean(np.abs(differences - self._now.margin) >= needed))
+    def _settled(
+        self, moved: Float[np.ndarray, " draw"], squares: Float[np.ndarray, " draw"], splits: int, *, times: float
+    ) -> float:
+        """Share of the draws whose difference is further from the margin than half of the interval that they get."""
+        now = self._now
+        factor = inflation(splits, now.test_fraction)
+        from_splits = t_quantile(now.level, splits - 1) * np.sqrt(squares / (splits - 1) * factor)
+        units = max(2, round(now.units * times))
+        from_images = t_quantile(now.level, units - 1) * (now.least_variance / times * factor) ** 0.5
+        away = np.abs(now.difference + np.sqrt(moved) * self._normals - now.margin)
+        return float(np.mean(away >= np.maximum(from_splits, from_images)))
