@@ -44,8 +44,8 @@ def corrected_winner(
     which is somewhat too wide, since each score rests on about 37 % of the units.
 
     All strategies count on the same images, each image with the mean of its values over the splits that tested on it
-    (`mean_by_image`). The variance over training sets is in the interval only as far as images differ by it. The weights
-    of balanced accuracy stay those of all images.
+    (`mean_by_image`). The variance over training sets is in the interval only as far as images differ by it. The
+    weights of balanced accuracy stay those of all images.
 
     Args:
         values: Value of every image with every strategy, such that the mean is the metric and larger is better (see

@@ -5,7 +5,6 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import chi2
 
 from unfreeze.core.errors import InputError
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, inflation, t_quantile
@@ -130,12 +129,12 @@ class _Chance:
         drawn = self._squares / rng.chisquare(estimate.splits - 1, draws)
         self._variances = np.maximum(drawn, estimate.least_variance)  # what the true one between splits may be
         self._normals = rng.standard_normal(draws)
-        self._uniforms = rng.random(draws)
+        self._seed = seed
 
     def with_splits(self, splits: int) -> float:
         """With this many splits of the same images, those at hand among them."""
         moved = self._variances * (1 / self._now.splits - 1 / splits)
-        new_squares = self._variances * chi2.ppf(self._uniforms, splits - self._now.splits)
+        new_squares = self._variances * self._chi_squared(splits - self._now.splits)
         return self._settled(moved, self._squares + new_squares, splits, times=1)
 
     def with_images(self, times: float, splits: int) -> float:
@@ -147,8 +146,12 @@ class _Chance:
         """
         of_images = self._now.test_fraction / (1 - self._now.test_fraction)
         moved = self._variances * (of_images * (1 - 1 / times) + 1 / self._now.splits + 1 / (times * splits))
-        new_squares = self._variances / times * chi2.ppf(self._uniforms, splits - 1)
+        new_squares = self._variances / times * self._chi_squared(splits - 1)
         return self._settled(moved, new_squares, splits, times=times)
+
+    def _chi_squared(self, freedom: int) -> Float[np.ndarray, " draw"]:
+        """The same draws whenever it is asked for the same degrees of freedom."""
+        return np.random.default_rng([self._seed, freedom]).chisquare(freedom, len(self._normals))
 
     def _settled(
         self, moved: Float[np.ndarray, " draw"], squares: Float[np.ndarray, " draw"], splits: int, *, times: float
