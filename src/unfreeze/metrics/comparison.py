@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
+from scipy.stats import t as student
 
 from unfreeze.core.records import Interval
 from unfreeze.metrics.grouping import Units, resampled_means, units
@@ -58,14 +59,76 @@ def paired_difference(
     Raises:
         InputError: There are no images, or not one group per image.
     """
-    resampled = units(np.asarray(second_correct, np.float64) - np.asarray(first_correct, np.float64), groups)
+    values = np.asarray(second_correct, np.float64) - np.asarray(first_correct, np.float64)
+    difference, interval = _mean_difference(values, groups, seed=seed, level=level, draws=draws, largest=1.0)
+    return difference, Interval(max(-1.0, interval.low), min(1.0, interval.high))
+
+
+def difference_over_seeds(
+    first: Float[np.ndarray, "seed image"],
+    second: Float[np.ndarray, "seed image"],
+    groups: Sequence[str] | None = None,
+    *,
+    seed: int,
+    level: float = 0.95,
+    draws: int = 4000,
+    largest: float = 1.0,
+) -> tuple[float, Interval]:
+    """Compare two strategies on the user's own test folder, each trained with several seeds.
+
+    What is estimated is the difference on images like these, between models trained *on this training part*, on average
+    over seeds. **The variance over training sets is not in this interval.**
+
+    The values are averaged over the seeds, and a paired bootstrap over images or groups gives an interval, as in
+    `paired_difference`. The difference of each seed alone gives a standard error of the mean over seeds, with Student's
+    t. The two are independent sources of chance: on either side the distances are added in quadrature (Zou & Donner,
+    Statistics in Medicine 27, 2008). A single seed tells nothing of the variance over seeds, and none is added.
+
+    Args:
+        first: Value of every image with every seed of the strategy that is compared against (see `metric_values`).
+        second: The same of the strategy that is asked about; seeds and images in the same order.
+        groups: Group of each image; "" is a group of its own.
+        seed: Of the bootstrap's draws.
+        level: Coverage wanted, a fraction.
+        draws: Number of resampled sets.
+        largest: Difference that one image can make: see `unfreeze.metrics.repeated.largest_difference`.
+
+    Returns:
+        The mean difference, second minus first, and its interval, in the metric's unit.
+
+    Raises:
+        InputError: There are no images, or not one group per image.
+    """
+    differences = np.asarray(second, np.float64) - np.asarray(first, np.float64)
+    difference, images = _mean_difference(
+        differences.mean(axis=0), groups, seed=seed, level=level, draws=draws, largest=largest
+    )
+    number = len(differences)
+    if number == 1:
+        return difference, images
+    error = float(differences.mean(axis=1).std(ddof=1)) / number**0.5
+    seeds = float(student.ppf(0.5 + level / 2, number - 1)) * error
+    low, high = np.hypot(difference - images.low, seeds), np.hypot(images.high - difference, seeds)
+    return difference, Interval(float(difference - low), float(difference + high))
+
+
+def _mean_difference(
+    values: Float[np.ndarray, " image"],
+    groups: Sequence[str] | None,
+    *,
+    seed: int,
+    level: float,
+    draws: int,
+    largest: float,
+) -> tuple[float, Interval]:
+    """Mean of the images' differences with its bootstrap interval, kept from claiming more than was seen."""
+    resampled = units(values, groups)
     difference = float(resampled.counts @ resampled.totals / (resampled.counts @ resampled.sizes))
     if np.ptp(resampled.totals / resampled.sizes) == 0:
-        unseen = 3 / resampled.number
-        return difference, _containing_zero_unless_sure(
-            difference - unseen, difference + unseen, resampled, seed=seed, level=level, draws=draws
-        )
-    low, high = _bootstrap(resampled, seed=seed, level=level, draws=draws)
+        unseen = 3 * largest / resampled.number
+        low, high = difference - unseen, difference + unseen
+    else:
+        low, high = _bootstrap(resampled, seed=seed, level=level, draws=draws)
     return difference, _containing_zero_unless_sure(low, high, resampled, seed=seed, level=level, draws=draws)
 
 
@@ -91,10 +154,10 @@ def _exchanged(resampled: Units) -> Units:
 def _containing_zero_unless_sure(
     low: float, high: float, resampled: Units, *, seed: int, level: float, draws: int
 ) -> Interval:
-    """The interval inside [-1, 1], stretched to 0 unless a sign-flip test rejects 0 as well."""
+    """The interval, stretched to 0 unless a sign-flip test rejects 0 as well."""
     if (low > 0 or high < 0) and _sign_flip_p(resampled, seed=seed, draws=draws) > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
-    return Interval(max(-1.0, float(low)), min(1.0, float(high)))
+    return Interval(float(low), float(high))
 
 
 def _sign_flip_p(resampled: Units, *, seed: int, draws: int) -> float:
