@@ -143,8 +143,8 @@ def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> s
     if outcome.accuracy is not None and outcome.splits:
         splits = "one split" if outcome.splits == 1 else f"the mean over {outcome.splits} splits"
         parts += [
-            f"The strategy, as {splits}: models trained on one part of the images and tested on the other. The model in "
-            "this folder was then refitted on everything, so it is none of those that were measured.",
+            f"The strategy, as {splits}: models trained on one part of the images and tested on the other. The model "
+            "in this folder was then refitted on everything, so it is none of those that were measured.",
             _table(outcome.accuracy, outcome.interval, outcome.balanced_accuracy, outcome.log_loss),
         ]
     if outcome.confirmation is not None:

@@ -50,7 +50,7 @@ def probability(value: float) -> str:
     """A probability as ``98 %``; never as certain."""
     if value >= 0.995:
         return "over 99 %"
-    return "under 1 %" if value < 0.005 else f"{100 * value:.0f} %"
+    return "under 1 %" if value < 0.01 else f"{100 * value:.0f} %"
 
 
 def probability_of(answer: Answer, worse: float, equivalent: float, better: float, margin: str) -> str:

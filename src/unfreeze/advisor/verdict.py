@@ -157,13 +157,12 @@ def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison],
         return
     yield _answer_on_step_one([comparison for _, comparison in found], terms)
     for outcome, comparison in found:
-        cost = f"it took {_duration(outcome.cost.seconds)}, the head {_duration(head.cost.seconds)}"
-        yield f"{_step(head, outcome, comparison, terms)}; {cost}."
+        yield f"{_step(head, outcome, comparison, terms)}."
     measured = [outcome for outcome in deeper if outcome.measured]
     depths = [(a, b, c) for a, b in pairwise(measured) if (c := _between(comparisons, a, b))]
     if depths:
-        said = [f"{a.name} to {b.name} {c.answer} ({difference(c.difference, terms.metric)})" for a, b, c in depths]
-        yield f"From one depth to the next: {', '.join(said)}."
+        said = [f"{a.name} to {b.name}: {c.answer} ({difference(c.difference, terms.metric)})" for a, b, c in depths]
+        yield f"From one depth to the next, {'; '.join(said)}."
 
 
 def _answer_on_step_one(found: Sequence[Comparison], terms: _Terms) -> str:
@@ -390,8 +389,9 @@ def _capital(words: str) -> str:
 
 
 def _step(first: Outcome, second: Outcome, comparison: Comparison, terms: _Terms) -> str:
-    """The answer on a step, with its numbers."""
-    step, numbers = f"{_called(second)} instead of {_called(first)}", _numbers(comparison, terms)
+    """The answer on a step, with what both sides took and with its numbers."""
+    step = " instead of ".join(f"{_called(o)} ({_duration(o.cost.seconds)})" for o in (second, first))
+    numbers = _numbers(comparison, terms)
     if comparison.answer == "cannot tell":
         return f"Whether {step} is worth it cannot be told: {numbers}"
     return f"{_capital(step)} is {comparison.answer}: {numbers}"
