@@ -278,8 +278,8 @@ def _on_winner(picked: Outcome | None, winner: Winner | None, terms: _Terms) -> 
     metric = terms.metric
     opening = "That is" if picked is not None and picked.name == winner.name else f"{_capital(winner.name)} has"
     yield (
-        f"{opening} the best score of {winner.among} strategies: {score(winner.naive, metric)} as measured, "
-        f"{score(winner.corrected, metric)} without the optimism of having been chosen as the best "
+        f"{opening} the best score of the {winner.among} that can be delivered: {score(winner.naive, metric)} as "
+        f"measured, {score(winner.corrected, metric)} without the optimism of having been chosen as the best "
         f"(95 % interval {score_span(winner.interval, metric)})."
     )
 

@@ -207,8 +207,8 @@ def test_the_picked_strategy_is_named_with_its_numbers() -> None:
         "10 splits. It took 3 minutes (6 minutes of processor time, at most 1.4 GB of memory)."
     ) in text
     assert (
-        "That is the best score of 4 strategies: 90.0 % as measured, 89.3 % without the optimism of having been chosen "
-        "as the best (95 % interval 85.0 to 92.0)."
+        "That is the best score of the 4 that can be delivered: 90.0 % as measured, 89.3 % without the optimism of "
+        "having been chosen as the best (95 % interval 85.0 to 92.0)."
     ) in text
     assert "The delivered model is refitted on all 400 images" in text
 
@@ -217,7 +217,7 @@ def test_a_best_strategy_that_was_not_picked_is_named() -> None:
     """Where a cheaper strategy was picked, the best score is that of another, with its name."""
     winner = Winner(name="full", naive=0.91, corrected=0.9, interval=Interval(0.85, 0.92), among=4)
 
-    assert "Full has the best score of 4 strategies: 91.0 % as measured" in written(
+    assert "Full has the best score of the 4 that can be delivered: 91.0 % as measured" in written(
         [HEAD, FULL], picked=HEAD, winner=winner
     )
 
