@@ -14,7 +14,20 @@ import unfreeze
 from unfreeze.advisor.study import StudySettings
 from unfreeze.cli.manual import EXIT_CODES
 from unfreeze.core import errors
-from unfreeze.core.records import SCHEMA, Audit, Comparison, DepthPoint, ImageCounts, Outcome, RunRecord
+from unfreeze.core.records import (
+    SCHEMA,
+    Audit,
+    Comparison,
+    Confirmation,
+    Cost,
+    DepthPoint,
+    ImageCounts,
+    Outcome,
+    RunRecord,
+    Settling,
+    SplitRecord,
+    Winner,
+)
 from unfreeze.data.transforms import Augmentation
 from unfreeze.training.plans import Plan, Rule
 from unfreeze.zoo.cards import Card
@@ -45,10 +58,15 @@ def names_in_first_column(text: str) -> set[str]:
         ("command", StudySettings),
         ("images", ImageCounts),
         ("network", Card),
+        ("splits", SplitRecord),
         ("depth_curve", DepthPoint),
         ("strategies", Outcome),
+        ("cost", Cost),
+        ("confirmation", Confirmation),
         ("audit", Audit),
         ("comparisons", Comparison),
+        ("settling", Settling),
+        ("winner", Winner),
     ],
 )
 def test_each_part_of_the_run_record_has_its_table(section: str, record: type) -> None:

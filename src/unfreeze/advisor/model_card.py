@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unfreeze.core.records import ImageCounts, Outcome
+from unfreeze.core.records import Confirmation, ImageCounts, Interval, Outcome
 
 CLASSES_NAMED = 200  # more would bury the rest; config.json has them all
 
@@ -55,8 +55,8 @@ def model_card(
         network: The card of the source network, as plain data.
         classes: Class names, in the order of the class indices.
         images: Where every file went.
-        test_size: On how many images it was measured.
-        measured: Sentences on how it was measured.
+        test_size: Number of images of the user's own test folder, which trained nothing; 0 without one.
+        measured: Further sentences on how it was measured.
 
     Returns:
         Markdown with YAML front matter.
@@ -124,9 +124,10 @@ def _plain_value(value: Any) -> str:
 def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
     named = [f"{index}. {escaped(name)}" for index, name in enumerate(classes[:CLASSES_NAMED])]
     more = [f"and {len(classes) - CLASSES_NAMED:,} more, named in config.json"] if len(classes) > CLASSES_NAMED else []
+    apart = f"; {test_size:,} more, the user's own test folder, only confirmed it" if test_size else ""
     return "\n".join(
         [
-            f"{images.used:,} images, of which {test_size:,} only reported. {images.found:,} files were found, "
+            f"{images.used - test_size:,} images trained this model{apart}. {images.found:,} files were found, "
             f"{images.set_aside:,} set aside as unusable, {images.duplicates_removed:,} removed as duplicates.",
             "",
             f"{len(classes):,} classes, by index:",
@@ -138,19 +139,36 @@ def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
 
 
 def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> str:
-    lines = [*map(str, measured)]
-    if outcome.accuracy is None:
-        return "\n".join([*lines, "Nothing was measured."])
-    rows = [("accuracy", f"{100 * outcome.accuracy:.1f} %")]
-    if outcome.interval is not None:
-        rows.append(("95 % interval", f"{100 * outcome.interval.low:.1f} to {100 * outcome.interval.high:.1f} %"))
-    if outcome.balanced_accuracy is not None:
-        rows.append(("balanced accuracy", f"{100 * outcome.balanced_accuracy:.1f} %"))
-    if outcome.log_loss is not None:
-        rows.append(("log loss", f"{outcome.log_loss:.3f} nats"))
-    rows.append(("test images", f"{test_size:,}"))
-    table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
-    return "\n".join([*table, "", *lines])
+    parts = []
+    if outcome.accuracy is not None and outcome.splits:
+        splits = "one split" if outcome.splits == 1 else f"the mean over {outcome.splits} splits"
+        parts += [
+            f"The strategy, as {splits}: models trained on one part of the images and tested on the other. The model "
+            "in this folder was then refitted on everything, so it is none of those that were measured.",
+            _table(outcome.accuracy, outcome.interval, outcome.balanced_accuracy, outcome.log_loss),
+        ]
+    if outcome.confirmation is not None:
+        parts += _confirmation(outcome.confirmation, test_size)
+    return "\n\n".join([*(parts or ["Nothing was measured."]), *(["\n".join(measured)] if measured else [])])
+
+
+def _confirmation(found: Confirmation, test_size: int) -> list[str]:
+    return [
+        f"The model in this folder, on the user's own test folder ({test_size:,} images), which has chosen nothing:",
+        _table(found.accuracy, found.interval, found.balanced_accuracy, found.log_loss),
+        "The variance over training sets is not in this interval.",
+    ]
+
+
+def _table(accuracy: float, interval: Interval | None, balanced: float | None, log_loss: float | None) -> str:
+    rows = [("accuracy", f"{100 * accuracy:.1f} %")]
+    if interval is not None:
+        rows.append(("95 % interval of the accuracy", f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"))
+    if balanced is not None:
+        rows.append(("balanced accuracy", f"{100 * balanced:.1f} %"))
+    if log_loss is not None:
+        rows.append(("log-loss", f"{log_loss:.3f} nats"))
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
 def _source(outcome: Outcome, network: Mapping[str, Any]) -> str:

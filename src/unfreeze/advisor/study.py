@@ -22,12 +22,14 @@ from unfreeze.advisor.verdict import pairs
 from unfreeze.core.errors import AuditError
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, SplitRecord, plain
+from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, SplitRecord, Winner, plain
+from unfreeze.core.seeding import derive_seed
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.features.extraction import geometry_of
+from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
 from unfreeze.strategies.experiment import Experiment, Task
@@ -226,11 +228,64 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
         picked=picked.name if picked else None,
         picked_because=selection.because if selection else "",
         model="model" if selection else None,
+        winner=winner_of(question, findings.candidates()),
         test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
     )
-    record = replace(record, verdict=(), seconds=round(race.clock.elapsed(), 3))
+    record = replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
     write_json(out / "run.json", record.to_json())
     return record
+
+
+def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
+    """The sentences of a verdict, from everything else that a record holds."""
+    sentences = verdict(
+        record.strategies,
+        record.comparisons,
+        picked=picked,
+        winner=record.winner,
+        depth_curve=record.depth_curve,
+        metric=record.metric,
+        margin=record.margin,
+        train_size=len(record.train_images),
+        splits=len(record.splits),
+        test_size=len(record.test_images),
+        rule=record.rule,
+        interrupted=record.interrupted,
+    )
+    if record.test_looks < 2:
+        return sentences
+    looks = f"This test folder has now been looked at by {record.test_looks} runs in this directory"
+    return (*sentences, f"{looks}: whoever chooses among them by what it says can no longer trust it.")
+
+
+def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | None:
+    """The best score among what could be picked, with and without the optimism of having been chosen as the best.
+
+    Args:
+        question: Metric and task.
+        measured: Candidates.
+
+    Returns:
+        None below two strategies that were measured.
+    """
+    mine = [m for m in measured if m.outcome.deliverable and comparable(question, m, m)]
+    if len(mine) < 2:
+        return None
+    task, common = question.task, min(m.splits for m in mine)
+    rows = [p.split.test for p in mine[0].predicted[:common]]
+    values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in mine]
+    tested = values[0][0]
+    found = corrected_winner(
+        np.stack([means for _, means in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
+    )
+    interval = found.interval
+    return Winner(
+        name=mine[found.winner].name,
+        naive=found.naive,
+        corrected=found.corrected,
+        interval=interval,
+        among=len(mine),
+    )
 
 
 def earlier_looks(out: Path, test_images: Sequence[str]) -> int:

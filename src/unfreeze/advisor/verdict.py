@@ -1,130 +1,96 @@
-"""The answer of a run: which differences are asked about, and the sentences that say what came of them.
+"""The answer of a run: which steps are asked about, and the sentences that say what came of them.
 
-Pure functions of records, so that a verdict can be written again without a network or an image. Nothing is called
-better or worse unless the interval of the paired difference excludes zero.
+Pure functions of records, so that a verdict can be written again without a network or an image. Answers, intervals and
+probabilities are those of the comparisons; nothing is judged here.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
-import numpy as np
-from jaxtyping import Int
-
-from unfreeze.core.records import Comparison, DepthPoint, Interval, Outcome
-from unfreeze.metrics.comparison import disagreements, paired_difference
-from unfreeze.metrics.intervals import wilson
+from unfreeze.advisor.phrases import (
+    SCORE_FIELD,
+    amount,
+    difference,
+    difference_span,
+    probability_of,
+    score,
+    score_span,
+    settled_by,
+)
+from unfreeze.core.records import Comparison, DepthPoint, Metric, Outcome, Winner
 
 SOFTMAX_ON_LAST = "softmax on the last codes"
 SVM_ON_LAST = "svm on the last codes"
+SOFTMAX_ON_BEST = "softmax on the best tap"
+SVM_ON_BEST = "svm on the best tap"
 
-CAVEAT = (
-    "The variance over training sets is not in these intervals: they hold for these trained models on images like "
-    "these test images."
-)
+CAVEAT = "The variance over training sets is not in this interval."
 
-_SMALL_TEST = 100  # images; an accuracy of 90 % then has an interval 12 points wide
-_TYPICAL_ACCURACY = 0.9  # for that note where nothing was measured
+FEWEST_FOR_PROBABILITIES = 5  # common splits
 
 
-def compare(
-    first: Outcome,
-    second: Outcome,
-    labels: Int[np.ndarray, " image"] | Sequence[int],
-    groups: Sequence[str] | None,
-    *,
-    seed: int,
-) -> Comparison:
-    """Compare two strategies on the same test images.
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """What every sentence about a step is written in."""
 
-    Args:
-        first: What is compared against; measured.
-        second: What is asked about; measured.
-        labels: Class index of every test image.
-        groups: Group of every test image, "" where there is none; or None.
-        seed: Of the bootstrap.
+    metric: Metric
+    margin: float
+    splits: int
 
-    Returns:
-        Second minus first; "better" or "worse" only if the interval excludes zero.
-    """
-    truth = np.asarray(labels)
-    ours, theirs = np.asarray(first.predictions), np.asarray(second.predictions)
-    difference, interval = paired_difference(ours == truth, theirs == truth, groups, seed=seed)
-    answer: Literal["better", "worse", "cannot tell"] = (
-        "better" if interval.low > 0 else "worse" if interval.high < 0 else "cannot tell"
-    )
-    return Comparison(
-        first=first.name,
-        second=second.name,
-        difference=difference,
-        interval=interval,
-        disagreements=disagreements(ours, theirs),
-        answer=answer,
-    )
+    @property
+    def margin_in_words(self) -> str:
+        return amount(self.margin, self.metric)
+
+    def score(self, outcome: Outcome) -> str:
+        return score(getattr(outcome, SCORE_FIELD[self.metric]), self.metric)
 
 
-def comparisons_for(
-    outcomes: Sequence[Outcome],
-    labels: Int[np.ndarray, " image"] | Sequence[int],
-    groups: Sequence[str] | None,
-    *,
-    seed: int,
-) -> tuple[Comparison, ...]:
-    """The differences that a verdict speaks of, as far as both sides were measured.
+def pairs(outcomes: Sequence[Outcome]) -> tuple[tuple[Outcome, Outcome], ...]:
+    """The steps that a verdict speaks of, as far as both sides were measured.
 
-    Head against the softmax on the last codes; unfreezing and the whole network against the head and each other; the
-    probe at the best tap (by cross-validation on the train part) against the same probe on the last codes and against
-    what could be delivered; SVM against softmax; pretrained against random weights.
+    The head against the softmax on the last codes; each deeper strategy against the head; each deeper one against the
+    next shallower one; SVM against softmax; pretrained against random weights; the probes at the best tap against the
+    same probes on the last codes, and one of them (the softmax where there is one, since an SVM at another tap would
+    answer two questions at once) against everything else that was measured.
+
+    An SVM has no log-loss: where that decides, its pairs cannot be compared and have to be passed over.
 
     Args:
         outcomes: What was measured.
-        labels: Class index of every test image.
-        groups: Group of every test image, "" where there is none; or None.
-        seed: Of the bootstrap.
 
     Returns:
-        One comparison per pair, in the order of the verdict.
+        Each pair once: what is compared against, and what is asked about.
     """
-    pairs = {(first.name, second.name): (first, second) for first, second in _pairs(outcomes)}
-    return tuple(compare(first, second, labels, groups, seed=seed) for first, second in pairs.values())
-
-
-def _pairs(outcomes: Sequence[Outcome]) -> Iterable[tuple[Outcome, Outcome]]:
     measured = [outcome for outcome in outcomes if outcome.measured]
-    heads, unfrozen, whole, scratch = (_of_kind(measured, kind) for kind in ("head", "unfreeze", "full", "scratch"))
-    on_last = [outcome for outcome in measured if outcome.name == SOFTMAX_ON_LAST]
-    svm_on_last = [outcome for outcome in measured if outcome.name == SVM_ON_LAST]
-    best = best_probe(measured)
+    found = {(first.name, second.name): (first, second) for first, second in _pairs(measured)}
+    return tuple(found.values())
+
+
+def _pairs(measured: Sequence[Outcome]) -> Iterable[tuple[Outcome, Outcome]]:
+    heads, scratch, whole = (_of_kind(measured, kind) for kind in ("head", "scratch", "full"))
+    deeper = _deeper(measured)
+    softmax, svm = ([o for o in measured if o.name == name] for name in (SOFTMAX_ON_LAST, SVM_ON_LAST))
+    for firsts, seconds in ((softmax, heads), (heads, deeper)):
+        yield from ((first, second) for first in firsts for second in seconds)
+    yield from pairwise(deeper)
     for firsts, seconds in (
-        (heads, [*unfrozen, *whole]),
-        (unfrozen, whole),
-        (on_last, heads),
-        (on_last, svm_on_last),
+        (softmax, svm),
         (scratch, whole),
+        (softmax, [o for o in measured if o.name == SOFTMAX_ON_BEST]),
+        (svm, [o for o in measured if o.name == SVM_ON_BEST]),
     ):
         yield from ((first, second) for first in firsts for second in seconds)
-    if best is None or _is_on_last(best):
-        return
-    yield from ((other, best) for other in [*on_last, *svm_on_last, *heads, *unfrozen, *whole, *scratch])
-
-
-def pairs(outcomes):
-    return tuple({(a.name, b.name): (a, b) for a, b in _pairs(outcomes)}.values())
+    best = best_probe(measured)
+    if best is not None:
+        yield from ((other, best) for other in [*softmax, *svm, *heads, *deeper, *scratch])
 
 
 def best_probe(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The probe at the tap that cross-validation on the train part likes best; the test part does not choose.
-
-    Args:
-        outcomes: What was measured.
-
-    Returns:
-        A softmax where there is one, since an SVM at another tap would answer two questions at once; None if no probe
-        was measured. Of equals the one on the last codes, then the one that comes last.
-    """
-    probes = [o for o in outcomes if o.kind == "probe" and o.measured and True]
-    candidates = [probe for probe in probes if _loss_of(probe) == "softmax"] or probes
-    ranked = [(0, _is_on_last(probe), place) for place, probe in enumerate(candidates)]
-    return candidates[max(ranked)[2]] if ranked else None
+    """The probe whose tap was chosen: the softmax where it was measured, else the SVM; None if neither was."""
+    measured = [outcome for outcome in outcomes if outcome.measured]
+    return _named(measured, SOFTMAX_ON_BEST) or _named(measured, SVM_ON_BEST)
 
 
 def verdict(
@@ -132,68 +98,92 @@ def verdict(
     comparisons: Sequence[Comparison],
     *,
     picked: Outcome | None,
+    winner: Winner | None,
     depth_curve: Sequence[DepthPoint],
+    metric: Metric,
+    margin: float,
+    train_size: int,
+    splits: int,
     test_size: int,
+    rule: Mapping[str, Any],
     interrupted: bool,
 ) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
     In this order: is step one (the head alone) enough; is it any different from the feature extractor; do earlier
-    layers' codes do better; which strategy to use; what was left out; and what the intervals do not hold.
+    layers' codes do better; which strategy to use; what the user's own test folder confirms; the rule of thumb; what
+    was left out; and what is estimated.
 
     Args:
         outcomes: What each strategy gave.
-        comparisons: From `comparisons_for`.
-        picked: The strategy that was chosen on the train part; None if nothing was finished.
+        comparisons: The steps that were compared, of those that `pairs` names.
+        picked: The strategy that was chosen; None if nothing was finished.
+        winner: The best score with and without its optimism; None below two strategies.
         depth_curve: Probes at every tap, shallow to deep.
-        test_size: Number of test images.
+        metric: What decides.
+        margin: Differences up to this do not matter; a fraction, or nats.
+        train_size: Number of images that splits are made of.
+        splits: Number of splits that all strategies share.
+        test_size: Number of images of the user's own test folder; 0 without one.
+        rule: What the rule of thumb said and whether it held, with a ``sentence``; empty if none applies.
         interrupted: Whether the user stopped the run.
 
     Returns:
         The sentences.
     """
+    terms = _Terms(metric=metric, margin=margin, splits=splits)
     return (
-        *_on_step_one(outcomes, comparisons, test_size),
-        *_on_feature_extractor(outcomes, comparisons, test_size),
-        *_on_depth(outcomes, comparisons, depth_curve),
-        *_on_scratch(outcomes, comparisons),
-        *_on_choice(outcomes, comparisons, picked),
+        *_on_step_one(outcomes, comparisons, terms),
+        *_on_feature_extractor(outcomes, comparisons, terms),
+        *_on_depth(outcomes, comparisons, depth_curve, terms),
+        *_on_scratch(outcomes, comparisons, terms),
+        *_on_choice(picked, terms),
+        *_on_winner(picked, winner, terms),
+        *_on_delivery(picked, train_size),
+        *_on_cut_off_networks(outcomes, comparisons, picked, terms),
+        *_on_test_folder(picked, test_size),
+        *([str(rule["sentence"])] if rule else []),
         *_on_gaps(outcomes, interrupted=interrupted),
-        *_on_test_size(picked, test_size),
-        CAVEAT,
+        *_on_estimate(outcomes, train_size, terms),
     )
 
 
-def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], test_size: int) -> Iterable[str]:
-    head = _first(_of_kind(outcomes, "head"))
-    further = [*_of_kind(outcomes, "unfreeze"), *_of_kind(outcomes, "full")]
-    found = [(o, c) for o in further if head and (c := _between(comparisons, head, o)) is not None]
-    if not found:
+def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], terms: _Terms) -> Iterable[str]:
+    head, deeper = _first(_of_kind(outcomes, "head")), _deeper(outcomes)
+    found = [(o, c) for o in deeper if head and (c := _between(comparisons, head, o)) is not None]
+    if head is None or not found:
         missing = "the head alone was not measured" if head is None or not head.measured else "nothing more was trained"
         yield f"Whether step one (the head alone) is enough here was not measured: {missing}."
         return
-    answers = {comparison.answer for _, comparison in found}
-    if "better" in answers:
-        yield "Step one (the head alone) is not enough here: training more than the head gains accuracy."
-    elif answers == {"worse"}:
-        yield "Step one (the head alone) is enough here: training more than the head loses accuracy."
-    else:
-        ceiling = _points(max(comparison.interval.high for _, comparison in found), sign="")
-        limit = "and a gain is unlikely" if ceiling == "0.0" else f"and a gain above {ceiling} points is unlikely"
-        yield (
-            "Cannot tell whether step one (the head alone) is enough here: no gain from training more was shown, "
-            f"{limit}."
-        )
+    yield _answer_on_step_one([comparison for _, comparison in found], terms)
     for outcome, comparison in found:
-        yield f"{_capital(_called(outcome))}, against the head alone: {_said(comparison)}, on {test_size} test images."
-    for second in _of_kind(outcomes, "full"):
-        for first in _of_kind(outcomes, "unfreeze"):
-            if between := _between(comparisons, first, second):
-                yield f"{_capital(_called(second))}, against {_called(first)}: {_said(between)}."
+        yield f"{_step(head, outcome, comparison, terms)}."
+    measured = [outcome for outcome in deeper if outcome.measured]
+    depths = [(a, b, c) for a, b in pairwise(measured) if (c := _between(comparisons, a, b))]
+    if depths:
+        said = [f"{a.name} to {b.name}: {c.answer} ({difference(c.difference, terms.metric)})" for a, b, c in depths]
+        yield f"From one depth to the next, {'; '.join(said)}."
+
+
+def _answer_on_step_one(found: Sequence[Comparison], terms: _Terms) -> str:
+    answers = {comparison.answer for comparison in found}
+    if "worth it" in answers:
+        return "Step one (the head alone) is not enough here: training more than the head is worth it."
+    if "cannot tell" not in answers:
+        return (
+            "Step one (the head alone) is enough here: training more than the head gains no more than "
+            f"{terms.margin_in_words}."
+        )
+    highest = max(comparison.interval.high for comparison in found)
+    limit = f"; a gain above {amount(round(highest, 3), terms.metric)} is unlikely" if highest > terms.margin else ""
+    return (
+        "Cannot tell whether step one (the head alone) is enough here: that training more gains over "
+        f"{terms.margin_in_words} is neither shown nor ruled out{limit}."
+    )
 
 
 def _on_feature_extractor(
-    outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], test_size: int
+    outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], terms: _Terms
 ) -> Iterable[str]:
     head, extractor = _first(_of_kind(outcomes, "head")), _named(outcomes, SOFTMAX_ON_LAST)
     between = _between(comparisons, extractor, head)
@@ -203,75 +193,131 @@ def _on_feature_extractor(
             "measured: one of the two is missing."
         )
     else:
-        # One test image in a hundred (at least two) comes from rounding and early stopping alone.
-        same = between.disagreements <= max(2, test_size / 100)
-        opening = "Step one is no different from" if same else "Step one is not the same as"
+        # One prediction in a hundred (at least two) comes from rounding and early stopping alone.
+        same = between.disagreements <= max(2, between.predictions / 100)
+        name = "the feature extractor (softmax on the last codes)"
+        opening = {
+            "worth it": f"Step one does better than {name}",
+            "not worth it": f"Step one does not do better than {name}",
+            "equivalent": f"Step one is equivalent to {name} within your margin",
+            "cannot tell": f"Step one is not the same as {name}, and which is better cannot be told",
+        }[between.answer]
         yield (
-            f"{opening} the feature extractor (softmax on the last codes): they disagree on {between.disagreements} of "
-            f"{test_size} test images; accuracies {_percent(head.accuracy)} and {_percent(extractor.accuracy)}"
-            + ("." if same else f"; the head against the softmax: {_said(between)}.")
+            f"{f'Step one is no different from {name}' if same else opening}: they disagree on "
+            f"{between.disagreements:,} of {between.predictions:,} predictions; {terms.metric} {terms.score(head)} and "
+            f"{terms.score(extractor)}" + ("." if same else f"; {_numbers(between, terms)}.")
         )
-    svm = _between(comparisons, extractor, _named(outcomes, SVM_ON_LAST))
-    if svm is not None and svm.answer != "cannot tell":
-        yield f"A linear SVM instead of the softmax on the last codes: {_said(svm)}."
+    svm = _named(outcomes, SVM_ON_LAST)
+    by_svm = _between(comparisons, extractor, svm)
+    if extractor and svm and by_svm is not None and by_svm.answer != "cannot tell":
+        yield f"{_step(extractor, svm, by_svm, terms)}."
 
 
 def _on_depth(
-    outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], depth_curve: Sequence[DepthPoint]
+    outcomes: Sequence[Outcome],
+    comparisons: Sequence[Comparison],
+    depth_curve: Sequence[DepthPoint],
+    terms: _Terms,
 ) -> Iterable[str]:
     best = best_probe(outcomes)
     if best is None or len({point.tap for point in depth_curve}) < 2:
         yield "Whether earlier layers do better than the last codes was not measured."
         return
-    if _is_on_last(best) or best.tap == depth_curve[-1].tap:
-        yield (
-            "Earlier layers do not do better here: of all layers, cross-validation on the training part likes the last "
-            "codes best."
-        )
-        return
-    last = _named(outcomes, SOFTMAX_ON_LAST if _loss_of(best) == "softmax" else SVM_ON_LAST)
+    at_last = best.tap == depth_curve[-1].tap
+    likes = "the last codes" if at_last else f"the codes of {best.tap}"
+    chosen = f"the tap is chosen inside each split; on all images cross-validation likes {likes} best"
+    last = _named(outcomes, SOFTMAX_ON_LAST if best.name == SOFTMAX_ON_BEST else SVM_ON_LAST)
     between = _between(comparisons, last, best)
     if between is None or last is None:
-        yield f"Cross-validation likes the codes of {best.tap} best, but nothing on the last codes compares with them."
+        yield f"Whether earlier layers do better was not compared: nothing on the last codes was measured; {chosen}."
         return
     opening = {
-        "better": "Earlier layers do better here",
-        "worse": "Earlier layers do worse here, although cross-validation likes one best",
+        "worth it": "Earlier layers do better here",
+        "not worth it": "Earlier layers do not do better here",
+        "equivalent": "Earlier layers do as well as the last codes here, and no better",
         "cannot tell": "Cannot tell whether earlier layers do better here",
     }[between.answer]
-    rule = "; the rule of thumb for images unlike the source holds" if between.answer == "better" else ""
+    if at_last and between.answer == "cannot tell":
+        opening = "Earlier layers show no gain here"
     yield (
-        f"{opening}: {best.name} {_percent(best.accuracy)}, {last.name} {_percent(last.accuracy)}, "
-        f"{_said(between)}{rule}."
+        f"{opening}: {best.name} {terms.score(best)}, {last.name} {terms.score(last)}, {_numbers(between, terms)}; "
+        f"{chosen}."
     )
 
 
-def _on_scratch(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison]) -> Iterable[str]:
+def _on_scratch(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], terms: _Terms) -> Iterable[str]:
     scratch, whole = _first(_of_kind(outcomes, "scratch")), _first(_of_kind(outcomes, "full"))
-    if between := _between(comparisons, scratch, whole):
-        yield f"Starting the whole network from the pretrained weights instead of random ones: {_said(between)}."
+    between = _between(comparisons, scratch, whole)
+    if scratch and whole and between:
+        yield f"{_step(scratch, whole, between, terms)}; that is what the pretrained weights give."
 
 
-def _on_choice(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], picked: Outcome | None) -> Iterable[str]:
+def _on_choice(picked: Outcome | None, terms: _Terms) -> Iterable[str]:
     if picked is None:
         yield "No strategy was finished, so none can be recommended; run again with a larger budget."
         return
-    chosen = "It was chosen on the training part"
-    if picked.selection_accuracy is not None and picked.selection_folds:
-        chosen = f"It was chosen on held-out folds of the training part ({_percent(picked.selection_accuracy)} there)"
-    reached = "it was not measured on the test images"
-    if picked.accuracy is not None:
-        interval = f" (95 % interval {_range(picked.interval, sign='')})" if picked.interval else ""
-        reached = f"on the test images it reaches {_percent(picked.accuracy)}{interval}"
     words = "" if picked.kind == "probe" else f" ({_called(picked)})"
-    yield f"Use {picked.name}{words}. {chosen}; {reached}; it took {_duration(picked.seconds)}."
+    interval = f"95 % interval {score_span(picked.interval, 'accuracy')}" if picked.interval else ""
+    accuracy = f"accuracy {score(picked.accuracy, 'accuracy')}"
+    if terms.metric == "accuracy":
+        reached = f"{accuracy}{f', {interval}' if interval else ''}"
+    else:
+        reached = f"{terms.metric} {terms.score(picked)} ({accuracy}{f', {interval}' if interval else ''})"
+    over = "on one split" if picked.splits == 1 else f"as the mean over {picked.splits} splits"
+    cost = picked.cost
+    memory = f", at most {cost.peak_bytes / 1e9:.1f} GB of memory" if cost.peak_bytes else ""
+    yield (
+        f"Use {picked.name}{words}: {reached}, {over}. It took {_duration(cost.seconds)} "
+        f"({_duration(cost.cpu_seconds)} of processor time{memory})."
+    )
+
+
+def _on_winner(picked: Outcome | None, winner: Winner | None, terms: _Terms) -> Iterable[str]:
+    if winner is None:
+        return
+    metric = terms.metric
+    opening = "That is" if picked is not None and picked.name == winner.name else f"{_capital(winner.name)} has"
+    yield (
+        f"{opening} the best score of the {winner.among} that can be delivered: {score(winner.naive, metric)} as "
+        f"measured, {score(winner.corrected, metric)} without the optimism of having been chosen as the best "
+        f"(95 % interval {score_span(winner.interval, metric)})."
+    )
+
+
+def _on_delivery(picked: Outcome | None, train_size: int) -> Iterable[str]:
+    if picked is not None:
+        yield (
+            f"The delivered model is refitted on all {train_size:,} images; the scores are those of models that saw "
+            "the training part of a split."
+        )
+
+
+def _on_cut_off_networks(
+    outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], picked: Outcome | None, terms: _Terms
+) -> Iterable[str]:
     for outcome in outcomes:
         between = _between(comparisons, picked, outcome)
-        if outcome.kind == "probe" and not outcome.deliverable and between and between.answer == "better":
+        if outcome.kind == "probe" and not outcome.deliverable and between and between.answer == "worth it":
             yield (
-                f"{_capital(outcome.name)} measured better than that: {_said(between)}. It is not delivered as the "
-                f"model, because it needs the network cut off at {outcome.tap}."
+                f"{_capital(_called(outcome))} does better than that: {_numbers(between, terms)}. It is not delivered "
+                f"as the model, because it needs the network cut off at {outcome.tap}."
             )
+
+
+def _on_test_folder(picked: Outcome | None, test_size: int) -> Iterable[str]:
+    if not test_size:
+        return
+    found = picked.confirmation if picked is not None else None
+    if found is None:
+        yield f"Your own test folder ({test_size:,} images) was not used: there is no delivered model to confirm."
+        return
+    yield (
+        f"On your own test folder ({test_size:,} images) the delivered model reaches accuracy "
+        f"{score(found.accuracy, 'accuracy')} (95 % interval {score_span(found.interval, 'accuracy')}), balanced "
+        f"accuracy {score(found.balanced_accuracy, 'balanced accuracy')}. This confirms this trained model and has "
+        "chosen nothing."
+    )
+    yield CAVEAT
 
 
 def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]:
@@ -283,20 +329,37 @@ def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]
             yield f"{_capital(_called(outcome))} was {outcome.status}{reason}."
 
 
-def _on_test_size(picked: Outcome | None, test_size: int) -> Iterable[str]:
-    if test_size == 0:
-        yield "There are no test images, so nothing here is measured."
-    elif test_size < _SMALL_TEST:
-        accuracy = picked.accuracy if picked is not None and picked.accuracy is not None else _TYPICAL_ACCURACY
-        interval = wilson(accuracy * test_size, test_size)
+def _on_estimate(outcomes: Sequence[Outcome], train_size: int, terms: _Terms) -> Iterable[str]:
+    measured = _first([outcome for outcome in outcomes if outcome.measured])
+    if not terms.splits or measured is None:
+        yield "No split was finished, so nothing here is measured."
+        return
+    size = train_size - len(measured.predictions[0])
+    several = f"{terms.splits} stratified splits that all strategies share"
+    yield (
+        f"What is estimated: the expected difference in {terms.metric} at the training size of a split (about {size:,} "
+        f"of {train_size:,} images), over training sets, images and seeds, from "
+        f"{'one stratified split' if terms.splits == 1 else several}; a difference matters above "
+        f"{terms.margin_in_words}."
+    )
+    if terms.splits == 1:
+        yield "With one split the variance over training sets is in no interval."
+    if terms.splits < FEWEST_FOR_PROBABILITIES:
         yield (
-            f"The test part is small: with {test_size} images the interval of an accuracy spans about "
-            f"{100 * (interval.high - interval.low):.0f} points, and small differences cannot be seen."
+            "With fewer than five common splits there are no probabilities and nothing is called equivalent; a larger "
+            "budget gives more splits."
         )
 
 
 def _of_kind(outcomes: Iterable[Outcome], kind: str) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.kind == kind]
+
+
+def _deeper(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """What trains more than the head, shallow to deep; random weights apart."""
+    known = list(outcomes)
+    unfrozen = sorted(_of_kind(known, "unfreeze"), key=lambda outcome: outcome.blocks or 0)
+    return [*unfrozen, *_of_kind(known, "full")]
 
 
 def _named(outcomes: Iterable[Outcome], name: str) -> Outcome | None:
@@ -313,14 +376,6 @@ def _between(comparisons: Iterable[Comparison], first: Outcome | None, second: O
     return next((c for c in comparisons if (c.first, c.second) == (first.name, second.name)), None)
 
 
-def _is_on_last(outcome: Outcome) -> bool:
-    return outcome.name in {SOFTMAX_ON_LAST, SVM_ON_LAST}
-
-
-def _loss_of(probe: Outcome) -> str:
-    return probe.name.split(" ", 1)[0]
-
-
 def _called(outcome: Outcome) -> str:
     """The strategy as part of a sentence."""
     if outcome.kind == "unfreeze":
@@ -333,24 +388,27 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _said(comparison: Comparison) -> str:
-    return (
-        f"{comparison.answer} ({_points(comparison.difference)} points, "
-        f"95 % interval {_range(comparison.interval, sign='+')})"
-    )
+def _step(first: Outcome, second: Outcome, comparison: Comparison, terms: _Terms) -> str:
+    """The answer on a step, with what both sides took and with its numbers."""
+    step = " instead of ".join(f"{_called(o)} ({_duration(o.cost.seconds)})" for o in (second, first))
+    numbers = _numbers(comparison, terms)
+    if comparison.answer == "cannot tell":
+        return f"Whether {step} is worth it cannot be told: {numbers}"
+    return f"{_capital(step)} is {comparison.answer}: {numbers}"
 
 
-def _points(fraction: float, sign: str = "+") -> str:
-    """Percentage points with one decimal; a zero has no minus sign."""
-    return f"{round(100 * fraction, 1) + 0.0:{sign}.1f}"
-
-
-def _range(interval: Interval, *, sign: str) -> str:
-    return f"{_points(interval.low, sign)} to {_points(interval.high, sign)}"
-
-
-def _percent(fraction: float | None) -> str:
-    return "not measured" if fraction is None else f"{100 * fraction:.1f} %"
+def _numbers(comparison: Comparison, terms: _Terms) -> str:
+    """Difference, interval, probabilities, and what would settle a step that cannot be told."""
+    parts = [difference(comparison.difference, terms.metric)]
+    parts.append(f"95 % interval {difference_span(comparison.interval, terms.metric)}")
+    worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
+    if worse is not None and equivalent is not None and better is not None:
+        parts.append(probability_of(comparison.answer, worse, equivalent, better, terms.margin_in_words))
+    if comparison.splits != terms.splits:
+        parts.append(f"on {comparison.splits} common split{'' if comparison.splits == 1 else 's'}")
+    settling = comparison.settling
+    ending = f"; {settled_by(settling.kind, settling.low, settling.high)}" if settling else ""
+    return ", ".join(parts) + ending
 
 
 def _duration(seconds: float) -> str:

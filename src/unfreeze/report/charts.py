@@ -1,10 +1,12 @@
-"""Where the marks of the report's two charts stand; the template draws them. Units are pixels of an SVG view box."""
+"""Where the marks of the report's charts stand; the template draws them. Units are pixels of an SVG view box."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
+from unfreeze.advisor.phrases import amount, probability
 from unfreeze.report.wording import percent, percent_range, printable
 
 WIDTH = 720
@@ -12,6 +14,7 @@ LEFT = 56  # room for the labels of the axis of accuracy
 RIGHT = 16
 NAMES = 240  # room for the names of strategies
 ROW = 30
+STEP = 150  # width of a step's small pictures
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class DepthChart:
-    """The depth curve: test accuracy by tap."""
+    """The depth curve: mean accuracy on the test sides of the splits, by tap."""
 
     height: float
     ticks: tuple[Tick, ...]
@@ -77,6 +80,57 @@ class AccuracyChart:
     height: float
     ticks: tuple[Tick, ...]
     marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One of the three probabilities of a step, as a part of a stacked bar.
+
+    Attributes:
+        kind: worse, equivalent or better.
+        x: Where it begins, across.
+        width: Its width; a probability of 1 is `STEP` wide.
+        percent: The probability.
+        text: The same with its meaning.
+    """
+
+    kind: str
+    x: float
+    width: float
+    percent: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StepMark:
+    """The small pictures of a step.
+
+    Attributes:
+        x: Its difference, across.
+        low: Lower end of the interval, across.
+        high: Upper end.
+        segments: Its three probabilities, worse first; empty without them.
+    """
+
+    x: float
+    low: float
+    high: float
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class StepsChart:
+    """Steps on one scale, zero in the middle; what lies further out is cut off at the edge.
+
+    Attributes:
+        zero: Where no difference is, across.
+        band: Where the margin begins and ends, across.
+        marks: One per step.
+    """
+
+    zero: float
+    band: tuple[float, float]
+    marks: tuple[StepMark, ...]
 
 
 def axis(values: Sequence[float]) -> tuple[float, float, tuple[float, ...]]:
@@ -183,3 +237,55 @@ def accuracy_chart(document: Mapping[str, Any]) -> AccuracyChart | None:
 def _ends(outcome: Mapping[str, Any]) -> tuple[float, float]:
     interval = outcome["interval"] or (outcome["accuracy"], outcome["accuracy"])
     return float(interval[0]), float(interval[1])
+
+
+def steps_chart(document: Mapping[str, Any]) -> StepsChart | None:
+    """Where the marks of the steps stand.
+
+    The scale reaches to one and a half times what is usual, so that a single large step does not hide the others.
+
+    Args:
+        document: What `run.json` holds.
+
+    Returns:
+        The chart; None if nothing was compared.
+    """
+    steps, margin = document["comparisons"], float(document["margin"])
+    if not steps:
+        return None
+    usual: float = median(max(abs(end) for end in step["interval"]) for step in steps)
+    reach = 1.5 * max(usual, margin, 1e-6)
+
+    def across(value: float) -> float:
+        return round(STEP / 2 * (1 + min(max(value / reach, -1), 1)), 1)
+
+    return StepsChart(
+        zero=across(0),
+        band=(across(-margin), across(margin)),
+        marks=tuple(
+            StepMark(
+                across(step["difference"]),
+                across(step["interval"][0]),
+                across(step["interval"][1]),
+                _segments(step, amount(margin, document["metric"])),
+            )
+            for step in steps
+        ),
+    )
+
+
+def _segments(step: Mapping[str, Any], margin: str) -> tuple[Segment, ...]:
+    if step["better"] is None:
+        return ()
+    words = {
+        "worse": f"more than {margin} worse",
+        "equivalent": f"within {margin}",
+        "better": f"more than {margin} better",
+    }
+    segments, x = [], 0.0
+    for kind, meaning in words.items():
+        width = STEP * step[kind]
+        percent_of_it = probability(step[kind])
+        segments.append(Segment(kind, round(x, 1), round(width, 1), percent_of_it, f"{percent_of_it} {meaning}"))
+        x += width
+    return tuple(segments)

@@ -8,10 +8,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from unfreeze.advisor.phrases import amount, score, score_span
 from unfreeze.core.files import write_bytes
-from unfreeze.report.charts import LEFT, NAMES, RIGHT, WIDTH, accuracy_chart, depth_chart
-from unfreeze.report.table import strategy_rows
-from unfreeze.report.wording import count, duration, percent, printable
+from unfreeze.core.records import Interval
+from unfreeze.report.charts import LEFT, NAMES, RIGHT, STEP, WIDTH, accuracy_chart, depth_chart, steps_chart
+from unfreeze.report.table import SCORE_COLUMNS, step_rows, strategy_rows
+from unfreeze.report.wording import count, duration, percent, percent_range, printable
 
 LISTED = 200  # files that were set aside or removed; run.json names them all
 
@@ -30,10 +32,17 @@ def page(document: Mapping[str, Any]) -> str:
     return _template().render(
         run=document,
         rows=strategy_rows(document),
-        depth=depth_chart(document["depth_curve"]),
+        columns=SCORE_COLUMNS[document["metric"]],
         accuracies=accuracy_chart(document),
-        facts=_facts(document),
-        frame={"width": WIDTH, "left": LEFT, "right": RIGHT, "names": NAMES},
+        step_rows=step_rows(document),
+        steps=steps_chart(document),
+        depth=depth_chart(document["depth_curve"]),
+        summary=_summary(document),
+        winner=_winner(document),
+        confirmed=[outcome for outcome in document["strategies"] if outcome["confirmation"]],
+        facts=_flat(document["facts"]),
+        rule=_flat({name: value for name, value in document["rule"].items() if name != "sentence"}),
+        frame={"width": WIDTH, "left": LEFT, "right": RIGHT, "names": NAMES, "step": STEP},
         listed=LISTED,
     )
 
@@ -58,7 +67,9 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters.update(percent=percent, duration=duration, count=count, shown=_shown)
+    environment.filters.update(
+        percent=percent, percent_range=percent_range, duration=duration, count=count, shown=_shown
+    )
     return environment.get_template("report.html.j2")
 
 
@@ -66,19 +77,48 @@ def _shown(value: Any) -> str:
     """A setting or a field of a card, on one line."""
     if isinstance(value, str):
         return value
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if isinstance(value, (list, tuple)):
         return ", ".join(_shown(item) for item in value)
     return json.dumps(value, ensure_ascii=False)
 
 
-def _facts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The two tables of small print: how it was measured, and of what."""
-    images = document["images"]
+def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Names and values of plain data, what is nested with the names above it."""
+    rows: list[tuple[str, str]] = []
+    for name, value in facts.items():
+        known = f"{above}{name}".replace("_", " ")
+        rows += _flat(value, f"{known}: ") if isinstance(value, Mapping) else [(known, _shown(value))]
+    return rows
+
+
+def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in the first lines of the page, and how it was measured."""
+    images, splits = document["images"], document["splits"]
+    train, test = len(document["train_images"]), len(document["test_images"])
     return {
         "source": str(document["command"].get("source", "photos")),
         "images": f"{images['found']:,} found, {images['used']:,} used, {images['set_aside']:,} set aside, "
         f"{images['duplicates_removed']:,} duplicates removed",
-        "split": f"{len(document['train_images']):,} to train, {len(document['test_images']):,} to test",
-        "classes": f"{len(document['classes']):,}",
-        "groups": len({group for group in document["test_groups"] if group}),
+        "splits": count(len(splits), "split") + f" of {count(train, 'image')}",
+        "train": train,
+        "tested": len(splits[0]["test"]) if splits else 0,
+        "test": test,
+        "groups": len({group for group in document["train_groups"] if group}),
+        "margin": amount(document["margin"], document["metric"]),
+    }
+
+
+def _winner(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The best score with and without its optimism, in words."""
+    winner, metric = document["winner"], document["metric"]
+    if winner is None:
+        return None
+    return {
+        "name": winner["name"],
+        "among": winner["among"],
+        "naive": score(winner["naive"], metric),
+        "corrected": score(winner["corrected"], metric),
+        "interval": score_span(Interval(*winner["interval"]), metric),
     }

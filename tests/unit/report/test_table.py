@@ -1,25 +1,74 @@
 """Tables for a terminal."""
 
+import re
 from typing import Any
 
-from unfreeze.report.table import add_row, depth_table, plain_table, rendered, strategy_rows, strategy_table
+import pytest
+
+from unfreeze.report.table import (
+    add_row,
+    depth_table,
+    plain_table,
+    rendered,
+    step_rows,
+    strategy_rows,
+    strategy_table,
+)
 
 
 def test_a_row_says_what_was_measured_and_marks_the_pick(document: dict[str, Any]) -> None:
-    """The picked strategy's row holds its record's numbers in per cent."""
-    head, _ = strategy_rows(document)
+    """The picked strategy's row holds its record's scores in per cent and its cost in units for people."""
+    row = next(row for row in strategy_rows(document) if row.picked)
 
-    assert (head.accuracy, head.interval, head.balanced, head.time) == ("93.0 %", "88.0 to 96.0 %", "92.5 %", "12 s")
-    assert head.picked
+    assert (row.name, row.accuracy, row.interval, row.balanced) == ("unfreeze 2", "92.1 %", "89.1 to 94.6 %", "91.6 %")
+    assert (row.log_loss, row.splits, row.memory) == ("0.158", "10", "1.4 GB")
+    assert (row.time, row.once, row.per_split, row.refit, row.cpu) == (
+        "3 min 20 s",
+        "50 s",
+        "13 s",
+        "20 s",
+        "6 min 20 s",
+    )
 
 
 def test_what_was_left_out_says_why(document: dict[str, Any]) -> None:
-    """A strategy without a measurement has dashes, and the reason in place of what was trained."""
-    _, full = strategy_rows(document)
+    """A strategy without a measurement has dashes, and the reason in place of what was trained; a dropped one both."""
+    *_, dropped, full = strategy_rows(document)
 
-    assert (full.accuracy, full.interval, full.time) == ("-", "-", "-")
+    assert {full.accuracy, full.interval, full.splits, full.time, full.per_split, full.cpu, full.memory} == {"-"}
     assert full.trained == "left out: needs 40 min of 15 min"
     assert not full.picked
+    assert (
+        dropped.trained == "the last 4 blocks and the head; dropped: after 5 splits it was 2 points behind unfreeze 2"
+    )
+    assert dropped.splits == "5"
+
+
+@pytest.mark.parametrize(
+    ("metric", "heading", "cell"),
+    [
+        ("accuracy", "accuracy", "92.1 %"),
+        ("balanced accuracy", "balanced", "91.6 %"),
+        ("log-loss", "log-loss", "0.158"),
+    ],
+)
+def test_the_score_that_decides_comes_first(document: dict[str, Any], metric: str, heading: str, cell: str) -> None:
+    """Right of the names stands the metric that decides, whichever it is."""
+    head, *lines = rendered(strategy_table({**document, "metric": metric})).splitlines()
+
+    assert re.split(r"  +", head)[1] == heading
+    assert re.split(r"  +", next(line for line in lines if "*" in line))[1] == cell
+
+
+def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(document: dict[str, Any]) -> None:
+    """Difference, interval and answer are the record's; both costs stand beside; what is settled needs nothing."""
+    rows = {(row.first, row.second): row for row in step_rows(document)}
+    paid, open_ = rows["head", "unfreeze 2"], rows["unfreeze 1", "unfreeze 2"]
+
+    assert (paid.difference, paid.interval, paid.answer) == ("+4.2 points", "+2.4 to +6.0", "worth it")
+    assert paid.cost == "3 min 20 s against 12 s"
+    assert paid.settling == ""
+    assert open_.settling == "about 300 to 500 more images would probably settle it"
 
 
 def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(document: dict[str, Any]) -> None:
@@ -29,7 +78,7 @@ def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(document: dict[st
     assert "\x1b" not in text
     assert len(text.splitlines()) == 2 + len(document["strategies"])
     assert text == "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    assert "head *" in text
+    assert "unfreeze 2 *" in text
 
 
 def test_a_table_fits_its_terminal(document: dict[str, Any]) -> None:

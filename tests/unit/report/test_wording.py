@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unfreeze.report.wording import count, duration, percent, percent_range, printable
+from unfreeze.report.wording import count, duration, percent, percent_range, printable, storage
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))
@@ -45,3 +45,9 @@ def test_numbers_are_written_for_people() -> None:
         "2 h 5 min",
     ]
     assert [count(1, "class"), count(2, "class"), count(1797, "image")] == ["1 class", "2 classes", "1,797 images"]
+    assert [storage(size) for size in (0, 350_400_000, 999_900_000, 1_440_000_000)] == [
+        "-",
+        "350 MB",
+        "1.0 GB",
+        "1.4 GB",
+    ]
