@@ -195,15 +195,16 @@ class Race:
         if not still_open:
             self.say(f"After {look} splits nothing is open that more splits of these images could settle.")
             return False
-        wanted = [m for m in running if m in still_open]
-        seconds = sum((splits - m.splits) * _seconds_a_split(m) for m in wanted)
         left = self.clock.left() - self._refit_seconds()
-        names = ", ".join(m.name for m in wanted)
-        if seconds > left:
-            need = f"{splits} splits need {seconds:.0f} s, and {max(0, left):.0f} s are left"
-            self.say(f"Open after {look} splits: {names}. {need}.")
+        wanted = affordable(still_open, splits, left)
+        names = ", ".join(m.name for m in still_open)
+        if len(wanted) < 2:
+            self.say(f"Open after {look} splits: {names}. Time is left for no more than {look} splits.")
             return False
-        self.say(f"Open after {look} splits: {names}. On to {splits} splits, about {seconds:.0f} s.")
+        seconds = sum((splits - m.splits) * _seconds_a_split(m) for m in wanted)
+        too_dear = [m.name for m in still_open if m not in wanted]
+        without = f", without {', '.join(too_dear)}, for which no time is left" if too_dear else ""
+        self.say(f"Open after {look} splits: {names}. On to {splits} splits{without}; about {seconds:.0f} s.")
         with self.timed("repeat"):
             until = self.clock.budget - self._refit_seconds()
             self._measure(wanted, to=splits, until=until, phase=f"{splits} splits")
@@ -244,6 +245,23 @@ class Race:
     def _refit_seconds(self) -> float:
         """Of the dearest strategy that may be picked."""
         return max([m.strategy.refit_seconds for m in self.measured if m.strategy is not None], default=0.0)
+
+
+def affordable(still_open: Sequence[Measurement], splits: int, left: float) -> list[Measurement]:
+    """Those that fit together into the time that is left, without the dearest ones where not all do.
+
+    Args:
+        still_open: Strategies with an open question.
+        splits: Number of splits that each should have.
+        left: Seconds.
+
+    Returns:
+        The cheapest ones, in their order; two at least, or none.
+    """
+    wanted = list(still_open)
+    while wanted and sum((splits - m.splits) * _seconds_a_split(m) for m in wanted) > left:
+        wanted.remove(max(wanted, key=_seconds_a_split))
+    return wanted if len(wanted) > 1 else []
 
 
 def _kind(depth: Depth) -> str:

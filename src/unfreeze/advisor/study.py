@@ -18,7 +18,7 @@ from jaxtyping import Int
 from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.race import Clock, Race
 from unfreeze.advisor.steps import Question, comparable, compare
-from unfreeze.advisor.verdict import pairs
+from unfreeze.advisor.verdict import pairs, verdict
 from unfreeze.core.errors import AuditError
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
@@ -274,9 +274,9 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
     task, common = question.task, min(m.splits for m in mine)
     rows = [p.split.test for p in mine[0].predicted[:common]]
     values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in mine]
-    tested = values[0][0]
+    tested = values[0][1]
     found = corrected_winner(
-        np.stack([means for _, means in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
+        np.stack([means for means, _ in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
     )
     interval = found.interval
     return Winner(
