@@ -68,8 +68,8 @@ class Cost:
 
     Attributes:
         seconds: Wall time of everything below.
-        preparation_seconds: Wall time of what was done once for all its trainings: activations at its cut, the choice of
-            layout, precision and rate.
+        preparation_seconds: Wall time of what was done once for all its trainings: activations at its cut, the choice
+            of layout, precision and rate.
         split_seconds: Wall time of each split, training and prediction.
         refit_seconds: Wall time of the training on everything; 0 where that was not needed.
         cpu_seconds: Processor time of this process and its children in all of that.
@@ -285,12 +285,14 @@ class RunRecord:
         test_images: Names of the images of the user's own test folder; empty without one.
         test_labels: Class index of each.
         test_groups: Group of each.
+        test_looks: How many runs in the same directory, this one included, have looked at that test folder.
         splits: The splits that were used, common to all strategies.
         metric: What decides: accuracy, balanced accuracy or log-loss.
         metric_because: Why, in one sentence.
         margin: Differences up to this do not matter to the user; a fraction, or nats.
         facts: What was measured before any training, as plain data.
-        rule: What the rule of thumb said before any training, and whether it held, as plain data; empty if none applies.
+        rule: What the rule of thumb said before any training, and whether it held, as plain data; empty if none
+            applies.
         network: The card of the source network, as plain data.
         depth_curve: Probes at every tap.
         strategies: What each strategy gave, cheapest first.
@@ -347,6 +349,7 @@ class RunRecord:
     seed: int
     budget_seconds: float
     interrupted: bool = False
+    test_looks: int = 0
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
