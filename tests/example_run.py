@@ -190,6 +190,7 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         test_size=test,
         rule={} if interrupted else RULE,
         interrupted=interrupted,
+        test_looks=2 if test_folder else 0,
     )
     return RunRecord(
         command={"source": f"/photos/{HOSTILE}", "unfreeze": 2},
@@ -234,4 +235,5 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         seed=0,
         budget_seconds=900.0,
         interrupted=interrupted,
+        test_looks=2 if test_folder else 0,
     )

@@ -107,6 +107,7 @@ def verdict(
     test_size: int,
     rule: Mapping[str, Any],
     interrupted: bool,
+    test_looks: int = 0,
 ) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
@@ -127,6 +128,7 @@ def verdict(
         test_size: Number of images of the user's own test folder; 0 without one.
         rule: What the rule of thumb said and whether it held, with a ``sentence``; empty if none applies.
         interrupted: Whether the user stopped the run.
+        test_looks: How many runs in this directory have looked at that folder, this one included; 0 if not known.
 
     Returns:
         The sentences.
@@ -141,7 +143,7 @@ def verdict(
         *_on_winner(picked, winner, terms),
         *_on_delivery(picked, train_size),
         *_on_cut_off_networks(outcomes, comparisons, picked, terms),
-        *_on_test_folder(picked, test_size),
+        *_on_test_folder(picked, test_size, test_looks),
         *([str(rule["sentence"])] if rule else []),
         *_on_gaps(outcomes, interrupted=interrupted),
         *_on_estimate(outcomes, train_size, terms),
@@ -304,7 +306,7 @@ def _on_cut_off_networks(
             )
 
 
-def _on_test_folder(picked: Outcome | None, test_size: int) -> Iterable[str]:
+def _on_test_folder(picked: Outcome | None, test_size: int, test_looks: int) -> Iterable[str]:
     if not test_size:
         return
     found = picked.confirmation if picked is not None else None
@@ -318,6 +320,18 @@ def _on_test_folder(picked: Outcome | None, test_size: int) -> Iterable[str]:
         "chosen nothing."
     )
     yield CAVEAT
+    if test_looks:
+        yield looked_at(test_looks)
+
+
+def looked_at(test_looks: int) -> str:
+    """How often the user's own test folder has been looked at in a run directory, in a sentence."""
+    if test_looks == 1:
+        return "No other run in this directory has looked at the folder."
+    return (
+        f"{test_looks} runs in this directory, this one included, have looked at the folder: whoever keeps the best of "
+        "them has chosen on it."
+    )
 
 
 def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]:

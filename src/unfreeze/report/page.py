@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from unfreeze.advisor.phrases import amount, score, score_span
+from unfreeze.advisor.verdict import looked_at
 from unfreeze.core.files import write_bytes
 from unfreeze.core.records import Interval
 from unfreeze.report.charts import LEFT, NAMES, RIGHT, STEP, WIDTH, accuracy_chart, depth_chart, steps_chart
@@ -105,6 +106,7 @@ def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
         "train": train,
         "tested": len(splits[0]["test"]) if splits else 0,
         "test": test,
+        "looked_at": looked_at(document["test_looks"]) if document["test_looks"] else "",
         "groups": len({group for group in document["train_groups"] if group}),
         "margin": amount(document["margin"], document["metric"]),
     }

@@ -110,12 +110,13 @@ def strategy_table(document: Mapping[str, Any]) -> Table:
     """What each strategy gave: the score that decides, accuracy with its interval, splits, time, what was trained.
 
     Args:
-        document: What `run.json` holds, or a part of it with ``strategies``, ``picked`` and ``metric``.
+        document: What `run.json` holds, or a part of it with ``strategies`` and ``picked``; without a ``metric``,
+            accuracy stands first.
 
     Returns:
         A table for `rendered`.
     """
-    columns = SCORE_COLUMNS[document["metric"]]
+    columns = SCORE_COLUMNS[document.get("metric", "accuracy")]
     headings = ("strategy", *(heading for _, heading in columns), "splits", "time", "trained")
     table = plain_table(*headings, right="accuracy balanced log-loss splits time")
     for row in strategy_rows(document):

@@ -301,6 +301,18 @@ def test_the_test_folder_confirms_and_does_not_choose() -> None:
     assert "Your own test folder (300 images) was not used" in written([HEAD], picked=None, test_size=300)
 
 
+def test_looks_at_the_test_folder_are_counted() -> None:
+    """The first look is called so; further ones come with a warning; without a folder nothing is counted."""
+    found = Confirmation(
+        accuracy=0.9, interval=Interval(0.86, 0.93), balanced_accuracy=0.89, log_loss=0.3, predictions=(0,) * 300
+    )
+    picked = replace(HEAD, confirmation=found)
+
+    assert "No other run in this directory" in written([HEAD], picked=picked, test_size=300, test_looks=1)
+    assert "3 runs in this directory, this one included" in written([HEAD], picked=picked, test_size=300, test_looks=3)
+    assert "in this directory" not in written([HEAD], picked=HEAD)
+
+
 def test_log_loss_is_in_nats() -> None:
     """Where log-loss decides, scores and differences are in nats, and more is still better."""
     text = written(

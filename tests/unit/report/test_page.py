@@ -88,6 +88,7 @@ def test_the_page_shows_the_records(document: dict[str, Any]) -> None:
         "probabilities": "6 % / 62 % / 32 %",
         "settling": "about 300 to 500 more images would probably settle it",
         "confirmation": "90.3 to 96.0 %",
+        "looks": "2 runs in this directory, this one included, have looked at the folder",
         "caveat": "The variance over training sets is not in this interval",
         "race": "unfreeze 4 was dropped after 5 splits",
         "fact": "similarity: dead channels",
