@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from unfreeze.advisor.steps import FEWEST_SPLITS, Question, comparable, estimate
+from unfreeze.advisor.steps import Question, comparable, estimate
 from unfreeze.advisor.verdict import pairs
 from unfreeze.core.progress import Progress
 from unfreeze.core.records import Outcome
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.entries import Depth, Entries
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.measuring import Measurement, added, metered
@@ -103,9 +104,9 @@ class Race:
     def _try_step_one(self) -> None:
         self.measured += [Measurement(strategy, strategy.outcome) for strategy in self.entries.step_one()]
         names = ", ".join(m.name for m in self.measured)
-        self.say(f"Step one and the feature extractor ({names}) on {FEWEST_SPLITS} splits: they are cheap.")
+        self.say(f"Step one and the feature extractor ({names}) on {FEWEST_FOR_PROBABILITIES} splits: they are cheap.")
         with self.timed("step one"):
-            self._measure(self.measured, to=FEWEST_SPLITS, until=0.5 * self.clock.budget, phase="step one")
+            self._measure(self.measured, to=FEWEST_FOR_PROBABILITIES, until=0.5 * self.clock.budget, phase="step one")
 
     def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
         """All of them; where time is short, the second and the deepest of several, which bracket the question."""
@@ -125,7 +126,7 @@ class Race:
     def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
         """Make one depth ready within its share of what is left, and measure it."""
         share = _weight(depth) / sum(_weight(other) for other in to_come)
-        wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_SPLITS)
+        wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_FOR_PROBABILITIES)
         name = _kind(depth)
         with self.timed(name):
             with metered() as took:
@@ -144,11 +145,11 @@ class Race:
             until = self.clock.elapsed() + SLACK * wish.allowance - took.seconds - ready.refit_seconds
             self._measure([measured], to=ready.expected.splits, until=until, phase=outcome.name)
             self._note_forecast(measured)
-            if measured.splits < FEWEST_SPLITS:
+            if measured.splits < FEWEST_FOR_PROBABILITIES:
                 self._shortened(measured)
 
     def _shortened(self, measured: Measurement) -> None:
-        note = f"{measured.splits} of {FEWEST_SPLITS} splits fit the budget"
+        note = f"{measured.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget"
         notes = [note for note in (measured.outcome.note, note) if note]
         measured.outcome = replace(measured.outcome, status="shortened", note="; ".join(notes))
         self.say(f"{measured.name}: {note}, so there are no probabilities for it.")
@@ -190,6 +191,8 @@ class Race:
     def _repeat(self, look: int, splits: int) -> bool:
         """Look at the answers and repeat what is open; False where nothing is left to do."""
         running = [m for m in self.measured if m.strategy is not None and m.splits >= look]
+        if len(running) < 2:
+            return False  # time ran out before there was anything to look at
         running = self._without_hopeless(running)
         still_open = self._open(running)
         if not still_open:

@@ -8,12 +8,11 @@ from jaxtyping import Float
 from unfreeze.core.records import Comparison, Interval, Metric, Settling
 from unfreeze.core.seeding import derive_seed
 from unfreeze.metrics.comparison import paired_difference
-from unfreeze.metrics.repeated import StepEstimate, compare_splits, largest_difference
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, compare_splits, largest_difference
 from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.experiment import TEST_FRACTION, Task
 from unfreeze.strategies.measuring import Measurement, units_of
 
-FEWEST_SPLITS = 5  # for probabilities
 MOST_SPLITS = 20
 
 
@@ -115,7 +114,7 @@ def _on_one_split(question: Question, first: Measurement, second: Measurement) -
 
 def _settling(question: Question, found: StepEstimate) -> Settling:
     """In words: a larger budget where splits can, else images."""
-    if found.splits < FEWEST_SPLITS:
+    if found.splits < FEWEST_FOR_PROBABILITIES:
         return Settling(kind="splits")
     would = what_would_settle(
         found,

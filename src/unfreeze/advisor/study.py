@@ -238,7 +238,7 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
 
 def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
     """The sentences of a verdict, from everything else that a record holds."""
-    sentences = verdict(
+    return verdict(
         record.strategies,
         record.comparisons,
         picked=picked,
@@ -251,11 +251,8 @@ def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
         test_size=len(record.test_images),
         rule=record.rule,
         interrupted=record.interrupted,
+        test_looks=record.test_looks,
     )
-    if record.test_looks < 2:
-        return sentences
-    looks = f"This test folder has now been looked at by {record.test_looks} runs in this directory"
-    return (*sentences, f"{looks}: whoever chooses among them by what it says can no longer trust it.")
 
 
 def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | None:

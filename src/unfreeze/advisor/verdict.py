@@ -20,6 +20,7 @@ from unfreeze.advisor.phrases import (
     settled_by,
 )
 from unfreeze.core.records import Comparison, DepthPoint, Metric, Outcome, Winner
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 
 SOFTMAX_ON_LAST = "softmax on the last codes"
 SVM_ON_LAST = "svm on the last codes"
@@ -27,8 +28,6 @@ SOFTMAX_ON_BEST = "softmax on the best tap"
 SVM_ON_BEST = "svm on the best tap"
 
 CAVEAT = "The variance over training sets is not in this interval."
-
-FEWEST_FOR_PROBABILITIES = 5  # common splits
 
 
 @dataclass(frozen=True, kw_only=True)
