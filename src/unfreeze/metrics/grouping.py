@@ -52,14 +52,25 @@ def units(values: Float[np.ndarray, " image"], groups: Sequence[str] | None) -> 
     if groups is None:
         totals, sizes = values, np.ones(len(values))
     else:
-        unit_of = _unit_of(groups)
+        unit_of = unit_numbers(groups)
         totals, sizes = np.bincount(unit_of, weights=values), np.bincount(unit_of).astype(np.float64)
     kinds, counts = np.unique(np.stack([totals, sizes], axis=1), axis=0, return_counts=True)
     return Units(kinds[:, 0], kinds[:, 1], counts)
 
 
-def _unit_of(groups: Sequence[str]) -> Int[np.ndarray, " image"]:
-    """Number of the unit of every image."""
+def unit_numbers(groups: Sequence[str]) -> Int[np.ndarray, " image"]:
+    """Number of the independent unit of every image: its group, or itself if its group is "".
+
+    Args:
+        groups: Group of each image; for images without groups as many empty strings.
+
+    Returns:
+        A number per image, in order of first appearance; images of one group share theirs.
+
+    Example:
+        >>> unit_numbers(["a", "", "a", ""]).tolist()
+        [0, 1, 0, 2]
+    """
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(group or index, len(numbers)) for index, group in enumerate(groups)])
 

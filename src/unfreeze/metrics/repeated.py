@@ -100,7 +100,7 @@ def compare_splits(
             mean is the metric and larger is better (see `metric_values`).
         second: The same of the second: same splits, same images, same order.
         units: One array per split: name or number of the independent unit of every image, its group or the image
-            itself; the same unit has the same name in all splits.
+            itself; the same unit has the same name in all splits (see `unfreeze.metrics.grouping.unit_numbers`).
         test_fraction: Share of the images that a split tests on, between 0 and 1.
         margin: Smallest difference that matters, in the metric's unit; not negative.
         level: Coverage of the interval; a definite answer needs the probability 0.5 + level / 2.

@@ -5,6 +5,7 @@ import pytest
 
 from unfreeze.core.errors import InputError
 from unfreeze.metrics.comparison import difference_over_seeds, paired_difference
+from unfreeze.metrics.grouping import unit_numbers
 from unfreeze.metrics.repeated import StepEstimate, compare_splits, largest_difference, metric_values
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.metrics.settling import what_would_settle
@@ -110,6 +111,11 @@ def test_values_of_one_image_are_averaged_over_its_splits() -> None:
 
     assert values.tolist() == [0.5, 0.0]
     assert images.tolist() == ["a", "b"]
+
+
+def test_images_without_a_group_are_units_of_their_own() -> None:
+    """Images of one group share a number; the empty group joins nothing."""
+    assert unit_numbers(["a", "", "a", ""]).tolist() == [0, 1, 0, 2]
 
 
 def test_one_seed_is_the_paired_difference(rng: np.random.Generator) -> None:
