@@ -1,0 +1,141 @@
+"""Does a whole race keep its promise? Simulated through the race's own code, with a true gain equal to the margin.
+
+    python benchmarks/race.py --data-sets 400
+
+Data sets and classifiers are those of `coverage.py`; the first classifier is step one, the second a deeper strategy
+whose true gain is exactly the margin, so that "worth it" is wrong. The race looks at 5, 10 and 20 splits and stops when
+it likes, which is what could make it claim too much; its budget is never short. Rows are appended to `results.jsonl`; a
+level that is there already is not simulated again.
+"""
+
+import argparse
+import itertools
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from coverage import FIRST, MARGIN, SECOND, Truth, World, balanced, fit, world_with
+from panel import RESULTS, code_version, rows
+
+from unfreeze.advisor.race import Clock, Race
+from unfreeze.advisor.steps import Question, compare
+from unfreeze.core.progress import Advance, Silent
+from unfreeze.core.records import Comparison, Outcome
+from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.strategies.entries import Depth
+from unfreeze.strategies.experiment import Split, Task, make_task
+from unfreeze.strategies.finetuning import Forecast, Wish
+from unfreeze.strategies.strategy import Fit, Strategy
+
+MEASURE = "race"
+IMAGES = (100, 300)
+SHARED = (0.3, 0.6, 0.9)
+
+
+@dataclass
+class LeastSquares:
+    """A linear classifier on some of the features, as a strategy."""
+
+    outcome: Outcome
+    seen: np.ndarray
+    features: np.ndarray
+    task: Task
+    work: int = 1
+    refit_seconds: float = 0.0
+    expected: Forecast = field(default_factory=lambda: Forecast(epochs=1, splits=5, seconds=0.0))
+
+    def fit(self, split: Split, *, advance: Advance) -> Fit:
+        """Fit on the learning side."""
+        labels = 1.0 - 2.0 * self.task.labels
+        every = np.column_stack([np.ones(len(labels)), labels, self.features])
+        learn, test = every[split.learn], every[split.test]
+        weights, offsets = fit((learn.T @ learn)[None], self.seen)
+        scores = test[:, 2 + self.seen] @ weights[0] + offsets[0]
+        advance(len(split.learn))
+        return Fit(scores=np.stack([scores, -scores], axis=1).astype(np.float32))
+
+
+class Two:
+    """Step one, and one deeper strategy."""
+
+    def __init__(self, features: np.ndarray, task: Task) -> None:
+        """Both see the same images."""
+        head = Outcome(name="head", kind="head", trained="")
+        deeper = Outcome(name="unfreeze 2", kind="unfreeze", blocks=2, trained="")
+        self._head = LeastSquares(head, FIRST, features, task)
+        self._deeper = LeastSquares(deeper, SECOND, features, task)
+
+    def step_one(self) -> list[Strategy]:
+        """The first."""
+        return [self._head]
+
+    def ready(self, depth: Depth, wish: Wish) -> LeastSquares:  # noqa: ARG002 - there is only one
+        """The second."""
+        return self._deeper
+
+
+def task_of(labels: np.ndarray) -> Task:
+    """A task without photos."""
+    images = tuple(
+        Image(
+            path=Path(f"/{i}"), name=f"{i:05}", label="ab"[int(label < 0)], sha256=str(i), width=1, height=1, mode="L"
+        )
+        for i, label in enumerate(labels)
+    )
+    return make_task(ImageSet(root=Path("/"), images=images, skipped={}), seed=0)
+
+
+def study(of: World, images: int, rng: np.random.Generator) -> Comparison:
+    """One race on fresh data."""
+    labels = balanced(images)
+    task = task_of(labels)
+    entries = Two(of.draw(labels, rng), task)
+    question = Question(task=task, metric="accuracy", margin=MARGIN, seed=int(rng.integers(2**31)))
+    race = Race(question, entries, Clock(1e6), Silent())
+    race.run([2])
+    return compare(question, *race.measured)
+
+
+def simulate(truth: Truth, *, images: int, shared: float, data_sets: int) -> dict[str, Any]:
+    """One level."""
+    of = world_with(truth, shared=shared, gain=MARGIN)
+    rng = np.random.default_rng([images, round(1000 * shared)])
+    found = [study(of, images, rng) for _ in range(data_sets)]
+    answers = [comparison.answer for comparison in found]
+    wrong = answers.count("worth it") / data_sets
+    return {
+        "truth": round(truth.gain(of), 5),
+        "wrong_worth_it": round(wrong, 4),
+        "monte_carlo_error": round((wrong * (1 - wrong) / data_sets) ** 0.5, 4),
+        "splits": {str(k): [c.splits for c in found].count(k) for k in sorted({c.splits for c in found})},
+        **{answer.replace(" ", "_"): answers.count(answer) / data_sets for answer in sorted(set(answers))},
+    }
+
+
+def main() -> None:
+    """Simulate what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-sets", type=int, default=400, help="of each level")
+    asked = parser.parse_args()
+    for images, shared in itertools.product(IMAGES, SHARED):
+        key = {"measure": MEASURE, "images": images, "shared_error": shared, "code": code_version()}
+        key |= {"data_sets": asked.data_sets}
+        if any(key.items() <= row.items() for row in rows()):
+            continue
+        started = time.perf_counter()
+        row = simulate(
+            Truth(images, np.random.default_rng(images)), images=images, shared=shared, data_sets=asked.data_sets
+        )
+        row |= {"date": datetime.now(UTC).isoformat(timespec="seconds")}
+        row |= {"seconds": round(time.perf_counter() - started, 1)}
+        with RESULTS.open("a") as file:
+            file.write(json.dumps({**key, **row}) + "\n")
+        print(json.dumps({**key, **row}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
