@@ -23,8 +23,8 @@ SOURCE is one of
   the same below train/, test/, val/  photos/train/cat/1.jpg
   a CSV or Parquet list               columns path,label[,split][,group]
 
-A test part reports, a val part selects; where none is given, a stratified
-part is split off. Images of one group (a subject, a tile) stay on one side.
+A test part only reports, a val part trains; images of one group (a subject,
+a tile) stay on one side of every split.
 JPEG, PNG, WebP, GIF, BMP and TIFF are read, HEIC too with unfreeze[heif].
 """
 
@@ -45,23 +45,25 @@ is, and what it cost. Most of the time all you need is
 RUN = f"""
 Train a classifier on a folder of photos and say how far to unfreeze.
 
-Reads the images' codes at every tap of a pretrained network, fits linear
-classifiers on them (the depth curve), trains the head alone, then the last
-blocks too, then the whole network, picks a strategy by folds of the training
-part, and only then reads the test part, once.
+Reads the images' codes at every tap of a pretrained network, and races
+strategies on splits that all of them share: linear classifiers on the codes,
+the head alone, the last blocks too, the whole network. What wins is trained
+once more on everything. A test part of your own is read once, at the end.
 {_SOURCE}
 It prints one table and a verdict, and writes a folder that holds run.json
 (everything that was measured), report.html, and model/ (the picked strategy,
 which timm loads without unfreeze). It is never overwritten.
 
-What does not fit the budget is shortened or left out, and the table says so.
+Each step is answered: worth it, not worth it, equivalent within --margin, or
+cannot tell, with what would settle it. What does not fit the budget is
+shortened or left out, and the table says so.
 Ctrl-C stops and keeps what there is; a second one ends at once. Running
 again reuses all codes.
 {_JSON}
 Examples:
 
   unfreeze run photos/
-  unfreeze run photos/ --budget 1h --unfreeze 4 --scratch
+  unfreeze run photos/ --budget 1h --strategies 2,4,all,scratch
   unfreeze run list.csv --backbone resnet50 --out runs/resnet50
   unfreeze run photos/ --seed 1 --json > run.json
 {EXIT_CODES}"""
@@ -108,9 +110,9 @@ Fit linear classifiers on the codes at every tap: the depth curve.
 
 At each tap a softmax classifier and a linear SVM are fitted on the training
 part, with their regularisation chosen by cross-validation inside it, and
-measured on the test part. Where the curve peaks before the last tap, your
-images are unlike those the network was trained on. Writes nothing but the
-store of codes.
+measured on the test part (a stratified fifth where none is given). Where the
+curve peaks before the last tap, your images are unlike those the network was
+trained on. Writes nothing but the store of codes.
 {_SOURCE}{_JSON}
 Examples:
 
@@ -125,7 +127,8 @@ Train one strategy and write the model.
   --unfreeze 2     the last two blocks and the head
   --unfreeze all   the whole network, earlier layers at lower rates
 
-Trains on the training part, reports on the test part, and writes a folder
+Trains on the training part, reports on the test part (a stratified fifth
+where none is given), and writes a folder
 that timm.create_model("local-dir:PATH", pretrained=True) loads without
 unfreeze, with a model card.
 {_SOURCE}{_JSON}
