@@ -127,6 +127,20 @@ def test_one_seed_is_the_paired_difference(rng: np.random.Generator) -> None:
     assert over_seeds == paired_difference(first, second, seed=0)
 
 
+@pytest.mark.parametrize(("gained", "lost"), [(1, 0), (5, 5), (30, 0)])
+def test_few_differing_images_count_one_more_gained_and_lost(gained: int, lost: int) -> None:
+    """The paired interval is no narrower than Bonett and Price's about the difference that was seen."""
+    first, second = np.zeros(400, bool), np.zeros(400, bool)
+    second[:gained], first[gained : gained + lost] = True, True
+    rates = (gained + 1) / 402, (lost + 1) / 402
+    half = 1.959964 * np.sqrt((sum(rates) - (rates[0] - rates[1]) ** 2) / 402)
+
+    difference, interval = paired_difference(first, second, seed=0)
+
+    assert difference - interval.low >= 0.98 * half
+    assert interval.high - difference >= 0.98 * half
+
+
 def test_seeds_that_differ_widen_the_interval_by_their_closed_form(rng: np.random.Generator) -> None:
     """Distances are added in quadrature: images by the bootstrap, seeds by Student's t."""
     image = rng.normal(0, 0.3, 400)
