@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     Widths = dict[str, int]
     Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "image code"]]]
 
-PORTION = 1024  # images whose codes are in memory at a time
-
 
 def codes(
     source: Source,
@@ -168,6 +166,8 @@ def _portions(
     table: "ImageTable", stored: "CodesInPortions", counts: Counter[str], widths: "Widths"
 ) -> Iterator["Portion"]:
     """Images with the codes at the wanted taps; counts how many there are, and how many of them were computed."""
+    from unfreeze.data.inspection import PORTION
+
     images = table.images()
     while some := list(islice(images, PORTION)):
         by_tap, computed = stored.read(some)
