@@ -97,12 +97,12 @@ def sides(found: list[Row], title: str, command: str) -> str:
     return f"## {title}\n\n    {command}\n\n" + table(names, lines)
 
 
-def plain(found: list[Row], title: str, script: str) -> str:
+def plain(found: list[Row], title: str, script: str, options: str = "--panel PANEL") -> str:
     """Rows as they are, one column a field that is a number or a word."""
     hidden = {"measure", "versions", "date", "said", "candidates"}
     names = list(dict.fromkeys(key for row in found for key in row if key not in hidden))
     lines = [[shown(row.get(name)) for name in names] for row in found]
-    return f"## {title}\n\n    python benchmarks/{script}.py --panel PANEL\n\n" + table(names, lines)
+    return f"## {title}\n\n    python benchmarks/{script}.py {options}\n\n" + table(names, lines)
 
 
 def shown(value: Any) -> str:
@@ -126,6 +126,7 @@ def main() -> None:
     training = newest(by_measure.get("training time", []), "set", "threads")
     views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
     precision = newest(by_measure.get("precision", []), "set", "precision")
+    memory = newest(by_measure.get("memory", []), "size", "engine")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
@@ -135,6 +136,10 @@ def main() -> None:
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
         (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
+        (
+            memory,
+            lambda found: plain(found, "Memory of `unfreeze codes`", "memory", "--sizes 10000,30000,100000"),
+        ),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]
