@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from unfreeze.core.errors import UnfreezeError
-from unfreeze.core.progress import SILENT, Progress
+from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import Image, SetAside
 from unfreeze.data.image_table import ImageTable, State
@@ -50,11 +50,12 @@ class CodesInPortions:
         self._pool, self._progress, self._cache = pool, progress, cache
         self._engine: PrefixEngine | None = None
 
-    def compute(self, images: Sequence[Image]) -> list[SetAside]:
+    def compute(self, images: Sequence[Image], advance: Advance) -> list[SetAside]:
         """Compute and store what the store lacks of a portion; its pixels may be forgotten then.
 
         Args:
             images: The portion.
+            advance: Is told of every image, a shard at a time.
 
         Returns:
             Images that cannot be decoded any more.
@@ -62,9 +63,11 @@ class CodesInPortions:
         first = {image.sha256: image for image in reversed(images)}
         missing = [first[key] for key in self._index.missing([image.sha256 for image in images])]
         unreadable: list[SetAside] = []
+        advance(len(images) - len(missing))
         if missing:
             for shard in computed_shards(missing, self._backbone.card, self._compiled(), self._pool, unreadable):
                 self._index.write(shard)
+                advance(len(shard))
         lost = {item.sha256: item for item in unreadable}
         return [replace(lost[image.sha256], name=image.name) for image in images if image.sha256 in lost]
 
@@ -139,9 +142,8 @@ def codes_of_table(
                 index = stack.enter_context(key_index(chosen.open_store(backbone, cache)))
                 codes = CodesInPortions(backbone, chosen, index, sample, pool=pool, progress=progress, cache=cache)
                 advance = phase.enter_context(progress.phase("codes", total=total, unit="image"))
-            table.set_aside(codes.compute(images))
+            table.set_aside(codes.compute(images, advance))
             pool.forget()
-            advance(len(images))
         phase.close()
         assert codes is not None  # noqa: S101 - there is a last portion, if it is an empty one
         yield codes
