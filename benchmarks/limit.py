@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import centre
-from unfreeze.data.lists import candidates_in_list
+from unfreeze.data.inspection import listed_images
 from unfreeze.features.choice import choose_engine
 from unfreeze.features.extraction import geometry_of
 from unfreeze.zoo.backbones import load_backbone
@@ -22,7 +22,8 @@ def main() -> None:
     """Measure both."""
     backbone = load_backbone()
     geometry = geometry_of(backbone.card)
-    paths = [candidate.path for candidate in candidates_in_list(Path(sys.argv[1])).files]
+    with listed_images(Path(sys.argv[1])) as table:
+        paths = [candidate.path for candidate in table.candidates()]
     with DecoderPool() as pool:
         list(pool.squares(paths[:8], geometry))  # the children are up
         started = time.perf_counter()

@@ -140,12 +140,12 @@ def coverage(found: list[Row]) -> str:
     return COVERAGE + table(names, lines)
 
 
-def plain(found: list[Row], title: str, script: str) -> str:
+def plain(found: list[Row], title: str, script: str, options: str = "--panel PANEL") -> str:
     """Rows as they are, one column a field that is a number or a word."""
     hidden = {"measure", "versions", "date", "said", "candidates"}
     names = list(dict.fromkeys(key for row in found for key in row if key not in hidden))
     lines = [[shown(row.get(name)) for name in names] for row in found]
-    return f"## {title}\n\n    python benchmarks/{script}.py --panel PANEL\n\n" + table(names, lines)
+    return f"## {title}\n\n    python benchmarks/{script}.py {options}\n\n" + table(names, lines)
 
 
 def shown(value: Any) -> str:
@@ -170,6 +170,7 @@ def main() -> None:
     views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
     precision = newest(by_measure.get("precision", []), "set", "precision")
     covered = newest(by_measure.get("coverage", []), "images", "shared_error", "gain", "splits")
+    memory = newest(by_measure.get("memory", []), "size", "engine")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
@@ -180,6 +181,10 @@ def main() -> None:
         (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
         (covered, coverage),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
+        (
+            memory,
+            lambda found: plain(found, "Memory of `unfreeze codes`", "memory", "--sizes 10000,30000,100000"),
+        ),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]

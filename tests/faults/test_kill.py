@@ -17,7 +17,7 @@ from PIL import Image
 
 from unfreeze.features.cache import repair, stored, verify
 
-IMAGES = 600
+IMAGES = 1100  # more than one portion
 OPTIONS = ("--size", "32", "--engine", "torch", "--json")
 
 
@@ -27,7 +27,7 @@ def photos(tmp_path: Path, rng: np.random.Generator) -> Path:
     for number in range(IMAGES):
         folder = tmp_path / "photos" / "ab"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / f"{number:03}.png")
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / f"{number:04}.png")
     return tmp_path / "photos"
 
 

@@ -1,7 +1,10 @@
 """``unfreeze codes``: the codes of images at every tap, as Parquet or .npy."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +27,7 @@ from unfreeze.cli.options import (
 from unfreeze.cli.output import result_output
 from unfreeze.cli.places import checked_new_file, checked_source, fresh_folder
 from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.cli.reading import Choice, Phases, read_all
+from unfreeze.cli.reading import Choice, Phases, known_tap, network, say_what_was_found
 from unfreeze.core.errors import OutputError
 from unfreeze.report.wording import count, duration
 
@@ -32,9 +35,12 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
 
-    from unfreeze.data.image_set import ImageSet
+    from unfreeze.data.image_set import Image
+    from unfreeze.data.image_table import ImageTable
+    from unfreeze.features.portions import CodesInPortions
 
-    TapCodes = dict[str, Float32[np.ndarray, "image code"]]
+    Widths = dict[str, int]
+    Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "image code"]]]
 
 
 def codes(
@@ -99,32 +105,82 @@ def _checked_place(out: Path) -> Callable[[Work], dict[str, Any]]:
 
 
 def _write_codes(choice: Choice, place: Path, *, tap: str | None) -> dict[str, Any]:
-    phases = Phases()
-    image_set, card, found = read_all(choice, tap=tap, progress=progress_on_stderr(), phases=phases)
-    with phases.timed("write"):
-        write = write_parquet if place.suffix.lower() == ".parquet" else write_npy
-        files = write(place, image_set, found.by_tap, one=tap is not None)
-    return {
-        "schema": "unfreeze.codes/1",
-        "source": str(choice.source),
-        "network": card.name,
-        "images": len(found.names),
-        "computed": found.computed,
-        "reused": found.reused,
-        "set_aside": [{"name": item.name, "reason": item.reason} for item in image_set.set_aside],
-        "taps": {name: int(values.shape[1]) for name, values in found.by_tap.items()},
-        "files": [str(file) for file in files],
-        "phases": phases.document(),
-    }
+    """A portion of images at a time, so that memory does not grow with their number."""
+    from unfreeze.data.decoder_pool import DecoderPool
+
+    phases, progress = Phases(), progress_on_stderr()
+    with ExitStack() as stack:
+        pool = stack.enter_context(DecoderPool())
+        pool.start()  # before torch is imported, which takes as long
+        from unfreeze.data.image_table import State
+        from unfreeze.data.inspection import inspected_portions, listed_images
+        from unfreeze.data.splits import split_table
+        from unfreeze.features.extraction import geometry_of
+        from unfreeze.features.portions import codes_of_table
+
+        backbone = network(choice)  # first, since a mistake in its name should not cost an inspection
+        widths = {cut.name: cut.channels for cut in backbone.taps}
+        widths = {name: widths[name] for name in known_tap(tap, backbone.card.taps)}
+        phases.started()
+        with phases.timed("decode"):
+            table = stack.enter_context(listed_images(choice.source))
+        with phases.timed("prefix"):
+            inspected = inspected_portions(
+                table, pool=pool, progress=progress, max_bad=choice.max_bad, geometry=geometry_of(backbone.card)
+            )
+            stored = stack.enter_context(
+                codes_of_table(
+                    table,
+                    phases.each("decode", inspected),
+                    backbone,
+                    pool=pool,
+                    progress=progress,
+                    engine=choice.engine,
+                    precision=choice.precision,
+                )
+            )
+        say_what_was_found(choice.source, table.warnings, table.number_of(State.SET_ASIDE), progress)
+        split_table(table, seed=choice.seed)
+        counts: Counter[str] = Counter()
+        with phases.timed("write"):
+            portions = _portions(table, stored, counts, widths)
+            if place.suffix.lower() == ".parquet":
+                files = write_parquet(place, widths, portions)
+            else:
+                files = write_npy(place, widths, portions, rows=table.number_of(State.USED), one=tap is not None)
+        return {
+            "schema": "unfreeze.codes/1",
+            "source": str(choice.source),
+            "network": backbone.card.name,
+            "images": counts["images"],
+            "computed": counts["computed"],
+            "reused": counts["images"] - counts["computed"],
+            "set_aside": [{"name": item.name, "reason": item.reason} for item in table.files_set_aside()],
+            "taps": widths,
+            "files": [str(file) for file in files],
+            "phases": phases.document(),
+        }
 
 
-def _rows(image_set: "ImageSet") -> dict[str, list[str]]:
+def _portions(
+    table: "ImageTable", stored: "CodesInPortions", counts: Counter[str], widths: "Widths"
+) -> Iterator["Portion"]:
+    """Images with the codes at the wanted taps; counts how many there are, and how many of them were computed."""
+    from unfreeze.data.inspection import PORTION
+
+    images = table.images()
+    while some := list(islice(images, PORTION)):
+        by_tap, computed = stored.read(some)
+        counts.update(images=len(some), computed=computed)
+        yield some, {name: by_tap[name] for name in widths}
+
+
+def _rows(images: Sequence["Image"]) -> dict[str, list[str]]:
     """Columns that name the rows; a byte of a file name that is no text becomes a backslash and its number."""
 
     def text(value: str) -> str:
         return value.encode("utf-8", "backslashreplace").decode()
 
-    images = image_set.images
     return {
         "path": [text(image.name) for image in images],
         "label": [text(image.label) for image in images],
@@ -132,14 +188,13 @@ def _rows(image_set: "ImageSet") -> dict[str, list[str]]:
     }
 
 
-def write_parquet(path: Path, image_set: "ImageSet", by_tap: "TapCodes", *, one: bool = False) -> list[Path]:  # noqa: ARG001
-    """Write one Parquet file: path, label, split, and a fixed-size list of float32 per tap.
+def write_parquet(path: Path, widths: "Widths", portions: Iterable["Portion"]) -> list[Path]:
+    """Write one Parquet file: path, label, split, and a fixed-size list of float32 per tap; a row group a portion.
 
     Args:
         path: Where.
-        image_set: Names the rows.
-        by_tap: Codes by tap, a row per image.
-        one: Has no meaning here; `write_npy` needs it.
+        widths: Number of code values by tap.
+        portions: Images and their codes.
 
     Returns:
         What was written.
@@ -147,51 +202,64 @@ def write_parquet(path: Path, image_set: "ImageSet", by_tap: "TapCodes", *, one:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from unfreeze.core.files import write_durably
+    from unfreeze.core.files import durable_file
 
-    columns: dict[str, Any] = {name: pa.array(values, pa.string()) for name, values in _rows(image_set).items()}
-    for tap, values in by_tap.items():
-        columns[tap] = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1), pa.float32()), values.shape[1])
-    table = pa.table(columns)
-    # Of the formats tried with single flipped bits, only Parquet with checksums of its pages noticed every one.
-    write_durably(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
+    names = [(name, pa.string()) for name in ("path", "label", "split")]
+    schema = pa.schema([*names, *((tap, pa.list_(pa.float32(), width)) for tap, width in widths.items())])
+    settings: dict[str, Any] = {
+        # Of the formats tried with single flipped bits, only Parquet with checksums of its pages noticed every one.
+        "write_page_checksum": True,
+        "use_dictionary": ["label", "split"],  # codes are hardly ever the same twice: it would take three times as long
+    }
+    with durable_file(path) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
+        for images, by_tap in portions:
+            columns: list[Any] = [pa.array(values, pa.string()) for values in _rows(images).values()]
+            columns += [
+                pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+                for values in by_tap.values()
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return [path]
 
 
-def write_npy(path: Path, image_set: "ImageSet", by_tap: "TapCodes", *, one: bool = False) -> list[Path]:
+def write_npy(
+    path: Path, widths: "Widths", portions: Iterable["Portion"], *, rows: int, one: bool = False
+) -> list[Path]:
     """Write one float32 array per tap, and a CSV file that names their rows.
 
     Args:
         path: ``NAME.npy``; the files are ``NAME.TAP.npy`` and ``NAME.csv``.
-        image_set: Names the rows.
-        by_tap: Codes by tap, a row per image.
+        widths: Number of code values by tap.
+        portions: Images and their codes.
+        rows: Number of images in all.
         one: There is one tap, whose array goes to `path` itself.
 
     Returns:
         What was written.
     """
     import csv
-    import io
 
     import numpy as np
 
-    from unfreeze.core.files import write_bytes
+    from unfreeze.core.files import durable_file
 
     names = {
         tap: path if one else path.with_name(f"{path.stem}.{re.sub(r'[^A-Za-z0-9._-]', '-', tap)}.npy")
-        for tap in by_tap
+        for tap in widths
     }
     rows_file = path.with_suffix(".csv")
     for file in [*names.values(), rows_file]:
         checked_new_file(file)
-    for tap, values in by_tap.items():
-        stream = io.BytesIO()
-        np.save(stream, values, allow_pickle=False)
-        write_bytes(names[tap], stream.getvalue())
-    text = io.StringIO(newline="")
-    rows = _rows(image_set)
-    writer = csv.writer(text)
-    writer.writerow(rows)
-    writer.writerows(zip(*rows.values(), strict=True))
-    write_bytes(rows_file, text.getvalue().encode())
+    with ExitStack() as stack:
+        arrays = {tap: stack.enter_context(stack.enter_context(durable_file(names[tap])).open("wb")) for tap in widths}
+        for tap, array in arrays.items():
+            shape = (rows, widths[tap])
+            np.lib.format.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        text = stack.enter_context(stack.enter_context(durable_file(rows_file)).open("w", encoding="utf-8", newline=""))
+        writer = csv.writer(text)
+        writer.writerow(_rows([]))
+        for images, by_tap in portions:
+            for tap, values in by_tap.items():
+                arrays[tap].write(values.astype("<f4", copy=False).tobytes())
+            writer.writerows(zip(*_rows(images).values(), strict=True))
     return [*names.values(), rows_file]

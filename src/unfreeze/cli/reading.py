@@ -1,11 +1,12 @@
-"""What `codes`, `probe` and `tune` begin with: the images, inspected and split, and the network."""
+"""What `codes`, `probe` and `tune` begin with: the network, and the images, inspected and split."""
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from unfreeze.report.wording import count
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from unfreeze.features.extraction import Codes
     from unfreeze.zoo.backbones import Backbone
     from unfreeze.zoo.cards import Card
+
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +52,21 @@ class Phases:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Note how long what follows takes."""
-        started = time.perf_counter()
+        """Note how long what follows takes, without other phases inside it."""
+        started, noted = time.perf_counter(), sum(self.seconds.values())
         yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 3)
+        taken = time.perf_counter() - started - (sum(self.seconds.values()) - noted)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + taken, 3)
+
+    def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, and note how long it takes until each of them is there."""
+        iterator = iter(items)
+        while True:
+            with self.timed(name):
+                found = list(itertools.islice(iterator, 1))
+            if not found:
+                return
+            yield found[0]
 
 
 def _age_of_process() -> float:
@@ -70,11 +85,16 @@ def split_images(choice: Choice, card: "Card", *, pool: "DecoderPool", progress:
     image_set = read_image_set(
         choice.source, pool=pool, progress=progress, max_bad=choice.max_bad, geometry=geometry_of(card)
     )
-    for warning in image_set.warnings:
-        progress.say(warning)
-    if image_set.set_aside:
-        progress.say(f"{count(len(image_set.set_aside), 'file')} set aside; unfreeze inspect {choice.source} says why")
+    say_what_was_found(choice.source, image_set.warnings, len(image_set.set_aside), progress)
     return split_image_set(image_set, seed=choice.seed)
+
+
+def say_what_was_found(source: Path, warnings: Sequence[str], set_aside: int, progress: "Progress") -> None:
+    """Say what the user should know of the images."""
+    for warning in warnings:
+        progress.say(warning)
+    if set_aside:
+        progress.say(f"{count(set_aside, 'file')} set aside; unfreeze inspect {source} says why")
 
 
 def network(choice: Choice) -> "Backbone":

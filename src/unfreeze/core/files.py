@@ -65,19 +65,26 @@ def disk_errors_explained(path: Path) -> Iterator[None]:
         raise
 
 
-def write_durably(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it there in one step that survives a power cut.
+@contextlib.contextmanager
+def durable_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to be filled; then it is put there in one step that survives a power cut.
 
-    The temporary name is random and short, so that a name of 255 bytes still works.
+    The temporary name is random and short, so that a name of 255 bytes still works. If the work fails, nothing is left.
 
     Args:
         path: Where the file goes; an older one is replaced.
-        write: Is called with the temporary path and must create that file.
+
+    Yields:
+        The temporary path; whoever asked must create that file.
+
+    Raises:
+        DiskFullError: No space is left, or a quota is used up.
+        OutputError: The place cannot be written.
     """
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
     with disk_errors_explained(path):
         try:
-            write(temporary)
+            yield temporary
             handle = os.open(temporary, os.O_RDWR)  # Windows synchronises only handles that may write
             try:
                 os.fsync(handle)
@@ -88,6 +95,12 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def write_durably(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file, which appears at `path` whole or not at all; see `durable_file`."""
+    with durable_file(path) as temporary:
+        write(temporary)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -120,6 +120,10 @@ class DecoderPool:
         """End all children; the pool may be used again and then starts new ones."""
         while self._children:
             self._children.pop().kill()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the squares that are kept: the images come in portions, and these are done."""
         self._kept.clear()
         self._room = None
 

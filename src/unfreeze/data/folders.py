@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import final
 
 from unfreeze.core.errors import ImageSetError
-from unfreeze.data.candidates import SPLIT_WORDS, Candidate, Candidates
+from unfreeze.data.candidates import SPLIT_WORDS, Candidate
+from unfreeze.data.image_table import ImageTable
 
 # Names that systems and tools leave behind; `unfreeze-runs` is where our own results go by default.
 _LITTER = {
@@ -46,20 +47,18 @@ class _Walk:
         self.skipped: Counter[str] = Counter()
         self.blocked: list[tuple[str, str]] = []
         self.visited: set[tuple[int, int]] = set()
-        self.warnings: list[str] = []
 
     def name_of(self, path: str) -> str:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
-    def entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """What a folder holds, without hidden things, litter, and links that are not to be followed; by name."""
+    def entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        """What a folder holds, without hidden things, litter, and links that are not to be followed; in any order."""
         try:
             with os.scandir(folder) as found:
-                return sorted((entry for entry in found if self._wanted(entry)), key=lambda entry: entry.name)
+                yield from filter(self._wanted, found)
         except OSError as error:
             reason = "permission" if isinstance(error, PermissionError) else f"cannot-open: {error.strerror}"
             self.blocked.append((self.name_of(folder) + "/", reason))
-            return []
 
     def _wanted(self, entry: os.DirEntry[str]) -> bool:
         reason = ""
@@ -78,16 +77,18 @@ class _Walk:
         """All candidate files below a folder, at any depth."""
         waiting = [folder]
         while waiting:
+            below = []
             for entry in self.entries(waiting.pop()):
                 if entry.is_dir():
-                    if self.is_new(entry):
-                        waiting.append(entry.path)
+                    below.append(entry)
                 elif not entry.is_file():
                     self.skipped["not a regular file"] += 1
                 elif os.path.splitext(entry.name)[1].lower() in _OTHER_FILES:  # noqa: PTH122 - a million times
                     self.skipped["not an image by name"] += 1
                 else:
                     yield entry
+            below.sort(key=lambda entry: entry.name)  # of two links to one folder always the same is followed
+            waiting += [entry.path for entry in below if self.is_new(entry)]
 
     def is_new(self, entry: os.DirEntry[str]) -> bool:
         """Whether a folder was not met before: with links followed, a loop would never end."""
@@ -102,19 +103,18 @@ class _Walk:
         return True
 
 
-def candidates_in_folder(root: Path, *, follow_links: bool) -> Candidates:
+def list_folder(table: ImageTable, *, follow_links: bool) -> None:
     """Walk a folder of class folders, or one of ``train``, ``test`` (and ``val``) folders of class folders.
 
     Args:
-        root: Absolute.
-        follow_links: Whether to follow symbolic links below `root`.
-
-    Returns:
-        Every file that may be an image, labelled by the class folder that it lies in at any depth.
+        table: Gets every file below its root that may be an image, labelled by the class folder that it lies in at any
+            depth, and what else is there.
+        follow_links: Whether to follow symbolic links below the root.
 
     Raises:
         ImageSetError: There are no class folders, or two folders mean the same split.
     """
+    root = table.root
     walk = _Walk(root, follow_links=follow_links)
     folders, strays = _folders_and_strays(walk, str(root))
     splits = _split_folders(folders)
@@ -122,34 +122,24 @@ def candidates_in_folder(root: Path, *, follow_links: bool) -> Candidates:
         beside = len(folders) - len(splits)
         if beside:
             walk.skipped["folder beside the split folders"] += beside
-        found = [_walk_split(walk, split, entry.path) for split, entry in splits.items()]
+        for split, entry in splits.items():
+            _walk_split(walk, split, entry.path, table)
     else:
-        found = [_walk_classes(walk, folders, "")]
-    files = sorted((file for some, _ in found for file in some), key=lambda file: file.name)
-    empty = tuple(label for _, labels in found for label in labels)
-    if not files and not empty:
+        _walk_classes(walk, folders, "", table)
+    if not len(table) and not table.empty_labels:
         found_instead = _what_was_there(strays, walk)
         msg = (
             f"{root} has no class folders with images{found_instead}. "
             "Put the images of each class into a folder of its own."
         )
         raise ImageSetError(msg)
-    return Candidates(
-        root=root,
-        files=tuple(files),
-        skipped=walk.skipped,
-        blocked=tuple(walk.blocked),
-        empty_labels=empty,
-        warnings=tuple(walk.warnings),
-    )
-
-
-_Found = tuple[list[Candidate], list[tuple[str, str]]]
+    table.skipped.update(walk.skipped)
+    table.block(walk.blocked)
 
 
 def _folders_and_strays(walk: _Walk, folder: str) -> tuple[list[os.DirEntry[str]], int]:
     """Folders in a folder, and the number of files beside them, which have no label and are counted as skipped."""
-    entries = walk.entries(folder)
+    entries = sorted(walk.entries(folder), key=lambda entry: entry.name)
     folders = [entry for entry in entries if entry.is_dir() and walk.is_new(entry)]
     strays = sum(not entry.is_dir() for entry in entries)
     if strays:
@@ -172,27 +162,26 @@ def _split_folders(folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str
     return splits if "train" in splits and (len(splits) > 1 or alone) else {}
 
 
-def _walk_split(walk: _Walk, split: str, folder: str) -> _Found:
+def _walk_split(walk: _Walk, split: str, folder: str, table: ImageTable) -> None:
     folders, strays = _folders_and_strays(walk, folder)
     if not folders and split == "train":
         msg = f"{folder} has no class folders. Put the training images of each class into a folder of its own."
         raise ImageSetError(msg)
     if not folders and strays:
-        walk.warnings.append(f"{strays} files in {folder} have no class folder and so no label: they were not used.")
-    return _walk_classes(walk, folders, split)
+        table.warnings.append(f"{strays} files in {folder} have no class folder and so no label: they were not used.")
+    _walk_classes(walk, folders, split, table)
 
 
-def _walk_classes(walk: _Walk, folders: list[os.DirEntry[str]], split: str) -> _Found:
-    files: list[Candidate] = []
-    empty: list[tuple[str, str]] = []
+def _walk_classes(walk: _Walk, folders: list[os.DirEntry[str]], split: str, table: ImageTable) -> None:
     for folder in folders:
-        before = len(files)
-        for entry in walk.files_below(folder.path):
-            path = Path(os.path.realpath(entry.path)) if walk.follow_links else Path(entry.path)
-            files.append(Candidate(path=path, name=walk.name_of(entry.path), label=folder.name, split=split))
-        if len(files) == before:
-            empty.append((folder.name, split))
-    return files, empty
+        if not table.add(_candidates(walk, folder, split)):
+            table.empty_labels.append(folder.name)
+
+
+def _candidates(walk: _Walk, folder: os.DirEntry[str], split: str) -> Iterator[Candidate]:
+    for entry in walk.files_below(folder.path):
+        path = Path(os.path.realpath(entry.path)) if walk.follow_links else Path(entry.path)
+        yield Candidate(path=path, name=walk.name_of(entry.path), label=folder.name, split=split)
 
 
 def _what_was_there(strays: int, walk: _Walk) -> str:

@@ -1,21 +1,23 @@
 """Inspection: from a folder or a list to an image set whose images can all be read and are all different."""
 
+import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
-from unfreeze.core.progress import SILENT, Progress
-from unfreeze.data.candidates import Candidate, Candidates
+from unfreeze.core.progress import SILENT, Advance, Progress
+from unfreeze.data.candidates import Candidate
 from unfreeze.data.decoder_pool import DecoderPool, Inspection
-from unfreeze.data.folders import IMAGE_SUFFIXES, candidates_in_folder
+from unfreeze.data.folders import IMAGE_SUFFIXES, list_folder
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import Duplicate, Image, ImageSet, SetAside
-from unfreeze.data.lists import LIST_SUFFIXES, candidates_in_list
+from unfreeze.data.image_table import ImageTable, State, image_table
+from unfreeze.data.lists import LIST_SUFFIXES, list_rows
 
 # One bad file of twenty is no reason to stop.
 _BAD_FILES_ALWAYS_ALLOWED = 2
@@ -27,12 +29,7 @@ _SHOWN = 3
 _RANK = {"test": 0, "val": 1, "train": 2, "": 2}
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """A readable image with the hash of its pixels."""
-
-    image: Image
-    pixels_sha256: str
+PORTION = 1024  # images whose pixels, and whose records in memory, are there at a time
 
 
 def read_image_set(
@@ -62,87 +59,126 @@ def read_image_set(
         ImageSetError: The source is not there, or cannot be learned from.
         TooManyBadFilesError: More files than `max_bad` allows cannot be used.
     """
-    candidates = _candidates(source, follow_links=follow_links)
-    found, set_aside = _inspect_all(candidates, pool, progress, geometry)
-    skipped = candidates.skipped + Counter({_STRANGER: sum(reason == _STRANGER for _, reason, _ in set_aside)})
-    aside = tuple(
-        SetAside(name=name, reason=reason, sha256=sha) for name, reason, sha in set_aside if reason != _STRANGER
-    )
-    _check_bad_files(aside, len(found) + len(aside), max_bad, source)
-    kept, duplicates, duplicate_warnings = _without_duplicates(found)
-    image_set = ImageSet(
-        root=candidates.root,
-        images=tuple(kept),
-        set_aside=aside,
-        duplicates=tuple(duplicates),
-        skipped=MappingProxyType(dict(skipped)),
-        warnings=(*candidates.warnings, *duplicate_warnings, *_warnings(kept)),
-    )
-    assert image_set.counts.found + skipped[_STRANGER] == len(candidates.files) + len(candidates.blocked)  # noqa: S101
-    _check_classes(image_set, candidates)
-    return image_set
+    with listed_images(source, follow_links=follow_links) as table:
+        portions = inspected_portions(
+            table, pool=pool, progress=progress, max_bad=max_bad, geometry=geometry, portion=max(1, len(table))
+        )
+        for _ in portions:
+            pass
+        return ImageSet(
+            root=table.root,
+            images=tuple(table.images()),
+            set_aside=tuple(table.files_set_aside()),
+            duplicates=tuple(table.duplicates()),
+            skipped=MappingProxyType(dict(table.skipped)),
+            warnings=tuple(table.warnings),
+        )
 
 
-_STRANGER = "not an image by name and content"
+@contextmanager
+def listed_images(source: Path, *, follow_links: bool = False) -> Iterator[ImageTable]:
+    """What a source names, before anything is decoded.
 
+    Args:
+        source: As for `read_image_set`.
+        follow_links: Whether to follow symbolic links below a folder.
 
-def _candidates(source: Path, *, follow_links: bool) -> Candidates:
+    Yields:
+        A table of candidates, for `inspected_portions`.
+
+    Raises:
+        ImageSetError: The source is not there, or is none.
+    """
     source = Path(source).expanduser().resolve()
     if not source.exists():
         msg = f"There is no folder or list {source}. Check the spelling."
         raise ImageSetError(msg)
-    if source.is_dir():
-        return candidates_in_folder(source, follow_links=follow_links)
-    if source.suffix.lower() in LIST_SUFFIXES:
-        return candidates_in_list(source)
-    msg = f"{source} is neither a folder nor a .csv or .parquet list. Give the folder that holds the class folders."
-    raise ImageSetError(msg)
+    if not source.is_dir() and source.suffix.lower() not in LIST_SUFFIXES:
+        msg = f"{source} is neither a folder nor a .csv or .parquet list. Give the folder that holds the class folders."
+        raise ImageSetError(msg)
+    with image_table(source) as table:
+        if source.is_dir():
+            list_folder(table, follow_links=follow_links)
+        else:
+            list_rows(table)
+        yield table
 
 
-def _inspect_all(
-    candidates: Candidates, pool: DecoderPool, progress: Progress, geometry: Geometry | None
-) -> tuple[list[_Found], list[tuple[str, str, str]]]:
-    """Readable images, and (name, reason, sha256) of all others."""
-    found: list[_Found] = []
-    aside = [(name, reason, "") for name, reason in candidates.blocked]
-    paths = (candidate.path for candidate in candidates.files)
-    with progress.phase("inspect", total=len(candidates.files), unit="image") as advance:
-        for candidate, seen in zip(candidates.files, pool.inspect(paths, geometry), strict=True):
-            if seen.reason:
-                aside.append((candidate.name, _reason(candidate, seen), seen.sha256))
-            else:
-                found.append(_Found(_image(candidate, seen), seen.pixels_sha256))
-            advance(1)
-    return found, aside
+def inspected_portions(
+    table: ImageTable,
+    *,
+    pool: DecoderPool,
+    progress: Progress = SILENT,
+    max_bad: float = 0.01,
+    geometry: Geometry | None = None,
+    portion: int = PORTION,
+) -> Iterator[list[Image]]:
+    """Inspect the candidates of a table, a portion at a time: what comes next can be done while its pixels are there.
+
+    Args:
+        table: Of candidates; what they are is noted in it.
+        pool: Decodes.
+        progress: Is told about every file.
+        max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
+        geometry: Of the squares that will be read next.
+        portion: Number of candidates in each.
+
+    Yields:
+        Images that can be read, by name. Duplicates are found, and the checks of the whole made, before the last
+        portion: it holds none, while images of earlier ones may turn out to be copies of later ones.
+
+    Raises:
+        ImageSetError: The images cannot be learned from.
+        TooManyBadFilesError: More files than `max_bad` allows cannot be used.
+    """
+    left = table.number_of(State.WAITING)
+    candidates = table.candidates()
+    with progress.phase("inspect", total=left, unit="image") as advance:
+        while True:
+            some = list(itertools.islice(candidates, portion))
+            left -= len(some)
+            _inspect(some, table, pool, geometry, advance)
+            if not left:
+                break
+            yield table.images_called(candidate.name for candidate in some)
+    _check_bad_files(table, max_bad)
+    _remove_duplicates(table)
+    _check_classes(table)
+    table.warnings += _warnings(table)
+    yield table.images_called(candidate.name for candidate in some)
 
 
-def _reason(candidate: Candidate, seen: Inspection) -> str:
-    """The decoder's reason, unless neither the name nor the content claims to be an image."""
-    is_stranger = seen.reason.startswith(("not-an-image", "empty-file", "format-not-allowed"))
+def _inspect(
+    some: Sequence[Candidate], table: ImageTable, pool: DecoderPool, geometry: Geometry | None, advance: Advance
+) -> None:
+    answers = pool.inspect((candidate.path for candidate in some), geometry)
+    found = []
+    for candidate, seen in zip(some, answers, strict=True):
+        found.append((candidate, _state(candidate, seen), seen))
+        advance(1)
+    table.record(found)
+    strangers = sum(state is State.STRANGER for _, state, _ in found)
+    if strangers:
+        table.skipped["not an image by name and content"] += strangers
+
+
+def _state(candidate: Candidate, seen: Inspection) -> State:
+    """A stranger if neither the name nor the content claims to be an image."""
+    if not seen.reason:
+        return State.USED
+    is_no_image = seen.reason.startswith(("not-an-image", "empty-file", "format-not-allowed"))
     claims = candidate.listed or candidate.path.suffix.lower() in IMAGE_SUFFIXES
-    return _STRANGER if is_stranger and not claims else seen.reason
+    return State.STRANGER if is_no_image and not claims else State.SET_ASIDE
 
 
-def _image(candidate: Candidate, seen: Inspection) -> Image:
-    return Image(
-        path=candidate.path,
-        name=candidate.name,
-        label=candidate.label,
-        sha256=seen.sha256,
-        width=seen.width,
-        height=seen.height,
-        mode=seen.mode,
-        split=candidate.split,
-        group=candidate.group,
-        flags=seen.notes,
-    )
-
-
-def _check_bad_files(aside: Sequence[SetAside], total: int, max_bad: float, source: Path) -> None:
-    if len(aside) > max(_BAD_FILES_ALWAYS_ALLOWED, max_bad * total):
+def _check_bad_files(table: ImageTable, max_bad: float) -> None:
+    bad = table.number_of(State.SET_ASIDE)
+    total = bad + table.number_of(State.USED)
+    if bad > max(_BAD_FILES_ALWAYS_ALLOWED, max_bad * total):
         msg = (
-            f"{len(aside)} of {total} files in {source} cannot be used ({_counted(aside)}; "
-            f"for example {aside[0].name}), but at most {max_bad:.0%} may be. Mend or remove them, or allow more."
+            f"{bad} of {total} files in {table.source} cannot be used ({_counted(table.files_set_aside())}; "
+            f"for example {next(table.files_set_aside()).name}), but at most {max_bad:.0%} may be. "
+            "Mend or remove them, or allow more."
         )
         raise TooManyBadFilesError(msg)
 
@@ -153,28 +189,27 @@ def _counted(aside: Iterable[SetAside]) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
 
 
-def _without_duplicates(found: Sequence[_Found]) -> tuple[list[Image], list[Duplicate], list[str]]:
-    """Images with different pixels; what was removed; what the user should know about it."""
-    by_pixels: dict[str, list[Image]] = defaultdict(list)
-    for item in found:
-        by_pixels[item.pixels_sha256].append(item.image)
-    kept: list[Image] = []
-    duplicates: list[Duplicate] = []
-    conflicts: list[list[Image]] = []
+def _remove_duplicates(table: ImageTable) -> None:
+    """Leave images with different pixels; warn of what the user should know about the others."""
+    conflicting = 0
+    shown: list[str] = []
     leaks: Counter[tuple[str, str]] = Counter()
-    for same in by_pixels.values():
+    for same in table.twins():
         if len({image.label for image in same}) > 1:
-            conflicts.append(same)
-            duplicates += [_conflict(image, same) for image in same]
+            conflicting += len(same)
+            if len(shown) < _SHOWN:
+                shown.append(" = ".join(image.name for image in same[:_SHOWN]))
+            table.remove(_conflict(image, same) for image in same)
             continue
         first, *others = sorted(same, key=lambda image: (_RANK[image.split], image.name))
-        kept.append(first)
-        for other in others:
-            leaks[other.split, first.split] += other.split != first.split
-            duplicates.append(Duplicate(name=other.name, same_as=first.name, why=_why(other, first)))
-    kept.sort(key=lambda image: image.name)
-    duplicates.sort(key=lambda duplicate: duplicate.name)
-    return kept, duplicates, [*_conflict_warnings(conflicts), *_leak_warnings(leaks)]
+        leaks.update((other.split, first.split) for other in others if other.split != first.split)
+        table.remove(Duplicate(name=other.name, same_as=first.name, why=_why(other, first)) for other in others)
+    if conflicting:
+        table.warnings.append(
+            f"{conflicting} images with conflicting labels were left out: the same picture lies in two classes "
+            f"({'; '.join(shown)}). Decide which is right."
+        )
+    table.warnings += _leak_warnings(leaks)
 
 
 def _conflict(image: Image, same: Sequence[Image]) -> Duplicate:
@@ -188,38 +223,30 @@ def _why(other: Image, first: Image) -> str:
     return f"same pixels in {first.split}"
 
 
-def _conflict_warnings(conflicts: Sequence[Sequence[Image]]) -> Iterator[str]:
-    if conflicts:
-        shown = "; ".join(" = ".join(image.name for image in same[:_SHOWN]) for same in conflicts[:_SHOWN])
-        count = sum(map(len, conflicts))
-        yield (
-            f"{count} images with conflicting labels were left out: the same picture lies in two classes ({shown}). "
-            "Decide which is right."
-        )
-
-
 def _leak_warnings(leaks: Counter[tuple[str, str]]) -> Iterator[str]:
     for (gone, stayed), count in sorted(leaks.items()):
         if count:
             yield f"{count} {gone} images were left out because they are exact copies of {stayed} images: a leak."
 
 
-def _check_classes(image_set: ImageSet, candidates: Candidates) -> None:
+def _check_classes(table: ImageTable) -> None:
     """Refuse what cannot be learned or measured, in one sentence each."""
-    labels = {candidate.label for candidate in candidates.files} | {label for label, _ in candidates.empty_labels}
+    labels = table.labels()
     _check_names(labels)
-    if not image_set.images:
-        reasons = _reasons_of(image_set.set_aside)
-        msg = f"No image in {image_set.root} can be used{reasons}. Wanted folders with images of each class."
+    if not table.number_of(State.USED):
+        msg = (
+            f"No image in {table.root} can be used{_reasons_of(table.files_set_aside())}. "
+            "Wanted folders with images of each class."
+        )
         raise ImageSetError(msg)
     if len(labels) < 2:
         only = next(iter(labels))
-        msg = f"{image_set.root} has one class only, {only!r}. A classifier needs the images of at least two."
+        msg = f"{table.root} has one class only, {only!r}. A classifier needs the images of at least two."
         raise ImageSetError(msg)
-    if any(image.split for image in image_set.images) or any(file.split for file in candidates.files):
-        _check_given_splits(image_set, labels, candidates)
+    if table.given_splits() - {""}:
+        _check_given_splits(table, labels)
     else:
-        _check_sizes(image_set, labels, candidates)
+        _check_sizes(table, labels)
 
 
 def _check_names(labels: Iterable[str]) -> None:
@@ -234,16 +261,17 @@ def _check_names(labels: Iterable[str]) -> None:
         raise ImageSetError(msg)
 
 
-def _check_given_splits(image_set: ImageSet, labels: Iterable[str], candidates: Candidates) -> None:
-    in_train = {image.label for image in image_set.images if image.split == "train"}
+def _check_given_splits(table: ImageTable, labels: Iterable[str]) -> None:
+    in_train = table.sizes("train")
     if not in_train:
-        msg = f"{image_set.root} has no usable training image{_reasons_of(image_set.set_aside)}. Mark images as train."
+        reasons = _reasons_of(table.files_set_aside())
+        msg = f"{table.root} has no usable training image{reasons}. Mark images as train."
         raise ImageSetError(msg)
-    missing = sorted(set(labels) - in_train)
+    missing = sorted(set(labels) - set(in_train))
     if missing:
-        elsewhere = Counter(image.label for image in image_set.images)
+        elsewhere = table.sizes()
         shown = ", ".join(
-            f"{label!r} ({elsewhere[label]} elsewhere{_reasons_of(_aside_of(label, image_set, candidates))})"
+            f"{label!r} ({elsewhere[label]} elsewhere{_reasons_of(table.files_set_aside(label))})"
             for label in missing[:_SHOWN]
         )
         msg = (
@@ -252,13 +280,12 @@ def _check_given_splits(image_set: ImageSet, labels: Iterable[str], candidates: 
         raise ImageSetError(msg)
 
 
-def _check_sizes(image_set: ImageSet, labels: Iterable[str], candidates: Candidates) -> None:
-    sizes = Counter(image.label for image in image_set.images)
+def _check_sizes(table: ImageTable, labels: Iterable[str]) -> None:
+    sizes = table.sizes()
     small = sorted(label for label in labels if sizes[label] < 2)
     if small:
         shown = ", ".join(
-            f"{label!r} has {sizes[label]}{_reasons_of(_aside_of(label, image_set, candidates))}"
-            for label in small[:_SHOWN]
+            f"{label!r} has {sizes[label]}{_reasons_of(table.files_set_aside(label))}" for label in small[:_SHOWN]
         )
         msg = (
             f"Each class needs at least two usable images, one to learn from and one to measure on, but {len(small)} "
@@ -267,18 +294,14 @@ def _check_sizes(image_set: ImageSet, labels: Iterable[str], candidates: Candida
         raise ImageSetError(msg)
 
 
-def _aside_of(label: str, image_set: ImageSet, candidates: Candidates) -> list[SetAside]:
-    names = {candidate.name for candidate in candidates.files if candidate.label == label}
-    return [item for item in image_set.set_aside if item.name in names]
+def _reasons_of(aside: Iterable[SetAside]) -> str:
+    some = list(aside)
+    return f" ({len(some)} set aside: {_counted(some)})" if some else ""
 
 
-def _reasons_of(aside: Sequence[SetAside]) -> str:
-    return f" ({len(aside)} set aside: {_counted(aside)})" if aside else ""
-
-
-def _warnings(images: Sequence[Image]) -> Iterator[str]:
+def _warnings(table: ImageTable) -> Iterator[str]:
     """Sentences on what makes these images hard to learn from or to measure on."""
-    sizes = Counter(image.label for image in images if image.split in {"", "train"})
+    sizes = table.sizes("", "train")
     if not sizes:
         return
     (large, most), (small, least) = sizes.most_common()[0], sizes.most_common()[-1]
@@ -291,9 +314,9 @@ def _warnings(images: Sequence[Image]) -> Iterator[str]:
     if few:
         names = ", ".join(map(repr, few[:_SHOWN])) + (", ..." if len(few) > _SHOWN else "")
         yield f"{len(few)} class(es) have fewer than {_FEW_IMAGES} images to learn from ({names}): expect little there."
-    tiny = sum(min(image.width, image.height) < _SMALL_SIDE for image in images)
-    if tiny > len(images) / 2:
+    tiny, used = table.number_smaller_than(_SMALL_SIDE), table.number_of(State.USED)
+    if tiny > used / 2:
         yield (
-            f"{tiny} of {len(images)} images are smaller than {_SMALL_SIDE} pixels on their shorter side: "
+            f"{tiny} of {used} images are smaller than {_SMALL_SIDE} pixels on their shorter side: "
             "they are enlarged, which adds no detail."
         )

@@ -2,59 +2,56 @@
 
 import csv
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet
+import pyarrow.parquet as pq
 
 from unfreeze.core.errors import ImageSetError
-from unfreeze.data.candidates import SPLIT_WORDS, Candidate, Candidates
+from unfreeze.data.candidates import SPLIT_WORDS, Candidate
+from unfreeze.data.image_table import ImageTable
 
 LIST_SUFFIXES = (".csv", ".parquet")
 _SHOWN = 20
+_AT_ONCE = 4096  # rows of a Parquet list in memory
 _COLUMNS = ("path", "label", "split", "group")
 _WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and group)"
 _Row = tuple[int, Mapping[str, str]]
 
 
-def candidates_in_list(source: Path) -> Candidates:
-    """Read a list of images; its paths are relative to the folder that the list lies in.
+def list_rows(table: ImageTable) -> None:
+    """Read a list of images.
 
     Args:
-        source: A ``.csv`` or ``.parquet`` file, absolute.
-
-    Returns:
-        One candidate per row, ordered by name.
+        table: Gets one candidate per row of its source, a ``.csv`` or ``.parquet`` file; paths are relative to the
+            folder that the list lies in.
 
     Raises:
         ImageSetError: The list cannot be read, or rows of it cannot be used; the first twenty are named by line.
     """
+    source, root = table.source, table.root
     is_csv = source.suffix.lower() == ".csv"
-    rows = list(_csv_rows(source) if is_csv else _parquet_rows(source))
-    root = source.parent
+    rows = _csv_rows(source) if is_csv else _parquet_rows(source)
     word = "line" if is_csv else "row"
-    files: list[Candidate] = []
-    first_line: dict[str, int] = {}
-    faults: list[str] = []
+    shown: list[str] = []
+    faults = 0
     for line, row in rows:
-        fault = _fault(row) or _fault_of_path(row["path"], root, first_line, word)
-        if fault:
-            faults.append(f"{word} {line}: {fault}")
+        fault = _fault(row) or _fault_of_path(row["path"], root, table, word)
+        if not fault:
+            table.add_listed(_candidate(root, _name(row["path"], root), row), line)
             continue
-        name = _name(row["path"], root)
-        first_line[name] = line
-        files.append(_candidate(root, name, row))
-    faults = faults or _faults_of_whole(files)
-    if faults:
-        more = [f"... and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-        msg = f"{source} cannot be used as a list of images; mend these rows: " + "; ".join([*faults[:_SHOWN], *more])
+        faults += 1
+        if len(shown) < _SHOWN:
+            shown.append(f"{word} {line}: {fault}")
+    shown = shown or _faults_of_whole(table)
+    if shown:
+        more = [f"... and {faults - _SHOWN} more"] if faults > _SHOWN else []
+        msg = f"{source} cannot be used as a list of images; mend these rows: " + "; ".join([*shown, *more])
         raise ImageSetError(msg)
-    if not files:
+    if not len(table):
         msg = f"{source} names no image. Wanted one row per image with its path and label."
         raise ImageSetError(msg)
-    return Candidates(root=root, files=tuple(sorted(files, key=lambda file: file.name)), skipped=Counter())
 
 
 def _candidate(root: Path, name: str, row: Mapping[str, str]) -> Candidate:
@@ -89,17 +86,18 @@ def _fault(row: Mapping[str, str]) -> str:
     return ""
 
 
-def _fault_of_path(path: str, root: Path, first_line: Mapping[str, int], word: str) -> str:
+def _fault_of_path(path: str, root: Path, table: ImageTable, word: str) -> str:
     name = _name(path, root)
-    if name in first_line:
-        return f"{path!r} was already listed in {word} {first_line[name]}"
+    line = table.line_of(name)
+    if line is not None:
+        return f"{path!r} was already listed in {word} {line}"
     return "" if os.path.isfile(root / name) else f"there is no file {path!r}"  # noqa: PTH113 - a million times
 
 
-def _faults_of_whole(files: list[Candidate]) -> list[str]:
-    without = sum(not file.split for file in files)
-    if 0 < without < len(files):
-        return [f"{without} of {len(files)} rows have no split; give one to all of them or to none"]
+def _faults_of_whole(table: ImageTable) -> list[str]:
+    without = table.number_without_split()
+    if 0 < without < len(table):
+        return [f"{without} of {len(table)} rows have no split; give one to all of them or to none"]
     return []
 
 
@@ -141,18 +139,24 @@ def _names(first: str, delimiter: str) -> list[str]:
 def _parquet_rows(source: Path) -> Iterator[_Row]:
     """Number of the row, from 1, and the row."""
     try:
-        table = pa.parquet.read_table(source)
+        with pq.ParquetFile(source) as file:
+            yield from _rows_of_parquet(file, source)
     except (OSError, pa.ArrowException) as error:
         msg = f"{source} cannot be read as Parquet: {error}."
         raise ImageSetError(msg) from error
-    names = {name.lower(): name for name in table.column_names}
+
+
+def _rows_of_parquet(file: pq.ParquetFile, source: Path) -> Iterator[_Row]:
+    found = file.schema_arrow.names
+    names = {name.lower(): name for name in found}
     if not {"path", "label"} <= names.keys():
-        msg = (
-            f"{source} needs the columns path and label (and, if wanted, split and group); found {table.column_names}."
-        )
+        msg = f"{source} needs the columns path and label (and, if wanted, split and group); found {found}."
         raise ImageSetError(msg)
     chosen = [column for column in _COLUMNS if column in names]
-    columns = [table.column(names[column]).to_pylist() for column in chosen]
-    for number, values in enumerate(zip(*columns, strict=True), start=1):
-        texts = ["" if value is None else str(value).strip() for value in values]
-        yield number, dict(zip(chosen, texts, strict=True))
+    number = 0
+    for batch in file.iter_batches(_AT_ONCE, columns=[names[column] for column in chosen], use_threads=False):
+        columns = batch.to_pydict()
+        for values in zip(*(columns[names[column]] for column in chosen), strict=True):
+            number += 1
+            texts = ["" if value is None else str(value).strip() for value in values]
+            yield number, dict(zip(chosen, texts, strict=True))

@@ -90,9 +90,9 @@ def read_codes(
     Raises:
         InputError: There is no such engine here.
     """
-    chosen = _chosen(backbone, image_set.images, pool, engine=engine, precision=precision, cache=cache)
-    store = chosen.open_store(backbone, cache)
     images = image_set.images
+    chosen = chosen_engine(backbone, images, pool, to_come=len(images), engine=engine, precision=precision, cache=cache)
+    store = chosen.open_store(backbone, cache)
     by_tap, found = store.read_into([image.sha256 for image in images])
     places: dict[str, list[int]] = {}
     for place in np.flatnonzero(~found).tolist():
@@ -104,8 +104,8 @@ def read_codes(
     with progress.phase("codes", total=len(images), unit="image") as advance:
         advance(len(images) - len(missing))
         if missing:
-            compiled = chosen.compiled or _compiled(chosen, backbone, missing, pool, cache)
-            for shard in _computed_shards(missing, backbone.card, compiled, pool, set_aside):
+            compiled = chosen.compiled or compiled_engine(chosen, backbone, missing, pool, cache)
+            for shard in computed_shards(missing, backbone.card, compiled, pool, set_aside):
                 store.write(shard)
                 _fill(by_tap, found, places, shard)
                 advance(len(shard))
@@ -134,7 +134,7 @@ def _fill(
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Chosen:
+class ChosenEngine:
     """An engine, and whether it is compiled already.
 
     Attributes:
@@ -155,26 +155,25 @@ class _Chosen:
         return open_store(description, widths, notes=notes, cache=cache)
 
 
-def _chosen(
+def chosen_engine(
     backbone: Backbone,
     images: Sequence[Image],
     pool: DecoderPool,
     *,
+    to_come: int,
     engine: str,
     precision: str,
     cache: Path | None,
-) -> _Chosen:
-    """The engine that an earlier run chose for such a store, else the one that a measurement chooses now."""
+) -> ChosenEngine:
+    """The engine that an earlier run chose for such a store, else the one that a measurement on `images` chooses."""
     wish = (engine, precision)
     fitting = candidates_for(engine, precision)
     earlier = _earlier_choice(backbone, wish, cache)
     if earlier is not None and (earlier.engine in fitting or earlier.engine == REFERENCE):
-        return _Chosen(choice=earlier, wish=wish, compiled=None)
+        return ChosenEngine(choice=earlier, wish=wish, compiled=None)
     sample = sample_pixels(images, backbone.card, pool)
-    choice, compiled = choose_engine(
-        backbone, sample, engine=engine, precision=precision, to_come=len(images), cache=cache
-    )
-    return _Chosen(choice=choice, wish=wish, compiled=compiled)
+    choice, compiled = choose_engine(backbone, sample, engine=engine, precision=precision, to_come=to_come, cache=cache)
+    return ChosenEngine(choice=choice, wish=wish, compiled=compiled)
 
 
 def _earlier_choice(backbone: Backbone, wish: tuple[str, str], cache: Path | None) -> Choice | None:
@@ -189,9 +188,10 @@ def _earlier_choice(backbone: Backbone, wish: tuple[str, str], cache: Path | Non
     return None
 
 
-def _compiled(
-    chosen: _Chosen, backbone: Backbone, images: Sequence[Image], pool: DecoderPool, cache: Path | None
+def compiled_engine(
+    chosen: ChosenEngine, backbone: Backbone, images: Sequence[Image], pool: DecoderPool, cache: Path | None
 ) -> PrefixEngine:
+    """The chosen engine for a network's taps; int8 is calibrated on some of `images`."""
     engine = chosen.choice.engine
     calibration = sample_pixels(images, backbone.card, pool) if engine.precision == "int8" else ()
     return compile_prefix(backbone, codes=backbone.taps, engine=engine, calibration=calibration, cache=cache)
@@ -233,10 +233,10 @@ def decoded(
             yield image, square
 
 
-def _computed_shards(
+def computed_shards(
     images: Sequence[Image], card: Card, engine: PrefixEngine, pool: DecoderPool, set_aside: list[SetAside]
 ) -> Iterator[dict[str, Row]]:
-    """Codes of `images` in portions of a shard."""
+    """Codes of `images`, a shard at a time; one that cannot be decoded is appended to `set_aside` instead."""
     order: list[Image] = []
 
     def pixels() -> Iterator[UInt8[np.ndarray, "size size 3"]]:

@@ -127,25 +127,27 @@ class CodeStore:
         every = [np.array(keys_of_shard(path), KEY_DTYPE) for path in shards_in(self.folder)]
         return np.unique(np.concatenate([np.empty(0, KEY_DTYPE), *every]))
 
-    def write(self, rows: Mapping[str, Row]) -> None:
+    def write(self, rows: Mapping[str, Row]) -> Path:
         """Add one shard, durably, then remove other stores if the limit of all is exceeded.
 
         Args:
-            rows: Codes by tap, float32 [width], by the image's sha256; two processes that write the same agree on the
-                shard's name.
+            rows: Codes by tap, float32 [width], by the image's sha256, at least one; two processes that write the same
+                agree on the shard's name.
+
+        Returns:
+            The shard.
 
         Raises:
             DiskFullError: No space is left.
             OutputError: The store cannot be written.
         """
-        if not rows:
-            return
         name, data = encoded_shard(rows, self.manifest)
         with disk_errors_explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # somebody may have emptied the cache by hand
         write_bytes(self.folder / name, data)
         touch(self.folder)
         evict(self.folder.parent, size_limit(self.folder), keep=self.folder)
+        return self.folder / name
 
     def close(self) -> None:
         """Say that this process is done with the store, so that it may be removed; it can be read until it is."""

@@ -10,10 +10,11 @@ from jaxtyping import Int
 from unfreeze.core.progress import Progress
 from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
-from unfreeze.data.splits import assign_sides, folds, group_numbers
+from unfreeze.data.splits import assign_sides, folds
 from unfreeze.data.transforms import LIGHT, Augmentation
 from unfreeze.features.engines import Engine
 from unfreeze.features.extraction import Codes
+from unfreeze.metrics.grouping import unit_numbers
 from unfreeze.training.examples import Pixels, Squares
 from unfreeze.zoo.backbones import Backbone
 
@@ -77,7 +78,7 @@ class Task:
     @cached_property
     def units(self) -> Int[np.ndarray, " image"]:
         """Number of the independent unit of every row: its group, or the row itself."""
-        return group_numbers(self.groups)
+        return unit_numbers(self.groups)
 
     @cache  # noqa: B019 - a task lives as long as its run
     def split(self, number: int) -> Split:

@@ -1,0 +1,315 @@
+"""The table of images: what a source names and what was found out about it, on disk, in the order of the names.
+
+A million photos are no reason to hold a million objects: whoever needs them all takes them in portions.
+"""
+# ruff: noqa: S608 - statements are put together from words of this module alone
+
+import contextlib
+import itertools
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Int
+
+from unfreeze.core.databases import temporary_database
+from unfreeze.core.records import ImageCounts
+from unfreeze.data.candidates import Candidate
+from unfreeze.data.decoder_pool import Inspection
+from unfreeze.data.image_set import Duplicate, Image, SetAside
+
+
+class State(IntEnum):
+    """What has become of a candidate."""
+
+    WAITING = 0
+    USED = 1
+    SET_ASIDE = 2
+    DUPLICATE = 3
+    STRANGER = 4  # neither its name nor its content claims to be an image
+
+
+# Names are UTF-8 in which a byte that is no text keeps its place (surrogatepass): they sort as Python sorts text.
+# `twin` is filled as images are found, since a sort at the end would need memory.
+_SCHEMA = f"""
+CREATE TABLE image (
+    name BLOB PRIMARY KEY, line INTEGER, path BLOB, label BLOB, split TEXT, grouping BLOB, listed INTEGER,
+    state INTEGER DEFAULT {State.WAITING}, sha256 BLOB, width INTEGER, height INTEGER, mode TEXT, notes TEXT,
+    reason TEXT, same_as BLOB
+) WITHOUT ROWID;
+CREATE TABLE twin (pixels BLOB, name BLOB, PRIMARY KEY (pixels, name)) WITHOUT ROWID;
+"""
+_INSERT = "INSERT INTO image (name, line, path, label, split, grouping, listed) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_IMAGE = "name, path, label, split, grouping, sha256, width, height, mode, notes"
+_AT_ONCE = 1024  # rows in memory
+
+
+@final
+class ImageTable:
+    """Candidates and images, ordered by name; see `image_table`.
+
+    Args:
+        database: With the tables of this module.
+        source: The folder or list of images, absolute.
+
+    Attributes:
+        source: As given.
+        root: The folder that names are relative to.
+        skipped: Number of files that are no candidates, by reason.
+        empty_labels: Labels of class folders without any candidate.
+        warnings: What the user should know, in sentences.
+    """
+
+    def __init__(self, database: sqlite3.Connection, source: Path) -> None:
+        self._database = database
+        self.source = source
+        self.root = source if source.is_dir() else source.parent
+        self.skipped: Counter[str] = Counter()
+        self.empty_labels: list[str] = []
+        self.warnings: list[str] = []
+
+    def add(self, candidates: Iterable[Candidate]) -> int:
+        """Add candidates of different names; how many there were."""
+        before = self._database.total_changes
+        self._database.executemany(_INSERT, (_candidate_row(candidate, 0) for candidate in candidates))
+        return self._database.total_changes - before
+
+    def add_listed(self, candidate: Candidate, line: int) -> None:
+        """Add the candidate that stands in a line of a list."""
+        self._database.execute(_INSERT, _candidate_row(candidate, line))
+
+    def block(self, blocked: Iterable[tuple[str, str]]) -> None:
+        """Add what could not even be looked at, name and reason; it has no label."""
+        self._database.executemany(
+            "INSERT INTO image (name, label, split, sha256, state, reason) "
+            f"VALUES (?, x'', '', x'', {State.SET_ASIDE}, ?)",
+            ((_coded(name), reason) for name, reason in blocked),
+        )
+
+    def line_of(self, name: str) -> int | None:
+        """Line of the list in which a name stands; None if it was not added."""
+        found = self._database.execute("SELECT line FROM image WHERE name = ?", (_coded(name),)).fetchone()
+        return None if found is None else int(found[0])
+
+    def __len__(self) -> int:
+        """Number of candidates, whatever became of them."""
+        return self._number("true")
+
+    def number_of(self, *states: State) -> int:
+        """Number of candidates in any of these states."""
+        return self._number(f"state IN ({', '.join(str(int(state)) for state in states)})")
+
+    def number_without_split(self) -> int:
+        """Number of candidates for which no split was given."""
+        return self._number("split = ''")
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Those that were not inspected yet."""
+        for name, path, label, split, group, listed in self._rows(
+            "name, path, label, split, grouping, listed", f"state = {State.WAITING}"
+        ):
+            yield Candidate(
+                path=Path(_text(path)),
+                name=_text(name),
+                label=_text(label),
+                split=split,
+                group=_text(group),
+                listed=bool(listed),
+            )
+
+    def record(self, found: Iterable[tuple[Candidate, State, Inspection]]) -> None:
+        """Note what the decoder said of candidates; the state is that of the whole."""
+        rows = list(found)
+        self._database.executemany(
+            "UPDATE image SET state = ?, sha256 = ?, width = ?, height = ?, mode = ?, notes = ?, reason = ? "
+            "WHERE name = ?",
+            (
+                (
+                    *(state, bytes.fromhex(seen.sha256), seen.width, seen.height, seen.mode),
+                    *(json.dumps(seen.notes), seen.reason, _coded(candidate.name)),
+                )
+                for candidate, state, seen in rows
+            ),
+        )
+        self._database.executemany(
+            "INSERT INTO twin VALUES (?, ?)",
+            (
+                (bytes.fromhex(seen.pixels_sha256), _coded(candidate.name))
+                for candidate, state, seen in rows
+                if state is State.USED
+            ),
+        )
+
+    def set_aside(self, items: Iterable[SetAside]) -> None:
+        """Note that images cannot be used after all."""
+        self._database.executemany(
+            f"UPDATE image SET state = {State.SET_ASIDE}, reason = ? WHERE name = ?",
+            ((item.reason, _coded(item.name)) for item in items),
+        )
+
+    def remove(self, duplicates: Iterable[Duplicate]) -> None:
+        """Note that images are removed as duplicates."""
+        self._database.executemany(
+            f"UPDATE image SET state = {State.DUPLICATE}, same_as = ?, reason = ? WHERE name = ?",
+            ((_coded(item.same_as), item.why, _coded(item.name)) for item in duplicates),
+        )
+
+    def images(self) -> Iterator[Image]:
+        """All that are used."""
+        return map(_image, self._rows(_IMAGE, f"state = {State.USED}"))
+
+    def images_called(self, names: Iterable[str]) -> list[Image]:
+        """Those of the named that are used, in the order of `names`."""
+        query = f"SELECT {_IMAGE} FROM image WHERE name = ? AND state = {State.USED}"
+        rows = (self._database.execute(query, (_coded(name),)).fetchone() for name in names)
+        return [_image(row) for row in rows if row is not None]
+
+    def spread(self, count: int) -> list[Image]:
+        """At most `count` images spread evenly over all that are used or may be; of the latter just the path."""
+        states = f"state IN ({State.WAITING}, {State.USED})"
+        total = self.number_of(State.WAITING, State.USED)
+        wanted = {int(place) for place in np.linspace(0, total - 1, min(count, total))}
+        return [_image(row) for place, row in enumerate(self._rows(_IMAGE, states)) if place in wanted]
+
+    def twins(self) -> Iterator[tuple[Image, ...]]:
+        """Used images with equal pixels, together, each by name; the pictures in the order of their first names."""
+        pictures = self._database.execute(
+            "SELECT pixels FROM twin GROUP BY pixels HAVING count(*) > 1 ORDER BY min(name)"
+        ).fetchall()
+        for (pixels,) in pictures:
+            names = self._database.execute("SELECT name FROM twin WHERE pixels = ? ORDER BY name", (pixels,)).fetchall()
+            same = self.images_called(_text(name) for (name,) in names)
+            if len(same) > 1:
+                yield tuple(same)
+
+    def files_set_aside(self, label: str | None = None) -> Iterator[SetAside]:
+        """What was set aside, of all classes or of one."""
+        condition = f"state = {State.SET_ASIDE}"
+        for name, reason, sha256, its_label in self._rows("name, reason, sha256, label", condition):
+            if label is None or label == _text(its_label):
+                yield SetAside(name=_text(name), reason=reason, sha256=sha256.hex())
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        """What was removed."""
+        for name, same_as, why in self._rows("name, same_as, reason", f"state = {State.DUPLICATE}"):
+            yield Duplicate(name=_text(name), same_as=_text(same_as), why=why)
+
+    def labels(self) -> set[str]:
+        """Labels of all candidates and of class folders without any."""
+        found = self._database.execute("SELECT DISTINCT label FROM image WHERE label <> x''")
+        return {*self.empty_labels, *(_text(label) for (label,) in found)}
+
+    def sizes(self, *splits: str) -> Counter[str]:
+        """Number of used images by label, in the order of their first names; of all splits, or of these."""
+        return Counter(_text(label) for (label,) in self._rows("label", _in_splits(splits)))
+
+    def number_smaller_than(self, side: int) -> int:
+        """Number of used images whose shorter side has fewer pixels."""
+        return self._number(f"state = {State.USED} AND min(width, height) < {side}")
+
+    def given_splits(self) -> set[str]:
+        """Splits of all candidates; empty text for those without."""
+        return {split for (split,) in self._database.execute("SELECT DISTINCT split FROM image")}
+
+    def counts(self) -> ImageCounts:
+        """Where the candidates have gone; strangers are none."""
+        used, aside, removed = map(self.number_of, (State.USED, State.SET_ASIDE, State.DUPLICATE))
+        return ImageCounts(found=used + aside + removed, used=used, set_aside=aside, duplicates_removed=removed)
+
+    def class_indices(self, *splits: str) -> Int[np.ndarray, " image"]:
+        """Class index of every used image of some splits, in the order of the names, int32."""
+        classes = {_coded(label): index for index, label in enumerate(sorted(self.sizes()))}
+        labels = self._rows("label", _in_splits(splits))
+        return np.fromiter((classes[label] for (label,) in labels), np.int32)
+
+    def first_places(self, *splits: str) -> Int[np.ndarray, " image"]:
+        """Place of the first image of each used image's group, among those of some splits, int32; see `deal`."""
+        where = _in_splits(splits)
+        if not self._number(f"{where} AND grouping <> x''"):
+            return np.arange(self._number(where), dtype=np.int32)
+        query = f"""
+            WITH numbered AS
+                (SELECT name, grouping, row_number() OVER (ORDER BY name) - 1 AS place FROM image WHERE {where})
+            SELECT min(place) OVER (PARTITION BY grouping = x'', CASE grouping WHEN x'' THEN name ELSE grouping END)
+            FROM numbered ORDER BY name
+        """
+        return np.fromiter((place for (place,) in self._database.execute(query)), np.int32)
+
+    def assign_splits(self, splits: Sequence[str], sides: Iterable[str]) -> None:
+        """Give the used images of some splits new ones, in the order of the names."""
+        names = self._rows("name", _in_splits(splits))
+        pairs = ((side, name) for side, (name,) in zip(sides, names, strict=True))
+        while some := list(itertools.islice(pairs, _AT_ONCE)):
+            self._database.executemany("UPDATE image SET split = ? WHERE name = ?", some)
+
+    def _rows(self, columns: str, condition: str) -> Iterator[tuple[Any, ...]]:
+        """Rows by name, a portion in memory at a time, so that the table may be written in between."""
+        query = f"SELECT name, {columns} FROM image WHERE name > ? AND {condition} ORDER BY name LIMIT {_AT_ONCE}"
+        last = b""
+        while rows := self._database.execute(query, (last,)).fetchall():
+            for _, *row in rows:
+                yield tuple(row)
+            last = rows[-1][0]
+
+    def _number(self, condition: str) -> int:
+        return int(self._database.execute(f"SELECT count(*) FROM image WHERE {condition}").fetchone()[0])
+
+
+@contextlib.contextmanager
+def image_table(source: Path) -> Iterator[ImageTable]:
+    """An empty table, gone in the end; small ones never leave the memory.
+
+    Args:
+        source: The folder or list of images, absolute.
+
+    Yields:
+        The table.
+
+    Raises:
+        DiskFullError: There is no room for it.
+    """
+    with temporary_database(_SCHEMA) as database:
+        yield ImageTable(database, source)
+
+
+def _coded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(coded: bytes) -> str:
+    return coded.decode("utf-8", "surrogatepass")
+
+
+def _in_splits(splits: Sequence[str]) -> str:
+    """A condition; splits are words of ours."""
+    wanted = ", ".join(f"'{split}'" for split in splits)
+    return f"state = {State.USED}" + (f" AND split IN ({wanted})" if splits else "")
+
+
+def _candidate_row(candidate: Candidate, line: int) -> tuple[object, ...]:
+    texts = (str(candidate.path), candidate.label)
+    return (
+        *(_coded(candidate.name), line, *map(_coded, texts), candidate.split),
+        *(_coded(candidate.group), candidate.listed),
+    )
+
+
+def _image(row: Sequence[Any]) -> Image:
+    name, path, label, split, group, sha256, width, height, mode, notes = row
+    return Image(
+        path=Path(_text(path)),
+        name=_text(name),
+        label=_text(label),
+        sha256=(sha256 or b"").hex(),
+        width=width or 0,
+        height=height or 0,
+        mode=mode or "",
+        split=split,
+        group=_text(group),
+        flags=tuple(json.loads(notes or "[]")),
+    )
