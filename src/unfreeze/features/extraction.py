@@ -16,6 +16,7 @@ from unfreeze.data.decoding import UnreadableImageError
 from unfreeze.data.geometry import Geometry, centre
 from unfreeze.data.image_set import Image, ImageSet, SetAside
 from unfreeze.features.choice import SAMPLE, Choice, candidates_for, choice_from_json, choose_engine
+from unfreeze.features.converted import BATCH_SIZE
 from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, compile_prefix
 from unfreeze.features.eviction import store_folders
 from unfreeze.features.manifests import new_manifest
@@ -218,6 +219,7 @@ def _description(backbone: Backbone) -> dict[str, Any]:
         "taps": list(card.taps),
         "preprocessing": [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std],
         "pillow": PIL.__version__,
+        "batch": BATCH_SIZE,
     }
 
 
