@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
-from unfreeze.features.converted import BATCH_SIZE, converted_prefix, output_name, quantised
+from unfreeze.features.converted import BATCH_SIZE, compiled_prefix, output_name, quantised_prefix
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
 
@@ -86,9 +86,11 @@ def compile_prefix(
     """
     if engine.name == "torch":
         return _torch_engine(backbone, codes, raw, engine)
-    model = converted_prefix(backbone, cache=cache)
     names = [*(output_name("codes", cut) for cut in codes), *(output_name("raw", cut) for cut in raw)]
-    return _openvino_engine(model, names, engine, calibration)
+    if engine.precision == "int8":
+        batches = [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)]
+        return _openvino_engine(quantised_prefix(backbone, names, batches, cache=cache), engine)
+    return _openvino_engine(compiled_prefix(backbone, names, engine.precision, cache=cache), engine)
 
 
 def openvino_is_installed() -> bool:
@@ -141,16 +143,7 @@ def _autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def _openvino_engine(model: Any, names: Sequence[str], engine: Engine, calibration: Sequence[Pixels]) -> PrefixEngine:
-    import openvino
-
-    results = [model.output(name).get_node().input_value(0) for name in names]
-    model = openvino.Model(results, model.get_parameters())  # what leads to no other output is not computed
-    if engine.precision == "int8":
-        model = quantised(model, [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)])
-    hint = "bf16" if engine.precision == "bf16" else "f32"
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+def _openvino_engine(compiled: Any, engine: Engine) -> PrefixEngine:
     jobs = max(2, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
