@@ -1,4 +1,4 @@
-"""The decoder child, ``python -m unfreeze.data.decoder HANDLE``: requests on standard input, answers on standard output.
+"""The decoder child, ``python -m unfreeze.data.decoder HANDLE``: requests on standard input, answers on its output.
 
 A request is one line of JSON: ``{"path": ..., "geometry": null | {...}, "inspect": true | false, "offset": ...}``. An
 answer is one line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`),

@@ -236,7 +236,7 @@ class DecoderPool:
         inherited = [handle] if isinstance(handle, int) else []
         try:
             # -P: a file numpy.py in the folder that the user stands in must not replace the module.
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own program, and a number
                 [sys.executable, "-P", "-m", "unfreeze.data.decoder", str(handle)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -315,8 +315,9 @@ class _Job:
         # Requests that a child may have at a time; each has a place of its own in the shared memory.
         self.slots = min(IN_FLIGHT, RING_BYTES // max(1, self._square_bytes))
         if not self.slots:
+            size, most = self._square_bytes, RING_BYTES
             msg = (
-                f"Squares of {self._square_bytes:,} bytes are more than the {RING_BYTES:,} that decoders can hand over."
+                f"A square of {size:,} bytes was wanted, but a decoder gives at most {most:,}. Choose a smaller --size."
             )
             raise UnfreezeError(msg)
         self.next = 0  # number of the answer that is yielded next

@@ -74,7 +74,8 @@ def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
         geometry: What to make of it.
 
     Returns:
-        Read-only array of shape (side, side, 3). The arithmetic is torchvision's ``Resize`` and ``CenterCrop``, which timm uses.
+        Read-only array of shape (side, side, 3). The arithmetic is torchvision's ``Resize`` and ``CenterCrop``, which
+        timm uses.
     """
     width, height = image.size
     if geometry.crop == "squash":

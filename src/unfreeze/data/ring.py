@@ -18,8 +18,8 @@ def new_ring() -> tuple[mmap.mmap, int | str]:
     """Shared memory of `RING_BYTES`.
 
     Returns:
-        The memory, and its handle for `open_ring` in a child: a file descriptor that the child must inherit and that the
-        caller closes, or, on Windows, a name.
+        The memory, and its handle for `open_ring` in a child: a file descriptor that the child must inherit and that
+        the caller closes, or, on Windows, a name.
     """
     if sys.platform == "win32":
         name = f"unfreeze-{secrets.token_hex(16)}"

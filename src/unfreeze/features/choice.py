@@ -134,9 +134,10 @@ def choose_engine(
 ) -> tuple[Choice, PrefixEngine]:
     """The fastest engine whose codes at every tap point where float32's do.
 
-    The comparison is of `COMPARED` of the images, spread over all that are given. Candidates are tried in the order in which they are expected to be fast. Once one is accurate, the others that were
-    asked for are timed too only where so many images are to come that a wrong expectation would cost more than the
-    timing. What was not asked for is tried if nothing that was is accurate.
+    At most `COMPARED` of the images, spread over all that are given, are compared. Candidates are tried in the order in
+    which they are expected to be fast. Once one is accurate, the others that were asked for are timed too only where so
+    many images are to come that a wrong expectation would cost more than the timing. What was not asked for is tried if
+    nothing that was is accurate.
 
     Args:
         backbone: The network.

@@ -50,4 +50,4 @@ def codes_of_column(column: pa.ChunkedArray, width: int) -> NDArray[np.float32]:
     Returns:
         Shape (row, width); read-only.
     """
-    return np.from_dlpack(column.combine_chunks().flatten()).reshape(-1, width)
+    return np.asarray(np.from_dlpack(column.combine_chunks().flatten()), np.float32).reshape(-1, width)

@@ -1,7 +1,7 @@
 """The prefix in OpenVINO: converted to its own graph and compiled for this processor once, and both kept on disk.
 
-Converting takes seconds, compiling a tenth of one, reading what is kept a few hundredths. The graph is kept under a hash
-of everything that it depends on, the weights as they are in memory included, and the hash of each file is checked
+Converting takes seconds, compiling a tenth of one, reading what is kept a few hundredths. The graph is kept under a
+hash of everything that it depends on, the weights as they are in memory included, and the hash of each file is checked
 whenever it is read.
 """
 
@@ -27,8 +27,8 @@ from unfreeze.zoo.graph import Cut
 from unfreeze.zoo.weights import weights_sha256
 
 FORMAT = "unfreeze.prefix/2"
-# Of one request. Processor time of an image on one core (Zen 5), EfficientNet-Lite0, bfloat16 / float32, by batch: 1: 2.24,
-# 4: 2.17 / 4.2, 8: 2.30 / 4.7, 16: 2.55 ms. The maps of more images do not fit into the cache next to a core.
+# Of one request. The maps of more images do not fit into the cache next to a core. Processor time of an image on one
+# core (Zen 5), EfficientNet-Lite0 in bfloat16, batches of 1, 2, 4, 8, 16: 2.24, 2.20, 2.17, 2.29, 2.55 ms.
 BATCH_SIZE = 4
 GRAPH, WEIGHTS, MANIFEST = "prefix.xml", "prefix.bin", "manifest.json"
 COMPILED_SUFFIX = ".compiled"
@@ -51,8 +51,8 @@ def compiled_prefix(
         cache: Folder where it is kept; the user's cache if None.
 
     Returns:
-        An ``openvino.CompiledModel`` from uint8 pixels [BATCH_SIZE, size, size, 3]; one that was kept gives the same bits
-        as one that is compiled anew.
+        An ``openvino.CompiledModel`` from uint8 pixels [BATCH_SIZE, size, size, 3]; one that was kept gives the same
+        bits as one that is compiled anew.
 
     Raises:
         InputError: OpenVINO is not installed.
@@ -90,7 +90,7 @@ def _with_outputs(model: Any, names: Sequence[str]) -> Any:
 
 
 def converted_prefix(backbone: Backbone, *, cache: Path | None = None) -> Any:
-    """The graph from uint8 pixels [BATCH_SIZE, size, size, 3] to the codes at every tap and the tensors before every block.
+    """The graph from uint8 [BATCH_SIZE, size, size, 3] to the codes at every tap and the tensors before every block.
 
     Args:
         backbone: The network, with the weights that it has now.
