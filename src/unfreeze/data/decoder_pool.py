@@ -316,9 +316,7 @@ class _Job:
         self.slots = min(IN_FLIGHT, RING_BYTES // max(1, self._square_bytes))
         if not self.slots:
             size, most = self._square_bytes, RING_BYTES
-            msg = (
-                f"A square of {size:,} bytes was wanted, but a decoder gives at most {most:,}. Choose a smaller --size."
-            )
+            msg = f"A square of {size:,} bytes was wanted, but decoders give at most {most:,}. Choose a smaller --size."
             raise UnfreezeError(msg)
         self.next = 0  # number of the answer that is yielded next
         self._count = 0  # paths taken

@@ -206,8 +206,8 @@ def sample_pixels(
     return [centre(square[None], card.size)[0] for _, square in decoded(chosen, card, pool, [])]
 
 
-def _engine_part(engine: Engine) -> dict[str, str]:
-    return {"engine": engine.name, "precision": engine.precision}
+def _engine_part(engine: Engine) -> dict[str, Any]:
+    return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled}
 
 
 def _description(backbone: Backbone) -> dict[str, Any]:
