@@ -40,7 +40,12 @@ def output_name(kind: Literal["codes", "raw"], cut: Cut) -> str:
 
 
 def compiled_prefix(
-    backbone: Backbone, names: Sequence[str], precision: Literal["f32", "bf16"], *, cache: Path | None = None
+    backbone: Backbone,
+    names: Sequence[str],
+    precision: Literal["f32", "bf16"],
+    *,
+    keep: bool = True,
+    cache: Path | None = None,
 ) -> Any:
     """The prefix, ready to run on this processor.
 
@@ -48,6 +53,7 @@ def compiled_prefix(
         backbone: The network, with the weights that it has now.
         names: Outputs that are wanted, by `output_name`; what leads to no other is not computed.
         precision: Of its arithmetic.
+        keep: Whether to keep what is compiled now; it takes as much disk as the weights.
         cache: Folder where it is kept; the user's cache if None.
 
     Returns:
@@ -66,11 +72,13 @@ def compiled_prefix(
             data = path.read_bytes()
             if path.name == _compiled_name(key, data):
                 return core.import_model(data, "CPU", _settings(precision))
+        path.unlink(missing_ok=True)
     compiled = core.compile_model(
         _with_outputs(converted_prefix(backbone, cache=cache), names), "CPU", _settings(precision)
     )
-    data = compiled.export_model().getvalue()
-    write_bytes(folder / _compiled_name(key, data), data)
+    if keep:
+        data = compiled.export_model().getvalue()
+        write_bytes(folder / _compiled_name(key, data), data)
     return compiled
 
 

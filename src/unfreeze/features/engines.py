@@ -95,7 +95,9 @@ def compile_prefix(
     if engine.precision == "int8":
         batches = [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)]
         return _openvino_engine(quantised_prefix(backbone, names, batches, cache=cache), engine)
-    return _openvino_engine(compiled_prefix(backbone, names, engine.precision, cache=cache), engine)
+    # Codes are wanted in every run; there are many cuts, and seldom the same one twice.
+    compiled = compiled_prefix(backbone, names, engine.precision, keep=not raw, cache=cache)
+    return _openvino_engine(compiled, engine)
 
 
 def openvino_is_installed() -> bool:

@@ -88,6 +88,20 @@ def test_squares_come_in_order(pool: DecoderPool, paths: list[Path]) -> None:
         np.testing.assert_array_equal(seen, square(Image.open(path), SMALL))
 
 
+def test_squares_of_any_size_share_the_memory(pool: DecoderPool, paths: list[Path]) -> None:
+    """The same children hand over small squares, large ones of which only one fits at a time, and small ones again."""
+    large = Geometry(3400, 3400)
+    for geometry, few in ((SMALL, paths[:9]), (large, paths[:2]), (SMALL, paths[9:18])):
+        for path, seen in zip(few, pool.squares(few, geometry), strict=True):
+            np.testing.assert_array_equal(seen, square(Image.open(path), geometry))
+
+
+def test_a_square_that_does_not_fit_is_refused(pool: DecoderPool, paths: list[Path]) -> None:
+    """The error says how much is too much, before anything is decoded."""
+    with pytest.raises(UnfreezeError, match="decoders give at most"):
+        list(pool.squares(paths[:1], Geometry(5000, 5000)))
+
+
 def test_the_background_reaches_the_child(pool: DecoderPool, tmp_path: Path) -> None:
     """Clear pixels take the colour that the geometry names."""
     Image.new("RGBA", (40, 40), (9, 9, 9, 0)).save(tmp_path / "clear.png")
