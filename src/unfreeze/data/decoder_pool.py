@@ -271,7 +271,7 @@ class DecoderPool:
         if reply.header is None:
             self._bury(child, job, None)
             return
-        child.since = reply.moment
+        child.since = max(child.since, reply.moment)  # it may have been ready long before it was given anything
         if not child.ready:
             child.ready = True
             return

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +229,16 @@ def test_a_decoder_that_hangs_is_replaced(paths: list[Path], slow: Path) -> None
         stopper.join()
 
     assert reasons == ["decoder-timeout 1 s", "", "", "", "", "", ""]
+
+
+def test_waiting_for_the_first_image_is_no_fault_of_it(slow: Path) -> None:
+    """A child that was ready long before its first image still has the whole time for it."""
+    with DecoderPool(workers=1) as pool:
+        pool.start()
+        ready = pool._replies.get(timeout=60)
+        pool._replies.put(replace(ready, moment=ready.moment - 100))
+
+        assert [seen.reason for seen in pool.inspect([slow])] == [""]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
