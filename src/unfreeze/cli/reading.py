@@ -124,10 +124,13 @@ def read_all(
 
     with DecoderPool() as pool:
         pool.start()  # before torch is imported, which takes as long
+        from unfreeze.features.choice import candidates_for
         from unfreeze.features.extraction import read_codes
         from unfreeze.strategies.experiment import with_codes_only
 
-        backbone = network(choice)  # first, since a mistake in its name should not cost an inspection
+        # First, since a mistake in a name should not cost an inspection.
+        candidates_for(choice.engine, choice.precision)
+        backbone = network(choice)
         taps = known_tap(tap, backbone.card.taps)
         phases.started()
         with phases.timed("decode"):

@@ -1,9 +1,9 @@
-"""The decoder child, ``python -m unfreeze.data.decoder``: requests on standard input, pixels on standard output.
+"""The decoder child, ``python -m unfreeze.data.decoder HANDLE``: requests on standard input, answers on its output.
 
-A request is one line of JSON: ``{"path": ..., "geometry": null | {...}, "inspect": true | false}``. A reply is four
-bytes with the length of a JSON header (little-endian), the header, and as many bytes of pixels as it says. The first
-reply, without a request, says that the child is ready. The child imports nothing but Pillow, numpy and the standard
-library, and ends when its input ends.
+A request is one line of JSON: ``{"path": ..., "geometry": null | {...}, "inspect": true | false, "offset": ...}``. An
+answer is one line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`),
+from the offset that the request names, as many bytes as the answer says. The first answer, without a request, says that
+the child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends when its input ends.
 """
 
 import contextlib
@@ -15,11 +15,17 @@ import signal
 import stat
 import sys
 from dataclasses import asdict
+from functools import lru_cache
+from mmap import mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unfreeze.data.decoding import UnreadableImageError, decode, pixels_sha256
 from unfreeze.data.geometry import Geometry, square
+from unfreeze.data.ring import open_ring
 
 try:
     import resource
@@ -31,7 +37,6 @@ MAX_BYTES = 512 * 1024**2
 MAX_MEMORY = 2 * 1024**3
 # The parent kills a child that hangs; this ends one whose parent was killed first.
 MAX_CPU_SECONDS = 60
-PIPE_BYTES = 1024**2
 _OPEN_REASONS = {
     errno.ENOENT: "missing",
     errno.EACCES: "permission",
@@ -67,14 +72,14 @@ def read_file(path: str | Path) -> bytes:
         if status.st_size > MAX_BYTES:
             raise UnreadableImageError(f"file-too-large {status.st_size:,} > {MAX_BYTES:,} bytes")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES)
+            return file.read(status.st_size)
     except OSError as error:
         raise UnreadableImageError(f"read-error: {error.strerror}") from error
     finally:
         os.close(handle)
 
 
-def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
     """Header and pixels for one request.
 
     Args:
@@ -82,10 +87,10 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
             image is.
 
     Returns:
-        The reply. `reason` is empty if the image could be read; `sha256` of an inspection is there whenever the file
-        could be.
+        The reply, and uint8 [side, side, 3] if a square was wanted and could be had. `reason` is empty if the image
+        could be read; `sha256` of an inspection is there whenever the file could be.
     """
-    header: dict[str, Any] = {"reason": "", "sha256": "", "pixels": 0}
+    header: dict[str, Any] = {"reason": "", "sha256": ""}
     try:
         data = read_file(request["path"])
         if request["inspect"]:
@@ -100,53 +105,62 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
             header |= {"pixels_sha256": pixels_sha256(decoded.image), "width": decoded.width, "height": decoded.height}
             header |= {"mode": decoded.mode, "notes": decoded.notes}
         if geometry is not None:
-            pixels = square(decoded.image, geometry).tobytes()
-            return header | {"pixels": len(pixels)}, pixels
+            return header, square(decoded.image, geometry)
     except UnreadableImageError as error:
         header["reason"] = error.reason
     except MemoryError:
         header["reason"] = "decoder-memory"
     except Exception as error:  # a mistake of ours must cost one image, not all that wait behind it
         header["reason"] = f"decoder-error: {type(error).__name__}"
-    return header, b""
+    return header, None
 
 
 def _geometry(settings: dict[str, Any] | None) -> Geometry | None:
     return None if settings is None else Geometry(**settings | {"background": tuple(settings["background"])})
 
 
-def request_line(path: str | Path, geometry: Geometry | None, *, inspect: bool) -> bytes:
+def request_line(path: str | Path, geometry: Geometry | None, *, inspect: bool, offset: int) -> bytes:
     """One request, encoded; names that are not UTF-8 survive as surrogates.
 
     Args:
         path: What to read.
         geometry: The square that is wanted, if one is.
         inspect: Whether to say what the image is.
+        offset: Where the pixels go in the shared memory, in bytes.
 
     Returns:
         A line of ASCII.
     """
-    document = {"path": str(path), "geometry": None if geometry is None else asdict(geometry), "inspect": inspect}
+    document = {"path": str(path), "geometry": _settings(geometry), "inspect": inspect, "offset": offset}
     return json.dumps(document).encode("ascii") + b"\n"
 
 
-def _send(stream: BinaryIO, header: dict[str, Any], pixels: bytes) -> None:
-    text = json.dumps(header).encode("ascii")
-    stream.write(len(text).to_bytes(4, "little") + text)
-    stream.write(pixels)
+@lru_cache(maxsize=4)
+def _settings(geometry: Geometry | None) -> dict[str, Any] | None:
+    return None if geometry is None else asdict(geometry)
+
+
+def _reply(ring: mmap, line: bytes) -> dict[str, Any]:
+    """Do what one request asks."""
+    request = json.loads(line)
+    header, pixels = answer(request)
+    if pixels is None:
+        return header | {"offset": 0, "pixels": 0}
+    np.frombuffer(ring, np.uint8, pixels.size, request["offset"])[:] = pixels.reshape(-1)
+    return header | {"offset": request["offset"], "pixels": pixels.size}
+
+
+def _send(stream: BinaryIO, header: dict[str, Any]) -> None:
+    stream.write(json.dumps(header).encode("ascii") + b"\n")
     stream.flush()
 
 
 def _private_output() -> BinaryIO:
     """Move the reply pipe off standard output: what a C library prints there must not end up among the replies."""
-    replies = os.fdopen(os.dup(1), "wb", buffering=PIPE_BYTES)
+    replies = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    with contextlib.suppress(ImportError, AttributeError, OSError):  # Linux only: a square fits into the pipe
-        import fcntl
-
-        fcntl.fcntl(replies.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return replies
 
 
@@ -172,12 +186,13 @@ def main() -> None:
     """Answer requests until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     replies = _private_output()
+    ring = open_ring(sys.argv[1])
     _limit_memory()
-    _send(replies, {"ready": True, "pixels": 0}, b"")
+    _send(replies, {"ready": True, "offset": 0, "pixels": 0})
     with contextlib.suppress(BrokenPipeError):
         for line in sys.stdin.buffer:
             _limit_time()
-            _send(replies, *answer(json.loads(line)))
+            _send(replies, _reply(ring, line))
     os._exit(0)  # nothing is left to flush, and a parent that went away must not delay the end
 
 

@@ -1,5 +1,6 @@
 """A few decoder children and the order of their answers: an image that kills or stops its decoder costs only itself."""
 
+import io
 import json
 import os
 import queue
@@ -12,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from mmap import mmap
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, final
@@ -24,6 +26,7 @@ from unfreeze.core.errors import UnfreezeError
 from unfreeze.data.decoder import request_line
 from unfreeze.data.decoding import UnreadableImageError
 from unfreeze.data.geometry import Geometry
+from unfreeze.data.ring import RING_BYTES, new_ring
 
 # Requests under way per child: enough that it never waits for the parent, few enough to repeat if it dies.
 IN_FLIGHT = 4
@@ -68,6 +71,8 @@ class _Reply:
 class _Child:
     process: subprocess.Popen[bytes]
     complaints: IO[bytes]
+    ring: mmap
+    handed_out: int = 0
     under_way: deque[int] = field(default_factory=deque)
     since: float = 0.0  # when its oldest request became the one that it works on
     ready: bool = False
@@ -218,7 +223,7 @@ class DecoderPool:
             child = min(self._children, key=lambda child: len(child.under_way), default=None)
             if len(self._children) < self.workers and (child is None or child.under_way):
                 child = self._start()
-            if child is None or len(child.under_way) >= IN_FLIGHT:
+            if child is None or len(child.under_way) >= job.slots:
                 return
             number = job.waiting.popleft()
             if not child.under_way:
@@ -226,20 +231,28 @@ class DecoderPool:
             child.under_way.append(number)  # before writing: an interrupt in between must find the child busy
             assert child.process.stdin is not None  # noqa: S101
             with suppress(OSError):  # a dead child is noticed by the end of its output
-                child.process.stdin.write(job.line(number))
+                child.process.stdin.write(job.line(number, slot=child.handed_out % job.slots))
+            child.handed_out += 1
 
     def _start(self) -> _Child:
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        # -P: a file numpy.py in the folder that the user stands in must not replace the module.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "unfreeze.data.decoder"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            bufsize=0,
-            env=_environment(),
-        )
-        child = _Child(process, complaints)
+        ring, handle = new_ring()
+        inherited = [handle] if isinstance(handle, int) else []
+        try:
+            # -P: a file numpy.py in the folder that the user stands in must not replace the module.
+            process = subprocess.Popen(  # noqa: S603 - our own program, and a number
+                [sys.executable, "-P", "-m", "unfreeze.data.decoder", str(handle)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                bufsize=0,
+                env=_environment(),
+                pass_fds=inherited,
+            )
+        finally:
+            for own in inherited:
+                os.close(own)
+        child = _Child(process, complaints, ring)
         self._children.append(child)
         threading.Thread(target=_read_replies, args=(child, self._replies), daemon=True).start()
         return child
@@ -262,7 +275,7 @@ class DecoderPool:
         if reply.header is None:
             self._bury(child, job, None)
             return
-        child.since = reply.moment
+        child.since = max(child.since, reply.moment)  # it may have been ready long before it was given anything
         if not child.ready:
             child.ready = True
             return
@@ -302,6 +315,13 @@ class _Job:
     ) -> None:
         self._paths = iter(paths)
         self._geometry, self._inspect, self._kept, self._limit = geometry, inspect, kept, limit
+        self._square_bytes = 0 if geometry is None else 3 * geometry.side**2
+        # Requests that a child may have at a time; each has a place of its own in the shared memory.
+        self.slots = min(IN_FLIGHT, RING_BYTES // max(1, self._square_bytes))
+        if not self.slots:
+            size, most = self._square_bytes, RING_BYTES
+            msg = f"A square of {size:,} bytes was wanted, but decoders give at most {most:,}. Choose a smaller --size."
+            raise UnfreezeError(msg)
         self.next = 0  # number of the answer that is yielded next
         self._count = 0  # paths taken
         self._taken: dict[int, Path] = {}
@@ -323,9 +343,10 @@ class _Job:
             self._count += 1
         return self.next < self._count
 
-    def line(self, number: int) -> bytes:
+    def line(self, number: int, *, slot: int) -> bytes:
         """The request as the child reads it."""
-        return request_line(self._taken[number], self._geometry, inspect=self._inspect)
+        offset = slot * self._square_bytes
+        return request_line(self._taken[number], self._geometry, inspect=self._inspect, offset=offset)
 
     def pop(self) -> tuple[Path, dict[str, Any], NDArray[np.uint8] | None]:
         """The next answer in order."""
@@ -336,30 +357,17 @@ class _Job:
 
 
 def _read_replies(child: _Child, replies: "queue.SimpleQueue[_Reply]") -> None:
-    """Body of a child's reader thread: always drains, so that neither side ever waits for the other in a ring."""
-    stream = child.process.stdout
-    assert stream is not None  # noqa: S101
-    with suppress(OSError, ValueError), stream:
-        while len(size := _read_exactly(stream, 4)) == 4:
-            header = json.loads(_read_exactly(stream, int.from_bytes(size.tobytes(), "little")).tobytes())
-            pixels = _read_exactly(stream, header["pixels"]) if header["pixels"] else None
-            if pixels is not None and len(pixels) < header["pixels"]:
-                break
-            replies.put(_Reply(child, header, pixels, time.monotonic()))
+    """Body of a child's reader thread: always drains, so that neither side ever waits for the other in a ring.
+
+    Pixels are copied out of the shared memory before the reply is passed on, so that their place is free again.
+    """
+    assert child.process.stdout is not None  # noqa: S101
+    with suppress(OSError, ValueError), io.BufferedReader(child.process.stdout) as lines:  # type: ignore[type-var]
+        for line in lines:
+            header = json.loads(line)
+            shared = np.frombuffer(child.ring, np.uint8, header["pixels"], header["offset"])
+            replies.put(_Reply(child, header, shared.copy() if header["pixels"] else None, time.monotonic()))
     replies.put(_Reply(child, None, None, time.monotonic()))
-
-
-def _read_exactly(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
-    """`size` bytes, fewer only at the end of the stream."""
-    buffer = np.empty(size, np.uint8)
-    view = buffer.data
-    filled = 0
-    while filled < size:
-        count = stream.readinto(view[filled:])  # type: ignore[attr-defined]
-        if not count:
-            break
-        filled += count
-    return buffer[:filled]
 
 
 def _environment() -> dict[str, str]:

@@ -158,7 +158,8 @@ def pixels_sha256(image: Image.Image) -> str:
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
     rows = max(1, 16_000_000 // max(1, image.width * 3))  # strips of 16 MB: a copy of a whole large image would not fit
     for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        bottom = min(top + rows, image.height)
+        strip = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
         digest.update(strip.tobytes())
     return digest.hexdigest()
 
@@ -265,7 +266,7 @@ def _to_srgb(colour: Image.Image, profile: bytes | None) -> tuple[Image.Image, t
                 return transform.apply(colour), ("icc: converted to sRGB",)
         except Exception:  # lcms and Pillow raise OSError, PyCMSError, ValueError, TypeError ...
             return colour.convert("RGB"), ("icc-ignored",)
-    return colour.convert("RGB"), ()
+    return colour if colour.mode == "RGB" else colour.convert("RGB"), ()
 
 
 @functools.lru_cache(maxsize=16)

@@ -74,7 +74,8 @@ def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
         geometry: What to make of it.
 
     Returns:
-        Array of shape (side, side, 3). The arithmetic is torchvision's ``Resize`` and ``CenterCrop``, which timm uses.
+        Read-only array of shape (side, side, 3). The arithmetic is torchvision's ``Resize`` and ``CenterCrop``, which
+        timm uses.
     """
     width, height = image.size
     if geometry.crop == "squash":
@@ -86,7 +87,7 @@ def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
     if image.size != wanted:
         image = image.resize(wanted, _FILTERS[geometry.interpolation])
     left, top = (round((length - geometry.side) / 2.0) for length in wanted)
-    return np.array(image.crop((left, top, left + geometry.side, top + geometry.side)))
+    return np.asarray(image.crop((left, top, left + geometry.side, top + geometry.side)))
 
 
 def centre(squares: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
-from unfreeze.features.converted import BATCH_SIZE, converted_prefix, output_name, quantised
+from unfreeze.features.converted import BATCH_SIZE, compiled_prefix, output_name, quantised_prefix
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
 
@@ -34,16 +34,19 @@ class Engine:
     Attributes:
         name: openvino or torch.
         precision: Of its arithmetic: f32, bf16 (bfloat16 products, float32 sums) or int8 (OpenVINO alone).
+        compiled: Whether torch compiles the layers first; it takes a minute, which many images on a GPU are worth.
     """
 
     name: EngineName
     precision: Precision = "f32"
+    compiled: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name} in {self.precision}"
+        return f"{self.name} in {self.precision}{', compiled' if self.compiled else ''}"
 
 
 REFERENCE = Engine("torch", "f32")
+GPU_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,12 @@ class PrefixEngine:
 
     Attributes:
         engine: What runs it.
+        batch_size: Images that it computes at once; fewer are padded.
         run: Takes images, uint8 [size, size, 3] each, and yields the outputs of every image, in order.
     """
 
     engine: Engine
+    batch_size: int
     run: Callable[[Iterable[Pixels]], Iterator[Outputs]]
 
 
@@ -86,9 +91,13 @@ def compile_prefix(
     """
     if engine.name == "torch":
         return _torch_engine(backbone, codes, raw, engine)
-    model = converted_prefix(backbone, cache=cache)
     names = [*(output_name("codes", cut) for cut in codes), *(output_name("raw", cut) for cut in raw)]
-    return _openvino_engine(model, names, engine, calibration)
+    if engine.precision == "int8":
+        batches = [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)]
+        return _openvino_engine(quantised_prefix(backbone, names, batches, cache=cache), engine)
+    # Codes are wanted in every run; there are many cuts, and seldom the same one twice.
+    compiled = compiled_prefix(backbone, names, engine.precision, keep=not raw, cache=cache)
+    return _openvino_engine(compiled, engine)
 
 
 def openvino_is_installed() -> bool:
@@ -123,34 +132,28 @@ def _torch_engine(backbone: Backbone, codes: Sequence[Cut], raw: Sequence[Cut], 
         msg = "The engine torch has no int8. Choose --engine openvino, or --precision f32."
         raise InputError(msg)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    size = BATCH_SIZE if device.type == "cpu" else GPU_BATCH_SIZE
     module = backbone.codes_module(cuts=codes, raw=raw)
     if device.type == "cuda":  # a copy, since the network's own layers stay where they are
         module = copy.deepcopy(module).to(device).to(memory_format=torch.channels_last)
+    if engine.compiled and not raw:  # raw tensors are read once, for a training that takes longer than compiling saves
+        module.compile(dynamic=False)
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
-        for batch, real in padded_batches(images, BATCH_SIZE if device.type == "cpu" else 8 * BATCH_SIZE):
+        for batch, real in padded_batches(images, size):
             pixels = torch.from_numpy(batch).to(device, non_blocking=True)
             with torch.inference_mode(), _autocast(device, engine.precision):
                 outputs = [out[:real].float().cpu().numpy() for out in module(pixels)]
             yield from zip(*outputs, strict=True)
 
-    return PrefixEngine(engine, run)
+    return PrefixEngine(engine, size, run)
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def _openvino_engine(model: Any, names: Sequence[str], engine: Engine, calibration: Sequence[Pixels]) -> PrefixEngine:
-    import openvino
-
-    results = [model.output(name).get_node().input_value(0) for name in names]
-    model = openvino.Model(results, model.get_parameters())  # what leads to no other output is not computed
-    if engine.precision == "int8":
-        model = quantised(model, [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)])
-    hint = "bf16" if engine.precision == "bf16" else "f32"
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+def _openvino_engine(compiled: Any, engine: Engine) -> PrefixEngine:
     jobs = max(2, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
@@ -165,7 +168,7 @@ def _openvino_engine(model: Any, names: Sequence[str], engine: Engine, calibrati
         for request, real in running:
             yield from _finished(request, real)
 
-    return PrefixEngine(engine, run)
+    return PrefixEngine(engine, BATCH_SIZE, run)
 
 
 def _finished(request: Any, real: int) -> Iterator[Outputs]:

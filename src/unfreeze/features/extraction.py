@@ -16,6 +16,7 @@ from unfreeze.data.decoding import UnreadableImageError
 from unfreeze.data.geometry import Geometry, centre
 from unfreeze.data.image_set import Image, ImageSet, SetAside
 from unfreeze.features.choice import SAMPLE, Choice, candidates_for, choice_from_json, choose_engine
+from unfreeze.features.converted import BATCH_SIZE
 from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, compile_prefix
 from unfreeze.features.eviction import store_folders
 from unfreeze.features.manifests import new_manifest
@@ -205,8 +206,8 @@ def sample_pixels(
     return [centre(square[None], card.size)[0] for _, square in decoded(chosen, card, pool, [])]
 
 
-def _engine_part(engine: Engine) -> dict[str, str]:
-    return {"engine": engine.name, "precision": engine.precision}
+def _engine_part(engine: Engine) -> dict[str, Any]:
+    return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled}
 
 
 def _description(backbone: Backbone) -> dict[str, Any]:
@@ -218,6 +219,7 @@ def _description(backbone: Backbone) -> dict[str, Any]:
         "taps": list(card.taps),
         "preprocessing": [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std],
         "pillow": PIL.__version__,
+        "batch": BATCH_SIZE,
     }
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unfreeze.core.files import paths_in, sha256_of
+from unfreeze.features.columns import codes_column, codes_of_column, text_column
 from unfreeze.features.manifests import MANIFEST_FILE, Manifest, checked_manifest
 
 SUFFIX = ".parquet"
@@ -43,10 +44,9 @@ def encoded_shard(rows: Mapping[str, Mapping[str, NDArray[np.float32]]], manifes
         Name and content of the file.
     """
     schema = _schema(manifest)
-    columns: list[pa.Array] = [pa.array(list(rows), pa.string())]
+    columns: list[pa.Array] = [text_column(list(rows))]
     for tap in manifest["widths"]:
-        values = np.concatenate([row[tap] for row in rows.values()]).astype(np.float32)
-        columns.append(pa.FixedSizeListArray.from_arrays(pa.array(values), type=schema.field(tap).type))
+        columns.append(codes_column(np.stack([row[tap] for row in rows.values()]), schema.field(tap).type))
     stream = io.BytesIO()
     pq.write_table(
         pa.Table.from_arrays(columns, schema=schema),
@@ -101,17 +101,12 @@ def read_shard(path: Path) -> tuple[list[str], dict[str, NDArray[np.float32]]]:
     if manifest is None or table.schema != _schema(manifest):
         msg = "belongs to another store"
         raise DamagedShardError(msg)
-    codes = {tap: _as_array(table[tap], width) for tap, width in manifest["widths"].items()}
+    codes = {tap: codes_of_column(table[tap], width) for tap, width in manifest["widths"].items()}
     return table["sha256"].to_pylist(), codes
 
 
 def _manifest_of(schema: pa.Schema, key: str) -> Manifest | None:
     return checked_manifest((schema.metadata or {}).get(_METADATA_KEY, b""), key)
-
-
-def _as_array(column: pa.ChunkedArray, width: int) -> NDArray[np.float32]:
-    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.ascontiguousarray(values, dtype=np.float32).reshape(-1, width)
 
 
 def keys_of_shard(path: Path) -> list[str]:

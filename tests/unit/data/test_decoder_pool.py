@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,20 @@ def test_squares_come_in_order(pool: DecoderPool, paths: list[Path]) -> None:
     for path, seen in zip(paths, pool.squares(paths, SMALL), strict=True):
         assert isinstance(seen, np.ndarray)
         np.testing.assert_array_equal(seen, square(Image.open(path), SMALL))
+
+
+def test_squares_of_any_size_share_the_memory(pool: DecoderPool, paths: list[Path]) -> None:
+    """The same children hand over small squares, large ones of which only one fits at a time, and small ones again."""
+    large = Geometry(3400, 3400)
+    for geometry, few in ((SMALL, paths[:9]), (large, paths[:2]), (SMALL, paths[9:18])):
+        for path, seen in zip(few, pool.squares(few, geometry), strict=True):
+            np.testing.assert_array_equal(seen, square(Image.open(path), geometry))
+
+
+def test_a_square_that_does_not_fit_is_refused(pool: DecoderPool, paths: list[Path]) -> None:
+    """The error says how much is too much, before anything is decoded."""
+    with pytest.raises(UnfreezeError, match="decoders give at most"):
+        list(pool.squares(paths[:1], Geometry(5000, 5000)))
 
 
 def test_the_background_reaches_the_child(pool: DecoderPool, tmp_path: Path) -> None:
@@ -214,6 +229,16 @@ def test_a_decoder_that_hangs_is_replaced(paths: list[Path], slow: Path) -> None
         stopper.join()
 
     assert reasons == ["decoder-timeout 1 s", "", "", "", "", "", ""]
+
+
+def test_waiting_for_the_first_image_is_no_fault_of_it(slow: Path) -> None:
+    """A child that was ready long before its first image still has the whole time for it."""
+    with DecoderPool(workers=1) as pool:
+        pool.start()
+        ready = pool._replies.get(timeout=60)
+        pool._replies.put(replace(ready, moment=ready.moment - 100))
+
+        assert [seen.reason for seen in pool.inspect([slow])] == [""]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")

@@ -9,8 +9,15 @@ import torch
 
 from unfreeze.core.errors import InputError
 from unfreeze.features import choice
-from unfreeze.features.choice import candidates_for, choice_from_json, choose_engine, cosines
-from unfreeze.features.converted import WEIGHTS, converted_prefix
+from unfreeze.features.choice import (
+    Candidate,
+    _is_worth_trying,
+    candidates_for,
+    choice_from_json,
+    choose_engine,
+    cosines,
+)
+from unfreeze.features.converted import COMPILED_SUFFIX, WEIGHTS, converted_prefix
 from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
@@ -87,6 +94,35 @@ def test_a_damaged_conversion_is_made_anew(backbone: Backbone, images: np.ndarra
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("damage", [False, True], ids=["whole", "damaged"])
+def test_what_was_compiled_is_kept(backbone: Backbone, images: np.ndarray, tmp_path: Path, *, damage: bool) -> None:
+    """The next run reads the compiled prefix and gets the same bits; one with a changed bit is compiled anew."""
+    first = list(compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, cache=tmp_path).run(images))
+    (file,) = tmp_path.rglob(f"*{COMPILED_SUFFIX}")
+    data = bytearray(file.read_bytes())
+    if damage:
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+
+    second = list(compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, cache=tmp_path).run(images))
+
+    assert file.exists() != damage
+    assert len(list(tmp_path.rglob(f"*{COMPILED_SUFFIX}"))) == 1
+    for ours, theirs in zip(first, second, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_other_outputs_are_compiled_apart(backbone: Backbone, images: np.ndarray, tmp_path: Path) -> None:
+    """What is kept for all taps is not taken for one of them, nor for another precision."""
+    for taps in (backbone.taps, backbone.taps[-1:]):
+        (row,) = compile_prefix(backbone, codes=taps, engine=OPENVINO, cache=tmp_path).run(images[:1])
+        assert len(row) == len(taps)
+    compile_prefix(backbone, codes=backbone.taps, engine=Engine("openvino", "bf16"), cache=tmp_path)
+
+    assert len(list(tmp_path.rglob(f"*{COMPILED_SUFFIX}"))) == 3
+
+
 def test_the_fastest_accurate_engine_is_chosen(backbone: Backbone, images: np.ndarray) -> None:
     """Every candidate's cosine is measured against torch in float32, and the choice survives a manifest."""
     found, compiled = choose_engine(backbone, list(images), engine="openvino", precision="f32", to_come=10)
@@ -126,6 +162,33 @@ def test_bfloat16_in_torch_is_near(backbone: Backbone, images: np.ndarray) -> No
     for (a,), (b,) in zip(*pairs, strict=True):
         assert a.dtype == np.float32
         assert cosines(a[None], b[None])[0] > 0.99
+
+
+def test_compiling_is_tried_on_a_gpu_for_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every precision has a compiled twin there, tried only beside an accurate engine with minutes of work to come."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    asked = candidates_for("auto", "auto")
+    plain, compiled = Engine("torch", "bf16"), Engine("torch", "bf16", compiled=True)
+    best = Candidate(engine=plain, milliseconds=1.0, cosine=1.0)
+
+    assert asked == [plain, compiled, REFERENCE, Engine("torch", "f32", compiled=True)]
+    assert _is_worth_trying(plain, asked, None, 10)
+    assert not _is_worth_trying(compiled, asked, None, 10**6)
+    assert not _is_worth_trying(compiled, asked, best, 100_000)
+    assert _is_worth_trying(compiled, asked, best, 1_000_000)
+
+
+def test_only_codes_are_compiled(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module with raw tensors among its outputs is left as it is."""
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **_: compiled.append(module))
+    engine = Engine("torch", "f32", compiled=True)
+
+    compile_prefix(backbone, raw=backbone.taps[:1], engine=engine)
+    assert compiled == []
+    compile_prefix(backbone, codes=backbone.taps, engine=engine)
+    assert len(compiled) == 1
 
 
 @pytest.mark.slow

@@ -54,6 +54,20 @@ def test_codes_survive_the_store_bit_for_bit(store: CodeStore, rng: np.random.Ge
     assert is_same(store.read(["x", "z", "unknown"]), written, ["x", "z"])
 
 
+def test_shards_need_no_pandas(tmp_path: Path) -> None:
+    """Writing and reading codes does not import pandas, which takes as long as the codes of a hundred images."""
+    script = """
+import pathlib, sys, numpy as np
+from unfreeze.features.store import open_store
+store = open_store({}, {"last": 5}, cache=pathlib.Path(sys.argv[1]))
+store.write({"x": {"last": np.arange(5, dtype=np.float32)}})
+print(store.read(["x"])["x"]["last"].tolist(), "pandas" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    assert result.stdout == "[0.0, 1.0, 2.0, 3.0, 4.0] False\n"
+
+
 def test_other_weights_have_another_store(tmp_path: Path, rng: np.random.Generator) -> None:
     """Nothing stale is found when anything that decides the numbers changes."""
     open_store({"weights": "a"}, WIDTHS, cache=tmp_path).write(rows(rng, "x"))
