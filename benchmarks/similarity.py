@@ -2,10 +2,10 @@
 
     python benchmarks/similarity.py --panel PANEL
 
-PANEL holds a folder a set with a `list.csv` (path, label, split, group). One row a set: the images are chosen by content
-as the product does; a part of them is measured again as JPEG of quality 50, at half the size, and alone. One row at the
-end: Spearman's rank correlation of the divergence with the gain of the best fine-tuning over the softmax on the last
-codes, from rows of the measure "panel" that are in `results.jsonl` already.
+PANEL holds a folder a set with a `list.csv` (path, label, split, group). One row a set: the images are chosen by
+content as the product does; a part of them is measured again as JPEG of quality 50, at half the size, and alone. One
+row at the end: Spearman's rank correlation of the divergence with the gain of the best fine-tuning over the softmax on
+the last codes, from rows of the measure "panel" that are in `results.jsonl` already.
 """
 
 import argparse

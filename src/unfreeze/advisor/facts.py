@@ -53,8 +53,7 @@ def facts(
         largest_class=int(counts.max()),
         imbalance=imbalance,
         balance=_balance(counts / counts.sum()),
-        is_imbalanced=imbalance >= STRONG_IMBALANCE
-        or (len(counts) > 2 and counts.max() / counts.sum() > STRONG_MAJORITY),
+        is_imbalanced=_is_imbalanced(counts),
         median_side=float(np.median(sides)),
         small_images=float(np.mean(np.asarray(sides) < input_size)),
         groups=_group_count(groups),
@@ -63,6 +62,11 @@ def facts(
         peak_depth=peak_depth,
         peak_gain=peak_gain,
     )
+
+
+def _is_imbalanced(counts: np.ndarray) -> bool:
+    has_majority = len(counts) > 2 and counts.max() / counts.sum() > STRONG_MAJORITY
+    return bool(has_majority or counts.max() / counts.min() >= STRONG_IMBALANCE)
 
 
 def _balance(shares: np.ndarray) -> float:

@@ -84,9 +84,9 @@ def test_divergence_is_torchs(rng: np.random.Generator) -> None:
 
 def test_scale_is_linear_in_the_logarithm() -> None:
     """Its ends are 1 and 0, the geometric middle is one half, and nothing leaves the range."""
-    assert [on_scale(d) for d in (0.0, ALIKE, (ALIKE * UNLIKE) ** 0.5, UNLIKE, 50.0)] == pytest.approx(
-        [1, 1, 0.5, 0, 0]
-    )
+    divergences = (0.0, ALIKE, (ALIKE * UNLIKE) ** 0.5, UNLIKE, 50.0)
+
+    assert [on_scale(divergence) for divergence in divergences] == pytest.approx([1, 1, 0.5, 0, 0])
 
 
 def test_dead_channels_do_not_count() -> None:

@@ -42,16 +42,8 @@ def test_logme_agrees_with_bayesian_ridge() -> None:
     """With flat priors scikit-learn's evidence of every indicator is ours, with more codes than images too."""
     digits = load_digits()
     for codes, labels in (iris(), (digits.data[:50] / 16, digits.target[:50])):
-        model = BayesianRidge(
-            alpha_1=0,
-            alpha_2=0,
-            lambda_1=0,
-            lambda_2=0,
-            fit_intercept=False,
-            compute_score=True,
-            max_iter=2000,
-            tol=1e-9,
-        )
+        flat = dict.fromkeys(("alpha_1", "alpha_2", "lambda_1", "lambda_2"), 0)
+        model = BayesianRidge(**flat, fit_intercept=False, compute_score=True, max_iter=2000, tol=1e-9)
         targets = [(labels == cls).astype(float) for cls in np.unique(labels)]
         expected = np.mean([model.fit(codes, target).scores_[-1] / len(codes) for target in targets])
 
