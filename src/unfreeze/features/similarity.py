@@ -155,7 +155,7 @@ def gaussian_divergence(
         ``KL(N(mean, variance) || N(source_mean, source_variance))``.
     """
     ratio = np.maximum(variance / source_variance, 1e-6)
-    return 0.5 * (ratio - 1 - np.log(ratio) + (mean - source_mean) ** 2 / source_variance)
+    return np.asarray(0.5 * (ratio - 1 - np.log(ratio) + (mean - source_mean) ** 2 / source_variance))
 
 
 class _Pass:
@@ -194,7 +194,7 @@ class _Pass:
 
 def living(source_variance: Float[np.ndarray, " channel"]) -> Bool[np.ndarray, " channel"]:
     """Channels that varied on the source's images."""
-    return source_variance > DEAD * np.median(source_variance)
+    return np.asarray(source_variance > DEAD * np.median(source_variance))
 
 
 def _statistics(layer: nn.Module) -> tuple[Float[np.ndarray, " channel"], Float[np.ndarray, " channel"]]:

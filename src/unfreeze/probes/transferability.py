@@ -41,7 +41,7 @@ def log_maximum_evidence(codes: Float[np.ndarray, "image code"], labels: Int[np.
 
 
 def _indicators(labels: Int[np.ndarray, " image"]) -> Float[np.ndarray, "image cls"]:
-    return (labels[:, None] == np.unique(labels)).astype(np.float64)
+    return np.asarray(labels[:, None] == np.unique(labels), dtype=np.float64)
 
 
 def _singular_coordinates(
@@ -80,7 +80,7 @@ def _evidence(
     alpha = ratio * beta
     # log N(y; 0, I/beta + F F'/alpha): determinant and quadratic form in singular coordinates
     log_determinant = float(np.log1p(squares / ratio).sum()) - count * np.log(beta)
-    return -0.5 * (count * np.log(2 * np.pi) + log_determinant + beta * residual + alpha * weights) / count
+    return float(-0.5 * (count * np.log(2 * np.pi) + log_determinant + beta * residual + alpha * weights) / count)
 
 
 def _fit(
