@@ -127,6 +127,8 @@ def main() -> None:
     views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
     precision = newest(by_measure.get("precision", []), "set", "precision")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
+    similarity = newest(by_measure.get("similarity", []), "set")
+    rank = newest(by_measure.get("similarity and gain", []), "measure")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
@@ -135,6 +137,8 @@ def main() -> None:
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
         (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
+        (similarity, lambda found: plain(found, "Similarity to the source", "similarity")),
+        (rank, lambda found: plain(found, "Similarity and what fine-tuning gains", "similarity")),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]
