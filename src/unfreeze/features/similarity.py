@@ -58,14 +58,14 @@ class _Moments:
 
     def add(self, values: Float[Tensor, "batch channel *positions"]) -> None:
         """Take in a batch."""
-        rows = values.detach().transpose(0, 1).flatten(1).double()
-        count, mean = rows.shape[1], rows.mean(dim=1)
-        squares = (rows - mean[:, None]).square().sum(dim=1).cpu().numpy()
+        count = values.numel() // values.shape[1]
+        moments = torch.var_mean(values, dim=[0, *range(2, values.ndim)], correction=0)
+        variance, mean = (moment.double().cpu().numpy() for moment in moments)
         if not self.count:
             self.mean, self.squares = np.zeros(len(mean)), np.zeros(len(mean))
-        shift = mean.cpu().numpy() - self.mean
+        shift = mean - self.mean
         total = self.count + count
-        self.squares = self.squares + squares + shift**2 * (self.count * count / total)
+        self.squares = self.squares + variance * count + shift**2 * (self.count * count / total)
         self.mean = self.mean + shift * (count / total)
         self.count = total
 
