@@ -94,7 +94,9 @@ def measure_similarity(
         statistics of BatchNorm layers hold what is particular to a domain.
     """
     if not _layers(backbone.network):
-        return Similarity(value=None, because=f"{backbone.card.name} has no BatchNorm layers with statistics")
+        return Similarity(
+            value=None, because=f"{backbone.card.name} has no BatchNorm layers with statistics of a source"
+        )
     chosen = sorted(images, key=lambda image: (image.sha256, image.name))[:count]
     pixels = [centre(square[None], backbone.card.size)[0] for _, square in decoded(chosen, backbone.card, pool, [])]
     if not pixels:
@@ -207,8 +209,14 @@ def _layers(network: nn.Module) -> dict[str, nn.Module]:
     return {
         name: module
         for name, module in network.named_modules()
-        if isinstance(module, _BatchNorm) and module.running_mean is not None
+        if isinstance(module, _BatchNorm) and module.running_mean is not None and _has_learnt(module)
     }
+
+
+def _has_learnt(layer: nn.Module) -> bool:
+    """Whether the statistics are of images, and not means of 0 and variances of 1, as random weights have them."""
+    mean, variance = _statistics(layer)
+    return bool(mean.any() or (variance != 1).any())
 
 
 def _moments(backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"]) -> tuple[dict[str, _Moments], float]:

@@ -164,10 +164,11 @@ def test_measuring_changes_nothing_and_follows_content(backbone: Backbone, photo
     assert not any(module._forward_pre_hooks for module in backbone.network.modules())
 
 
-def test_networks_without_batchnorm_say_so() -> None:
-    """The reason names the network, and there is no number."""
+@pytest.mark.parametrize("name", ["convnext_atto", "resnet18"])
+def test_networks_without_statistics_say_so(name: str) -> None:
+    """Without BatchNorm, or with random weights, the reason names the network, and there is no number."""
     with DecoderPool(workers=1) as pool:
-        found = measure_similarity(load_backbone("convnext_atto", size=64, pretrained=False), [], pool=pool)
+        found = measure_similarity(load_backbone(name, size=64, pretrained=False), [], pool=pool)
 
     assert found.value is None
-    assert found.because == "convnext_atto has no BatchNorm layers with statistics"
+    assert found.because == f"{name} has no BatchNorm layers with statistics of a source"
