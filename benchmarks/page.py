@@ -172,6 +172,8 @@ def main() -> None:
     covered = newest(by_measure.get("coverage", []), "images", "shared_error", "gain", "splits")
     memory = newest(by_measure.get("memory", []), "size", "engine")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
+    similarity = newest(by_measure.get("similarity", []), "set")
+    rank = newest(by_measure.get("similarity and gain", []), "measure")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
@@ -185,6 +187,8 @@ def main() -> None:
             memory,
             lambda found: plain(found, "Memory of `unfreeze codes`", "memory", "--sizes 10000,30000,100000"),
         ),
+        (similarity, lambda found: plain(found, "Similarity to the source", "similarity")),
+        (rank, lambda found: plain(found, "Similarity and what fine-tuning gains", "similarity")),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_FILTERS = {
+FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -42,9 +42,9 @@ class Geometry:
         if not 0 < self.size <= self.resize:
             msg = f"size and resize must satisfy 0 < size <= resize; got {self.size} and {self.resize}."
             raise ValueError(msg)
-        if self.interpolation not in _FILTERS or self.crop not in _CROPS:
+        if self.interpolation not in FILTERS or self.crop not in _CROPS:
             got = f"{self.interpolation!r} and {self.crop!r}"
-            msg = f"Wanted an interpolation of {sorted(_FILTERS)} and a crop of {list(_CROPS)}; got {got}."
+            msg = f"Wanted an interpolation of {sorted(FILTERS)} and a crop of {list(_CROPS)}; got {got}."
             raise ValueError(msg)
 
     @property
@@ -85,7 +85,7 @@ def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
     else:
         wanted = (int(geometry.resize * width / height), geometry.resize)
     if image.size != wanted:
-        image = image.resize(wanted, _FILTERS[geometry.interpolation])
+        image = image.resize(wanted, FILTERS[geometry.interpolation])
     left, top = (round((length - geometry.side) / 2.0) for length in wanted)
     return np.asarray(image.crop((left, top, left + geometry.side, top + geometry.side)))
 

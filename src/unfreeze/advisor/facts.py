@@ -1,0 +1,93 @@
+"""Facts about a task, measured before any training, from plain data: no network, no pixels."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from unfreeze.core.facts import Facts, Similarity
+
+# Strong imbalance: the largest class has ten times the images of the smallest, or more than half of all images go to
+# one of three or more classes. Ten is the ratio from which the long-tail literature builds its benchmarks (Cui et al.
+# 2019, Class-balanced loss, CVPR: factors 10 to 200). A majority above one half makes "always the commonest class"
+# right more often than wrong.
+STRONG_IMBALANCE = 10.0
+STRONG_MAJORITY = 0.5
+
+
+def facts(
+    labels: Sequence[str],
+    sides: Sequence[int],
+    *,
+    input_size: int,
+    similarity: Similarity,
+    groups: Sequence[str] | None = None,
+    accuracy_by_tap: Mapping[str, float] | None = None,
+) -> Facts:
+    """Put together what is known of a task before any training.
+
+    Args:
+        labels: Class of every image of the train part.
+        sides: Shorter side of each, in pixels, before any resizing.
+        input_size: Side of the network's input in pixels.
+        similarity: As measured.
+        groups: Group of each, "" where it has none; None if none were given.
+        accuracy_by_tap: Cross-validated accuracy of one kind of probe, 0 to 1, by tap from shallow to deep.
+
+    Returns:
+        The facts.
+
+    Raises:
+        ValueError: There are no images, or lists of different lengths.
+    """
+    if not labels or len(sides) != len(labels) or (groups is not None and len(groups) != len(labels)):
+        msg = f"Wanted a label and a side for each of at least one image; got {len(labels)} and {len(sides)}."
+        raise ValueError(msg)
+    _, counts = np.unique(np.asarray(labels), return_counts=True)
+    imbalance = float(counts.max() / counts.min())
+    peak_tap, peak_depth, peak_gain = _peak(accuracy_by_tap or {})
+    return Facts(
+        images=len(labels),
+        classes=len(counts),
+        smallest_class=int(counts.min()),
+        median_class=float(np.median(counts)),
+        largest_class=int(counts.max()),
+        imbalance=imbalance,
+        balance=_balance(counts / counts.sum()),
+        is_imbalanced=_is_imbalanced(counts),
+        median_side=float(np.median(sides)),
+        small_images=float(np.mean(np.asarray(sides) < input_size)),
+        groups=_group_count(groups),
+        similarity=similarity,
+        peak_tap=peak_tap,
+        peak_depth=peak_depth,
+        peak_gain=peak_gain,
+    )
+
+
+def _is_imbalanced(counts: np.ndarray) -> bool:
+    has_majority = len(counts) > 2 and counts.max() / counts.sum() > STRONG_MAJORITY
+    return bool(has_majority or counts.max() / counts.min() >= STRONG_IMBALANCE)
+
+
+def _balance(shares: np.ndarray) -> float:
+    """Normalised entropy; one class alone is balanced."""
+    if len(shares) == 1:
+        return 1.0
+    return float(-(shares * np.log(shares)).sum() / np.log(len(shares)))
+
+
+def _group_count(groups: Sequence[str] | None) -> int | None:
+    """An image without a group is one of its own."""
+    if groups is None or not any(groups):
+        return None
+    return len({group for group in groups if group}) + sum(not group for group in groups)
+
+
+def _peak(accuracy_by_tap: Mapping[str, float]) -> tuple[str | None, float | None, float | None]:
+    """Best tap (the deepest of equals), its place among the taps, and what it has over the last."""
+    taps = list(accuracy_by_tap)
+    if not taps:
+        return None, None, None
+    place = max(range(len(taps)), key=lambda i: (accuracy_by_tap[taps[i]], i))
+    gain = accuracy_by_tap[taps[place]] - accuracy_by_tap[taps[-1]]
+    return taps[place], place / max(len(taps) - 1, 1), gain

@@ -1,0 +1,115 @@
+"""The four rules of thumb: which applies, and whether it held."""
+
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from unfreeze.advisor.facts import facts
+from unfreeze.advisor.rules import carries_out, held, predicted
+from unfreeze.core.facts import Family, Prediction, Rival, Similarity
+
+
+def prediction(per_class: int, classes: int, similarity: float | None) -> Prediction:
+    """For equal classes."""
+    labels = [str(cls) for cls in range(classes) for _ in range(per_class)]
+    found = Similarity(value=similarity, because="no BatchNorm" if similarity is None else "")
+    return predicted(facts(labels, [224] * len(labels), input_size=224, similarity=found))
+
+
+@pytest.mark.parametrize(
+    ("per_class", "classes", "similarity", "rule", "family"),
+    [
+        (122, 2, 0.78, 1, "linear on the last codes"),  # ants and bees
+        (14, 136, 0.29, 2, "linear on earlier codes"),  # letters
+        (833, 10, 0.56, 3, "fine-tune the whole network"),  # animals and vehicles
+        (490, 10, 0.44, 4, "train the whole network from the pretrained weights"),  # satellite images
+        (500, 2, 0.5, 1, "linear on the last codes"),  # 1,000 are not more than 1,000; the middle is similar
+        (501, 2, 0.5, 3, "fine-tune the whole network"),
+        (99, 100, 0.9, 1, "linear on the last codes"),  # many images, but few of each class
+    ],
+)
+def test_size_and_similarity_decide_the_rule(
+    per_class: int, classes: int, similarity: float, rule: int, family: Family
+) -> None:
+    """Each quadrant of the table of CS231n's notes has its number and its strategy, and the sentence says why."""
+    found = prediction(per_class, classes, similarity)
+
+    assert (found.rule, found.family) == (rule, family)
+    assert found.sentence.startswith(f"Rule {rule}: ")
+    assert f"{per_class * classes:,} images" in found.sentence
+    assert f"similarity {similarity:.2f}" in found.sentence
+
+
+def test_no_rule_without_similarity() -> None:
+    """Where similarity does not apply, no rule does, and the reason is passed on to the end."""
+    found = prediction(10, 2, None)
+
+    assert (found.rule, found.family, found.likeness) == (None, None, None)
+    assert "no BatchNorm" in found.sentence
+    assert held(found, "head", 0.9, []).answer == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("kind", "on_last", "families"),
+    [
+        ("probe", True, {"linear on the last codes"}),
+        ("probe", False, {"linear on earlier codes"}),
+        ("head", True, {"linear on the last codes"}),
+        ("unfreeze", False, set()),
+        ("full", False, {"fine-tune the whole network", "train the whole network from the pretrained weights"}),
+        ("scratch", False, set()),
+    ],
+)
+def test_strategies_carry_out_families(kind: str, on_last: bool, families: set[Family]) -> None:
+    """Every family has its strategies; unfreezing some blocks and random weights are no rule's."""
+    every = {prediction(per_class, 10, value).family for per_class in (10, 200) for value in (0.2, 0.8)}
+
+    assert {family for family in every if family and carries_out(family, kind, on_last_codes=on_last)} == families
+
+
+def rival(
+    name: str, answer: Literal["better", "worse", "equivalent", "cannot tell"], *, is_cheaper: bool = False
+) -> Rival:
+    """At 90 %."""
+    return Rival(name=name, score=0.9, answer=answer, is_cheaper=is_cheaper)
+
+
+def test_a_rule_holds_if_nothing_is_better_or_as_good_for_less() -> None:
+    """Worse rivals, and equivalent ones that cost more, leave it standing."""
+    found = held(prediction(122, 2, 0.8), "head", 0.935, [rival("full", "worse"), rival("unfreeze 2", "equivalent")])
+
+    assert found.answer == "held"
+    assert found.sentence == (
+        "The rule of thumb said: linear on the last codes (rule 1); measured: head 93.5 %, and nothing else was "
+        "better, or as good for less. It held."
+    )
+
+
+def test_a_better_rival_refutes_it_whatever_else_is_unsettled() -> None:
+    """The best of the better rivals is named."""
+    rivals = [rival("head", "cannot tell"), rival("unfreeze 1", "better"), replace(rival("full", "better"), score=0.95)]
+    found = held(prediction(14, 136, 0.3), "softmax on the codes of blocks.4", 0.78, rivals)
+
+    assert found.answer == "did not hold"
+    assert found.sentence == (
+        "The rule of thumb said: linear on earlier codes (rule 2); measured: softmax on the codes of blocks.4 78.0 %, "
+        "and full, 95.0 %, is better. It did not hold."
+    )
+
+
+def test_an_equivalent_cheaper_rival_refutes_it() -> None:
+    """Advice to fine-tune everything does not hold where the head does as well."""
+    found = held(prediction(833, 10, 0.6), "full", 0.9, [rival("head", "equivalent", is_cheaper=True)])
+
+    assert found.answer == "did not hold"
+    assert "does as well for less" in found.sentence
+
+
+@pytest.mark.parametrize("rivals", [[], [rival("head", "worse"), rival("unfreeze 2", "cannot tell")]])
+def test_what_is_not_settled_cannot_be_told(rivals: list[Rival]) -> None:
+    """No rivals, or one that is not settled, give no answer; nor does a strategy that was never measured."""
+    rule = prediction(833, 10, 0.6)
+
+    assert held(rule, "full", 0.9, rivals).answer == "cannot tell"
+    assert held(rule, None, None, [rival("head", "worse")]).answer == "cannot tell"
