@@ -24,6 +24,7 @@ from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
+from unfreeze.data.transforms import RECIPES
 from unfreeze.features.extraction import geometry_of
 from unfreeze.strategies.depth import depth_points, fit_tap_probes, last_probe, probe_strategies
 from unfreeze.strategies.experiment import Experiment
@@ -63,6 +64,7 @@ class StudySettings:
         max_bad: Largest share of files that may be unreadable.
         engine: auto, openvino or torch.
         precision: auto, f32, bf16 or int8; of the frozen layers.
+        augment: light, standard, strong or none; of training images.
     """
 
     source: Path
@@ -76,6 +78,7 @@ class StudySettings:
     max_bad: float = 0.01
     engine: str = "auto"
     precision: str = "auto"
+    augment: str = "light"
 
 
 @dataclass
@@ -131,6 +134,7 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
                 engine=settings.engine,
                 precision=settings.precision,
                 seed=settings.seed,
+                augmentation=RECIPES[settings.augment],
             )
         try:
             _measure_strategies(settings, experiment, notes)

@@ -105,6 +105,7 @@ class Experiment:
         codes: Of every row, at every tap of `source`.
         squares: Decoded images.
         augmentation: Of training images.
+        balanced: Train and fit so that all classes count the same, however many images each has.
         seed: The run's seed.
         progress: Is told where the work stands.
         cache: Folder of what is kept between runs; the user's cache if None.
@@ -115,6 +116,7 @@ class Experiment:
     codes: Codes
     squares: Squares
     augmentation: Augmentation = LIGHT
+    balanced: bool = False
     seed: int
     progress: Progress
     cache: Path | None = None

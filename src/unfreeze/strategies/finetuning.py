@@ -13,7 +13,8 @@ from unfreeze.core.seeding import derive_seed
 from unfreeze.strategies.arithmetic import choose_arithmetic
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measuring import Measured, nothing_held_out, with_test_scores
-from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial
+from unfreeze.strategies.rates import choose_rate, choose_stop
+from unfreeze.strategies.trials import NO_ROWS, Feed, Trial, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import Plan, full_plan, head_plan, scratch_plan, unfreeze_plan
 from unfreeze.training.precision import one_thread
@@ -67,7 +68,7 @@ def head_strategy(experiment: Experiment, *, C: float) -> Measured:
         kind="head",
         trained="the head alone, on codes of the frozen network",
         selection_folds=len(task.folds),
-        settings=_head_plan(start, len(task.train_rows), C).to_json(),
+        settings=_head_plan(experiment, start, len(task.train_rows), C).to_json(),
         seconds=time.perf_counter() - started,
         audit=trial.audit,
         curve=trial.curve,
@@ -76,8 +77,8 @@ def head_strategy(experiment: Experiment, *, C: float) -> Measured:
     return Measured(outcome, held_out, trial.backbone, tuple(heads))
 
 
-def _head_plan(start: Backbone, images: int, C: float) -> Plan:
-    return head_plan(start, penalty=1 / (C * images))
+def _head_plan(experiment: Experiment, start: Backbone, images: int, C: float) -> Plan:
+    return head_plan(start, penalty=1 / (C * images), balanced=experiment.balanced)
 
 
 def _ignore(images: int) -> None:
@@ -99,7 +100,7 @@ def _train_head(
         labels=experiment.task.labels,
         precision=experiment.engine.precision,
     )
-    plan = _head_plan(start, len(rows), C)
+    plan = _head_plan(experiment, start, len(rows), C)
     trial = run_trial(start, plan, feed, rows, seed=derive_seed(experiment.seed, "head", stream), advance=_ignore)
     weight, bias = (p.detach() for p in trial.backbone.head_parameters())
     folded = weight.reshape(len(bias), -1) / torch.from_numpy(std)
@@ -208,7 +209,14 @@ def scratch_strategy(experiment: Experiment, *, allowance: float, epochs: int | 
 
 
 def _with_epochs(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan:
-    return replace(plan, augmentation=experiment.augmentation, epochs=epochs or plan.epochs)
+    recipe = experiment.augmentation
+    return replace(
+        plan,
+        augmentation=recipe,
+        views=plan.views if recipe.varies else 0,
+        balanced=experiment.balanced,
+        epochs=epochs or plan.epochs,
+    )
 
 
 def _pixel_feed(experiment: Experiment) -> Feed:
@@ -265,12 +273,25 @@ def _measure(
     allowance -= time.perf_counter() - started
     expected = forecast(experiment, plan, per_image=chosen.seconds, allowance=allowance)
     experiment.progress.say(_announcement(outcome, plan, expected, chosen.seconds))
+    rates: dict[str, Any] = {}
+    if expected.epochs:
+        plan, rates = choose_rate(
+            beginning.folds[0],
+            plan,
+            feed,
+            task.folds[0],
+            seed=derive_seed(experiment.seed, outcome.name, "rates"),
+            per_image=chosen.seconds,
+            spare=allowance - expected.seconds,
+        )
+        allowance -= rates["seconds"]
     settings = {
         **plan.to_json(),
         "epochs": expected.epochs,
         "seconds_per_image": chosen.seconds,
         "candidates": [asdict(candidate) for candidate in timed],
         "forecast": expected.seconds,
+        "rates_tried": rates,
     }
     outcome = replace(outcome, settings=settings)
     if not expected.epochs:
@@ -281,6 +302,7 @@ def _measure(
         experiment, beginning, plan, feed, folds=expected.folds, name=outcome.name, allowance=allowance
     )
     final = trained.final
+    settings["stop"] = trained.stop
     outcome = replace(outcome, selection_folds=trained.folds, audit=final.audit, curve=final.curve)
     outcome = replace(outcome, **_shortening(wanted, expected.epochs, trained.epochs))
     scores = predict_rows(final.backbone, feed, task.test_rows)
@@ -307,12 +329,14 @@ class _Trained:
         folds: How many folds there were.
         final: The trial on the whole train part.
         epochs: Of that trial.
+        stop: Passes after which it ended, if the first fold said that fewer are better.
     """
 
     held_out: np.ndarray
     folds: int
     final: Trial
     epochs: int
+    stop: int | None
 
 
 def _train_all(
@@ -344,16 +368,19 @@ def _train_all(
             if number and images_that_fit() < plan.epochs * (len(learn) + rows):
                 break
             seed = derive_seed(experiment.seed, name, "fold", number)
-            trial = run_trial(beginning.folds[number], plan, feed, learn, seed=seed, advance=advance)
+            watch = NO_ROWS if number else select
+            trial = run_trial(beginning.folds[number], plan, feed, learn, seed=seed, advance=advance, watch=watch)
             held_out[select] = predict_rows(trial.backbone, feed, select).argmax(axis=1)
-            passed += plan.epochs * len(learn)
+            passed += plan.passes * len(learn)
+            if not number:
+                plan = choose_stop(trial.watched, task.labels[select], plan)
             done += 1
         fewest = min(plan.epochs, FEWEST_EPOCHS[plan.kind])
         epochs = max(fewest, min(plan.epochs, int(images_that_fit() / rows)))
         seed = derive_seed(experiment.seed, name, "final")
-        plan = replace(plan, epochs=epochs)
+        plan = replace(plan, epochs=epochs, stop=plan.stop if epochs == plan.epochs else None)
         final = run_trial(beginning.final, plan, feed, task.train_rows, seed=seed, advance=advance)
-    return _Trained(held_out=held_out, folds=done, final=final, epochs=epochs)
+    return _Trained(held_out=held_out, folds=done, final=final, epochs=epochs, stop=plan.stop)
 
 
 def _shortening(wanted: int, forecast_epochs: int, epochs: int) -> dict[str, Any]:

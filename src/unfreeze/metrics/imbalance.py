@@ -1,0 +1,51 @@
+"""How unequal the classes are, and what to take off scores for it."""
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+TINY = 5  # images; a class with fewer says little about how the images were collected
+STRONG = 10.0  # times as many images
+
+
+def strongly_imbalanced(labels: Int[np.ndarray, " image"]) -> bool:
+    """Whether the largest class has more than ten times the images of the smallest one, tiny classes passed over.
+
+    A class with fewer than five images is tiny: often a mistake, and no classifier is measured well on it.
+
+    Args:
+        labels: Class index of every image.
+
+    Returns:
+        False if fewer than two classes have five images or more.
+
+    Example:
+        >>> strongly_imbalanced(np.repeat([0, 1], [60, 5]))
+        True
+        >>> strongly_imbalanced(np.repeat([0, 1, 2], [40, 20, 2]))
+        False
+    """
+    counts = np.bincount(labels)
+    counts = counts[counts >= TINY]
+    return bool(len(counts) > 1 and counts.max() > STRONG * counts.min())
+
+
+def log_shares(labels: Int[np.ndarray, " image"], class_count: int) -> Float64[np.ndarray, " cls"]:
+    """Logarithm of the share of the images that each class has.
+
+    What logit adjustment takes off the scores of a classifier that was trained on these images, so that it answers as
+    if all classes were equally frequent (Menon et al. 2021, arXiv:2007.07314).
+
+    Args:
+        labels: Class index of every image.
+        class_count: Number of classes; one without an image counts as if it had one.
+
+    Returns:
+        Negative numbers.
+
+    Example:
+        >>> np.exp(log_shares(np.array([0, 0, 0, 1]), 2)).round(2).tolist()
+        [0.75, 0.25]
+    """
+    counts = np.maximum(np.bincount(labels, minlength=class_count), 1)
+    shares: Float64[np.ndarray, " cls"] = np.log(counts / counts.sum())
+    return shares
