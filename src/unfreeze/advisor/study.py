@@ -162,7 +162,9 @@ def _measure_strategies(settings: StudySettings, experiment: Experiment, notes: 
     """From cheap to dear; everything that was measured is noted at once."""
     task, seed = experiment.task, settings.seed
     with notes.timed("probes"):
-        probes = fit_tap_probes(experiment.codes.by_tap, task, progress=experiment.progress)
+        probes = fit_tap_probes(
+            experiment.codes.by_tap, task, balanced=experiment.balanced, progress=experiment.progress
+        )
         notes.depth_curve = depth_points(probes, task)
         notes.measured += probe_strategies(probes, task, experiment.source, seed=seed)
     C = last_probe(probes, "softmax").search.C

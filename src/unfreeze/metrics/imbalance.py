@@ -29,6 +29,26 @@ def strongly_imbalanced(labels: Int[np.ndarray, " image"]) -> bool:
     return bool(len(counts) > 1 and counts.max() > STRONG * counts.min())
 
 
+def balanced_weights(labels: Int[np.ndarray, " image"]) -> Float64[np.ndarray, " image"]:
+    """Weight of every image, such that each class that occurs weighs the same and the mean is 1.
+
+    What scikit-learn calls ``class_weight="balanced"``.
+
+    Args:
+        labels: Class index of every image, of at least one.
+
+    Returns:
+        Positive numbers.
+
+    Example:
+        >>> balanced_weights(np.array([0, 0, 0, 1])).round(2).tolist()
+        [0.67, 0.67, 0.67, 2.0]
+    """
+    _, class_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    weights: Float64[np.ndarray, " image"] = (len(labels) / (len(counts) * counts))[class_of]
+    return weights
+
+
 def log_shares(labels: Int[np.ndarray, " image"], class_count: int) -> Float64[np.ndarray, " cls"]:
     """Logarithm of the share of the images that each class has.
 

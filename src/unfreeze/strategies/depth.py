@@ -45,6 +45,7 @@ def fit_tap_probes(
     task: Task,
     *,
     losses: Sequence[Loss] = LOSSES,
+    balanced: bool = False,
     progress: Progress,
 ) -> list[TapProbe]:
     """Fit every loss at every tap, shallow to deep; the test part is only scored.
@@ -53,6 +54,7 @@ def fit_tap_probes(
         by_tap: Codes of every row.
         task: Rows and folds.
         losses: Which linear classifiers.
+        balanced: Make all classes count the same, as `probes.search.search_probes` says.
         progress: Is told of every probe.
 
     Returns:
@@ -68,6 +70,7 @@ def fit_tap_probes(
                 task.folds_in_train,
                 losses=losses,
                 class_count=task.class_count,
+                balanced=balanced,
             )
             for loss, search in zip(losses, searches, strict=True):
                 scores = search.probe.scores(codes[task.test_rows])

@@ -102,7 +102,9 @@ def tuned(
         The strategy.
     """
     last = {experiment.source.taps[-1].name: experiment.codes.last}
-    probes = fit_tap_probes(last, experiment.task, losses=LOSSES[:1], progress=experiment.progress)
+    probes = fit_tap_probes(
+        last, experiment.task, losses=LOSSES[:1], balanced=experiment.balanced, progress=experiment.progress
+    )
     C = last_probe(probes, "softmax").search.C
     if unfreeze == "head":
         return head_strategy(experiment, C=C)
@@ -118,6 +120,6 @@ def tuned(
 def codes_only(experiment: Experiment) -> Measured:
     """The feature extractor that cross-validation prefers among those that can be delivered: softmax or SVM."""
     last = {experiment.source.taps[-1].name: experiment.codes.last}
-    probes = fit_tap_probes(last, experiment.task, progress=experiment.progress)
+    probes = fit_tap_probes(last, experiment.task, balanced=experiment.balanced, progress=experiment.progress)
     strategies = probe_strategies(probes, experiment.task, experiment.source, seed=experiment.seed)
     return max(strategies, key=lambda s: s.outcome.selection_accuracy or 0.0)
