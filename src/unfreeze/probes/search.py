@@ -49,6 +49,7 @@ class ProbeSearch:
         cv_accuracy: Its accuracy.
         held_out_scores: Scores of each row from the probe of the fold that held it out, at the chosen C; NaN where no
             fold held the row out.
+        balanced: All classes count the same.
     """
 
     probe: LinearProbe
@@ -57,6 +58,7 @@ class ProbeSearch:
     C: float
     cv_accuracy: float
     held_out_scores: Float32[np.ndarray, "image cls"]
+    balanced: bool = False
 
 
 def search_probe(
@@ -196,20 +198,16 @@ def _search(
     class_count: int,
     balanced: bool,
 ) -> ProbeSearch:
-    weighted = balanced and loss == "svm"
     scores = np.full((len(Cs), len(labels), class_count), np.nan, np.float32)
     weights = [
-        _fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs, weighted=weighted) for batch in ready.batches()
+        _fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs, balanced=balanced) for batch in ready.batches()
     ]
-    shares = log_shares(labels, class_count).astype(np.float32) if balanced and loss == "softmax" else None
-    if shares is not None:
-        scores -= shares
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))
     correct = scores[:, seen].argmax(axis=2) == labels[seen]
     weight = balanced_weights(labels[seen]) if balanced else None
     chosen = choose(correct, held_out_losses(scores[:, seen], labels[seen], loss, weight), weight)
     C = Cs[chosen]
-    of_images = [balanced_weights(labels)] if weighted else None
+    of_images = [balanced_weights(labels)] if balanced and loss == "svm" else None
     problem = Problem(ready.rows, loss_on(loss, targets_of([labels], class_count, weights=of_images)), C)
     start = nothing(ready.rows, problem.loss)
     if ready.shared_axes:
@@ -217,10 +215,10 @@ def _search(
         start = at_weights(ready.rows, problem.loss, near)
     found = minimise(problem, start, tolerance=FIT_TOLERANCE)
     probe = ready.coordinates.probe(problem.loss.per_class(found.weights)[0], loss=loss, C=C)
-    if shares is not None:
-        probe = replace(probe, bias=probe.bias - shares)
+    if balanced and loss == "softmax":
+        probe = replace(probe, bias=probe.bias - log_shares(labels, class_count).astype(np.float32))
     accuracies = tuple(float(mean) for mean in correct.mean(axis=1))
-    return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen])
+    return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen], balanced)
 
 
 def _fit_folds(
@@ -230,11 +228,11 @@ def _fit_folds(
     loss: Loss,
     scores: Float32[np.ndarray, "C image cls"],
     Cs: tuple[float, ...],
-    weighted: bool,
+    balanced: bool,
 ) -> list[Weights]:
     """Weights at every C, each fit starting from the one before; writes the held-out scores."""
     of_parts = [labels[train] for train, _ in batch.folds]
-    weights_of_parts = [balanced_weights(mine) for mine in of_parts] if weighted else None
+    weights_of_parts = [balanced_weights(mine) for mine in of_parts] if balanced and loss == "svm" else None
     targets = targets_of(of_parts, scores.shape[2], weights=weights_of_parts)
     of_scores = loss_on(loss, targets)
     # Tried: starts further on, along the line through the last two solutions. They gain little, and overshoot for SVMs.
@@ -242,8 +240,10 @@ def _fit_folds(
     for at_C, C in zip(scores, Cs, strict=True):
         here = minimise(Problem(batch.rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
         held_out_scores = of_scores.per_class(batch.held_out.scores(here.weights))
-        for (_, held_out), mine in zip(batch.folds, held_out_scores, strict=True):
+        for (train, held_out), mine in zip(batch.folds, held_out_scores, strict=True):
             at_C[held_out] = mine[:, : len(held_out)].T
+            if balanced and loss == "softmax":
+                at_C[held_out] -= log_shares(labels[train], scores.shape[2]).astype(np.float32)
         weights.append(here.weights)
     return weights
 

@@ -138,7 +138,12 @@ def _measured(probe: TapProbe, task: Task, source: Backbone, *, seed: int, is_la
         selection_accuracy=probe.search.cv_accuracy,
         selection_folds=len(task.folds),
         seconds=probe.seconds,
-        settings={"loss": probe.loss, "C": probe.search.C, "Cs": list(probe.search.Cs)},
+        settings={
+            "loss": probe.loss,
+            "C": probe.search.C,
+            "Cs": list(probe.search.Cs),
+            "balanced": probe.search.balanced,
+        },
         deliverable=is_last,
     )
     outcome = with_test_scores(outcome, probe.test_scores, task, seed=seed, probabilities=probe.loss == "softmax")

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.special import log_softmax
 
+from unfreeze.metrics.imbalance import balanced_weights
 from unfreeze.strategies.experiment import Fold
 from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.plans import Plan
@@ -28,18 +29,19 @@ class HeldOut:
     """What a training says of rows that it has not seen.
 
     Attributes:
-        losses: Negative log-likelihood of every row's class, nats.
-        right: Whether the predicted class is the true one.
+        losses: Negative log-likelihood of every row's class, nats, times the row's weight.
+        right: The row's weight if the predicted class is the true one, else 0; weights have mean 1.
     """
 
     losses: Float[np.ndarray, " row"]
-    right: Bool[np.ndarray, " row"]
+    right: Float[np.ndarray, " row"]
 
 
-def held_out(scores: Float[np.ndarray, "row cls"], labels: Int[np.ndarray, " row"]) -> HeldOut:
-    """Losses and hits of these scores."""
+def held_out(scores: Float[np.ndarray, "row cls"], labels: Int[np.ndarray, " row"], *, balanced: bool) -> HeldOut:
+    """Losses and hits of these scores; every row weighs the same, or every class if `balanced`."""
+    weights = balanced_weights(labels) if balanced else np.ones(len(labels))
     losses = -log_softmax(scores.astype(np.float64), axis=1)[np.arange(len(labels)), labels]
-    return HeldOut(losses, scores.argmax(axis=1) == labels)
+    return HeldOut(weights * losses, weights * (scores.argmax(axis=1) == labels))
 
 
 def preferred(candidates: Sequence[HeldOut], *, standard: int) -> int:
@@ -96,7 +98,7 @@ def choose_rate(
     for factor in FACTORS:
         short = replace(plan.with_rates_times(factor), epochs=epochs, stop=None)
         trial = run_trial(start, short, feed, learn, seed=seed, advance=_untold)
-        found.append(held_out(predict_rows(trial.backbone, feed, select), feed.labels[select]))
+        found.append(held_out(predict_rows(trial.backbone, feed, select), feed.labels[select], balanced=plan.balanced))
     factor = FACTORS[preferred(found, standard=0)]
     tried = [
         {"factor": factor, "loss": float(of.losses.mean()), "accuracy": float(of.right.mean())}
@@ -120,7 +122,9 @@ def choose_stop(watched: Sequence[Float[np.ndarray, "row cls"]], labels: Int[np.
     """
     if not watched or not len(labels):
         return plan
-    best = 1 + preferred([held_out(scores, labels) for scores in watched], standard=len(watched) - 1)
+    best = 1 + preferred(
+        [held_out(scores, labels, balanced=plan.balanced) for scores in watched], standard=len(watched) - 1
+    )
     return plan if best == len(watched) else replace(plan, stop=best)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.transforms import NONE, Augmentation
-from unfreeze.strategies.rates import HeldOut, choose_rate, choose_stop, preferred
+from unfreeze.strategies.rates import HeldOut, choose_rate, choose_stop, held_out, preferred
 from unfreeze.strategies.trials import Feed, Trial, run_trial
 from unfreeze.training.examples import Pixels, Remembered, Squares
 from unfreeze.training.plans import Plan, Rule
@@ -52,7 +52,7 @@ def weights(trial: Trial) -> list[torch.Tensor]:
 
 def said(*losses: float) -> HeldOut:
     """Rows with these losses, all right."""
-    return HeldOut(np.array(losses), np.ones(len(losses), dtype=bool))
+    return HeldOut(np.array(losses, dtype=np.float64), np.ones(len(losses)))
 
 
 def test_the_lowest_loss_is_preferred() -> None:
@@ -62,10 +62,18 @@ def test_the_lowest_loss_is_preferred() -> None:
 
 def test_noise_and_wrong_answers_do_not_move_from_the_standard() -> None:
     """A gain within one standard error stays, and so does a lower loss with fewer rows right."""
-    fewer = HeldOut(np.array([0.1, 0.1, 0.8]), np.array([True, True, False]))
+    fewer = HeldOut(np.array([0.1, 0.1, 0.8]), np.array([1.0, 1.0, 0.0]))
 
     assert preferred([said(1, 2, 3), said(0, 2.9, 2.9)], standard=0) == 0
     assert preferred([said(1, 2, 3), fewer], standard=0) == 0
+
+
+def test_balanced_rows_count_by_class() -> None:
+    """Three right rows of one class and a wrong one of another: half are right, as in balanced accuracy."""
+    scores = np.tile([1.0, 0.0], (4, 1))
+
+    assert held_out(scores, np.array([0, 0, 0, 1]), balanced=True).right.mean() == pytest.approx(0.5)
+    assert held_out(scores, np.array([0, 0, 0, 1]), balanced=False).right.mean() == pytest.approx(0.75)
 
 
 def test_a_rate_that_is_far_too_low_is_raised(start: Backbone, feed: Feed) -> None:
