@@ -61,6 +61,7 @@ def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
             examples,
             experiment.task.labels,
             rows=np.arange(48),
+            class_count=3,
             optimizer=optimizer,
             plan=plan,
             rng=np.random.default_rng(0),

@@ -5,13 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from unfreeze.core.facts import Facts, Similarity
-
-# Strong imbalance: the largest class has ten times the images of the smallest, or more than half of all images go to
-# one of three or more classes. Ten is the ratio from which the long-tail literature builds its benchmarks (Cui et al.
-# 2019, Class-balanced loss, CVPR: factors 10 to 200). A majority above one half makes "always the commonest class"
-# right more often than wrong.
-STRONG_IMBALANCE = 10.0
-STRONG_MAJORITY = 0.5
+from unfreeze.metrics.imbalance import strongly_imbalanced
 
 
 def facts(
@@ -42,7 +36,7 @@ def facts(
     if not labels or len(sides) != len(labels) or (groups is not None and len(groups) != len(labels)):
         msg = f"Wanted a label and a side for each of at least one image; got {len(labels)} and {len(sides)}."
         raise ValueError(msg)
-    _, counts = np.unique(np.asarray(labels), return_counts=True)
+    _, class_of, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     imbalance = float(counts.max() / counts.min())
     peak_tap, peak_depth, peak_gain = _peak(accuracy_by_tap or {})
     return Facts(
@@ -53,7 +47,7 @@ def facts(
         largest_class=int(counts.max()),
         imbalance=imbalance,
         balance=_balance(counts / counts.sum()),
-        is_imbalanced=_is_imbalanced(counts),
+        is_imbalanced=strongly_imbalanced(class_of),
         median_side=float(np.median(sides)),
         small_images=float(np.mean(np.asarray(sides) < input_size)),
         groups=_group_count(groups),
@@ -62,11 +56,6 @@ def facts(
         peak_depth=peak_depth,
         peak_gain=peak_gain,
     )
-
-
-def _is_imbalanced(counts: np.ndarray) -> bool:
-    has_majority = len(counts) > 2 and counts.max() / counts.sum() > STRONG_MAJORITY
-    return bool(has_majority or counts.max() / counts.min() >= STRONG_IMBALANCE)
 
 
 def _balance(shares: np.ndarray) -> float:

@@ -28,7 +28,9 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
+from unfreeze.data.transforms import RECIPES
 from unfreeze.features.extraction import geometry_of
+from unfreeze.metrics.imbalance import strongly_imbalanced
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
@@ -68,6 +70,7 @@ class StudySettings:
         max_bad: Largest share of files that may be unreadable.
         engine: auto, openvino or torch.
         precision: auto, f32, bf16 or int8; of the frozen layers.
+        augment: light, standard, strong or none; of training images.
     """
 
     source: Path
@@ -82,6 +85,7 @@ class StudySettings:
     max_bad: float = 0.01
     engine: str = "auto"
     precision: str = "auto"
+    augment: str = "light"
 
 
 def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT) -> RunRecord:
@@ -118,10 +122,12 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
             engine=settings.engine,
             precision=settings.precision,
             seed=settings.seed,
+            augmentation=RECIPES[settings.augment],
         )
         phases["codes"], begun = _since(begun)
         metric, because = metric_for(experiment.task, settings.metric)
         progress.say(because)
+        experiment = replace(experiment, balanced=metric == "balanced accuracy")
         question = Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed)
         entries = PhotoEntries(experiment)
         race = Race(question, entries, clock, progress, phases=phases)
@@ -152,11 +158,6 @@ def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
         why = f"the largest class has {counts.max():,} images and the smallest {counts.min():,}"
         return "balanced accuracy", f"Balanced accuracy decides, because {why}."
     return "accuracy", "Accuracy decides: the classes are not strongly imbalanced."
-
-
-def strongly_imbalanced(labels: Int[np.ndarray, " image"]) -> bool:
-    counts = np.unique(labels, return_counts=True)[1]
-    return bool(counts.max() >= 10 * counts.min())
 
 
 def _since(begun: float) -> tuple[float, float]:

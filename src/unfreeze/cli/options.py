@@ -26,6 +26,15 @@ class Precision(StrEnum):
     int8 = "int8"
 
 
+class Augment(StrEnum):
+    """How much training images are varied."""
+
+    light = "light"
+    standard = "standard"
+    strong = "strong"
+    none = "none"
+
+
 Source = Annotated[
     Path,
     typer.Argument(metavar="SOURCE", help="A folder of class folders, or a .csv or .parquet list.", show_default=False),
@@ -71,4 +80,5 @@ PrecisionName = Annotated[
         "--precision", help="Arithmetic of the frozen layers; auto measures what is fast and accurate enough."
     ),
 ]
+AugmentName = Annotated[Augment, typer.Option("--augment", help="How much training images are varied.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -10,6 +10,8 @@ from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import (
     DEFAULT_BACKBONE,
     AsJson,
+    Augment,
+    AugmentName,
     BackboneName,
     Budget,
     Engine,
@@ -88,6 +90,7 @@ def run(
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
+    augment: AugmentName = Augment.light,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
@@ -110,6 +113,7 @@ def run(
             max_bad=max_bad,
             engine=engine.value,
             precision=precision.value,
+            augment=augment.value,
         )
         document = run_study(settings, out=folder, progress=progress).to_json()
         _finish(document, folder, output, progress)

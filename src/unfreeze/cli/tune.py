@@ -9,6 +9,8 @@ from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import (
     DEFAULT_BACKBONE,
     AsJson,
+    Augment,
+    AugmentName,
     BackboneName,
     Budget,
     Engine,
@@ -68,6 +70,7 @@ def tune(
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
+    augment: AugmentName = Augment.light,
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
@@ -107,6 +110,7 @@ def tune(
                     progress=progress,
                     engine=engine.value,
                     precision=precision.value,
+                    augment=augment.value,
                 )
         with phases.timed("write"):
             _save(folder, outcome, image_set, source_network, trained)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,12 @@ class Augmentation:
         brightness: Largest relative change of brightness.
         contrast: Largest relative change of contrast.
         saturation: Largest relative change of saturation.
+        operations: How many random operations follow (RandAugment: Cubuk et al. 2020, arXiv:1909.13719).
+        magnitude: Of those operations, 0 to 30; left and right are never swapped by them.
+        mixup: Alpha of the Beta distribution by whose draws two images of a batch are mixed (Zhang et al. 2018,
+            arXiv:1710.09412); 0 does not mix. Whole batches are mixed in the training loop.
+        cutmix: The same for rectangles of one image pasted into another (Yun et al. 2019, arXiv:1905.04899). With both,
+            a coin decides for every batch.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -33,6 +40,10 @@ class Augmentation:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+    operations: int = 0
+    magnitude: int = 9
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     @property
     def crops(self) -> bool:
@@ -44,10 +55,17 @@ class Augmentation:
         """Whether colours vary."""
         return any((self.brightness, self.contrast, self.saturation))
 
+    @property
+    def varies(self) -> bool:
+        """Whether one image looks different from view to view; mixing needs no views."""
+        return bool(self.crops or self.flip or self.colours or self.operations)
+
 
 NONE = Augmentation()
 LIGHT = Augmentation(scale=(0.5, 1.0), ratio=(3 / 4, 4 / 3), flip=0.5)
 STANDARD = Augmentation(scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2)
+STRONG = Augmentation(scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3), flip=0.5, operations=2, mixup=0.2, cutmix=1.0)
+RECIPES = MappingProxyType({"none": NONE, "light": LIGHT, "standard": STANDARD, "strong": STRONG})
 
 
 def augment(
@@ -73,6 +91,8 @@ def augment(
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if recipe.colours:
         image = image.convert("RGB", _colour_matrix(image, recipe, rng))
+    if recipe.operations:
+        image = _random_operations(image, recipe, rng)
     return np.array(image)
 
 
@@ -99,3 +119,14 @@ def _colour_matrix(image: Image.Image, recipe: Augmentation, rng: np.random.Gene
     mix = saturation * np.eye(3) + (1 - saturation) * np.tile(_GREY, (3, 1))
     matrix = np.column_stack([bright * contrast * mix, np.full(3, (1 - contrast) * mean_grey)])
     return tuple(matrix.ravel().tolist())
+
+
+def _random_operations(image: Image.Image, recipe: Augmentation, rng: np.random.Generator) -> Image.Image:
+    """Torchvision's RandAugment, its chance drawn from `rng`; the global generator stays as it was."""
+    import torch
+    from torchvision.transforms import v2
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**63)))
+        varied: Image.Image = v2.RandAugment(recipe.operations, recipe.magnitude)(image)
+    return varied

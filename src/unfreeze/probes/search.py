@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
+from unfreeze.metrics.imbalance import balanced_weights, log_shares
 from unfreeze.probes.coordinates import CodeBlocks, along_part_axes, main_axes, scaling_of
 from unfreeze.probes.losses import loss_on
 from unfreeze.probes.newton import Problem, at_weights, minimise, nothing
@@ -48,6 +49,7 @@ class ProbeSearch:
         cv_accuracy: Its accuracy.
         held_out_scores: Scores of each row from the probe of the fold that held it out, at the chosen C; NaN where no
             fold held the row out.
+        balanced: All classes count the same.
     """
 
     probe: LinearProbe
@@ -56,6 +58,7 @@ class ProbeSearch:
     C: float
     cv_accuracy: float
     held_out_scores: Float32[np.ndarray, "image cls"]
+    balanced: bool = False
 
 
 def search_probe(
@@ -102,6 +105,7 @@ def search_probes(
     losses: Sequence[Loss],
     Cs: Sequence[float] = DEFAULT_CS,
     class_count: int,
+    balanced: bool = False,
     block_rows: int | None = None,
 ) -> Iterator[ProbeSearch]:
     """`search_probe` for several losses, which share all that depends on the codes alone.
@@ -113,6 +117,9 @@ def search_probes(
         losses: "softmax" or "svm".
         Cs: What to try.
         class_count: Number of classes.
+        balanced: Make all classes count the same, however many images each has. A softmax is fitted as ever, and the
+            logarithms of the classes' shares are taken off its scores (`metrics.imbalance.log_shares`); the images of
+            an SVM are weighted (`balanced_weights`). C is chosen with weighted images.
         block_rows: As `search_probe`.
 
     Yields:
@@ -130,7 +137,7 @@ def search_probes(
     block = block_rows or block_for(codes)
     ready = _in_memory(codes, used) if block is None else _in_blocks(codes, used, block)
     for loss in losses:
-        yield _search(ready, labels, ordered, loss=loss, class_count=class_count)
+        yield _search(ready, labels, ordered, loss=loss, class_count=class_count, balanced=balanced)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,23 +190,35 @@ def _in_blocks(codes: Float[np.ndarray, "image code"], folds: Folds, block: int)
 
 
 def _search(
-    ready: _Ready, labels: Int[np.ndarray, " image"], Cs: tuple[float, ...], *, loss: Loss, class_count: int
+    ready: _Ready,
+    labels: Int[np.ndarray, " image"],
+    Cs: tuple[float, ...],
+    *,
+    loss: Loss,
+    class_count: int,
+    balanced: bool,
 ) -> ProbeSearch:
     scores = np.full((len(Cs), len(labels), class_count), np.nan, np.float32)
-    weights = [_fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs) for batch in ready.batches()]
+    weights = [
+        _fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs, balanced=balanced) for batch in ready.batches()
+    ]
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))
     correct = scores[:, seen].argmax(axis=2) == labels[seen]
-    chosen = choose(correct, held_out_losses(scores[:, seen], labels[seen], loss))
+    weight = balanced_weights(labels[seen]) if balanced else None
+    chosen = choose(correct, held_out_losses(scores[:, seen], labels[seen], loss, weight), weight)
     C = Cs[chosen]
-    problem = Problem(ready.rows, loss_on(loss, targets_of([labels], class_count)), C)
+    of_images = [balanced_weights(labels)] if balanced and loss == "svm" else None
+    problem = Problem(ready.rows, loss_on(loss, targets_of([labels], class_count, weights=of_images)), C)
     start = nothing(ready.rows, problem.loss)
     if ready.shared_axes:
         near = np.concatenate([at_C[chosen] for at_C in weights]).mean(axis=0, keepdims=True)
         start = at_weights(ready.rows, problem.loss, near)
     found = minimise(problem, start, tolerance=FIT_TOLERANCE)
     probe = ready.coordinates.probe(problem.loss.per_class(found.weights)[0], loss=loss, C=C)
+    if balanced and loss == "softmax":
+        probe = replace(probe, bias=probe.bias - log_shares(labels, class_count).astype(np.float32))
     accuracies = tuple(float(mean) for mean in correct.mean(axis=1))
-    return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen])
+    return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen], balanced)
 
 
 def _fit_folds(
@@ -209,34 +228,55 @@ def _fit_folds(
     loss: Loss,
     scores: Float32[np.ndarray, "C image cls"],
     Cs: tuple[float, ...],
+    balanced: bool,
 ) -> list[Weights]:
     """Weights at every C, each fit starting from the one before; writes the held-out scores."""
-    targets = targets_of([labels[train] for train, _ in batch.folds], scores.shape[2])
+    of_parts = [labels[train] for train, _ in batch.folds]
+    weights_of_parts = [balanced_weights(mine) for mine in of_parts] if balanced and loss == "svm" else None
+    targets = targets_of(of_parts, scores.shape[2], weights=weights_of_parts)
     of_scores = loss_on(loss, targets)
     # Tried: starts further on, along the line through the last two solutions. They gain little, and overshoot for SVMs.
     here, weights = nothing(batch.rows, of_scores), []
     for at_C, C in zip(scores, Cs, strict=True):
         here = minimise(Problem(batch.rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
         held_out_scores = of_scores.per_class(batch.held_out.scores(here.weights))
-        for (_, held_out), mine in zip(batch.folds, held_out_scores, strict=True):
+        for (train, held_out), mine in zip(batch.folds, held_out_scores, strict=True):
             at_C[held_out] = mine[:, : len(held_out)].T
+            if balanced and loss == "softmax":
+                at_C[held_out] -= log_shares(labels[train], scores.shape[2]).astype(np.float32)
         weights.append(here.weights)
     return weights
 
 
 def held_out_losses(
-    scores: Float32[np.ndarray, "C image cls"], labels: Int[np.ndarray, " image"], loss: Loss
+    scores: Float32[np.ndarray, "C image cls"],
+    labels: Int[np.ndarray, " image"],
+    loss: Loss,
+    weight: Float[np.ndarray, " image"] | None = None,
 ) -> Float[np.ndarray, " C"]:
-    """Mean loss of the held-out images at each C: what the probe itself minimises, without the penalty."""
+    """Mean loss of the held-out images at each C: what the probe itself minimises, without the penalty.
+
+    Args:
+        scores: At each C.
+        labels: Class index of each image.
+        loss: softmax or svm.
+        weight: Of each image, mean 1; all alike if None.
+    """
     if loss == "softmax":
         true = (softmax(at_C)[np.arange(len(labels)), labels] for at_C in scores)
-        return np.array([-np.log(np.maximum(given, 1e-7), dtype=np.float64).mean() for given in true])
+        lost = (-np.log(np.maximum(given, 1e-7), dtype=np.float64) for given in true)
+        return np.array([np.average(of_images, weights=weight) for of_images in lost])
     signs = np.full(scores.shape[1:], -1, np.float32)
     signs[np.arange(len(labels)), labels] = 1
-    return np.array([np.square(np.maximum(1 - signs * at_C, 0)).sum(axis=1).mean() for at_C in scores])
+    missed = (np.square(np.maximum(1 - signs * at_C, 0)).sum(axis=1) for at_C in scores)
+    return np.array([np.average(of_images, weights=weight) for of_images in missed])
 
 
-def choose(correct: Bool[np.ndarray, "C image"], held_out_losses: Float[np.ndarray, " C"]) -> int:
+def choose(
+    correct: Bool[np.ndarray, "C image"],
+    held_out_losses: Float[np.ndarray, " C"],
+    weight: Float[np.ndarray, " image"] | None = None,
+) -> int:
     """Index of the C to use: of those whose accuracy is within noise of the best, the one with the lowest loss.
 
     Held-out accuracy counts whole images, so on small data many values of C are as good as equal, and the first of them
@@ -249,12 +289,14 @@ def choose(correct: Bool[np.ndarray, "C image"], held_out_losses: Float[np.ndarr
     Args:
         correct: Which held-out images were right at each C, ascending.
         held_out_losses: Mean held-out loss at each C.
+        weight: Of each image, mean 1; all alike if None.
 
     Returns:
         The index; of equals the most regular.
     """
-    best = correct[int(correct.sum(axis=1).argmax())].astype(np.float64)
-    behind = best - correct
+    counted = correct * (1.0 if weight is None else weight)
+    best = counted[int(counted.sum(axis=1).argmax())]
+    behind = best - counted
     noise = behind.std(axis=1) / np.sqrt(correct.shape[1])
     near = np.flatnonzero(behind.mean(axis=1) <= noise)
     return int(near[np.argmin(held_out_losses[near])])

@@ -122,7 +122,7 @@ def fit_probe(
         coordinates, rows = fitted(codes)
     else:
         coordinates, rows = fitted_in_blocks(CodeBlocks(codes, None, block))
-    weighted = None if class_weight is None else np.asarray(class_weight, np.float32)[labels]
+    weighted = None if class_weight is None else [np.asarray(class_weight, np.float32)[labels]]
     problem = Problem(rows, loss_on(loss, targets_of([labels], class_count, weights=weighted)), C)
     found = minimise(problem, nothing(rows, problem.loss), tolerance=FIT_TOLERANCE)
     return coordinates.probe(problem.loss.per_class(found.weights)[0], loss=loss, C=C)
@@ -176,14 +176,17 @@ def fitted_in_blocks(blocks: CodeBlocks) -> tuple[Coordinates, RowsInBlocks]:
 
 
 def targets_of(
-    labels: Sequence[Int[np.ndarray, "_"]], class_count: int, *, weights: Float32[np.ndarray, " image"] | None = None
+    labels: Sequence[Int[np.ndarray, "_"]],
+    class_count: int,
+    *,
+    weights: Sequence[Float[np.ndarray, "_"]] | None = None,
 ) -> Targets:
     """Labels of every part, the shorter ones filled up with images that do not count.
 
     Args:
         labels: Class indices of every part.
         class_count: Number of classes.
-        weights: Of every image of a single part; all 1 if None.
+        weights: Of every image of every part; all 1 if None.
 
     Returns:
         Arrays for all parts.
@@ -192,7 +195,7 @@ def targets_of(
     targets = Targets(np.zeros(shape, np.int64), np.zeros(shape, np.float32), class_count)
     for part, mine in enumerate(labels):
         targets.labels[part, : len(mine)] = mine
-        targets.weights[part, : len(mine)] = 1 if weights is None else weights
+        targets.weights[part, : len(mine)] = 1 if weights is None else weights[part]
     return targets
 
 

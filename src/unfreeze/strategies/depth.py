@@ -52,6 +52,7 @@ def fit_tap_probes(
     split: Split,
     *,
     losses: Sequence[Loss] = LOSSES,
+    balanced: bool = False,
     advance: Advance = ignore,
 ) -> list[TapProbe]:
     """Fit every loss at every tap, shallow to deep; the split's test rows are only scored.
@@ -61,6 +62,7 @@ def fit_tap_probes(
         task: Labels.
         split: Rows and folds.
         losses: Which linear classifiers.
+        balanced: Make all classes count the same, as `probes.search.search_probes` says.
         advance: Is told of every probe.
 
     Returns:
@@ -75,6 +77,7 @@ def fit_tap_probes(
             split.folds_in_learn,
             losses=losses,
             class_count=task.class_count,
+            balanced=balanced,
         )
         for loss, search in zip(losses, searches, strict=True):
             found.append(_tap_probe(tap, loss, search, codes[split.test], time.perf_counter() - started))

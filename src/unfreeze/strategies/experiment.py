@@ -97,6 +97,11 @@ class Task:
         """The whole train part, and the test part as what is only predicted."""
         return Split(name="everything", learn=self.train_rows, test=self.test_rows, folds=self._folds(self.train_rows))
 
+    def inside(self, split: Split) -> Split:
+        """The first inner fold of a split as a split of its own: for what is chosen by training."""
+        learn, select = split.folds[0]
+        return Split(name=f"{split.name}, fold 0", learn=learn, test=select, folds=self._folds(learn))
+
     def _folds(self, rows: Int[np.ndarray, " row"]) -> tuple[Fold, ...]:
         count = INNER_FOLDS if len(rows) <= MANY_ROWS else FEWER_INNER_FOLDS
         inside = folds(self.labels[rows], [self.groups[row] for row in rows], count=count, seed=self.seed)
@@ -148,6 +153,7 @@ class Experiment:
         codes: Of every row, at every tap of `source`.
         squares: Decoded images.
         augmentation: Of training images.
+        balanced: Train and fit so that all classes count the same, however many images each has.
         seed: The run's seed.
         progress: Is told where the work stands.
         cache: Folder of what is kept between runs; the user's cache if None.
@@ -158,6 +164,7 @@ class Experiment:
     codes: Codes
     squares: Squares
     augmentation: Augmentation = LIGHT
+    balanced: bool = False
     seed: int
     progress: Progress
     cache: Path | None = None

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.strategies.arithmetic import choose_arithmetic
 from unfreeze.strategies.experiment import Experiment, Split, Task
+from unfreeze.strategies.rates import choose_inside, epochs_of_choices
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.trials import Feed, predict_rows, run_trial
@@ -49,6 +51,10 @@ class Forecast:
     splits: int
     seconds: float
 
+    def with_choices(self, plan: Plan) -> float:
+        """Seconds if rate and stop are chosen before each of these trainings."""
+        return self.seconds * (1 + epochs_of_choices(replace(plan, epochs=self.epochs)) / self.epochs)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FineTuning:
@@ -62,6 +68,7 @@ class FineTuning:
         start: The network that training on a split starts from; it must not have seen what the split tests on.
         per_image: Seconds of one image in one epoch, measured.
         expected: What was forecast.
+        chooses: Whether every training is preceded by others on an inner fold, which choose its rate and its stop.
     """
 
     experiment: Experiment
@@ -71,6 +78,14 @@ class FineTuning:
     start: Callable[[Split], Backbone]
     per_image: float
     expected: Forecast
+    chooses: bool
+
+    def _chosen_inside(self, split: Split, seed: int) -> tuple[Plan, dict[str, Any]]:
+        """The plan with the rate and the stop that an inner fold of the learning side likes best, if there is time."""
+        if not self.chooses:
+            return self.plan, {"note": "no time was left to try rates and fewer epochs"}
+        start = self.start(self.experiment.task.inside(split))
+        return choose_inside(start, self.plan, self.feed, split.folds[0], seed=derive_seed(seed, "inside"))
 
     @property
     def work(self) -> int:
@@ -80,15 +95,18 @@ class FineTuning:
     @property
     def refit_seconds(self) -> float:
         """Forecast of a training on everything."""
-        return self.plan.epochs * len(self.experiment.task.train_rows) * self.per_image
+        images = len(self.experiment.task.train_rows) * self.per_image
+        return images * (self.plan.epochs + (epochs_of_choices(self.plan) if self.chooses else 0))
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
         """Train a copy of its start on the learning side, predict the test side in float32."""
         seed = derive_seed(self.experiment.seed, self.outcome.name, split.name)
-        trial = run_trial(self.start(split), self.plan, self.feed, split.learn, seed=seed, advance=advance)
+        plan, chosen = self._chosen_inside(split, seed)
+        trial = run_trial(self.start(split), plan, self.feed, split.learn, seed=seed, advance=advance)
         return Fit(
             scores=predict_rows(trial.backbone, self.feed, split.test),
             backbone=trial.backbone,
+            settings={"rules": plan.to_json()["rules"], "stop": plan.stop, "chosen_inside": chosen},
             audit=trial.audit,
             curve=trial.curve,
         )
@@ -147,7 +165,14 @@ def _head_of(shared: StepOne, split: Split) -> Backbone:
 
 
 def _adapted(plan: Plan, experiment: Experiment, wish: Wish) -> Plan:
-    return replace(plan, augmentation=experiment.augmentation, epochs=wish.epochs or plan.epochs)
+    recipe = experiment.augmentation
+    return replace(
+        plan,
+        augmentation=recipe,
+        views=plan.views if recipe.varies else 0,
+        balanced=experiment.balanced,
+        epochs=wish.epochs or plan.epochs,
+    )
 
 
 def _remembered(experiment: Experiment, blocks: int, plan: Plan, wish: Wish) -> tuple[Feed, Plan]:
@@ -224,6 +249,7 @@ def _ready(
         start=start,
         per_image=chosen.seconds,
         expected=expected,
+        chooses=expected.with_choices(plan) <= left.allowance,
     )
 
 

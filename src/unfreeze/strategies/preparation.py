@@ -32,6 +32,7 @@ def prepare(
     engine: str = "auto",
     precision: str = "auto",
     seed: int = 0,
+    augmentation: Augmentation = LIGHT,
     cache: Path | None = None,
 ) -> Experiment:
     """Read the codes and lay out the task.
@@ -44,15 +45,25 @@ def prepare(
         engine: Of the prefix: auto, openvino or torch.
         precision: Of the prefix: auto, f32, bf16 or int8.
         seed: The run's seed.
+        augmentation: Of training images.
         cache: Folder of what is kept between runs, codes first of all; the user's cache if None.
 
     Returns:
-        The experiment, with light augmentation.
+        The experiment.
     """
     codes = read_codes(image_set, source, pool=pool, progress=progress, engine=engine, precision=precision, cache=cache)
     task = make_task(with_codes_only(image_set, codes), seed=seed)
     squares = Squares(task.image_set.images, source.card, pool)
-    return Experiment(task=task, source=source, codes=codes, squares=squares, seed=seed, progress=progress, cache=cache)
+    return Experiment(
+        task=task,
+        source=source,
+        codes=codes,
+        squares=squares,
+        augmentation=augmentation,
+        seed=seed,
+        progress=progress,
+        cache=cache,
+    )
 
 
 def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
@@ -66,8 +77,10 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
         C: Regularisation of the softmax.
 
     Returns:
-        The experiment, its augmentation with or without flips.
+        The experiment, its augmentation with or without flips; as it was where nothing is mirrored anyway.
     """
+    if not experiment.augmentation.flip:
+        return experiment
     task, codes = experiment.task, experiment.codes.last
     learn, select = task.everything().folds[0]
     asked = select[:: max(1, len(select) // MIRRORED_IMAGES)]

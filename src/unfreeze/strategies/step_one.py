@@ -39,7 +39,9 @@ class StepOne:
         if split.name not in self._probes:
             by_tap = self.experiment.codes.by_tap
             mine = {tap: by_tap[tap] for tap in self.taps or by_tap}
-            self._probes[split.name] = fit_tap_probes(mine, self.experiment.task, split, advance=advance)
+            self._probes[split.name] = fit_tap_probes(
+                mine, self.experiment.task, split, balanced=self.experiment.balanced, advance=advance
+            )
         return self._probes[split.name]
 
     def head(self, split: Split) -> Fit:
@@ -159,12 +161,12 @@ def fit_head(experiment: Experiment, split: Split, *, C: float) -> Fit:
     with one_thread():
         trial, feed = _train_head(experiment, start, split, C=C)
         scores = predict_rows(trial.backbone, feed, split.test)
-    settings = _head_plan(start, len(split.learn), C).to_json()
+    settings = _head_plan(experiment, start, len(split.learn), C).to_json()
     return Fit(scores=scores, backbone=trial.backbone, settings=settings, audit=trial.audit, curve=trial.curve)
 
 
-def _head_plan(start: Backbone, images: int, C: float) -> Plan:
-    return head_plan(start, penalty=1 / (C * images))
+def _head_plan(experiment: Experiment, start: Backbone, images: int, C: float) -> Plan:
+    return head_plan(start, penalty=1 / (C * images), balanced=experiment.balanced)
 
 
 def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: float) -> tuple[Trial, Feed]:
@@ -180,7 +182,7 @@ def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: flo
         labels=experiment.task.labels,
         precision=experiment.engine.precision,
     )
-    plan = _head_plan(start, len(rows), C)
+    plan = _head_plan(experiment, start, len(rows), C)
     trial = run_trial(start, plan, feed, rows, seed=derive_seed(experiment.seed, "head", split.name), advance=ignore)
     weight, bias = (p.detach() for p in trial.backbone.head_parameters())
     folded = weight.reshape(len(bias), -1) / torch.from_numpy(std)

@@ -12,6 +12,7 @@ from torch import Tensor
 from unfreeze.core.progress import Advance
 from unfreeze.core.records import Audit
 from unfreeze.core.seeding import derive_seed, generator
+from unfreeze.training.averaging import MeanWeights, renew_statistics
 from unfreeze.training.examples import Pixels
 from unfreeze.training.freezing import apply_plan, audit, promise
 from unfreeze.training.loop import Examples, make_optimizer, scores_of, train_epochs
@@ -33,11 +34,13 @@ class Trial:
         backbone: The trained copy, on the CPU, in evaluation mode.
         curve: Mean training loss of every epoch.
         audit: Of its freezing.
+        watched: Scores of the rows that were watched, after every epoch, in float32; without averaging.
     """
 
     backbone: Backbone
     curve: tuple[float, ...]
     audit: Audit
+    watched: tuple[Float[np.ndarray, "row cls"], ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,8 +79,18 @@ class _Prepared:
             self.advance(len(inputs))
 
 
+NO_ROWS = np.empty(0, np.int64)
+
+
 def run_trial(
-    start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], *, seed: int, advance: Advance
+    start: Backbone,
+    plan: Plan,
+    feed: Feed,
+    rows: Int[np.ndarray, " row"],
+    *,
+    seed: int,
+    advance: Advance,
+    watch: Int[np.ndarray, " row"] = NO_ROWS,
 ) -> Trial:
     """Train a copy of `start` on `rows` as `plan` says, and audit its freezing.
 
@@ -88,6 +101,8 @@ def run_trial(
         rows: The rows to train on.
         seed: Of shuffling and dropout.
         advance: Is told of every image.
+        watch: Rows to score after every epoch, such as those that a fold holds out; training does not see them, and
+            goes as it goes without them.
 
     Returns:
         The trained copy.
@@ -98,20 +113,36 @@ def run_trial(
     backbone = start.copy()
     network = in_layout(backbone.network.to(training_device()), plan.layout)
     promised = promise(network, plan)
-    optimizer = make_optimizer(apply_plan(network, plan), plan)
+    learning = apply_plan(network, plan)
+    optimizer = make_optimizer(learning, plan)
     model = fold_batchnorm(backbone.suffix(feed.cut))
+    examples, watched = _Prepared(feed.examples, plan.layout, advance), []
     with torch.random.fork_rng(), mixed_precision(network, plan.precision):
         torch.manual_seed(derive_seed(seed, "torch"))
         epochs = train_epochs(
             model,
-            _Prepared(feed.examples, plan.layout, advance),
+            examples,
             feed.labels,
             rows=rows,
+            class_count=backbone.classes,
             optimizer=optimizer,
             plan=plan,
             rng=generator(seed, "shuffle"),
         )
-        curve = tuple(epochs)
+        curve, mean = [], MeanWeights(list(learning.values())) if plan.averaged_passes > 1 else None
+        for number, loss in enumerate(epochs, start=1):
+            curve.append(loss)
+            if len(watch):
+                watched.append(_scores_in_between(backbone, feed, watch))
+            if mean is not None and number > plan.passes - plan.averaged_passes:
+                mean.add_snapshot()
+        if mean is not None:
+            mean.apply()
+            if plan.batchnorm == "learning":
+                size = min(plan.batch_size or len(rows), len(rows))
+                renew_statistics(
+                    model, _Prepared(feed.examples, plan.layout, _ignored).batches(rows, size=size, epoch=0)
+                )
     network.eval()
     held = [tensor for group in optimizer.param_groups for tensor in group["params"]]
     difference = codes_difference(backbone, feed, rows[:AUDITED_IMAGES])
@@ -119,7 +150,23 @@ def run_trial(
     network.to("cpu").to(memory_format=torch.contiguous_format)
     for parameter in network.parameters():
         parameter.grad = None
-    return Trial(backbone, curve, result)
+    return Trial(backbone, tuple(curve), result, tuple(watched))
+
+
+def _ignored(images: int) -> None:
+    """What is only looked at is no progress."""
+
+
+def _scores_in_between(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row cls"]:
+    """Scores of `rows` in float32 in the middle of training, which finds everything as it was."""
+    training = [module for module in backbone.network.modules() if module.training]
+    model = backbone.suffix(feed.cut).eval()
+    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, _ignored)
+    with torch.autocast(training_device().type, enabled=False):
+        scores = scores_of(model, examples, rows)
+    for module in training:
+        module.training = True
+    return scores
 
 
 def codes_difference(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) -> float:
@@ -146,7 +193,7 @@ def predict_rows(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) 
     if not len(rows):
         return np.empty((0, backbone.classes), np.float32)
     network = in_layout(backbone.network.to(training_device()).eval(), EVALUATION_LAYOUT)
-    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, lambda _: None)
+    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, _ignored)
     scores = scores_of(fold_batchnorm(backbone.suffix(feed.cut).eval()), examples, rows)
     in_layout(network.to("cpu"), "NCHW")
     return scores

@@ -9,6 +9,7 @@ from unfreeze.core.progress import Progress
 from unfreeze.core.records import Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
+from unfreeze.data.transforms import RECIPES
 from unfreeze.strategies.depth import last_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Wish, ready_full, ready_scratch, ready_unfreeze
@@ -34,6 +35,7 @@ def tune_model(
     progress: Progress,
     engine: str = "auto",
     precision: str = "auto",
+    augment: str = "light",
 ) -> tuple[Outcome, Backbone]:
     """Train one strategy on the train part and report it on the test part.
 
@@ -49,6 +51,7 @@ def tune_model(
         progress: Is told where the work stands.
         engine: Of the prefix: auto, openvino or torch.
         precision: Of the prefix: auto, f32, bf16 or int8.
+        augment: Augmentation of training images: light, standard, strong or none.
 
     Returns:
         The outcome, its `confirmation` being what the test part says, and the trained network.
@@ -63,7 +66,14 @@ def tune_model(
     if unfreeze not in {"head", "all"}:
         backbone.cut_before_blocks(int(unfreeze))  # refuses too many blocks before any work
     experiment = prepare(
-        image_set, backbone, pool=pool, progress=progress, engine=engine, precision=precision, seed=seed
+        image_set,
+        backbone,
+        pool=pool,
+        progress=progress,
+        engine=engine,
+        precision=precision,
+        seed=seed,
+        augmentation=RECIPES[augment],
     )
     left = budget_seconds - (time.perf_counter() - started)
     outcome, fit = tuned(experiment, unfreeze, scratch=scratch, wish=Wish(allowance=left, splits=0, epochs=epochs))

@@ -10,7 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unfreeze.metrics.imbalance import log_shares
+from unfreeze.training.mixing import mixed
 from unfreeze.training.plans import Plan
+from unfreeze.training.precision import inputs_in_layout
 
 LBFGS_ITERATIONS = 50
 
@@ -68,6 +71,7 @@ def train_epochs(
     labels: Int[np.ndarray, " image"],
     *,
     rows: Int[np.ndarray, " row"],
+    class_count: int,
     optimizer: torch.optim.Optimizer,
     plan: Plan,
     rng: np.random.Generator,
@@ -79,8 +83,9 @@ def train_epochs(
         examples: Inputs of the model by row.
         labels: Class index of every row of the image set.
         rows: The rows to train on.
+        class_count: Number of classes.
         optimizer: Over what learns; its rates are the highest ones.
-        plan: Epochs, batch size, warm-up, label smoothing.
+        plan: Epochs, batch size, warm-up, label smoothing, mixing, balance.
         rng: Shuffles.
 
     Yields:
@@ -91,30 +96,56 @@ def train_epochs(
     steps = plan.epochs * (len(rows) // size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: rate_factor(s, steps=steps, warmup=plan.warmup))
     learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for epoch in range(plan.epochs):
+    offset = torch.from_numpy(log_shares(labels[rows], class_count)).float() if plan.balanced else None
+    for epoch in range(plan.passes):
         # The rows left over after whole batches are dropped: another shuffle drops others.
         order = rng.permutation(rows)[: len(rows) // size * size]
         losses: list[float] = []
         for number, inputs in enumerate(examples.batches(order, size=size, epoch=epoch)):
             wanted = targets[order[number * size : (number + 1) * size]].to(inputs.device)
-            closure = partial(_loss, model, inputs, wanted, learning, plan=plan)
+            mixture, soft = mixed(inputs, wanted, classes=class_count, recipe=plan.augmentation)
+            laid_out = inputs_in_layout(mixture, plan.layout)
+            closure = partial(_step_loss, model, laid_out, soft, learning, plan=plan, offset=offset)
             losses.append(optimizer.step(closure))
             schedule.step()
         yield float(np.mean(losses))
 
 
-def _loss(
+def loss_of(
+    scores: Float[Tensor, "image cls"],
+    targets: Float[Tensor, "image cls"],
+    *,
+    label_smoothing: float = 0.0,
+    offset: Float[Tensor, " cls"] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy with targets that may be mixtures: a mixture's loss is the mixture of the losses.
+
+    Args:
+        scores: Of the network.
+        targets: Rows add up to 1.
+        label_smoothing: Share of the targets that is spread over all classes.
+        offset: Added to the scores: the classes' log shares where training is balanced.
+
+    Returns:
+        Nats.
+    """
+    adjusted = scores if offset is None else scores + offset.to(scores.device)
+    return nn.functional.cross_entropy(adjusted, targets, label_smoothing=label_smoothing)
+
+
+def _step_loss(
     model: Callable[[Tensor], Tensor],
     inputs: Tensor,
-    wanted: Tensor,
+    targets: Tensor,
     learning: list[nn.Parameter],
     *,
     plan: Plan,
+    offset: Tensor | None,
 ) -> float:
     """Loss and its gradients; an optimiser with a line search asks for them more than once a step."""
     for parameter in learning:
         parameter.grad = None
-    loss = nn.functional.cross_entropy(model(inputs).float(), wanted, label_smoothing=plan.label_smoothing)
+    loss = loss_of(model(inputs).float(), targets, label_smoothing=plan.label_smoothing, offset=offset)
     if plan.penalty:
         loss = loss + 0.5 * plan.penalty * torch.stack([p.square().sum() for p in learning if p.ndim > 1]).sum()
     loss.backward()  # type: ignore[no-untyped-call]

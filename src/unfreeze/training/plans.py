@@ -6,7 +6,7 @@ every parameter of the network (after big_vision's optimiser masks).
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from unfreeze.core.errors import PlanError
@@ -45,7 +45,13 @@ class Plan:
             keeps the rate as it is.
         clip_norm: Largest norm of a step's gradient; None does not clip.
         label_smoothing: Share of the target that is spread over all classes.
-        augmentation: Of the training images.
+        balanced: Train for classes that count the same: inside the loss, the logarithm of each class's share of the
+            training images is added to its score (logit adjustment: Menon et al. 2021, arXiv:2007.07314), so that the
+            plain scores answer as if all classes were equally frequent.
+        averaged: Share of the epochs, the last ones, whose weights are averaged for the result (Izmailov et al. 2018,
+            arXiv:1803.05407); 0 takes the last weights.
+        stop: Passes after which training ends, while the rates still follow the schedule of `epochs`; None makes all.
+        augmentation: Of the training images. Its mixup and cutmix act on batches of what the learning part takes.
         views: Number of remembered augmented views of an image where the prefix is frozen.
         layout: Of maps in memory, in training.
         precision: Of forward passes in training; weights, evaluation and what is delivered are float32.
@@ -63,11 +69,29 @@ class Plan:
     warmup: float | None = 0.1
     clip_norm: float | None = 1.0
     label_smoothing: float = LABEL_SMOOTHING
+    balanced: bool = False
+    averaged: float = 0.0
+    stop: int | None = None
     augmentation: Augmentation = LIGHT
     views: int = 4
     layout: Layout = "channels_last"
     precision: Precision = "float32"
     batchnorm: Literal["frozen", "learning"] = "frozen"
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training images that are made."""
+        return self.epochs if self.stop is None else min(self.stop, self.epochs)
+
+    @property
+    def averaged_passes(self) -> int:
+        """How many of the last passes' weights make the result; fewer than two are no average."""
+        return round(self.averaged * self.passes)
+
+    def with_rates_times(self, factor: float) -> "Plan":
+        """The same plan with all its rates multiplied."""
+        rules = tuple(replace(rule, rate=rule.rate * factor) if rule.rate is not None else rule for rule in self.rules)
+        return replace(self, rules=rules)
 
     def rate_of(self, name: str) -> float | None:
         """Learning rate of the parameter called `name`; None if it is frozen.
@@ -94,7 +118,7 @@ def _exactly(names: Iterable[str]) -> str:
     return "|".join(re.escape(name) for name in names)
 
 
-def head_plan(backbone: Backbone, *, penalty: float) -> Plan:
+def head_plan(backbone: Backbone, *, penalty: float, balanced: bool = False) -> Plan:
     """Step one: the head alone, to convergence, without augmentation.
 
     The problem is convex and its inputs are remembered, so all images make one batch and L-BFGS converges in a few
@@ -104,6 +128,7 @@ def head_plan(backbone: Backbone, *, penalty: float) -> Plan:
         backbone: The network with its new head.
         penalty: L2 penalty of the weights on standardised codes; 1 / (C n) is the softmax probe's objective divided
             by C n (scikit-learn's C, n images).
+        balanced: See `Plan`.
     """
     return Plan(
         kind="head",
@@ -117,6 +142,7 @@ def head_plan(backbone: Backbone, *, penalty: float) -> Plan:
         warmup=None,
         clip_norm=None,
         label_smoothing=0.0,
+        balanced=balanced,
         augmentation=NONE,
         views=0,
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unfreeze.data.geometry import centre
-from unfreeze.data.transforms import LIGHT, NONE, STANDARD, Augmentation, augment
+from unfreeze.data.transforms import LIGHT, NONE, RECIPES, STANDARD, STRONG, Augmentation, augment
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
@@ -24,7 +24,7 @@ def test_flip_mirrors() -> None:
     np.testing.assert_array_equal(seen, centre(NOISE, 56)[:, ::-1])
 
 
-@pytest.mark.parametrize("recipe", [LIGHT, STANDARD])
+@pytest.mark.parametrize("recipe", [LIGHT, STANDARD, STRONG])
 def test_equal_states_give_equal_views(recipe: Augmentation) -> None:
     """Chance comes from the generator alone; another state gives another view."""
     views = [augment(NOISE, size=56, recipe=recipe, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)]
@@ -62,3 +62,25 @@ def test_colour_changes_equal_pillow() -> None:
         image = functional.adjust_brightness(Image.fromarray(soft), b)
         image = functional.adjust_saturation(functional.adjust_contrast(image, c), s)
         assert np.abs(seen - np.asarray(image).astype(int)).max() <= 3
+
+
+def test_random_operations_leave_the_global_generator_alone() -> None:
+    """RandAugment's chance comes from the given generator; torch's own goes on as if nothing had happened."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    augment(NOISE, size=56, recipe=Augmentation(operations=2), rng=np.random.default_rng(0))
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_only_none_shows_images_as_they_are() -> None:
+    """The recipes by name; mixing alone makes no views."""
+    assert {name: recipe.varies for name, recipe in RECIPES.items()} == {
+        "none": False,
+        "light": True,
+        "standard": True,
+        "strong": True,
+    }
+    assert not Augmentation(mixup=0.2).varies
