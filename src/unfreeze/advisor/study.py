@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from unfreeze.advisor.evidence import facts_of, rule_record, similarity_within
 from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.race import Clock, Race
+from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.steps import Question, comparable, compare
 from unfreeze.advisor.verdict import pairs, verdict
 from unfreeze.core.errors import AuditError
+from unfreeze.core.facts import Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, SplitRecord, Winner, plain
@@ -129,6 +132,11 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         progress.say(because)
         experiment = replace(experiment, balanced=metric == "balanced accuracy")
         question = Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed)
+        begun = time.perf_counter()
+        similarity = similarity_within(experiment, budget=settings.budget_seconds)
+        prediction = predicted(facts_of(experiment, similarity))
+        phases["facts"], begun = _since(begun)
+        progress.say(prediction.sentence)
         entries = PhotoEntries(experiment)
         race = Race(question, entries, clock, progress, phases=phases)
         interrupted = False
@@ -137,7 +145,14 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         except KeyboardInterrupt:
             interrupted = True
             progress.say("Interrupted: keeping what there is so far.")
-        findings = _Findings(race=race, entries=entries, metric_because=because, interrupted=interrupted)
+        findings = _Findings(
+            race=race,
+            entries=entries,
+            metric_because=because,
+            similarity=similarity,
+            prediction=prediction,
+            interrupted=interrupted,
+        )
         return _conclude(settings, findings, out=out, pool=pool)
 
 
@@ -188,12 +203,16 @@ class _Findings:
         race: Everything measured.
         entries: What was raced.
         metric_because: Why its metric decides.
+        similarity: To the source.
+        prediction: What the rule of thumb said before any training.
         interrupted: Whether the user stopped it.
     """
 
     race: Race
     entries: PhotoEntries
     metric_because: str
+    similarity: Similarity
+    prediction: Prediction
     interrupted: bool
 
     @property
@@ -410,6 +429,7 @@ def _record(
     names = [image.name for image in image_set.images]
     used = range(max([m.splits for m in race.measured], default=0))
     fitted = findings.entries.shared.fitted()
+    curve = depth_points(fitted, task) if fitted else ()
     return RunRecord(
         command={key: plain(str(value) if isinstance(value, Path) else value) for key, value in vars(settings).items()},
         versions=library_versions(),
@@ -428,10 +448,10 @@ def _record(
         metric=race.question.metric,
         metric_because=findings.metric_because,
         margin=race.question.margin,
-        facts={},
-        rule={},
+        facts=plain(facts_of(experiment, findings.similarity, curve)),
+        rule=rule_record(findings.prediction, race.question, race.measured),
         network=plain(experiment.source.card),
-        depth_curve=depth_points(fitted, task) if fitted else (),
+        depth_curve=curve,
         strategies=tuple(outcomes),
         comparisons=tuple(comparisons),
         winner=None,

@@ -1,0 +1,122 @@
+"""From a run to facts, and from facts to a rule of thumb that is put to the test."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from unfreeze.advisor.facts import facts
+from unfreeze.advisor.rules import carries_out, held
+from unfreeze.advisor.steps import Question, comparable, compare, mean_score
+from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, SVM_ON_LAST
+from unfreeze.core.facts import Facts, Prediction, Rival, Similarity
+from unfreeze.core.records import Comparison, DepthPoint, plain
+from unfreeze.features.similarity import SAMPLE, measure_similarity
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.measuring import Measurement
+
+SHARE_OF_BUDGET = 0.03  # for similarity
+SECONDS_AN_IMAGE = 0.05  # two passes through the network in float32, on one core of a server
+FEWEST_IMAGES = 20
+SURE = 0.975
+
+
+def similarity_within(experiment: Experiment, *, budget: float) -> Similarity:
+    """Similarity of the train part to the source, on as many images as a small share of the budget allows.
+
+    Args:
+        experiment: Network and images.
+        budget: Seconds.
+
+    Returns:
+        As `measure_similarity`.
+    """
+    count = int(np.clip(SHARE_OF_BUDGET * budget / SECONDS_AN_IMAGE, FEWEST_IMAGES, SAMPLE))
+    task = experiment.task
+    images = [task.image_set.images[row] for row in task.train_rows]
+    return measure_similarity(experiment.source, images, pool=experiment.squares.pool, count=count)
+
+
+def facts_of(experiment: Experiment, similarity: Similarity, depth_curve: Sequence[DepthPoint] = ()) -> Facts:
+    """What is known of the train part.
+
+    Args:
+        experiment: Images and network.
+        similarity: As measured.
+        depth_curve: Probes at every tap; none before they were fitted.
+
+    Returns:
+        The facts.
+    """
+    task = experiment.task
+    images = [task.image_set.images[row] for row in task.train_rows]
+    return facts(
+        [image.label for image in images],
+        [min(image.width, image.height) for image in images],
+        input_size=experiment.source.card.size,
+        similarity=similarity,
+        groups=[image.group for image in images],
+        accuracy_by_tap={point.tap: point.cv_accuracy for point in depth_curve if point.loss == "softmax"},
+    )
+
+
+def rule_record(prediction: Prediction, question: Question, measured: Sequence[Measurement]) -> dict[str, Any]:
+    """The prediction, whether it held, and the sentence, as plain data.
+
+    Args:
+        prediction: Made before any training.
+        question: Metric and margin.
+        measured: Every strategy, cheapest first.
+
+    Returns:
+        ``rule``, ``said``, ``family``, ``size``, ``likeness``, ``answer``, ``sentence``.
+    """
+    usable = [m for m in measured if comparable(question, m, m)]
+    mine = [m for m in usable if _is_of(prediction, m)]
+    best = max(mine, key=lambda m: mean_score(question, m), default=None)
+    rivals = [_rival(question, best, m, usable) for m in usable if m not in mine] if best else []
+    found = held(prediction, best.name if best else None, _shown(question, best) if best else None, rivals)
+    said: Mapping[str, Any] = plain(prediction)
+    return {
+        "rule": said["rule"],
+        "said": said["sentence"],
+        "family": said["family"],
+        "size": said["size"],
+        "likeness": said["likeness"],
+        "answer": found.answer,
+        "sentence": found.sentence,
+    }
+
+
+def _is_of(prediction: Prediction, measured: Measurement) -> bool:
+    if prediction.family is None:
+        return False
+    on_last = measured.name in {SOFTMAX_ON_LAST, SVM_ON_LAST}
+    return carries_out(prediction.family, measured.outcome.kind, on_last_codes=on_last)
+
+
+def _rival(question: Question, best: Measurement, other: Measurement, usable: Sequence[Measurement]) -> Rival:
+    is_cheaper = usable.index(other) < usable.index(best)
+    return Rival(
+        name=other.name,
+        score=_shown(question, other),
+        answer=_answer(compare(question, best, other), is_cheaper=is_cheaper),
+        is_cheaper=is_cheaper,
+    )
+
+
+def _answer(step: Comparison, *, is_cheaper: bool) -> Literal["better", "worse", "equivalent", "cannot tell"]:
+    """Of the rival. That a gain is ruled out is enough against a dearer one; a cheaper one may still do as well."""
+    if step.answer == "worth it":
+        return "better"
+    if step.answer == "equivalent":
+        return "equivalent"
+    if (step.worse or 0.0) >= SURE or (step.answer == "not worth it" and not is_cheaper):
+        return "worse"
+    return "cannot tell"
+
+
+def _shown(question: Question, measured: Measurement) -> float:
+    """The score between 0 and 1; of log-loss the geometric mean of the probabilities given to the true classes."""
+    score = mean_score(question, measured)
+    return float(np.exp(score)) if question.metric == "log-loss" else score
