@@ -7,7 +7,8 @@
 
 They are those of the notes of Stanford's course CS231n, "Transfer Learning" (cs231n.github.io/transfer-learning), which
 refer to Yosinski et al. (2014), How transferable are features in deep neural networks?, NIPS. Neither gives numbers for
-small and similar: the thresholds below are ours, fixed before any rule was tested.
+small and similar: the thresholds below are ours. That of similarity was chosen with six sets in view, so that agreement
+with what people call similar on those sets is no evidence for it.
 """
 
 from collections.abc import Sequence
