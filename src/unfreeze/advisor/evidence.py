@@ -15,8 +15,8 @@ from unfreeze.features.similarity import SAMPLE, measure_similarity
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measuring import Measurement
 
-SHARE_OF_BUDGET = 0.03  # for similarity
-SECONDS_AN_IMAGE = 0.05  # two passes through the network in float32, on one core of a server
+SHARE_OF_BUDGET = 0.02  # for similarity
+SECONDS_AN_IMAGE = 0.08  # two passes through the network in float32, on one core of a server
 FEWEST_IMAGES = 20
 SURE = 0.975
 

@@ -34,6 +34,7 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import RECIPES
 from unfreeze.features.extraction import geometry_of
 from unfreeze.metrics.imbalance import strongly_imbalanced
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
@@ -283,9 +284,11 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
         measured: Candidates.
 
     Returns:
-        None below two strategies that were measured.
+        None below two strategies that were measured; those with fewer than five splits do not count beside others.
     """
     mine = [m for m in measured if m.outcome.deliverable and comparable(question, m, m)]
+    most = max((m.splits for m in mine), default=0)
+    mine = [m for m in mine if m.splits >= min(most, FEWEST_FOR_PROBABILITIES)]
     if len(mine) < 2:
         return None
     task, common = question.task, min(m.splits for m in mine)

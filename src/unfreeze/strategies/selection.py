@@ -19,21 +19,18 @@ class Selection:
     Attributes:
         picked: The strategy.
         because: One sentence.
-        best: The one with the best score.
-        among: How many could have been picked.
     """
 
     picked: Measurement
     because: str
-    best: Measurement
-    among: int
 
 
 def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metric) -> Selection | None:
-    """The cheapest strategy that is within one standard error of the best one on common splits.
+    """From cheap to dear: a strategy is kept if it gains more than one standard error over the one kept before it.
 
-    The one-standard-error rule (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3), with the
-    standard error of the paired difference over images, or over groups where they are given.
+    The one-standard-error rule (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3), pair by
+    pair, so that each pair is compared on all splits that both of them ran on. The standard error is that of the paired
+    difference over images, or over groups where they are given.
 
     Args:
         candidates: Cheapest first; those that were not measured or cannot be delivered are passed over.
@@ -43,35 +40,38 @@ def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metri
     Returns:
         The selection, or None if nothing was measured.
     """
-    usable = [c for c in candidates if c.outcome.deliverable and c.splits]
+    usable = [c for c in candidates if c.outcome.deliverable and c.splits and _has(c, metric, task)]
     if not usable:
         return None
-    common = min(c.splits for c in usable)
-    values = [[p.values(metric, task) for p in c.predicted[:common]] for c in usable]
-    scores = [float(np.mean([one.mean() for one in mine])) for mine in values]
-    best = int(np.argmax(scores))
-    tested = [str(unit) for p in usable[0].predicted[:common] for unit in task.units[p.split.test]]
-    near = [
-        np.isfinite(score) and scores[best] - score <= standard_error(_joined(values[best]), _joined(mine), tested)
-        for score, mine in zip(scores, values, strict=True)
-    ]
-    picked = near.index(True)
-    said = [f"{c.name} ({_score(score, metric)})" for c, score in zip(usable, scores, strict=True)]
-    because = f"On {common} common split{'' if common == 1 else 's'} {said[best]} is best"
-    if picked == best:
-        because += " and nothing cheaper comes within one standard error of it."
-    else:
-        because += f"; {said[picked]} is the cheapest within one standard error of it."
-    return Selection(picked=usable[picked], because=because, best=usable[best], among=len(usable))
+    kept, because = usable[0], f"Nothing gains more than one standard error over {usable[0].name}, the cheapest."
+    for dearer in usable[1:]:
+        gain, error, common = _gain(kept, dearer, task, metric)
+        if gain > error:
+            amount = f"{gain:+.3f} in log-likelihood" if metric == "log-loss" else f"{100 * gain:+.1f} points"
+            splits = f"{common} common split{'' if common == 1 else 's'}"
+            limit = f"{error:.3f}" if metric == "log-loss" else f"{100 * error:.1f}"
+            because = f"It gains {amount} over {kept.name} on {splits}, more than one standard error ({limit})."
+            kept = dearer
+    return Selection(picked=kept, because=because)
+
+
+def _has(measured: Measurement, metric: Metric, task: Task) -> bool:
+    """Whether it has the metric at all: an SVM has no log-loss."""
+    return bool(np.isfinite(measured.predicted[0].values(metric, task)).all())
+
+
+def _gain(kept: Measurement, dearer: Measurement, task: Task, metric: Metric) -> tuple[float, float, int]:
+    """Mean gain on the common splits, its standard error, and how many splits they are."""
+    common = min(kept.splits, dearer.splits)
+    ours, theirs = ([p.values(metric, task) for p in m.predicted[:common]] for m in (kept, dearer))
+    tested = [str(unit) for p in kept.predicted[:common] for unit in task.units[p.split.test]]
+    gain = float(np.mean([b.mean() - a.mean() for a, b in zip(ours, theirs, strict=True)]))
+    return gain, standard_error(_joined(theirs), _joined(ours), tested), common
 
 
 def _joined(values: Sequence[Float[np.ndarray, "..."]]) -> Float[np.ndarray, " row"]:
     joined: Float[np.ndarray, " row"] = np.concatenate(values)
     return joined
-
-
-def _score(score: float, metric: Metric) -> str:
-    return f"log-loss {-score:.3f}" if metric == "log-loss" else f"{score:.1%}"
 
 
 def standard_error(
