@@ -203,6 +203,7 @@ def write_parquet(path: Path, widths: "Widths", portions: Iterable["Portion"]) -
     import pyarrow.parquet as pq
 
     from unfreeze.core.files import durable_file
+    from unfreeze.features.columns import codes_column, text_column
 
     names = [(name, pa.string()) for name in ("path", "label", "split")]
     schema = pa.schema([*names, *((tap, pa.list_(pa.float32(), width)) for tap, width in widths.items())])
@@ -213,11 +214,8 @@ def write_parquet(path: Path, widths: "Widths", portions: Iterable["Portion"]) -
     }
     with durable_file(path) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
         for images, by_tap in portions:
-            columns: list[Any] = [pa.array(values, pa.string()) for values in _rows(images).values()]
-            columns += [
-                pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
-                for values in by_tap.values()
-            ]
+            columns: list[Any] = [text_column(values) for values in _rows(images).values()]
+            columns += [codes_column(values, schema.field(tap).type) for tap, values in by_tap.items()]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return [path]
 
