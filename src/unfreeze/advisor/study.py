@@ -75,6 +75,7 @@ class StudySettings:
         engine: auto, openvino or torch.
         precision: auto, f32, bf16 or int8; of the frozen layers.
         augment: light, standard, strong or none; of training images.
+        choose_rate: Choose rate and number of epochs on a fold inside each split, where the budget allows it.
     """
 
     source: Path
@@ -90,6 +91,7 @@ class StudySettings:
     engine: str = "auto"
     precision: str = "auto"
     augment: str = "light"
+    choose_rate: bool = False
 
 
 def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT) -> RunRecord:
@@ -131,7 +133,7 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         phases["codes"], begun = _since(begun)
         metric, because = metric_for(experiment.task, settings.metric)
         progress.say(because)
-        experiment = replace(experiment, balanced=metric == "balanced accuracy")
+        experiment = replace(experiment, balanced=metric == "balanced accuracy", chosen_on_fold=settings.choose_rate)
         question = Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed)
         begun = time.perf_counter()
         similarity = similarity_within(experiment, budget=settings.budget_seconds)

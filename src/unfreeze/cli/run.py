@@ -91,6 +91,9 @@ def run(
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
     augment: AugmentName = Augment.light,
+    choose_rate: Annotated[
+        bool, typer.Option("--choose-rate", help="Choose rate and epochs on a fold inside each split, if time allows.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
@@ -114,6 +117,7 @@ def run(
             engine=engine.value,
             precision=precision.value,
             augment=augment.value,
+            choose_rate=choose_rate,
         )
         document = run_study(settings, out=folder, progress=progress).to_json()
         _finish(document, folder, output, progress)

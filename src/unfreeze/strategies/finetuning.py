@@ -85,7 +85,8 @@ class FineTuning:
     def _chosen_inside(self, split: Split, seed: int) -> tuple[Plan, dict[str, Any]]:
         """The plan with the rate and the stop that an inner fold of the learning side likes best, if there is time."""
         if not self.chooses:
-            return self.plan, {"note": "no time was left to try rates and fewer epochs"}
+            asked = "no time was left" if self.plan.chosen_on_fold else "not asked"
+            return self.plan, {"note": f"{asked} to try rates and fewer epochs"}
         start = self.start(self.experiment.task.inside(split))
         return choose_inside(start, self.plan, self.feed, split.folds[0], seed=derive_seed(seed, "inside"))
 
@@ -173,6 +174,7 @@ def _adapted(plan: Plan, experiment: Experiment, wish: Wish) -> Plan:
         augmentation=recipe,
         views=plan.views if recipe.varies else 0,
         balanced=experiment.balanced,
+        chosen_on_fold=experiment.chosen_on_fold,
         epochs=wish.epochs or plan.epochs,
     )
 
@@ -251,7 +253,7 @@ def _ready(
         start=start,
         per_image=chosen.seconds,
         expected=expected,
-        chooses=expected.with_choices(plan) <= left.allowance,
+        chooses=plan.chosen_on_fold and expected.with_choices(plan) <= left.allowance,
     )
 
 
