@@ -22,7 +22,7 @@ from unfreeze.zoo.cards import Card
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 # What trainings add to their plan in a record.
-BESIDE_THE_PLAN = {"seconds_per_image", "candidates", "forecast"}
+BESIDE_THE_PLAN = {"rates_tried", "seconds_per_image", "candidates", "forecast"}
 
 
 def sections(page: str, *, level: int = 2) -> dict[str, str]:

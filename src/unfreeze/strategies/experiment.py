@@ -106,6 +106,7 @@ class Experiment:
         squares: Decoded images.
         augmentation: Of training images.
         balanced: Train and fit so that all classes count the same, however many images each has.
+        chosen_on_fold: Choose rates and the epoch to stop after on the first fold, as `strategies.rates` does.
         seed: The run's seed.
         progress: Is told where the work stands.
         cache: Folder of what is kept between runs; the user's cache if None.
@@ -117,6 +118,7 @@ class Experiment:
     squares: Squares
     augmentation: Augmentation = LIGHT
     balanced: bool = False
+    chosen_on_fold: bool = False
     seed: int
     progress: Progress
     cache: Path | None = None

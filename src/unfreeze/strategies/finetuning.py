@@ -215,6 +215,7 @@ def _with_epochs(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan
         augmentation=recipe,
         views=plan.views if recipe.varies else 0,
         balanced=experiment.balanced,
+        chosen_on_fold=experiment.chosen_on_fold,
         epochs=epochs or plan.epochs,
     )
 
@@ -274,7 +275,7 @@ def _measure(
     expected = forecast(experiment, plan, per_image=chosen.seconds, allowance=allowance)
     experiment.progress.say(_announcement(outcome, plan, expected, chosen.seconds))
     rates: dict[str, Any] = {}
-    if expected.epochs:
+    if expected.epochs and plan.chosen_on_fold:
         plan, rates = choose_rate(
             beginning.folds[0],
             plan,
@@ -368,7 +369,7 @@ def _train_all(
             if number and images_that_fit() < plan.epochs * (len(learn) + rows):
                 break
             seed = derive_seed(experiment.seed, name, "fold", number)
-            watch = NO_ROWS if number else select
+            watch = select if plan.chosen_on_fold and not number else NO_ROWS
             trial = run_trial(beginning.folds[number], plan, feed, learn, seed=seed, advance=advance, watch=watch)
             held_out[select] = predict_rows(trial.backbone, feed, select).argmax(axis=1)
             passed += plan.passes * len(learn)

@@ -90,7 +90,7 @@ def run_trial(
     *,
     seed: int,
     advance: Advance,
-    watch: Int[np.ndarray, " row"] = NO_ROWS,
+    watch: Int[np.ndarray, " watched"] = NO_ROWS,
 ) -> Trial:
     """Train a copy of `start` on `rows` as `plan` says, and audit its freezing.
 

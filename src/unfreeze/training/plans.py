@@ -50,6 +50,8 @@ class Plan:
             plain scores answer as if all classes were equally frequent.
         averaged: Share of the epochs, the last ones, whose weights are averaged for the result (Izmailov et al. 2018,
             arXiv:1803.05407); 0 takes the last weights.
+        chosen_on_fold: The factor of the rates, by short trials, and the epoch to stop after are chosen on the first
+            fold of the train part. Off, since it did harm where it was tried: see `strategies.rates`.
         stop: Passes after which training ends, while the rates still follow the schedule of `epochs`; None makes all.
         augmentation: Of the training images. Its mixup and cutmix act on batches of what the learning part takes.
         views: Number of remembered augmented views of an image where the prefix is frozen.
@@ -71,6 +73,7 @@ class Plan:
     label_smoothing: float = LABEL_SMOOTHING
     balanced: bool = False
     averaged: float = 0.0
+    chosen_on_fold: bool = False
     stop: int | None = None
     augmentation: Augmentation = LIGHT
     views: int = 4
