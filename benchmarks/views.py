@@ -72,7 +72,14 @@ def measure(experiment: Experiment, start: Backbone, *, views: str, epochs: int)
     task, started = experiment.task, time.perf_counter()
     cut = start.cut_before_blocks(BLOCKS)
     examples = examples_of(experiment, start, cut, views)
-    feed = Feed(cut=cut, examples=examples, features=examples, pixels=experiment.pixels, labels=task.labels)
+    feed = Feed(
+        cut=cut,
+        examples=examples,
+        features=examples,
+        pixels=experiment.pixels,
+        labels=task.labels,
+        precision=experiment.engine.precision,
+    )
     plan = replace(unfreeze_plan(start, BLOCKS, epochs=epochs), augmentation=experiment.augmentation)
     trial = run_trial(start, plan, feed, task.train_rows, seed=experiment.seed, advance=lambda _: None)
     predicted = predict_rows(trial.backbone, feed, task.test_rows).argmax(axis=1)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unfreeze.metrics.imbalance import log_shares
-from unfreeze.training.mixing import mixed
+from unfreeze.training.mixing import Targets, mixed
 from unfreeze.training.plans import Plan
 from unfreeze.training.precision import inputs_in_layout
 
@@ -103,9 +103,9 @@ def train_epochs(
         losses: list[float] = []
         for number, inputs in enumerate(examples.batches(order, size=size, epoch=epoch)):
             wanted = targets[order[number * size : (number + 1) * size]].to(inputs.device)
-            mixture, soft = mixed(inputs, wanted, classes=class_count, recipe=plan.augmentation)
+            mixture, mixed_targets = mixed(inputs, wanted, classes=class_count, recipe=plan.augmentation)
             laid_out = inputs_in_layout(mixture, plan.layout)
-            closure = partial(_step_loss, model, laid_out, soft, learning, plan=plan, offset=offset)
+            closure = partial(_step_loss, model, laid_out, mixed_targets, learning, plan=plan, offset=offset)
             losses.append(optimizer.step(closure))
             schedule.step()
         yield float(np.mean(losses))
@@ -113,7 +113,7 @@ def train_epochs(
 
 def loss_of(
     scores: Float[Tensor, "image cls"],
-    targets: Float[Tensor, "image cls"],
+    targets: Targets,
     *,
     label_smoothing: float = 0.0,
     offset: Float[Tensor, " cls"] | None = None,
@@ -122,7 +122,7 @@ def loss_of(
 
     Args:
         scores: Of the network.
-        targets: Rows add up to 1.
+        targets: Class indices, or rows that add up to 1.
         label_smoothing: Share of the targets that is spread over all classes.
         offset: Added to the scores: the classes' log shares where training is balanced.
 
@@ -136,7 +136,7 @@ def loss_of(
 def _step_loss(
     model: Callable[[Tensor], Tensor],
     inputs: Tensor,
-    targets: Tensor,
+    targets: Targets,
     learning: list[nn.Parameter],
     *,
     plan: Plan,

@@ -7,15 +7,12 @@ from torchvision.transforms import v2
 
 from unfreeze.data.transforms import Augmentation
 
-
-def one_hot(labels: Int[Tensor, " image"], classes: int) -> Float[Tensor, "image cls"]:
-    """Targets that are certain."""
-    return torch.nn.functional.one_hot(labels, classes).float()
+Targets = Int[Tensor, " image"] | Float[Tensor, "image cls"]  # class indices, or shares of the classes
 
 
 def mixed(
     inputs: Float[Tensor, "image *shape"], labels: Int[Tensor, " image"], *, classes: int, recipe: Augmentation
-) -> tuple[Float[Tensor, "image *shape"], Float[Tensor, "image cls"]]:
+) -> tuple[Float[Tensor, "image *shape"], Targets]:
     """A batch mixed with itself, as `recipe` says; torch's global generator draws.
 
     Pixels are mixed as in the two papers. Where the frozen part's activations are remembered, the maps at the cut are
@@ -29,12 +26,12 @@ def mixed(
         recipe: Its mixup and cutmix.
 
     Returns:
-        The inputs, and targets whose rows add up to 1.
+        The inputs and their targets: both as they were where nothing is mixed, else rows that add up to 1.
     """
     kinds = [(recipe.mixup, v2.MixUp), (recipe.cutmix, v2.CutMix)]
     wanted = [(alpha, kind) for alpha, kind in kinds if alpha]
     if not wanted or inputs.ndim != 4:
-        return inputs, one_hot(labels, classes)
+        return inputs, labels
     alpha, kind = wanted[int(torch.randint(len(wanted), ()))]
     mixture, targets = kind(alpha=alpha, num_classes=classes)(inputs, labels)
     return mixture, targets

@@ -30,15 +30,16 @@ def test_classes_are_counted() -> None:
     ("counts", "strong"),
     [
         ((50, 50), False),
-        ((9, 1), False),  # two classes, one nine times the other
-        ((10, 1), True),
+        ((50, 5), False),  # two classes, one ten times the other
+        ((51, 5), True),
+        ((60, 40, 1), False),  # a class of one image is passed over
         ((51, 25, 24), True),  # one of three classes has more than half
         ((50, 25, 25), False),
         ((661, 23, 41, 58, 72, 81), True),
     ],
 )
 def test_strong_imbalance(counts: tuple[int, ...], strong: bool) -> None:
-    """Ten times the smallest class, or more than half of all images in one of three classes, is strong."""
+    """More than ten times the smallest class that is not tiny, or most images in one of three classes, is strong."""
     assert facts_of(*counts).is_imbalanced is strong
 
 

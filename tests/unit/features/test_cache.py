@@ -28,7 +28,8 @@ sys.stdin.read()
 def filled(cache: Path, weights: str, *, days: float, images: int = 10) -> CodeStore:
     """A store that nobody uses, opened last so many days ago."""
     store = open_store({"weights": weights}, {"last": 4}, cache=cache)
-    store.write({f"{weights}{n}": {"last": np.full(4, n, np.float32)} for n in range(images)})
+    if images:
+        store.write({f"{weights}{n}": {"last": np.full(4, n, np.float32)} for n in range(images)})
     store.close()
     moment = time.time() - days * DAY
     os.utime(store.folder / "last-used", (moment, moment))
