@@ -40,12 +40,14 @@ class Place:
         peers: The peers' scripts.
         python: Runs them.
         cache: Ours, for this benchmark alone.
+        budget: Of a whole run of ours, which uses what it is given.
     """
 
     data: Path
     peers: Path
     python: str
     cache: Path
+    budget: str
 
 
 Side = Callable[[Place], dict[str, Any]]
@@ -134,9 +136,10 @@ def tune_side(place: Place) -> dict[str, Any]:
 
 
 def run_side(place: Place) -> dict[str, Any]:
-    """A whole run with its defaults."""
+    """A whole run within the budget, with the strategies that it tries by default."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "unfreeze", "run", str(place.data / "list.csv"), "--json"]
+        command += ["--budget", place.budget]
         said, whole = run_json(
             [*command, "--out", f"{folder}/run"], UNFREEZE_CACHE=emptied(place.cache, first_ever=False)
         )
@@ -229,6 +232,7 @@ def main() -> None:
     parser.add_argument("--peer-python", required=True)
     parser.add_argument("--sets", default="hymenoptera,trashnet")
     parser.add_argument("--measures", default=",".join(MEASURES))
+    parser.add_argument("--budget", default="15m", help="of whole runs")
     parser.add_argument("--repeats", type=int, help="instead of the measure's own number")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
@@ -242,10 +246,12 @@ def main() -> None:
                     continue
                 data = large_photos(asked.panel, Path(work) / "large") if large else asked.panel / name
                 if not cache.exists():
-                    codes_side()(Place(data, asked.peers, asked.peer_python, cache))  # converts the network
+                    codes_side()(
+                        Place(data, asked.peers, asked.peer_python, cache, asked.budget)
+                    )  # converts the network
                 print(f"{measure}, {name}", flush=True)
                 for row in measured(
-                    sides, Place(data, asked.peers, asked.peer_python, cache), asked.repeats or repeats
+                    sides, Place(data, asked.peers, asked.peer_python, cache, asked.budget), asked.repeats or repeats
                 ):
                     with RESULTS.open("a") as file:
                         file.write(

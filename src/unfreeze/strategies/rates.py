@@ -1,8 +1,9 @@
 """The rate and the number of epochs of a plan, chosen on a fold inside what a trial learns from.
 
 Off by default (`Plan.chosen_on_fold`). Tried on two sets of 244 and 420 training images (two blocks, 64 px, held-out
-folds of 50 to 90 images): the short trials took a third of the rate on one set, where whole trainings with it got 84.5 %,
-not 88.1 %; in two cases of six a fold chose another epoch than the last one, and that cost the other folds 8 and 2 points.
+folds of 50 to 90 images): the short trials took a third of the rate on one set, where whole trainings with it got
+84.5 %, not 88.1 %; in two cases of six a fold chose another epoch than the last one, which cost the other folds 8 and 2
+points.
 """
 
 from collections.abc import Sequence
