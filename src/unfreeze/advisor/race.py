@@ -175,8 +175,9 @@ class Race:
         """
         task = self.question.task
         work = {m.name: m.strategy.work * len(task.split(0).learn) if m.strategy else 0 for m in strategies}
-        total = sum(max(1, work[m.name]) * max(0, to - m.splits) for m in strategies)
-        with self.progress.phase(phase, total=total, unit="image") as advance:
+        training = any(work.values())  # beside it what is cheap does not count
+        total = sum((work[m.name] if training else 1) * max(0, to - m.splits) for m in strategies)
+        with self.progress.phase(phase, total=total, unit="image" if training else "fit") as advance:
             for number in range(to):
                 mine = [m for m in strategies if m.splits == number]
                 took = sum(_seconds_a_split(m) for m in mine)
@@ -185,7 +186,7 @@ class Race:
                 for measured in mine:
                     counted: Callable[[int], None] = advance if work[measured.name] else _ignore
                     measured.measure(task, task.split(number), advance=counted)
-                    if not work[measured.name]:
+                    if not training:
                         advance(1)
 
     def _repeat(self, look: int, splits: int) -> bool:

@@ -123,7 +123,7 @@ def verdict(
         metric: What decides.
         margin: Differences up to this do not matter; a fraction, or nats.
         train_size: Number of images that splits are made of.
-        splits: Number of splits that all strategies share.
+        splits: The largest number of splits that a strategy was measured on.
         test_size: Number of images of the user's own test folder; 0 without one.
         rule: What the rule of thumb said and whether it held, with a ``sentence``; empty if none applies.
         interrupted: Whether the user stopped the run.
@@ -348,7 +348,7 @@ def _on_estimate(outcomes: Sequence[Outcome], train_size: int, terms: _Terms) ->
         yield "No split was finished, so nothing here is measured."
         return
     size = train_size - len(measured.predictions[0])
-    several = f"{terms.splits} stratified splits that all strategies share"
+    several = f"stratified splits that strategies share, {terms.splits} at most"
     yield (
         f"What is estimated: the expected difference in {terms.metric} at the training size of a split (about {size:,} "
         f"of {train_size:,} images), over training sets, images and seeds, from "

@@ -34,6 +34,7 @@ class TapProbe:
         cv_accuracy: Its cross-validated accuracy.
         test_scores: Of the split's test rows.
         seconds: Wall time of search and fit; the first loss at a tap carries what all losses share.
+        cpu_seconds: Processor time of the same.
     """
 
     tap: str
@@ -44,6 +45,7 @@ class TapProbe:
     cv_accuracy: float
     test_scores: Float[np.ndarray, "row cls"]
     seconds: float
+    cpu_seconds: float
 
 
 def fit_tap_probes(
@@ -70,7 +72,7 @@ def fit_tap_probes(
     """
     found = []
     for tap, codes in by_tap.items():
-        started = time.perf_counter()
+        started = _clocks()
         searches = search_probes(
             codes[split.learn],
             task.labels[split.learn],
@@ -80,14 +82,19 @@ def fit_tap_probes(
             balanced=balanced,
         )
         for loss, search in zip(losses, searches, strict=True):
-            found.append(_tap_probe(tap, loss, search, codes[split.test], time.perf_counter() - started))
+            found.append(_tap_probe(tap, loss, search, codes[split.test], _clocks() - started))
             advance(1)
-            started = time.perf_counter()
+            started = _clocks()
     return found
 
 
+def _clocks() -> Float[np.ndarray, "2"]:
+    """Wall time and processor time, seconds."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
 def _tap_probe(
-    tap: str, loss: Loss, search: ProbeSearch, test: Float[np.ndarray, "row code"], seconds: float
+    tap: str, loss: Loss, search: ProbeSearch, test: Float[np.ndarray, "row code"], took: Float[np.ndarray, "2"]
 ) -> TapProbe:
     return TapProbe(
         tap=tap,
@@ -97,7 +104,8 @@ def _tap_probe(
         Cs=search.Cs,
         cv_accuracy=search.cv_accuracy,
         test_scores=search.probe.scores(test),
-        seconds=seconds,
+        seconds=float(took[0]),
+        cpu_seconds=float(took[1]),
     )
 
 

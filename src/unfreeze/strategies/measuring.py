@@ -73,6 +73,8 @@ class Measurement:
         assert self.strategy is not None, self.name  # noqa: S101 - nobody measures what was left out
         with metered() as took:
             fit = self.strategy.fit(split, advance=advance)
+        if fit.took is not None:
+            took.seconds, took.cpu_seconds = (round(seconds, 3) for seconds in fit.took)
         self.predicted.append(predicted(fit, task, split))
         self.note(fit)
         cost = self.outcome.cost

@@ -91,12 +91,14 @@ class ProbeStrategy:
         probes = self.shared.probes(split, advance)
         mine = last_probe(probes, self.loss) if self.last else best_probe(probes, self.loss)
         width = mine.probe.weight.shape[1]
+        needed = [mine] if self.last else [probe for probe in probes if probe.loss == self.loss]
         return Fit(
             scores=mine.test_scores,
             probabilities=self.loss == "softmax",
             backbone=with_probe(self.shared.experiment.source, mine.probe) if self.last else None,
             settings={"loss": self.loss, "C": mine.C, "Cs": list(mine.Cs), "cv_accuracy": mine.cv_accuracy},
             tap=mine.tap,
+            took=(sum(probe.seconds for probe in needed), sum(probe.cpu_seconds for probe in needed)),
             trained=f"linear {'SVM' if self.loss == 'svm' else 'softmax'} on {width:,} codes of {mine.tap}",
         )
 

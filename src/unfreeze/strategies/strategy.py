@@ -25,6 +25,8 @@ class Fit:
         trained: What was trained, in words, where that depends on the split; else empty.
         audit: Of the freezing; None for probes, which train nothing in the network.
         curve: Mean training loss of every epoch.
+        took: Wall and processor time in seconds where the work was shared with other strategies, which then do not take
+            it again; None where the clock can be asked.
     """
 
     scores: Float[np.ndarray, "row cls"]
@@ -35,6 +37,7 @@ class Fit:
     trained: str = ""
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
+    took: tuple[float, float] | None = None
 
 
 @runtime_checkable
