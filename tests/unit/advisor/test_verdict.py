@@ -262,7 +262,7 @@ def test_what_is_estimated_is_said() -> None:
 
     assert (
         "What is estimated: the expected difference in accuracy at the training size of a split (about 320 of 400 "
-        "images), over training sets, images and seeds, from 10 stratified splits that all strategies share; a "
+        "images), over training sets, images and seeds, from stratified splits that strategies share, 10 at most; a "
         "difference matters above 1 point."
     ) in text
     assert "no probabilities" not in text
