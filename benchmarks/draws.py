@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import RESULTS, code_version
+from panel import DRAWS, code_version, rows
 
 from unfreeze.core.seeding import generator
 from unfreeze.data.decoder_pool import DecoderPool
@@ -39,7 +39,6 @@ from unfreeze.strategies.depth import Loss, TapProbe, fit_tap_probes
 from unfreeze.strategies.experiment import TEST_FRACTION, Split, Task
 from unfreeze.zoo.backbones import load_backbone
 
-DRAWS = RESULTS.with_name("draws.jsonl")
 LOOKS = (5, 10, 20)
 CHUNK = 20
 MARGIN = 0.01
@@ -192,11 +191,6 @@ def more_images(pool: Pool, number: int, step: tuple[str, str]) -> Row:
     return {**row, "asked": list(asked), "images": images, "after": compact(after)}
 
 
-def rows() -> list[Row]:
-    """What has been measured before."""
-    return [json.loads(line) for line in DRAWS.read_text().splitlines()] if DRAWS.exists() else []
-
-
 def append(key: Row, measured: Row, started: float) -> None:
     """Keep a row."""
     facts = {"code": code_version(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -211,15 +205,17 @@ def measure_draws(pools: list[Pool], draws: int) -> None:
     for first in range(0, draws, CHUNK):
         for pool in pools:
             key = {"measure": "draws", "set": pool.name, "first": first}
-            if any(key.items() <= row.items() for row in rows()):
+            if any(key.items() <= row.items() for row in rows(DRAWS)):
                 continue
             started = time.process_time()
-            append({**key, "images": pool.images}, measure(pool, range(first, first + CHUNK)), started)
+            append(
+                {**key, "images": pool.images, "margin": MARGIN}, measure(pool, range(first, first + CHUNK)), started
+            )
 
 
 def measure_more(pool: Pool, wanted: int) -> None:
     """Until enough studies have asked for images."""
-    found = [row for row in rows() if row["measure"] == "more images"]
+    found = [row for row in rows(DRAWS) if row["measure"] == "more images"]
     asked = sum(row["asked"] is not None for row in found)
     number = 0
     while asked < wanted:
