@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from panel import RESULTS, rows
+import numpy as np
+from panel import DRAWS, RESULTS, rows
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 Row = dict[str, Any]
@@ -36,6 +37,30 @@ Simulated studies of two classifiers whose true difference is known; 95 % is pro
 gains 0, 0.8, 1.2 and 8 points, where the margin is 1 point. *As one cross-validation* is what taking the splits for
 folds gives (baycomp's default), *uncorrected* the plain t-interval. *Wrong* counts definite answers that the truth
 contradicts, at 0.8 and 1.2 points. *Width* is half the interval over 1.96 true standard deviations.
+
+"""
+
+
+DRAWN = """## And on photos?
+
+    python benchmarks/draws.py --panel PANEL --draws 500
+
+Studies of images drawn at random from all of a set (300; 100 of two classes), with the probes, the search for C and
+the splits of a run; margin 1 point. The *truth* is the mean gain, over the draws, of probes trained on the learning
+side of a split, on all images that were not drawn. After "±" stand Monte-Carlo standard errors. *Width* is the mean of
+half the interval over 1.96 standard deviations of the estimate over the draws. *Wrong* counts definite answers that the
+truth contradicts. *Wrong near the margin* asks the same intervals about a margin 0.2 points above and one 0.2 points
+below the true gain (of the better of the two), and counts those that lie wholly on the wrong side of it, whichever is
+more.
+
+"""
+
+MORE = """## Is "about so many more images" enough?
+
+    python benchmarks/draws.py --panel PANEL --more 40
+
+Studies of 300 images of cifar10 with 20 splits that ended in "cannot tell" and asked for images, repeated with the
+middle of that range.
 
 """
 
@@ -140,6 +165,73 @@ def coverage(found: list[Row]) -> str:
     return COVERAGE + table(names, lines)
 
 
+def drawn(found: list[Row]) -> str:
+    """Coverage on draws from real sets: a line for each set, step and number of splits."""
+    lines = []
+    for name in dict.fromkeys(row["set"] for row in found):
+        mine = [row for row in found if row["set"] == name]
+        for step in mine[0]["steps"]:
+            elsewhere = np.array([each for row in mine for each in row["steps"][step]["elsewhere"]])
+            for splits in [key for key in mine[0]["steps"][step] if key != "elsewhere"]:
+                said = [one for row in mine for one in row["steps"][step][splits]]
+                lines.append(
+                    [name, step, splits, *drawn_cells(elsewhere, said, margin=mine[0]["margin"]), mine[-1]["code"]]
+                )
+    names = (
+        "set", "step", "splits", "draws", "truth, points", "covered, %", "width", "worth it, %", "not worth it, %",
+        "equivalent, %", "cannot tell, %", "wrong, %", "wrong near the margin, %", "commit",
+    )  # fmt: skip
+    return DRAWN + table(names, lines)
+
+
+def drawn_cells(elsewhere: np.ndarray, said: list[list[Any]], *, margin: float) -> list[str]:
+    """What many studies said of one step.
+
+    Args:
+        elsewhere: Difference of every study's probes on images that were not drawn.
+        said: Difference, half the interval and answer of every study.
+        margin: That was asked about.
+    """
+    truth = float(elsewhere.mean())
+    differences, halves = np.array([one[0] for one in said]), np.array([one[1] for one in said])
+    answers = [one[2] for one in said]
+    contradicted = {"worth it": truth <= margin, "not worth it": truth > margin}
+    contradicted |= {"equivalent": abs(truth) > margin}
+    gain, gains = abs(truth), np.sign(truth or 1.0) * differences
+    near = [np.mean(gains - halves > gain + 0.002)]
+    if gain > 0.002:
+        near.append(np.mean(gains + halves < gain - 0.002))
+    return [
+        str(len(said)),
+        f"{100 * truth:.2f} ± {100 * elsewhere.std(ddof=1) / len(said) ** 0.5:.2f}",
+        share(np.abs(differences - truth) <= halves),
+        f"{halves.mean() / (1.96 * differences.std(ddof=1)):.2f}",
+        *(percent(answers.count(one) / len(said)) for one in ("worth it", "not worth it", "equivalent", "cannot tell")),
+        share(np.array([contradicted.get(answer, False) for answer in answers])),
+        percent(float(max(near))),
+    ]
+
+
+def share(of: np.ndarray) -> str:
+    """A share of independent studies in percent, with its standard error."""
+    mean = float(of.mean())
+    return f"{100 * mean:.1f} ± {100 * (mean * (1 - mean) / len(of)) ** 0.5:.1f}"
+
+
+def more_images(found: list[Row]) -> str:
+    """How many studies settled with the images that they had asked for."""
+    lines = []
+    for step in [*dict.fromkeys(row["step"] for row in found), "all"]:
+        mine = [row for row in found if step in (row["step"], "all")]
+        asked = [row for row in mine if row["asked"] is not None]
+        unsettled = sum(row["before"][2] == "cannot tell" for row in mine)
+        settled = np.array([row["after"][2] != "cannot tell" for row in asked])
+        images = f"{statistics.median(row['images'] for row in asked):.0f}" if asked else "-"
+        lines.append([step, str(len(mine)), str(unsettled), str(len(asked)), images, share(settled) if asked else "-"])
+    names = ("step", "studies", "cannot tell", "asked for images", "images then, median", "settled, %")
+    return MORE + table(names, lines)
+
+
 def plain(found: list[Row], title: str, script: str, options: str = "--panel PANEL") -> str:
     """Rows as they are, one column a field that is a number or a word."""
     hidden = {"measure", "versions", "date", "said", "candidates"}
@@ -174,6 +266,9 @@ def main() -> None:
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
+    kept = rows(DRAWS)
+    on_draws = newest([row for row in kept if row["measure"] == "draws"], "set", "first")
+    with_more = newest([row for row in kept if row["measure"] == "more images"], "set", "draw", "step")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
@@ -182,6 +277,8 @@ def main() -> None:
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
         (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
         (covered, coverage),
+        (on_draws, drawn),
+        (with_more, more_images),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
         (
             memory,

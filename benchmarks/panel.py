@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results.jsonl"
+DRAWS = RESULTS.with_name("draws.jsonl")  # of draws.py: every study by itself
 MEASURE = "panel"
 
 
@@ -26,9 +27,9 @@ def code_version() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(results: Path = RESULTS) -> list[dict[str, Any]]:
     """What has been measured before."""
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
 
 
 def measure(source: Path, *, seed: int, budget: str) -> dict[str, Any]:
