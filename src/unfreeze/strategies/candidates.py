@@ -144,7 +144,7 @@ def measure_candidates(
     candidates: list[tuple[Screened, Values]] = []
     first: Experiment | None = None
     for seconds, source in timed:
-        row, values = _row(source, seconds, several_sizes=len({s.card.size for s in sources}) > 1), ()
+        row = _row(source, seconds, several_sizes=len({s.card.size for s in sources}) > 1)
         left, forecast = within - (time.perf_counter() - started), seconds * len(image_set.images)
         if first is not None and factor * forecast > left:
             note = f"about {factor * forecast:.0f} s are needed, and {max(left, 0.0):.0f} s of the screening are left"
@@ -156,8 +156,7 @@ def measure_candidates(
         if experiment.codes.names != first.codes.names:
             candidates.append((replace(row, note="an image could not be read any more"), ()))
             continue
-        row, values = _measured(row, experiment, metric)
-        candidates.append((row, values))
+        candidates.append(_measured(row, experiment, metric))
         if experiment.codes.computed:  # codes that were stored say nothing of those to come
             factor = (time.perf_counter() - begun) / forecast
     assert first is not None  # noqa: S101 - the cheapest is always measured
