@@ -1,11 +1,11 @@
 """Several networks, or sizes of one network's input, measured by cheap probes on their last codes and common splits."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,14 +30,7 @@ GRID = 32  # pixels: the usual stride of a network
 SHARES = (1.0, 5 / 7, 3 / 7)  # of the network's own size: 224, 160, 96
 
 Values = tuple[Float[np.ndarray, " image"], ...]
-
-
-class Prepare(Protocol):
-    """Reads codes, as `preparation.prepare` does, with everything but images and network given."""
-
-    def __call__(self, image_set: ImageSet, source: Backbone, /) -> Experiment:
-        """Codes and task of one network."""
-        ...
+Prepare = Callable[[ImageSet, Backbone], Experiment]  # reads codes, as `preparation.prepare` does
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
