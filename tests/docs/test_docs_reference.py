@@ -24,6 +24,7 @@ from unfreeze.core.records import (
     ImageCounts,
     Outcome,
     RunRecord,
+    Screened,
     Settling,
     SplitRecord,
     Winner,
@@ -67,6 +68,7 @@ def names_in_first_column(text: str) -> set[str]:
         ("comparisons", Comparison),
         ("settling", Settling),
         ("winner", Winner),
+        ("screening", Screened),
     ],
 )
 def test_each_part_of_the_run_record_has_its_table(section: str, record: type) -> None:

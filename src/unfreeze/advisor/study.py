@@ -9,8 +9,10 @@ import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
@@ -19,13 +21,14 @@ from unfreeze.advisor.evidence import facts_of, rule_record, similarity_within
 from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.race import Clock, Race
 from unfreeze.advisor.rules import predicted
+from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
 from unfreeze.advisor.steps import Question, comparable, compare
 from unfreeze.advisor.verdict import pairs, verdict
 from unfreeze.core.errors import AuditError
 from unfreeze.core.facts import Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, SplitRecord, Winner, plain
+from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, Screened, SplitRecord, Winner, plain
 from unfreeze.core.seeding import derive_seed
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
@@ -36,20 +39,22 @@ from unfreeze.features.extraction import geometry_of
 from unfreeze.metrics.imbalance import strongly_imbalanced
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
+from unfreeze.strategies.candidates import FEWEST_SPLITS, Prepare, load_candidates, measure_candidates
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
-from unfreeze.strategies.experiment import Experiment, Task
-from unfreeze.strategies.measuring import Measurement, confirmation
+from unfreeze.strategies.experiment import TEST_FRACTION, Experiment, Task, make_task
+from unfreeze.strategies.measuring import Measurement, confirmation, units_of
 from unfreeze.strategies.prediction import predict_images
 from unfreeze.strategies.preparation import prepare
 from unfreeze.strategies.selection import Selection, select_strategy
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.trials import Feed, predict_rows
 from unfreeze.strategies.tuning import fit_everything
-from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
+from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone
 from unfreeze.zoo.folders import save_model
 
 RESERVE = 0.05  # of the budget, for saving, predicting and writing
+SCREENING_SHARE = 1 / 3  # of the budget, at most
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
 CHECKED_IMAGES = 32
@@ -62,9 +67,10 @@ class StudySettings:
 
     Attributes:
         source: Folder or list of labelled images.
-        backbone: Name of the network.
-        weights: File of weights, instead of the network's usual ones.
-        size: Side of the network's input in pixels, instead of its usual one.
+        backbone: Name of the network; of several, the one is raced whose codes do best.
+        weights: File of weights, instead of the network's usual ones; of one network only.
+        size: Side of the network's input in pixels, instead of its usual one; of several, or with ``auto`` of up to
+            three, the one is raced that does best.
         strategies: What is tried beyond step one: numbers of blocks, all, scratch; None for 1, 2, 4 and all.
         metric: accuracy, balanced accuracy or log-loss; None for balanced accuracy where the classes are strongly
             imbalanced, else accuracy.
@@ -79,9 +85,9 @@ class StudySettings:
     """
 
     source: Path
-    backbone: str = DEFAULT_BACKBONE
+    backbone: str | tuple[str, ...] = DEFAULT_BACKBONE
     weights: Path | None = None
-    size: int | None = None
+    size: int | tuple[int, ...] | Literal["auto"] | None = None
     strategies: tuple[Depth, ...] | None = None
     metric: Metric | None = None
     margin: float = 1.0
@@ -112,17 +118,16 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
     with DecoderPool() as pool:
         begun = time.perf_counter()
         # first, since a mistake in its name should not cost an inspection
-        source = load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
-        depths = depths_for(len(source.blocks), settings.strategies)
-        for depth in depths:
-            if isinstance(depth, int):
-                source.cut_before_blocks(depth)  # refuses what the network does not have
+        sources = load_candidates(settings.backbone, settings.size, weights=settings.weights)
+        for source in sources:
+            for depth in depths_for(len(source.blocks), settings.strategies):
+                if isinstance(depth, int):
+                    source.cut_before_blocks(depth)  # refuses what the network does not have
         phases["load network"], begun = _since(begun)
-        image_set = _inspected(settings, geometry_of(source.card), pool, progress)
+        image_set = _inspected(settings, geometry_of(sources[0].card), pool, progress)
         phases["inspect"], begun = _since(begun)
-        experiment = prepare(
-            image_set,
-            source,
+        preparing = partial(
+            prepare,
             pool=pool,
             progress=progress,
             engine=settings.engine,
@@ -130,6 +135,10 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
             seed=settings.seed,
             augmentation=RECIPES[settings.augment],
         )
+        source, screening, screened = _screened(settings, sources, image_set, preparing)
+        phases["screening"], begun = _since(begun)
+        depths = depths_for(len(source.blocks), settings.strategies)
+        experiment = preparing(image_set, source)
         phases["codes"], begun = _since(begun)
         metric, because = metric_for(experiment.task, settings.metric)
         progress.say(because)
@@ -137,11 +146,15 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         question = Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed)
         begun = time.perf_counter()
         similarity = similarity_within(experiment, budget=settings.budget_seconds)
-        prediction = predicted(facts_of(experiment, similarity))
+        facts = facts_of(experiment, similarity)
+        prediction = predicted(facts)
         phases["facts"], begun = _since(begun)
         progress.say(prediction.sentence)
         entries = PhotoEntries(experiment)
         race = Race(question, entries, clock, progress, phases=phases)
+        hint = size_hint(facts.median_side, source.card.size) if settings.size is None else ""
+        for sentence in filter(None, (screened, hint)):
+            race.say(sentence)
         interrupted = False
         try:
             race.run(depths)
@@ -154,6 +167,7 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
             metric_because=because,
             similarity=similarity,
             prediction=prediction,
+            screening=screening,
             interrupted=interrupted,
         )
         return _conclude(settings, findings, out=out, pool=pool)
@@ -176,6 +190,22 @@ def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
         why = f"the largest class has {counts.max():,} images and the smallest {counts.min():,}"
         return "balanced accuracy", f"Balanced accuracy decides, because {why}."
     return "accuracy", "Accuracy decides: the classes are not strongly imbalanced."
+
+
+def _screened(
+    settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, preparing: Prepare
+) -> tuple[Backbone, tuple[Screened, ...], str]:
+    """What is raced, what it was chosen from, and why in a sentence; with one candidate, that one."""
+    if len(sources) == 1:
+        return sources[0], (), ""
+    task = make_task(image_set, seed=settings.seed)
+    metric, _ = metric_for(task, settings.metric)
+    within = SCREENING_SHARE * settings.budget_seconds
+    found = measure_candidates(sources, image_set, preparing, metric=metric, within=within)
+    units = [units_of(found.task, found.task.split(number)) for number in range(FEWEST_SPLITS)]
+    scores = [Scores(row=row, values=values) for row, values in found.candidates]
+    place, rows = choose(scores, units, test_fraction=TEST_FRACTION)
+    return found.sources[place], rows, screening_sentence(rows, metric)
 
 
 def _since(begun: float) -> tuple[float, float]:
@@ -208,6 +238,7 @@ class _Findings:
         metric_because: Why its metric decides.
         similarity: To the source.
         prediction: What the rule of thumb said before any training.
+        screening: Networks and sizes that could have been raced.
         interrupted: Whether the user stopped it.
     """
 
@@ -216,6 +247,7 @@ class _Findings:
     metric_because: str
     similarity: Similarity
     prediction: Prediction
+    screening: tuple[Screened, ...]
     interrupted: bool
 
     @property
@@ -472,6 +504,7 @@ def _record(
         seed=settings.seed,
         budget_seconds=settings.budget_seconds,
         interrupted=findings.interrupted,
+        screening=findings.screening,
     )
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +12,6 @@ from unfreeze.cli.options import (
     AsJson,
     Augment,
     AugmentName,
-    BackboneName,
     Budget,
     Engine,
     EngineName,
@@ -20,7 +19,6 @@ from unfreeze.cli.options import (
     Precision,
     PrecisionName,
     Seed,
-    Size,
     Source,
     Weights,
 )
@@ -53,15 +51,32 @@ METRICS: "dict[MetricChoice, Metric | None]" = {
     MetricChoice.balanced: "balanced accuracy",
     MetricChoice.log_loss: "log-loss",
 }
+SMALLEST_SIZE, LARGEST_SIZE = 16, 4096
 REPORT = "report.html"
 
 
 def run(
     source: Source,
     *,
-    backbone: BackboneName = DEFAULT_BACKBONE,
+    backbone: Annotated[
+        str,
+        typer.Option(
+            "--backbone",
+            metavar="NAMES",
+            help="The pretrained network: any name that timm knows. Of several, with commas, the best is raced.",
+        ),
+    ] = DEFAULT_BACKBONE,
     weights: Weights = None,
-    size: Size = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="PX",
+            help="Side of the images in pixels, instead of what the network was trained on; of several, with commas "
+            "between, or of auto, the best is raced.",
+            show_default=False,
+        ),
+    ] = None,
     strategies: Annotated[
         str,
         typer.Option(
@@ -105,9 +120,9 @@ def run(
 
         settings = StudySettings(
             source=source,
-            backbone=backbone,
+            backbone=parse_backbones(backbone),
             weights=weights,
-            size=size,
+            size=parse_sizes(size),
             strategies=parse_strategies(strategies),
             metric=METRICS[metric],
             margin=margin,
@@ -153,12 +168,61 @@ def parse_strategies(text: str) -> "tuple[Depth, ...] | None":
     return tuple(int(part) if part.isdecimal() else part for part in parts)  # type: ignore[misc]
 
 
+def parse_backbones(text: str) -> str | tuple[str, ...]:
+    """One name, or several that had commas between them.
+
+    Args:
+        text: What ``--backbone`` was given.
+
+    Returns:
+        The name or, of several, all in their order, each once.
+
+    Example:
+        >>> parse_backbones("lite0, lite1")
+        ('lite0', 'lite1')
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    return names if len(names) > 1 else "".join(names)
+
+
+def parse_sizes(text: str | None) -> int | tuple[int, ...] | Literal["auto"] | None:
+    """One size, several with commas between them, or auto.
+
+    Args:
+        text: What ``--size`` was given.
+
+    Returns:
+        Pixels.
+
+    Raises:
+        InputError: A part is no whole number from 16 to 4096.
+
+    Example:
+        >>> parse_sizes("96,224")
+        (96, 224)
+    """
+    if text is None or text == "auto":
+        return "auto" if text else None
+    parts = [part.strip() for part in text.split(",")]
+    wrong = [
+        part for part in parts if not (part.isascii() and part.isdigit() and SMALLEST_SIZE <= int(part) <= LARGEST_SIZE)
+    ]
+    if wrong:
+        msg = f"--size takes whole numbers from 16 to 4096 with commas between, or auto; got {wrong[0]!r}."
+        raise InputError(msg)
+    sizes = tuple(dict.fromkeys(int(part) for part in parts))
+    return sizes if len(sizes) > 1 else sizes[0]
+
+
 def _finish(document: dict[str, Any], folder: Path, output: Output, progress: "Progress") -> None:
     from unfreeze.report.page import write_page
-    from unfreeze.report.table import strategy_table
+    from unfreeze.report.table import screening_table, strategy_table
 
     write_page(folder / REPORT, document)
     output.document(document)
+    if document["screening"]:
+        output.table(screening_table(document))
+        output.line()
     if document["strategies"]:
         output.table(strategy_table(document))
         output.line()

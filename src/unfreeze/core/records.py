@@ -268,6 +268,46 @@ class DepthPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Screened:
+    """A network at a size of its input that could have been raced.
+
+    Attributes:
+        name: The network, and its size where several are screened.
+        backbone: Name of the network.
+        size: Side of its input, pixels.
+        parameters: How many the network has.
+        seconds_an_image: Measured time of one image through the network, float32, in small batches.
+        splits: On how many common splits its probe was measured; 0 if it was left out, and all below are None then.
+        score: Mean over splits of a softmax on its last codes in the metric that decides; of log-loss the negative, so
+            that more is better.
+        difference: To the best score; 0 or less.
+        standard_error: Of that difference, paired and corrected for the overlap of training sets.
+        log_maximum_evidence: LogME of the last codes of the train part.
+        h_score: Their H-score.
+        neighbour_accuracy: Leave-one-out accuracy of the nearest neighbours.
+        largest: What the static rule takes: the network with most parameters, at the largest size.
+        picked: Whether it was raced.
+        note: Why it was left out; else empty.
+    """
+
+    name: str
+    backbone: str
+    size: int
+    parameters: int
+    seconds_an_image: float
+    splits: int = 0
+    score: float | None = None
+    difference: float | None = None
+    standard_error: float | None = None
+    log_maximum_evidence: float | None = None
+    h_score: float | None = None
+    neighbour_accuracy: float | None = None
+    largest: bool = False
+    picked: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """Everything that a run measured.
 
@@ -310,6 +350,7 @@ class RunRecord:
         seed: The run's seed.
         budget_seconds: What the run was allowed to take.
         interrupted: Whether the user stopped it.
+        screening: Networks and sizes that could have been raced; empty where one was given.
         schema: Name and version of this document.
     """
 
@@ -350,6 +391,7 @@ class RunRecord:
     budget_seconds: float
     interrupted: bool = False
     test_looks: int = 0
+    screening: tuple[Screened, ...] = ()
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from unfreeze.advisor.verdict import looked_at
 from unfreeze.core.files import write_bytes
 from unfreeze.core.records import Interval
 from unfreeze.report.charts import LEFT, NAMES, RIGHT, STEP, WIDTH, accuracy_chart, depth_chart, steps_chart
-from unfreeze.report.table import SCORE_COLUMNS, step_rows, strategy_rows
+from unfreeze.report.table import SCORE_COLUMNS, SCREENING_COLUMNS, screening_rows, step_rows, strategy_rows
 from unfreeze.report.wording import count, duration, percent, percent_range, printable
 
 LISTED = 200  # files that were set aside or removed; run.json names them all
@@ -35,6 +35,8 @@ def page(document: Mapping[str, Any]) -> str:
         rows=strategy_rows(document),
         columns=SCORE_COLUMNS[document["metric"]],
         accuracies=accuracy_chart(document),
+        screening=screening_rows(document),
+        screening_columns=SCREENING_COLUMNS,
         step_rows=step_rows(document),
         steps=steps_chart(document),
         depth=depth_chart(document["depth_curve"]),

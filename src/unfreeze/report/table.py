@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unfreeze.advisor.phrases import difference, difference_span, settled_by
-from unfreeze.core.records import Interval
+from unfreeze.advisor.phrases import amount, difference, difference_span, score, settled_by
+from unfreeze.core.records import Interval, Metric
 from unfreeze.report.wording import duration, percent, percent_range, printable, storage
 
 PIPE_WIDTH = 10_000  # a table that goes into a pipe or a file is never wrapped
@@ -123,6 +123,57 @@ def strategy_table(document: Mapping[str, Any]) -> Table:
         name = f"{row.name} *" if row.picked else row.name
         cells = (name, *(getattr(row, field) for field, _ in columns), row.splits, row.time, row.trained)
         add_row(table, cells, style="bold" if row.picked else "")
+    return table
+
+
+SCREENING_COLUMNS = (
+    *("candidate", "parameters", "ms an image", "probe", "to the best", "standard error"),
+    *("LogME", "H-score", "k-NN", "remark"),
+)
+
+
+def screening_rows(document: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """The candidates that were screened, in the order of the record.
+
+    Args:
+        document: What `run.json` holds.
+
+    Returns:
+        A cell for each of `SCREENING_COLUMNS`.
+    """
+    return tuple(_screening_row(row, document["metric"]) for row in document["screening"])
+
+
+def _screening_row(row: Mapping[str, Any], metric: Metric) -> tuple[str, ...]:
+    head = (f"{row['name']} *" if row["picked"] else row["name"], f"{row['parameters']:,}")
+    remark = "; ".join(part for part in ("the largest network" if row["largest"] else "", row["note"]) if part)
+    if row["score"] is None:
+        return (*head, f"{1000 * row['seconds_an_image']:.1f}", *("-",) * 6, remark)
+    return (
+        *head,
+        f"{1000 * row['seconds_an_image']:.1f}",
+        score(-row["score"] if metric == "log-loss" else row["score"], metric),
+        difference(row["difference"], metric),
+        amount(round(row["standard_error"], 4), metric),
+        f"{row['log_maximum_evidence']:.3f}",
+        f"{row['h_score']:.3f}",
+        percent(row["neighbour_accuracy"]),
+        remark,
+    )
+
+
+def screening_table(document: Mapping[str, Any]) -> Table:
+    """What each network and size that could have been raced gave; the chosen one has a star.
+
+    Args:
+        document: What `run.json` holds.
+
+    Returns:
+        A table for `rendered`.
+    """
+    table = plain_table(*SCREENING_COLUMNS, right="parameters ms an image probe to the best standard error LogME")
+    for cells, row in zip(screening_rows(document), document["screening"], strict=True):
+        add_row(table, cells, style="bold" if row["picked"] else "")
     return table
 
 

@@ -1,0 +1,125 @@
+"""Which of several networks, or sizes of the input, is raced: decided from the scores of probes alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from unfreeze.advisor.phrases import difference, score
+from unfreeze.core.records import Metric, Screened
+from unfreeze.metrics.repeated import compare_splits
+
+SMALL_PHOTOS = 0.5  # of the input's side: photos this small may not gain from being blown up
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scores:
+    """A candidate and what its probe gave on each split.
+
+    Attributes:
+        row: What is known of it.
+        values: For each common split a value per test image whose mean is the metric, larger being better; empty if it
+            was left out.
+    """
+
+    row: Screened
+    values: Sequence[Float[np.ndarray, " image"]] = ()
+
+
+def choose(
+    found: Sequence[Scores], units: Sequence[Shaped[np.ndarray, " image"]], *, test_fraction: float
+) -> tuple[int, tuple[Screened, ...]]:
+    """The cheapest candidate within one standard error of the best, on common splits.
+
+    The standard error is that of the paired difference, corrected for the overlap of training sets (Nadeau & Bengio
+    2003); the rule is that of Breiman et al. (1984), with time an image in place of the size of a tree.
+
+    Args:
+        found: At least one with values, on the same two or more splits.
+        units: Number of the independent unit of every test image of each split.
+        test_fraction: Share of the images that a split tests on.
+
+    Returns:
+        Place of the choice in `found`; and a row per candidate with score, difference to the best and the choice.
+    """
+    measured = [place for place, one in enumerate(found) if one.values]
+    means = {place: float(np.mean([one.mean() for one in found[place].values])) for place in measured}
+    best = max(measured, key=lambda place: (means[place], -found[place].row.seconds_an_image))
+    largest = max(range(len(found)), key=lambda place: (found[place].row.parameters, found[place].row.size))
+    rows, eligible = [one.row for one in found], []
+    for place in measured:
+        step = compare_splits(
+            found[best].values, found[place].values, units=units, test_fraction=test_fraction, margin=0.0
+        )
+        assert step.standard_error is not None  # noqa: S101 - there are two splits at least
+        error = 0.0 if place == best else step.standard_error
+        rows[place] = replace(
+            rows[place], splits=step.splits, score=means[place], difference=step.difference, standard_error=error
+        )
+        if step.difference >= -error:
+            eligible.append(place)
+    picked = min(eligible, key=lambda place: (rows[place].seconds_an_image, -means[place]))
+    rows[picked] = replace(rows[picked], picked=True)
+    rows[largest] = replace(rows[largest], largest=True)
+    return picked, tuple(rows)
+
+
+def screening_sentence(rows: Sequence[Screened], metric: Metric) -> str:
+    """What was chosen and why, beside the static rule, for the story of the race.
+
+    Args:
+        rows: From `choose`.
+        metric: What decides.
+
+    Returns:
+        A few sentences.
+    """
+    picked = next(row for row in rows if row.picked)
+    largest = next(row for row in rows if row.largest)
+    measured = [row for row in rows if row.score is not None]
+    best = max(measured, key=lambda row: (row.difference or 0.0, -row.seconds_an_image))
+    said = f"Screened {len(measured)} candidates by a softmax on their last codes: {picked.name} is raced"
+    said += f" ({_shown(picked.score, metric)}, {1000 * picked.seconds_an_image:.1f} ms an image)"
+    if picked is best:
+        said += ", which scored best."
+    else:
+        said += (
+            f": the cheapest within one standard error of {best.name}"
+            f" ({_shown(best.score, metric)}, {1000 * best.seconds_an_image:.1f} ms an image)."
+        )
+    if largest is picked:
+        said += " The static rule, the largest network, would have taken the same."
+    elif largest.score is None or picked.score is None:
+        said += f" The static rule, the largest network, would have taken {largest.name}, which was left out."
+    else:
+        gap = difference(largest.score - picked.score, metric)
+        said += f" The static rule, the largest network, would have taken {largest.name} ({gap})."
+    left_out = [f"{row.name} ({row.note})" for row in rows if row.note]
+    return said + (f" Left out: {'; '.join(left_out)}." if left_out else "")
+
+
+def _shown(value: float | None, metric: Metric) -> str:
+    return score(value if value is None or metric != "log-loss" else -value, metric)
+
+
+def size_hint(median_side: float, size: int) -> str:
+    """A hint that a smaller input may do, for small photos; empty for others.
+
+    Args:
+        median_side: Of the photos' shorter sides, pixels.
+        size: Side of the network's input, pixels.
+
+    Returns:
+        A sentence or nothing.
+
+    Example:
+        >>> size_hint(200, 224)
+        ''
+    """
+    if median_side > SMALL_PHOTOS * size:
+        return ""
+    return (
+        f"Half of the photos are {median_side:g} pixels or less on their shorter side and are blown up to {size}: "
+        "--size auto measures whether a smaller input does as well, and may save time."
+    )

@@ -1,0 +1,79 @@
+"""Which network or size is raced."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
+from unfreeze.core.records import Screened
+
+SPLITS, IMAGES = 5, 200
+
+
+def candidate(name: str, right: float, *, cost: float, parameters: int = 1, **known: Any) -> Scores:
+    """A candidate that is right on the same share of the images of every split: the first ones."""
+    row = Screened(name=name, backbone=name, size=64, parameters=parameters, seconds_an_image=cost, **known)
+    values = (np.arange(IMAGES) < right * IMAGES).astype(np.float64)
+    return Scores(row=row, values=(values,) * SPLITS)
+
+
+def chosen(*found: Scores) -> tuple[int, tuple[Screened, ...]]:
+    """What is chosen where every split tests on images of its own."""
+    units = [np.arange(IMAGES) + IMAGES * number for number in range(SPLITS)]
+    return choose(found, units, test_fraction=0.2)
+
+
+def test_the_cheapest_within_a_standard_error_is_raced() -> None:
+    """A dear candidate that is right on one image in 200 more is within a standard error; a cheap one is raced."""
+    place, rows = chosen(candidate("cheap", 0.80, cost=1.0), candidate("dear", 0.805, cost=3.0))
+
+    assert place == 0
+    assert [row.picked for row in rows] == [True, False]
+    assert rows[0].difference == pytest.approx(-0.005)
+    assert (rows[1].difference, rows[1].standard_error) == (0.0, 0.0)
+
+
+def test_a_gain_far_beyond_the_standard_error_is_paid_for() -> None:
+    """Thirty points are worth any price; of equal scores the cheaper one is raced."""
+    place, rows = chosen(candidate("cheap", 0.6, cost=1.0), candidate("dear", 0.9, cost=9.0))
+    assert place == 1
+    assert rows[0].difference == pytest.approx(-0.3)
+
+    place, _ = chosen(candidate("dear", 0.9, cost=9.0), candidate("cheap", 0.9, cost=1.0))
+    assert place == 1
+
+
+def test_what_was_left_out_is_never_raced_and_says_why() -> None:
+    """A candidate without scores keeps its reason, also where the static rule would have taken it."""
+    left_out = Scores(
+        row=Screened(name="big", backbone="big", size=64, parameters=9, seconds_an_image=9.0, note="no time")
+    )
+    place, rows = chosen(candidate("small", 0.7, cost=1.0), left_out)
+
+    assert place == 0
+    assert (rows[1].score, rows[1].largest, rows[1].picked) == (None, True, False)
+    sentence = screening_sentence(rows, "accuracy")
+    assert "would have taken big, which was left out" in sentence
+    assert "big (no time)" in sentence
+
+
+def test_the_sentence_names_choice_best_and_static_rule() -> None:
+    """The choice with score and cost, the best where it is another, and what the largest network would have given."""
+    _, rows = chosen(
+        candidate("cheap", 0.80, cost=0.001, parameters=1),
+        candidate("best", 0.805, cost=0.003, parameters=2),
+        candidate("largest", 0.5, cost=0.009, parameters=3),
+    )
+
+    assert screening_sentence(rows, "accuracy") == (
+        "Screened 3 candidates by a softmax on their last codes: cheap is raced (80.0 %, 1.0 ms an image): the "
+        "cheapest within one standard error of best (80.5 %, 3.0 ms an image). The static rule, the largest network, "
+        "would have taken largest (-30.0 points)."
+    )
+
+
+def test_small_photos_give_a_hint_and_others_do_not() -> None:
+    """Up to half of the input's side."""
+    assert "--size auto" in size_hint(112, 224)
+    assert size_hint(113, 224) == ""
