@@ -12,7 +12,7 @@ drawn, of probes trained on the learning side of a split.
 With `--more`, studies on cifar10 that end in "cannot tell" and a number of images are given the middle of that range,
 and are repeated: how many settle?
 
-Rows are appended to `draws.jsonl` beside this file, one for every 20 draws (or for every study with `--more`); those
+Rows are appended to `draws.jsonl` beside this file, one for every 5 draws (or for every study with `--more`); those
 that are there already are not measured again, whatever the version of the code that they name. `page.py` sums up.
 """
 
@@ -40,7 +40,7 @@ from unfreeze.strategies.experiment import TEST_FRACTION, Split, Task
 from unfreeze.zoo.backbones import load_backbone
 
 LOOKS = (5, 10, 20)
-CHUNK = 20
+CHUNK = 5
 MARGIN = 0.01
 TRUTH_SPLITS = 4  # of each draw whose probes are also asked about the images that were not drawn
 TAPS = ("blocks.2", "blocks.4", "last")
