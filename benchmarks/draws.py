@@ -12,7 +12,7 @@ drawn, of probes trained on the learning side of a split.
 With `--more`, studies on cifar10 that end in "cannot tell" and a number of images are given the middle of that range,
 and are repeated: how many settle?
 
-Rows are appended to `draws.jsonl` beside this file, one for every 20 draws (or for every study with `--more`); those
+Rows are appended to `draws.jsonl` beside this file, one for every 5 draws (or for every study with `--more`); those
 that are there already are not measured again, whatever the version of the code that they name. `page.py` sums up.
 """
 
@@ -40,7 +40,7 @@ from unfreeze.strategies.experiment import TEST_FRACTION, Split, Task
 from unfreeze.zoo.backbones import load_backbone
 
 LOOKS = (5, 10, 20)
-CHUNK = 20
+CHUNK = 5
 MARGIN = 0.01
 TRUTH_SPLITS = 4  # of each draw whose probes are also asked about the images that were not drawn
 TAPS = ("blocks.2", "blocks.4", "last")
@@ -50,11 +50,13 @@ STEPS = (
     ("blocks.4 softmax", "last softmax"),
     ("last softmax", "last svm"),
 )
-MORE_STEPS = STEPS[1:]
+TEN_CLASS_STEPS = STEPS[:3]  # an SVM of ten classes on the last codes takes twice the time of all the others
+MORE_STEPS = TEN_CLASS_STEPS[1:]
 PAIRS = {"cifar10": ("cat", "dog"), "eurosat": ("AnnualCrop", "PermanentCrop")}
 
 Codes = dict[str, np.ndarray]
 Row = dict[str, Any]
+Steps = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +66,14 @@ class Pool:
     Attributes:
         name: Of the set, with its two classes if it is a pair.
         images: Images of a draw.
+        steps: That are asked about.
         image_set: All of them.
         codes: Of every image, at every tap that is probed.
     """
 
     name: str
     images: int
+    steps: Steps
     image_set: ImageSet
     codes: Codes
 
@@ -85,8 +89,8 @@ def read_pools(source: Path, name: str) -> list[Pool]:
     codes = {tap: read.by_tap[last if tap == "last" else tap] for tap in TAPS}
     rows = np.flatnonzero([image.label in PAIRS[name] for image in image_set.images])
     two = replace(image_set, images=tuple(image_set.images[row] for row in rows), class_names=())
-    pair = Pool(f"{name}, {' or '.join(PAIRS[name])}", 100, two, {tap: codes[tap][rows] for tap in TAPS})
-    return [Pool(name, 300, image_set, codes), pair]
+    pair = Pool(f"{name}, {' or '.join(PAIRS[name])}", 100, STEPS, two, {tap: codes[tap][rows] for tap in TAPS})
+    return [Pool(name, 300, TEN_CLASS_STEPS, image_set, codes), pair]
 
 
 def draw(pool: Pool, number: int) -> np.ndarray:
@@ -159,9 +163,9 @@ def measure(pool: Pool, numbers: Iterable[int]) -> Row:
     steps: dict[str, Row] = {}
     for number in numbers:
         found = carry_out(
-            pool, study(pool, draw(pool, number)[: pool.images], number), STEPS, truth_splits=TRUTH_SPLITS
+            pool, study(pool, draw(pool, number)[: pool.images], number), pool.steps, truth_splits=TRUTH_SPLITS
         )
-        for first, second in STEPS:
+        for first, second in pool.steps:
             step = steps.setdefault(f"{first} to {second}", {"elsewhere": [], **{str(k): [] for k in LOOKS}})
             step["elsewhere"].append(round(found.elsewhere[second] - found.elsewhere[first], 5))
             for splits in LOOKS:
