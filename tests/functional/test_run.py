@@ -38,7 +38,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def record(digits: Path, run_folder: Path) -> RunRecord:
     """A run with a budget that holds all strategies, if not all their epochs."""
-    settings = StudySettings(source=digits, size=64, budget_seconds=60, max_bad=0.0, strategies=(2, "all"))
+    settings = StudySettings(source=digits, size=64, budget_seconds=90, max_bad=0.0, strategies=(2, "all"))
     return run_study(settings, out=run_folder, progress=Silent())
 
 
@@ -66,7 +66,7 @@ def test_codes_of_digits_are_worth_far_more_than_chance(record: RunRecord) -> No
 
 def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
     """A mirrored digit is no digit: the measured check switches flips off."""
-    trained = [o for o in record.strategies if o.kind in {"unfreeze", "full"} and o.measured]
+    trained = [o for o in record.strategies if o.kind in {"unfreeze", "full"}]
 
     assert trained
     assert all(o.settings["augmentation"]["flip"] == 0.0 for o in trained)
@@ -138,14 +138,17 @@ def test_running_again_reuses_all_codes_and_gives_the_same_numbers(
     record: RunRecord, digits: Path, tmp_path: Path
 ) -> None:
     """Nothing is computed twice, and what needs no clock comes out with the same bits."""
-    settings = StudySettings(source=digits, size=64, budget_seconds=60, max_bad=0.0, strategies=())
+    settings = StudySettings(source=digits, size=64, budget_seconds=90, max_bad=0.0, strategies=())
     again = run_study(settings, out=tmp_path, progress=Silent())
+    # how many splits there are is the clock's business
+    common = min(o.splits for found in (record, again) for o in found.strategies if o.kind in {"probe", "head"})
     first, second = (
-        {o.name: o.predictions[:5] for o in found.strategies if o.kind in {"probe", "head"}}
+        {o.name: o.predictions[:common] for o in found.strategies if o.kind in {"probe", "head"}}
         for found in (record, again)
     )
 
     assert again.codes == {"computed": 0, "reused": 300}
+    assert common >= 1
     assert first == second
 
 

@@ -13,8 +13,6 @@ from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.experiment import TEST_FRACTION, Task
 from unfreeze.strategies.measuring import Measurement, units_of
 
-MOST_SPLITS = 20
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Question:
@@ -122,7 +120,7 @@ def _settling(question: Question, found: StepEstimate) -> Settling:
         splits=found.splits,
         seed=derive_seed(question.seed, "settling"),
     )
-    if would.splits is not None and would.splits <= MOST_SPLITS:
+    if would.splits is not None:  # also beyond the race's last look: it is time that is missing, not images
         return Settling(kind="splits")
     if would.more_images_range is None:
         return Settling(kind="beyond")
