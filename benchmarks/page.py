@@ -244,7 +244,8 @@ def shown(value: Any) -> str:
     """A cell: a median with its range, a list, a number, a word."""
     if isinstance(value, dict):
         middle = value.get("median", value.get("seconds"))
-        return f"{shown(middle)} ({' to '.join(map(shown, value['range']))})"
+        spread = f" ({' to '.join(map(shown, value['range']))})" if "range" in value else ""
+        return f"{shown(middle)}{spread}"
     if isinstance(value, list):
         return ", ".join(map(shown, value))
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
