@@ -14,7 +14,7 @@ from typing import Any
 
 from unfreeze.advisor.steps import Question, comparable, estimate
 from unfreeze.advisor.verdict import pairs
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.entries import Depth, Entries
@@ -184,7 +184,7 @@ class Race:
                 if number and self.clock.elapsed() + took > until:
                     break
                 for measured in mine:
-                    counted: Callable[[int], None] = advance if work[measured.name] else _ignore
+                    counted: Callable[[int], None] = advance if work[measured.name] else ignore
                     measured.measure(task, task.split(number), advance=counted)
                     if not training:
                         advance(1)
@@ -279,7 +279,3 @@ def _weight(depth: Depth) -> float:
 def _seconds_a_split(measured: Measurement) -> float:
     seconds = measured.outcome.cost.split_seconds
     return sum(seconds) / len(seconds) if seconds else 0.0
-
-
-def _ignore(done: int) -> None:
-    """Cheap strategies count as one unit each."""

@@ -39,11 +39,11 @@ from unfreeze.features.extraction import geometry_of
 from unfreeze.metrics.imbalance import strongly_imbalanced
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
-from unfreeze.strategies.candidates import FEWEST_SPLITS, Prepare, load_candidates, measure_candidates
+from unfreeze.strategies.candidates import Prepare, load_candidates, measure_candidates
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
 from unfreeze.strategies.experiment import TEST_FRACTION, Experiment, Task, make_task
-from unfreeze.strategies.measuring import Measurement, confirmation, units_of
+from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of
 from unfreeze.strategies.prediction import predict_images
 from unfreeze.strategies.preparation import prepare
 from unfreeze.strategies.selection import Selection, select_strategy
@@ -202,7 +202,7 @@ def _screened(
     metric, _ = metric_for(task, settings.metric)
     within = SCREENING_SHARE * settings.budget_seconds
     found = measure_candidates(sources, image_set, preparing, metric=metric, within=within)
-    units = [units_of(found.task, found.task.split(number)) for number in range(FEWEST_SPLITS)]
+    units = [units_of(found.task, found.task.split(number)) for number in range(FEWEST_FOR_PROBABILITIES)]
     scores = [Scores(row=row, values=values) for row, values in found.candidates]
     place, rows = choose(scores, units, test_fraction=TEST_FRACTION)
     return found.sources[place], rows, screening_sentence(rows, metric)
@@ -383,17 +383,9 @@ def _delivered(
     refit, fit = fit_everything(experiment, picked.strategy)
     assert fit.backbone is not None  # noqa: S101 - only what can be delivered is selected
     picked.note(fit)
-    cost, last = picked.outcome.cost, refit.cost
-    picked.outcome = replace(
-        picked.outcome,
-        cost=replace(
-            cost,
-            seconds=round(cost.seconds + last.refit_seconds, 3),
-            cpu_seconds=round(cost.cpu_seconds + last.cpu_seconds, 3),
-            peak_bytes=max(cost.peak_bytes, last.peak_bytes),
-            refit_seconds=last.refit_seconds,
-        ),
-    )
+    last = refit.cost
+    cost = added(picked.outcome.cost, Took(last.refit_seconds, last.cpu_seconds, last.peak_bytes))
+    picked.outcome = replace(picked.outcome, cost=replace(cost, refit_seconds=last.refit_seconds))
     outcome, folder = picked.record(task), out / "model"
     _save(folder, fit, outcome, experiment)
     rows = task.test_rows if len(task.test_rows) else task.train_rows[:CHECKED_IMAGES]

@@ -5,17 +5,13 @@ What is estimated is the expected difference *at the training size of a split*, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.stats import t as student
 
 from unfreeze.core.errors import InputError
-from unfreeze.core.records import Interval
-
-Metric = Literal["accuracy", "balanced accuracy", "log-loss"]
-Answer = Literal["worth it", "not worth it", "equivalent", "cannot tell"]
+from unfreeze.core.records import Answer, Interval, Metric
 
 FEWEST_FOR_PROBABILITIES = 5  # common splits; below that Student's t has tails too heavy for a definite answer anyway
 

@@ -15,6 +15,7 @@ from unfreeze.core.errors import InputError, PlanError
 from unfreeze.core.records import Metric, Screened
 from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.probes.transferability import NEIGHBOURS, h_score, log_maximum_evidence, neighbour_accuracy
 from unfreeze.strategies.depth import fit_tap_probes, last_probe
 from unfreeze.strategies.experiment import Experiment, Task
@@ -22,7 +23,6 @@ from unfreeze.strategies.measuring import predicted
 from unfreeze.strategies.strategy import Fit
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
-FEWEST_SPLITS = 5
 SCORED_IMAGES = 2000  # at most, by LogME and the like, whose time grows faster than the number of images
 TIMED_BATCH = 8
 TIMES = 3
@@ -172,7 +172,7 @@ def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Sc
     task, codes = experiment.task, experiment.codes.last
     last = {experiment.source.taps[-1].name: codes}
     values = []
-    for number in range(FEWEST_SPLITS):
+    for number in range(FEWEST_FOR_PROBABILITIES):
         split = task.split(number)
         probes = fit_tap_probes(last, task, split, losses=("softmax",), balanced=metric == "balanced accuracy")
         fit = Fit(scores=last_probe(probes, "softmax").test_scores)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unfreeze.core.progress import Advance
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Audit
 from unfreeze.core.seeding import derive_seed, generator
 from unfreeze.training.averaging import MeanWeights, renew_statistics
@@ -140,9 +140,7 @@ def run_trial(
             mean.apply()
             if plan.batchnorm == "learning":
                 size = min(plan.batch_size or len(rows), len(rows))
-                renew_statistics(
-                    model, _Prepared(feed.examples, plan.layout, _ignored).batches(rows, size=size, epoch=0)
-                )
+                renew_statistics(model, _Prepared(feed.examples, plan.layout, ignore).batches(rows, size=size, epoch=0))
     network.eval()
     held = [tensor for group in optimizer.param_groups for tensor in group["params"]]
     difference = codes_difference(backbone, feed, rows[:AUDITED_IMAGES])
@@ -153,15 +151,11 @@ def run_trial(
     return Trial(backbone, tuple(curve), result, tuple(watched))
 
 
-def _ignored(images: int) -> None:
-    """What is only looked at is no progress."""
-
-
 def _scores_in_between(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row cls"]:
     """Scores of `rows` in float32 in the middle of training, which finds everything as it was."""
     training = [module for module in backbone.network.modules() if module.training]
     model = backbone.suffix(feed.cut).eval()
-    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, _ignored)
+    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, ignore)
     with torch.autocast(training_device().type, enabled=False):
         scores = scores_of(model, examples, rows)
     for module in training:
@@ -193,7 +187,7 @@ def predict_rows(backbone: Backbone, feed: Feed, rows: Int[np.ndarray, " row"]) 
     if not len(rows):
         return np.empty((0, backbone.classes), np.float32)
     network = in_layout(backbone.network.to(training_device()).eval(), EVALUATION_LAYOUT)
-    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, _ignored)
+    examples = _Prepared(feed.examples, EVALUATION_LAYOUT, ignore)
     scores = scores_of(fold_batchnorm(backbone.suffix(feed.cut).eval()), examples, rows)
     in_layout(network.to("cpu"), "NCHW")
     return scores

@@ -13,7 +13,7 @@ from unfreeze.data.transforms import RECIPES
 from unfreeze.strategies.depth import last_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Wish, ready_full, ready_scratch, ready_unfreeze
-from unfreeze.strategies.measuring import added, confirmation, metered
+from unfreeze.strategies.measuring import Measurement, added, confirmation, metered
 from unfreeze.strategies.preparation import prepare, with_measured_flips
 from unfreeze.strategies.step_one import HeadStrategy, ProbeStrategy, StepOne
 from unfreeze.strategies.strategy import Fit, Strategy
@@ -120,17 +120,9 @@ def fit_everything(experiment: Experiment, strategy: Strategy) -> tuple[Outcome,
     total = max(1, strategy.work * len(everything.learn))
     with metered() as took, experiment.progress.phase(outcome.name, total=total, unit="image") as advance:
         fit = strategy.fit(everything, advance=advance)
-    cost = replace(added(outcome.cost, took), refit_seconds=took.seconds)
-    outcome = replace(
-        outcome,
-        settings={**outcome.settings, **fit.settings},
-        trained=fit.trained or outcome.trained,
-        tap=fit.tap or outcome.tap,
-        audit=fit.audit,
-        curve=fit.curve,
-        cost=cost,
-    )
-    return outcome, fit
+    measured = Measurement(strategy, outcome)
+    measured.note(fit)
+    return replace(measured.outcome, cost=replace(added(outcome.cost, took), refit_seconds=took.seconds)), fit
 
 
 def codes_only(experiment: Experiment) -> tuple[Outcome, Fit]:

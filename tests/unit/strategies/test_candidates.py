@@ -10,7 +10,8 @@ from PIL import Image
 from unfreeze.core.errors import InputError
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
-from unfreeze.strategies.candidates import FEWEST_SPLITS, automatic_sizes, load_candidates, measure_candidates
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.strategies.candidates import automatic_sizes, load_candidates, measure_candidates
 from unfreeze.strategies.preparation import prepare
 from unfreeze.zoo.backbones import load_backbone
 
@@ -52,7 +53,7 @@ def test_candidates_share_their_splits_and_what_does_not_fit_is_left_out(
         found = measure_candidates(sources, image_set, preparing, metric="accuracy", within=within)
 
     assert [source.card.size for source in found.sources] == [32, 96]
-    tested = [len(found.task.split(number).test) for number in range(FEWEST_SPLITS)]
+    tested = [len(found.task.split(number).test) for number in range(FEWEST_FOR_PROBABILITIES)]
     for row, values in found.candidates[:measured]:
         assert [len(one) for one in values] == tested
         assert 0 <= (row.neighbour_accuracy or 0) <= 1
