@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from panel import DRAWS, RESULTS, rows
+from regrets import Tested, gains, regrets, tested
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 Row = dict[str, Any]
@@ -61,6 +62,28 @@ MORE = """## Is "about so many more images" enough?
 
 Studies of 300 images of cifar10 with 20 splits that ended in "cannot tell" and asked for images, repeated with the
 middle of that range.
+
+"""
+
+
+REGRET = """## Was the right strategy picked?
+
+    python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON
+
+One `unfreeze run` a set and seed with the budget that is named, and every other plan trained by itself with the same
+budget, all on the set's own train part; scored on its test part. *Regret* is cross-fitted: the best plan on one half of
+the test images (whole groups), scored on the other half, less what the picked one has there; both ways. *At least* is
+the lower end of a one-sided 95 % bootstrap over groups and seeds. Points of the metric that decides.
+
+"""
+
+BESIDE = """## The picked strategy beside its peers
+
+    python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON
+
+The same runs, and on the same images fastai's `fine_tune(5)`, timm's codes with scikit-learn, and vyntri, with the same
+weights and their own defaults. What was picked less the peer, points of the metric that decides; the interval is a
+bootstrap over groups and seeds, 95 % divided among the peers (Bonferroni).
 
 """
 
@@ -232,6 +255,42 @@ def more_images(found: list[Row]) -> str:
     return MORE + table(names, lines)
 
 
+def regret_table(sets: dict[str, list[Tested]]) -> str:
+    """A line for each set and one for their mean."""
+    lines, points, bounds = [], [], []
+    for name, seeds in sets.items():
+        points.append(regrets(seeds, resample=False).mean())
+        bounds.append(regrets(seeds, resample=True))
+        scores = {plan: np.mean([one.score(one.plans[plan], np.ones(len(one.labels))) for one in seeds])
+                  for plan in seeds[0].plans if all(plan in one.plans for one in seeds)}  # fmt: skip
+        lines.append([
+            name, "balanced accuracy" if seeds[0].balanced else "accuracy", str(len(seeds)),
+            ", ".join(dict.fromkeys(one.picked for one in seeds)),
+            "; ".join(f"{plan} {percent(score)}" for plan, score in scores.items()),
+            f"{100 * points[-1]:.2f}", f"{100 * np.quantile(bounds[-1], 0.05):.2f}",
+        ])  # fmt: skip
+    mean = np.mean(bounds, axis=0)
+    lines.append(["mean", "", "", "", "", f"{100 * np.mean(points):.2f}", f"{100 * np.quantile(mean, 0.05):.2f}"])
+    names = ("set", "metric", "seeds", "picked", "plans on the test part, %", "regret", "at least")
+    return REGRET + table(names, lines)
+
+
+def beside_peers(sets: dict[str, list[Tested]]) -> str:
+    """A line for each peer and set, and one for each peer's mean."""
+    peers = list(dict.fromkeys(peer for seeds in sets.values() for peer in seeds[0].peers))
+    tail, lines = 0.025 / max(1, len(peers)), []
+    for peer in peers:
+        mine = {name: seeds for name, seeds in sets.items() if all(peer in one.peers for one in seeds)}
+        draws = {name: gains(seeds, peer, resample=True) for name, seeds in mine.items()}
+        points = {name: float(gains(seeds, peer, resample=False)[0]) for name, seeds in mine.items()}
+        draws["mean"], points["mean"] = np.mean(list(draws.values()), axis=0), float(np.mean(list(points.values())))
+        for name in points:
+            low, high = np.quantile(draws[name], [tail, 1 - tail])
+            seeds = str(len(mine[name])) if name in mine else ""
+            lines.append([peer, name, seeds, f"{100 * points[name]:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"])
+    return BESIDE + table(("peer", "set", "seeds", "picked less peer", "interval"), lines)
+
+
 def plain(found: list[Row], title: str, script: str, options: str = "--panel PANEL") -> str:
     """Rows as they are, one column a field that is a number or a word."""
     hidden = {"measure", "versions", "date", "said", "candidates"}
@@ -290,7 +349,10 @@ def main() -> None:
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]
-    PAGE.write_text("\n".join([HEAD, *(make(found) for found, make in parts if found)]))
+    sections = [make(found) for found, make in parts if found]
+    if rivals := tested():
+        sections += [regret_table(rivals), beside_peers(rivals)]
+    PAGE.write_text("\n".join([HEAD, *sections]))
     print(f"{PAGE} from {len(every)} rows of {RESULTS.name}")
 
 

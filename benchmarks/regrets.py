@@ -1,0 +1,124 @@
+"""What `rivals.jsonl` says: the regret of picking as a run picks, and the picked strategy beside its peers.
+
+**Regret**, cross-fitted: the strategy that is best on one half of the test images (whole groups) is scored on the other
+half, and what the picked one scores there is subtracted; then the halves change places. Taking the best of many on the
+images that it is then scored on would call luck a regret.
+
+Chance: in every draw the halves are new, and inside each half groups are drawn with replacement, and seeds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from panel import rows
+from rivals import RIVALS
+
+DRAWS = 2000
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """What is known of one set and seed: 1 where a strategy was right, else 0, by name."""
+
+    seed: int
+    labels: np.ndarray
+    groups: np.ndarray  # a number for each independent unit of images
+    balanced: bool  # whether balanced accuracy decides, else accuracy
+    picked: str
+    plans: dict[str, np.ndarray]
+    peers: dict[str, np.ndarray]
+
+    def score(self, right: np.ndarray, times: np.ndarray) -> float:
+        """Accuracy or balanced accuracy with every image counted so many times."""
+        if not self.balanced:
+            return float(right @ times / times.sum())
+        weight = np.bincount(self.labels, weights=times)
+        found = np.bincount(self.labels, weights=right * times)
+        return float(np.mean(found[weight > 0] / weight[weight > 0]))
+
+
+def tested() -> dict[str, list[Tested]]:
+    """By set, one entry a seed that was run; peers that give the same with every seed are in every entry."""
+    every = rows(RIVALS)
+    found: dict[str, list[Tested]] = {}
+    for run in (row for row in every if row["side"] == "run"):
+        mine = [row for row in every if row["set"] == run["set"]]
+        same_seed = [row for row in mine if row["seed"] == run["seed"]]
+        kept = [place for place, bit in enumerate(run["right"][run["picked"]]) if bit != "-"]
+        plans = {name: run["right"][name] for name in run["right"] if name in run["deliverable"]}
+        for row in same_seed:
+            if row["side"].startswith("plan "):
+                plans = row["right"] | plans  # the run's own model counts where there are two
+        seeds_of = {row["side"]: {r["seed"] for r in mine if r["side"] == row["side"]} for row in mine}
+        peers = {
+            f"{row['side']} {name}": bits
+            for row in mine
+            if row["side"] in {"fastai", "timm", "vyntri"}
+            and (row["seed"] == run["seed"] or run["seed"] not in seeds_of[row["side"]])
+            for name, bits in row["right"].items()
+        }
+        groups = np.array([group if group >= 0 else -2 - place for place, group in enumerate(run["groups"])])
+        found.setdefault(run["set"], []).append(
+            Tested(
+                seed=run["seed"],
+                labels=np.array(run["labels"])[kept],
+                groups=np.unique(groups[kept], return_inverse=True)[1],
+                balanced=run["metric"] == "balanced accuracy",
+                picked=run["picked"],
+                plans={name: _numbers(bits, kept) for name, bits in plans.items()},
+                peers={name: _numbers(bits, kept) for name, bits in peers.items()},
+            )
+        )
+    return found
+
+
+def _numbers(bits: str, kept: list[int]) -> np.ndarray:
+    return np.array([bits[place] == "1" for place in kept], np.float64)
+
+
+def drawn_times(groups: np.ndarray, among: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How often every image counts when the groups `among` are drawn with replacement."""
+    times = np.bincount(rng.choice(among, size=len(among)), minlength=groups.max() + 1)
+    return times[groups].astype(np.float64)
+
+
+def regrets(seeds: Sequence[Tested], *, resample: bool) -> np.ndarray:
+    """The cross-fitted regret of a set, one value a draw; without resampling only the halves vary."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(DRAWS):
+        groups = seeds[0].groups
+        order = rng.permutation(groups.max() + 1)
+        halves = [order[: len(order) // 2], order[len(order) // 2 :]]
+        times = [
+            drawn_times(groups, half, rng) if resample else np.isin(groups, half).astype(np.float64) for half in halves
+        ]
+        chosen = rng.integers(len(seeds), size=len(seeds)) if resample else range(len(seeds))
+        found.append(np.mean([_regret(seeds[number], times) for number in chosen]))
+    return np.array(found)
+
+
+def _regret(one: Tested, times: list[np.ndarray]) -> float:
+    """Mean over both directions."""
+    both = []
+    for seen, fresh in (times, times[::-1]):
+        best = max(one.plans, key=lambda name: one.score(one.plans[name], seen))
+        both.append(one.score(one.plans[best], fresh) - one.score(one.plans[one.picked], fresh))
+    return float(np.mean(both))
+
+
+def gains(seeds: Sequence[Tested], peer: str, *, resample: bool) -> np.ndarray:
+    """Score of what was picked less that of a peer, one value a draw (a single one without resampling)."""
+    rng, found = np.random.default_rng(0), []
+    groups = seeds[0].groups
+    for _ in range(DRAWS if resample else 1):
+        times = drawn_times(groups, np.arange(groups.max() + 1), rng) if resample else np.ones(len(groups))
+        chosen = rng.integers(len(seeds), size=len(seeds)) if resample else range(len(seeds))
+        each = [
+            seeds[n].score(seeds[n].plans[seeds[n].picked], times) - seeds[n].score(seeds[n].peers[peer], times)
+            for n in chosen
+        ]
+        found.append(np.mean(each))
+    return np.array(found)

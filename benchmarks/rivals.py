@@ -1,0 +1,164 @@
+"""Was the right strategy picked, and does what was picked hold its own against what a user would use instead?
+
+    python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON --budget 5m --seeds 0
+
+For each set and seed, on the same train and test part: one `unfreeze run` with a budget, which picks a strategy; every
+other plan by itself (`unfreeze tune`, with the same budget, so that a plan which does not fit is shortened as it would
+be in a run); and the peers: fastai's `fine_tune(5)`, timm's codes with LogisticRegressionCV and with a searched
+LinearSVC, and vyntri. A peer's budget is what it takes. Of each it is kept which test images were right.
+
+Rows are appended to `rivals.jsonl` beside this file; a set, seed and side that is there already is not measured again,
+whatever the version of the code that it names. `page.py` sums up: see `regrets.py`.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from panel import code_version, rows
+from peers import Place, run_json
+
+RIVALS = Path(__file__).with_name("rivals.jsonl")
+PLANS = ("1", "2", "4", "all")
+HERE = Path(__file__).parent
+
+Row = dict[str, Any]
+Names = list[str]  # of the test images, in the order of list.csv
+
+
+def test_part(data: Path) -> tuple[Names, list[str], list[str]]:
+    """Names, labels and groups of the test images."""
+    with (data / "list.csv").open(newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["split"] == "test"]
+    return [line["path"] for line in lines], [line["label"] for line in lines], [line["group"] for line in lines]
+
+
+def bits(right: dict[str, int], names: Names) -> str:
+    """A digit an image: 1 right, 0 wrong, - not asked (an image that was removed as a duplicate)."""
+    return "".join(str(right.get(name, "-")) for name in names)
+
+
+def confirmed(said: Row, names: Names) -> dict[str, str]:
+    """Of every strategy in a record that was asked about the test part, which images were right."""
+    found = {}
+    for strategy in said["strategies"]:
+        if strategy["confirmation"] is None:
+            continue
+        pairs = zip(strategy["confirmation"]["predictions"], said["test_labels"], strict=True)
+        right = {name: int(a == b) for name, (a, b) in zip(said["test_images"], pairs, strict=True)}
+        found[strategy["name"]] = bits(right, names)
+    return found
+
+
+def run_side(place: Place, seed: int, names: Names) -> Row:
+    """A whole run; of its strategies, those that it asks about the test part."""
+    command = [sys.executable, "-m", "unfreeze", "run", str(place.data / "list.csv"), "--json"]
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--budget", place.budget, "--seed", str(seed), "--out", f"{folder}/run"]
+        said, wall = run_json([*command, *options], UNFREEZE_CACHE=str(place.cache))
+    deliverable = {s["name"]: s["deliverable"] for s in said["strategies"]}
+    return {
+        "budget": place.budget,
+        "picked": said["picked"],
+        "metric": said["metric"],
+        "measured": {s["name"]: [s["splits"], s["accuracy"], s["status"]] for s in said["strategies"]},
+        "deliverable": [name for name, can in deliverable.items() if can],
+        "seconds": round(wall, 1),
+        "right": confirmed(said, names),
+    }
+
+
+def plan_side(blocks: str) -> Callable[[Place, int, Names], Row]:
+    """One plan by itself, after the head."""
+
+    def side(place: Place, seed: int, names: Names) -> Row:
+        command = [sys.executable, "-m", "unfreeze", "tune", str(place.data / "list.csv"), "--json"]
+        with tempfile.TemporaryDirectory() as folder:
+            options = ["--unfreeze", blocks, "--budget", place.budget, "--seed", str(seed), "--out", f"{folder}/model"]
+            said, wall = run_json([*command, *options], UNFREEZE_CACHE=str(place.cache))
+        last = said["strategies"][-1]
+        return {
+            "budget": place.budget,
+            "status": last["status"],
+            "seconds": round(wall, 1),
+            "right": {last["name"]: confirmed(said, names)[last["name"]]},
+        }
+
+    return side
+
+
+def peer_side(script: str, *options: str, seeded: bool = False) -> Callable[[Place, int, Names], Row]:
+    """A peer's script."""
+
+    def side(place: Place, seed: int, names: Names) -> Row:
+        command = [place.python, str(HERE / "peer_predictions.py"), str(place.peers / script), str(place.data)]
+        said, wall = run_json([*command, *options, *(["--seed", str(seed)] if seeded else [])])
+        right = {name: bits(one, names) for name, one in said["right"].items()}
+        return {"seconds": round(wall, 1), "said": said["said"], "right": right}
+
+    return side
+
+
+SIDES: dict[str, Callable[[Place, int, Names], Row]] = {
+    "run": run_side,
+    **{f"plan {blocks}": plan_side(blocks) for blocks in PLANS},
+    "fastai": peer_side("fastai_finetune.py", "--epochs", "5", seeded=True),
+    "timm": peer_side("timm_codes.py"),
+    "vyntri": peer_side("vyntri_fit.py"),
+}
+SEEDLESS = {"timm", "vyntri"}  # give the same in every run
+
+
+def wanted(sets: list[str], seeds: list[int], sides: list[str]) -> Iterator[tuple[str, int, str]]:
+    """Everything to measure: all sets with the first seed, then with the next."""
+    for seed in seeds:
+        for name in sets:
+            for side in sides:
+                if side not in SEEDLESS or seed == seeds[0]:
+                    yield name, seed, side
+
+
+def main() -> None:
+    """Measure what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--panel", type=Path, required=True)
+    parser.add_argument("--peers", type=Path, required=True)
+    parser.add_argument("--peer-python", required=True)
+    parser.add_argument("--sets", default="hymenoptera,magtile,omniglot,trashnet")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--sides", default=",".join(SIDES))
+    parser.add_argument("--budget", default="10m")
+    asked = parser.parse_args()
+    seeds = [int(seed) for seed in asked.seeds.split(",")]
+    with tempfile.TemporaryDirectory() as cache:
+        for name, seed, side in wanted(asked.sets.split(","), seeds, asked.sides.split(",")):
+            key = {"measure": "rivals", "set": name, "seed": seed, "side": side}
+            if any(key.items() <= row.items() for row in rows(RIVALS)):
+                continue
+            place = Place(asked.panel / name, asked.peers, asked.peer_python, Path(cache), asked.budget)
+            names, labels, groups = test_part(place.data)
+            measured = SIDES[side](place, seed, names)
+            if side == "run":
+                measured |= {"labels": numbered(labels), "groups": numbered(groups)}
+            facts = {"code": code_version(), "cores": len(os.sched_getaffinity(0))}
+            facts["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+            with RIVALS.open("a") as file:
+                file.write(json.dumps({**key, **facts, **measured}) + "\n")
+            print(json.dumps({**key, "seconds": measured["seconds"], "picked": measured.get("picked")}), flush=True)
+
+
+def numbered(words: list[str]) -> list[int]:
+    """Each word's place among the sorted ones; -1 for an empty one."""
+    places = {word: place for place, word in enumerate(sorted(set(words) - {""}))}
+    return [places.get(word, -1) for word in words]
+
+
+if __name__ == "__main__":
+    main()
