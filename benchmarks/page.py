@@ -284,10 +284,10 @@ def beside_peers(sets: dict[str, list[Tested]]) -> str:
         draws = {name: gains(seeds, peer, resample=True) for name, seeds in mine.items()}
         points = {name: float(gains(seeds, peer, resample=False)[0]) for name, seeds in mine.items()}
         draws["mean"], points["mean"] = np.mean(list(draws.values()), axis=0), float(np.mean(list(points.values())))
-        for name in points:
+        for name, point in points.items():
             low, high = np.quantile(draws[name], [tail, 1 - tail])
             seeds = str(len(mine[name])) if name in mine else ""
-            lines.append([peer, name, seeds, f"{100 * points[name]:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"])
+            lines.append([peer, name, seeds, f"{100 * point:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"])
     return BESIDE + table(("peer", "set", "seeds", "picked less peer", "interval"), lines)
 
 
