@@ -323,6 +323,7 @@ def main() -> None:
     precision = newest(by_measure.get("precision", []), "set", "precision")
     covered = newest(by_measure.get("coverage", []), "images", "shared_error", "gain", "splits")
     memory = newest(by_measure.get("memory", []), "size", "engine")
+    startup = newest(by_measure.get("start-up", []), "cores")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
@@ -339,6 +340,7 @@ def main() -> None:
         (covered, coverage),
         (on_draws, drawn),
         (with_more, more_images),
+        (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
         (
             memory,

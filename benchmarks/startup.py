@@ -1,0 +1,97 @@
+"""How long a user waits before anything happens: ``python benchmarks/startup.py --panel PANEL``
+
+Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a list of two
+photos with an empty store and the network converted already. The latter is more than the time to the first decoded
+image: it decodes both, chooses the engine, runs the network and writes the codes. The time to the first decoded image
+lies between its phase `start` and `start` + `decode`.
+
+A row is appended to `results.jsonl`; one that is there already for this commit is not measured again.
+"""
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from panel import RESULTS, code_version, rows
+
+REPEATS = 5
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Median and range, seconds."""
+    return {"median": round(statistics.median(values), 3), "range": [round(min(values), 3), round(max(values), 3)]}
+
+
+def two_photos(source: Path, folder: Path) -> Path:
+    """A list of the first photo of each of two classes."""
+    with (source / "list.csv").open(newline="") as file:
+        first = {line["label"]: line["path"] for line in reversed(list(csv.DictReader(file)))}
+    place = folder / "two.csv"
+    lines = [f"{source / path},{label}" for label, path in list(first.items())[:2]]
+    place.write_text("\n".join(["path,label", *lines]) + "\n")
+    return place
+
+
+def help_seconds() -> float:
+    """Of the whole process."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "unfreeze", "--help"], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def codes_seconds(listed: Path, cache: Path) -> tuple[float, dict[str, float]]:
+    """Of the whole process, and its own phases."""
+    shutil.rmtree(cache / "codes", ignore_errors=True)
+    command = [sys.executable, "-m", "unfreeze", "codes", str(listed), "--json", "--out"]
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        done = subprocess.run(
+            [*command, f"{folder}/codes.parquet"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "UNFREEZE_CACHE": str(cache)},
+        )
+        return time.perf_counter() - started, json.loads(done.stdout)["phases"]
+
+
+def measure(source: Path) -> dict[str, Any]:
+    """Everything, after one of each that does not count."""
+    with tempfile.TemporaryDirectory() as name:
+        listed, cache = two_photos(source, Path(name)), Path(name) / "cache"
+        help_seconds(), codes_seconds(listed, cache)
+        helps = [help_seconds() for _ in range(REPEATS)]
+        runs = [codes_seconds(listed, cache) for _ in range(REPEATS)]
+    return {
+        "help": spread(helps),
+        "start": spread([phases["start"] for _, phases in runs]),
+        "start and decode": spread([phases["start"] + phases["decode"] for _, phases in runs]),
+        "whole process": spread([whole for whole, _ in runs]),
+    }
+
+
+def main() -> None:
+    """Measure unless it is there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--panel", type=Path, required=True)
+    asked = parser.parse_args()
+    key = {"measure": "start-up", "code": code_version(), "cores": len(os.sched_getaffinity(0))}
+    if any(key.items() <= row.items() for row in rows()):
+        return
+    found = {**key, **measure(asked.panel / "hymenoptera"), "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    with RESULTS.open("a") as file:
+        file.write(json.dumps(found) + "\n")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
