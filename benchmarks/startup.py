@@ -1,4 +1,4 @@
-"""How long a user waits before anything happens: ``python benchmarks/startup.py --panel PANEL``
+"""How long a user waits before anything happens: ``python benchmarks/startup.py --panel PANEL``.
 
 Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a list of two
 photos with an empty store and the network converted already. The latter is more than the time to the first decoded
