@@ -1,6 +1,6 @@
 """How long a user waits before anything happens: ``python benchmarks/startup.py --panel PANEL``.
 
-Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a list of two
+Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a folder of two
 photos with an empty store and the network converted already. The latter is more than the time to the first decoded
 image: it decodes both, chooses the engine, runs the network and writes the codes. The time to the first decoded image
 lies between its phase `start` and `start` + `decode`.
@@ -9,7 +9,6 @@ A row is appended to `results.jsonl`; one that is there already for this commit 
 """
 
 import argparse
-import csv
 import json
 import os
 import shutil
@@ -33,13 +32,12 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 
 def two_photos(source: Path, folder: Path) -> Path:
-    """A list of the first photo of each of two classes."""
-    with (source / "list.csv").open(newline="") as file:
-        first = {line["label"]: line["path"] for line in reversed(list(csv.DictReader(file)))}
-    place = folder / "two.csv"
-    lines = [f"{source / path},{label}" for label, path in list(first.items())[:2]]
-    place.write_text("\n".join(["path,label", *lines]) + "\n")
-    return place
+    """A folder with the first photo of each of two classes."""
+    for of_class in sorted((source / "train").iterdir())[:2]:
+        photo, place = min(of_class.iterdir()), folder / "photos" / of_class.name
+        place.mkdir(parents=True)
+        shutil.copy(photo, place)
+    return folder / "photos"
 
 
 def help_seconds() -> float:
@@ -49,10 +47,10 @@ def help_seconds() -> float:
     return time.perf_counter() - started
 
 
-def codes_seconds(listed: Path, cache: Path) -> tuple[float, dict[str, float]]:
+def codes_seconds(photos: Path, cache: Path) -> tuple[float, dict[str, float]]:
     """Of the whole process, and its own phases."""
     shutil.rmtree(cache / "codes", ignore_errors=True)
-    command = [sys.executable, "-m", "unfreeze", "codes", str(listed), "--json", "--out"]
+    command = [sys.executable, "-m", "unfreeze", "codes", str(photos), "--json", "--out"]
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         done = subprocess.run(
@@ -67,10 +65,10 @@ def codes_seconds(listed: Path, cache: Path) -> tuple[float, dict[str, float]]:
 def measure(source: Path) -> dict[str, Any]:
     """Everything, after one of each that does not count."""
     with tempfile.TemporaryDirectory() as name:
-        listed, cache = two_photos(source, Path(name)), Path(name) / "cache"
-        help_seconds(), codes_seconds(listed, cache)
+        photos, cache = two_photos(source, Path(name)), Path(name) / "cache"
+        help_seconds(), codes_seconds(photos, cache)
         helps = [help_seconds() for _ in range(REPEATS)]
-        runs = [codes_seconds(listed, cache) for _ in range(REPEATS)]
+        runs = [codes_seconds(photos, cache) for _ in range(REPEATS)]
     return {
         "help": spread(helps),
         "start": spread([phases["start"] for _, phases in runs]),
