@@ -1,8 +1,8 @@
 """How long a user waits before anything happens: ``python benchmarks/startup.py --panel PANEL``.
 
-Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a folder of two
+Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a folder of eight
 photos with an empty store and the network converted already. The latter is more than the time to the first decoded
-image: it decodes both, chooses the engine, runs the network and writes the codes. The time to the first decoded image
+image: it decodes all, chooses the engine, runs the network and writes the codes. The time to the first decoded image
 lies between its phase `start` and `start` + `decode`.
 
 A row is appended to `results.jsonl`; one that is there already for this commit is not measured again.
@@ -31,12 +31,13 @@ def spread(values: list[float]) -> dict[str, Any]:
     return {"median": round(statistics.median(values), 3), "range": [round(min(values), 3), round(max(values), 3)]}
 
 
-def two_photos(source: Path, folder: Path) -> Path:
-    """A folder with the first photo of each of two classes."""
+def few_photos(source: Path, folder: Path) -> Path:
+    """A folder with the first four photos of each of two classes."""
     for of_class in sorted((source / "train").iterdir())[:2]:
-        photo, place = min(of_class.iterdir()), folder / "photos" / of_class.name
+        place = folder / "photos" / of_class.name
         place.mkdir(parents=True)
-        shutil.copy(photo, place)
+        for photo in sorted(of_class.iterdir())[:4]:
+            shutil.copy(photo, place)
     return folder / "photos"
 
 
@@ -65,7 +66,7 @@ def codes_seconds(photos: Path, cache: Path) -> tuple[float, dict[str, float]]:
 def measure(source: Path) -> dict[str, Any]:
     """Everything, after one of each that does not count."""
     with tempfile.TemporaryDirectory() as name:
-        photos, cache = two_photos(source, Path(name)), Path(name) / "cache"
+        photos, cache = few_photos(source, Path(name)), Path(name) / "cache"
         help_seconds(), codes_seconds(photos, cache)
         helps = [help_seconds() for _ in range(REPEATS)]
         runs = [codes_seconds(photos, cache) for _ in range(REPEATS)]
