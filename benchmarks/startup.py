@@ -1,9 +1,9 @@
 """How long a user waits before anything happens: ``python benchmarks/startup.py --panel PANEL``.
 
-Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a folder of eight
-photos with an empty store and the network converted already. The latter is more than the time to the first decoded
-image: it decodes all, chooses the engine, runs the network and writes the codes. The time to the first decoded image
-lies between its phase `start` and `start` + `decode`.
+Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a folder of
+eight photos with an empty store and the network converted already. The latter is more than the time to the first
+decoded image: it decodes all, chooses the engine, runs the network and writes the codes. The time to the first decoded
+image lies between its phase `start` and `start` + `decode`.
 
 A row is appended to `results.jsonl`; one that is there already for this commit is not measured again.
 """
