@@ -9,6 +9,7 @@ from unfreeze.core.records import (
     Confirmation,
     Cost,
     DepthPoint,
+    FolderStep,
     ImageCounts,
     Interval,
     Metric,
@@ -71,6 +72,9 @@ def step(
 
 CONFIRMED = Confirmation(
     accuracy=0.937, interval=Interval(0.903, 0.960), balanced_accuracy=0.931, log_loss=0.18, predictions=(0,) * TEST
+)
+FOLDER_STEP = FolderStep(
+    first="softmax on the last codes", second="unfreeze 2", difference=0.042, interval=Interval(0.011, 0.073), seeds=3
 )
 STRATEGIES = (
     outcome("softmax on the last codes", "probe", 0.878, 0.6, trained="a linear classifier on the last codes"),
@@ -191,6 +195,7 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         rule={} if interrupted else RULE,
         interrupted=interrupted,
         test_looks=2 if test_folder else 0,
+        folder_step=FOLDER_STEP if test_folder else None,
     )
     return RunRecord(
         command={"source": f"/photos/{HOSTILE}", "unfreeze": 2},
@@ -236,4 +241,5 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         budget_seconds=900.0,
         interrupted=interrupted,
         test_looks=2 if test_folder else 0,
+        folder_step=FOLDER_STEP if test_folder else None,
     )

@@ -4,7 +4,7 @@ A score is a fraction (accuracies) or nats (log-loss), as in a run record. A dif
 points (percentage points), one of log-loss in nats, with the sign that makes more better.
 """
 
-from unfreeze.core.records import Answer, Interval, Metric
+from unfreeze.core.records import Answer, FolderStep, Interval, Metric
 
 # Where an outcome keeps the score that a metric names.
 SCORE_FIELD: dict[Metric, str] = {
@@ -36,6 +36,15 @@ def difference(value: float, metric: Metric) -> str:
 def difference_span(interval: Interval, metric: Metric) -> str:
     """The interval of a difference as ``+1.1 to +7.3`` (points or nats)."""
     return f"{_signed(interval.low, metric)} to {_signed(interval.high, metric)}"
+
+
+def on_folder(step: FolderStep, metric: Metric) -> str:
+    """What two trained strategies differ by on the user's own test folder, in a sentence."""
+    seeds = f", mean of {step.seeds} seeds" if step.seeds > 1 else ""
+    return (
+        f"There {step.second} less {step.first} is {difference(step.difference, metric)}{seeds} "
+        f"(95 % interval {difference_span(step.interval, metric)})."
+    )
 
 
 def amount(value: float, metric: Metric) -> str:

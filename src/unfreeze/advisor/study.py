@@ -4,7 +4,6 @@ Every choice and the verdict come from splits inside the train part. A test fold
 the choice, and confirms; it decides nothing.
 """
 
-import json
 import platform
 import time
 from collections.abc import Sequence
@@ -17,18 +16,29 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int
 
+from unfreeze.advisor.confirming import confirmed, earlier_looks, folder_step, other_seeds
 from unfreeze.advisor.evidence import facts_of, rule_record, similarity_within
 from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.race import Clock, Race
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
 from unfreeze.advisor.steps import Question, comparable, compare
-from unfreeze.advisor.verdict import pairs, verdict
+from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
 from unfreeze.core.errors import AuditError
 from unfreeze.core.facts import Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, Screened, SplitRecord, Winner, plain
+from unfreeze.core.records import (
+    Comparison,
+    FolderStep,
+    Metric,
+    Outcome,
+    RunRecord,
+    Screened,
+    SplitRecord,
+    Winner,
+    plain,
+)
 from unfreeze.core.seeding import derive_seed
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
@@ -272,7 +282,8 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
     if selection is not None:
         with race.timed("deliver"):
             delivered = _delivered(settings, experiment, selection, out=out, pool=pool)
-        outcomes = [delivered if o.name == delivered.name else _confirmed(o, findings, settings.seed) for o in outcomes]
+        outcomes = [delivered if o.name == delivered.name else _confirmed(o, findings) for o in outcomes]
+    on_folder = _on_folder(findings, outcomes, selection) if selection else None
     by_name = {m.name: m for m in race.measured}
     steps = [(by_name[first.name], by_name[second.name]) for first, second in pairs(outcomes)]
     comparisons = [compare(question, *sides) for sides in steps if all(comparable(question, m, m) for m in sides)]
@@ -285,6 +296,7 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
         model="model" if selection else None,
         winner=winner_of(question, findings.candidates()),
         test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
+        folder_step=on_folder,
     )
     record = replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
     write_json(out / "run.json", record.to_json())
@@ -307,6 +319,7 @@ def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
         rule=record.rule,
         interrupted=record.interrupted,
         test_looks=record.test_looks,
+        folder_step=record.folder_step,
     )
 
 
@@ -342,36 +355,23 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
     )
 
 
-def earlier_looks(out: Path, test_images: Sequence[str]) -> int:
-    """How many runs beside this one have looked at the same test folder.
-
-    Args:
-        out: Folder of this run; its siblings are asked.
-        test_images: Names of the test images.
-
-    Returns:
-        A count of `run.json` files that name the same test images.
-    """
-    looks = 0
-    for path in out.parent.glob("*/run.json"):
-        try:
-            looks += path.parent != out and json.loads(path.read_text("utf-8"))["test_images"] == list(test_images)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # somebody else's file, or a damaged one
-    return looks
-
-
-def _confirmed(outcome: Outcome, findings: _Findings, seed: int) -> Outcome:
+def _confirmed(outcome: Outcome, findings: _Findings) -> Outcome:
     """A cheap strategy that was not picked, trained on everything and asked about the user's own test folder."""
-    measured = next(m for m in findings.race.measured if m.name == outcome.name)
-    if (
-        measured.strategy is None
-        or outcome.kind not in {"probe", "head"}
-        or not len(findings.experiment.task.test_rows)
-    ):
+    strategy = next(m for m in findings.race.measured if m.name == outcome.name).strategy
+    if strategy is None or outcome.kind not in {"probe", "head"} or not len(findings.experiment.task.test_rows):
         return outcome
-    _, fit = fit_everything(findings.experiment, measured.strategy)
-    return replace(outcome, confirmation=confirmation(fit, findings.experiment.task, seed=seed))
+    return confirmed(outcome, findings.experiment, strategy)
+
+
+def _on_folder(findings: _Findings, outcomes: Sequence[Outcome], selection: Selection) -> FolderStep | None:
+    """What was picked against the feature extractor on the user's own test folder, with other seeds if time is left."""
+    race, experiment, strategy = findings.race, findings.experiment, selection.picked.strategy
+    by_name = {outcome.name: outcome for outcome in outcomes}
+    if not len(experiment.task.test_rows) or strategy is None or SOFTMAX_ON_LAST not in by_name:
+        return None
+    with race.timed("confirm"):
+        others = [] if findings.interrupted else other_seeds(experiment, strategy, seconds=race.clock.left())
+    return folder_step(race.question, by_name[SOFTMAX_ON_LAST], by_name[strategy.outcome.name], others)
 
 
 def _delivered(

@@ -14,12 +14,13 @@ from unfreeze.advisor.phrases import (
     amount,
     difference,
     difference_span,
+    on_folder,
     probability_of,
     score,
     score_span,
     settled_by,
 )
-from unfreeze.core.records import Comparison, DepthPoint, Metric, Outcome, Winner
+from unfreeze.core.records import Comparison, DepthPoint, FolderStep, Metric, Outcome, Winner
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 
 SOFTMAX_ON_LAST = "softmax on the last codes"
@@ -107,6 +108,7 @@ def verdict(
     rule: Mapping[str, Any],
     interrupted: bool,
     test_looks: int = 0,
+    folder_step: FolderStep | None = None,
 ) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
@@ -128,6 +130,7 @@ def verdict(
         rule: What the rule of thumb said and whether it held, with a ``sentence``; empty if none applies.
         interrupted: Whether the user stopped the run.
         test_looks: How many runs in this directory have looked at that folder, this one included; 0 if not known.
+        folder_step: What was delivered against the feature extractor on that folder; None if it was not compared.
 
     Returns:
         The sentences.
@@ -142,7 +145,7 @@ def verdict(
         *_on_winner(picked, winner, terms),
         *_on_delivery(picked, train_size),
         *_on_cut_off_networks(outcomes, comparisons, picked, terms),
-        *_on_test_folder(picked, test_size, test_looks),
+        *_on_test_folder(picked, test_size, test_looks, folder_step, terms),
         *([str(rule["sentence"])] if rule else []),
         *_on_gaps(outcomes, interrupted=interrupted),
         *_on_estimate(outcomes, train_size, terms),
@@ -305,7 +308,9 @@ def _on_cut_off_networks(
             )
 
 
-def _on_test_folder(picked: Outcome | None, test_size: int, test_looks: int) -> Iterable[str]:
+def _on_test_folder(
+    picked: Outcome | None, test_size: int, test_looks: int, step: FolderStep | None, terms: _Terms
+) -> Iterable[str]:
     if not test_size:
         return
     found = picked.confirmation if picked is not None else None
@@ -318,7 +323,9 @@ def _on_test_folder(picked: Outcome | None, test_size: int, test_looks: int) -> 
         f"accuracy {score(found.balanced_accuracy, 'balanced accuracy')}. This confirms this trained model and has "
         "chosen nothing."
     )
-    yield CAVEAT
+    if step is not None:
+        yield on_folder(step, terms.metric)
+    yield CAVEAT if step is None else "The variance over training sets is not in these intervals."
     if test_looks:
         yield looked_at(test_looks)
 

@@ -96,6 +96,7 @@ class Confirmation:
         balanced_accuracy: Mean over classes of the fraction right.
         log_loss: Mean negative log-likelihood, nats; None for an SVM, which gives no probabilities.
         predictions: Predicted class index of every image, in the order of `RunRecord.test_images`.
+        log_likelihoods: Log of the probability that each image's own class was given, nats; empty for an SVM.
     """
 
     accuracy: float
@@ -103,6 +104,28 @@ class Confirmation:
     balanced_accuracy: float
     log_loss: float | None
     predictions: tuple[int, ...]
+    log_likelihoods: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderStep:
+    """The delivered strategy against the feature extractor on the user's own test folder.
+
+    The interval holds for models trained on this train part: the variance over training sets is not in it.
+
+    Attributes:
+        first: Name of the strategy compared against.
+        second: Name of the delivered strategy.
+        difference: Its score less that of the first in the metric that decides, mean over seeds.
+        interval: 95 % interval, over images or groups and over seeds.
+        seeds: With how many seeds the delivered strategy was trained; of one, the variance over seeds is unknown.
+    """
+
+    first: str
+    second: str
+    difference: float
+    interval: Interval
+    seeds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,6 +349,7 @@ class RunRecord:
         test_labels: Class index of each.
         test_groups: Group of each.
         test_looks: How many runs in the same directory, this one included, have looked at that test folder.
+        folder_step: What was delivered against the feature extractor there; None without a folder, or if they are one.
         splits: The splits that were used, common to all strategies.
         metric: What decides: accuracy, balanced accuracy or log-loss.
         metric_because: Why, in one sentence.
@@ -391,6 +415,7 @@ class RunRecord:
     budget_seconds: float
     interrupted: bool = False
     test_looks: int = 0
+    folder_step: FolderStep | None = None
     screening: tuple[Screened, ...] = ()
     schema: str = SCHEMA
 

@@ -16,7 +16,7 @@ _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)  # what a rounded number of images
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settling:
+class Prospect:
     """What it would take to get another answer than "cannot tell" with a predictive probability of 80 %.
 
     Attributes:
@@ -34,18 +34,8 @@ class Settling:
     more_images_range: tuple[int, int] | None
     four_times: float
 
-    @property
-    def words(self) -> str:
-        """The end of the sentence "cannot tell: ...", for accuracy and the other metrics alike."""
-        if self.splits is not None:
-            return f"{self.splits} splits of the same images would probably settle it"
-        if self.more_images_range is None:
-            return "not settled by four times your data"
-        low, high = self.more_images_range
-        return f"about {low} to {high} more images would probably settle it"
 
-
-def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed: int, draws: int = 4000) -> Settling:
+def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed: int, draws: int = 4000) -> Prospect:
     """Splits first, since they cost nothing but time, then images.
 
     An answer is settled when the probability of "better" is at least 0.975 or at most 0.025, which includes
@@ -86,7 +76,7 @@ def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed:
     more = None
     if not enough and furthest >= WANTED:
         more = _fewest(chance, images, splits)
-    return Settling(
+    return Prospect(
         splits=enough[0] if enough else None,
         with_all_splits=with_all,
         more_images=more,

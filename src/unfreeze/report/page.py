@@ -8,10 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from unfreeze.advisor.phrases import amount, score, score_span
+from unfreeze.advisor.phrases import amount, on_folder, score, score_span
 from unfreeze.advisor.verdict import looked_at
 from unfreeze.core.files import write_bytes
-from unfreeze.core.records import Interval
+from unfreeze.core.records import FolderStep, Interval
 from unfreeze.report.charts import LEFT, NAMES, RIGHT, STEP, WIDTH, accuracy_chart, depth_chart, steps_chart
 from unfreeze.report.table import SCORE_COLUMNS, SCREENING_COLUMNS, screening_rows, step_rows, strategy_rows
 from unfreeze.report.wording import count, duration, percent, percent_range, printable
@@ -96,6 +96,14 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     return rows
 
 
+def _folder_step(document: Mapping[str, Any]) -> str:
+    """The delivered strategy against the feature extractor on the user's own test folder; empty if not compared."""
+    found = document["folder_step"]
+    if found is None:
+        return ""
+    return on_folder(FolderStep(**{**found, "interval": Interval(*found["interval"])}), document["metric"])
+
+
 def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in the first lines of the page, and how it was measured."""
     images, splits = document["images"], document["splits"]
@@ -109,6 +117,7 @@ def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
         "tested": len(splits[0]["test"]) if splits else 0,
         "test": test,
         "looked_at": looked_at(document["test_looks"]) if document["test_looks"] else "",
+        "folder_step": _folder_step(document),
         "groups": len({group for group in document["train_groups"] if group}),
         "margin": amount(document["margin"], document["metric"]),
     }

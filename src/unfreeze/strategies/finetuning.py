@@ -90,6 +90,10 @@ class FineTuning:
         start = self.start(self.experiment.task.inside(split))
         return choose_inside(start, self.plan, self.feed, split.folds[0], seed=derive_seed(seed, "inside"))
 
+    def with_seed(self, seed: int) -> "FineTuning":
+        """The same, with another order of the images and other dropout; it starts from the same heads."""
+        return replace(self, experiment=replace(self.experiment, seed=seed))
+
     @property
     def work(self) -> int:
         """Passes over the images that learn."""

@@ -116,13 +116,18 @@ class Measurement:
 
 def predicted(fit: Fit, task: Task, split: Split) -> Predicted:
     """What is kept of a fit: predictions and the log-likelihoods of the true classes, not the network."""
-    labels = task.labels[split.test]
-    likelihoods = None
-    if fit.probabilities:
-        every = log_softmax(fit.scores.astype(np.float64), axis=1)
-        # as scikit-learn's log-loss: one confident mistake costs 36 nats, not everything
-        likelihoods = np.maximum(every[np.arange(len(labels)), labels], np.log(np.finfo(np.float64).eps))
+    likelihoods = _log_likelihoods(fit, task.labels[split.test]) if fit.probabilities else None
     return Predicted(split=split, predictions=fit.scores.argmax(axis=1), log_likelihoods=likelihoods)
+
+
+def _log_likelihoods(fit: Fit, labels: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
+    """Log of the probability of each row's own class, nats."""
+    every = log_softmax(fit.scores.astype(np.float64), axis=1)
+    # as scikit-learn's log-loss: one confident mistake costs 36 nats, not everything
+    kept: Float[np.ndarray, " row"] = np.maximum(
+        every[np.arange(len(labels)), labels], np.log(np.finfo(np.float64).eps)
+    )
+    return kept
 
 
 def accuracy_over_splits(measured: list[Predicted], task: Task) -> Interval | None:
@@ -159,6 +164,7 @@ def confirmation(fit: Fit, task: Task, *, seed: int) -> Confirmation | None:
         balanced_accuracy=balanced_accuracy(labels, said),
         log_loss=log_loss(labels, softmax(fit.scores.astype(np.float64), axis=1)) if fit.probabilities else None,
         predictions=tuple(said.tolist()),
+        log_likelihoods=(tuple(_log_likelihoods(fit, labels).round(DECIMALS).tolist()) if fit.probabilities else ()),
     )
 
 

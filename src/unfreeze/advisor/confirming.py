@@ -1,0 +1,112 @@
+"""The user's own test folder: it confirms trained models after everything was chosen, and chooses nothing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from unfreeze.advisor.steps import Question
+from unfreeze.core.records import Confirmation, FolderStep, Metric, Outcome
+from unfreeze.core.seeding import derive_seed
+from unfreeze.metrics.comparison import difference_over_seeds
+from unfreeze.metrics.repeated import largest_difference, metric_values
+from unfreeze.strategies.experiment import Experiment, Task
+from unfreeze.strategies.finetuning import FineTuning
+from unfreeze.strategies.measuring import confirmation
+from unfreeze.strategies.strategy import Strategy
+from unfreeze.strategies.tuning import fit_everything
+
+SEEDS = 3  # of the delivered strategy, the delivered model included
+
+
+def confirmed(outcome: Outcome, experiment: Experiment, strategy: Strategy) -> Outcome:
+    """The outcome with what the strategy, trained on the whole train part, reaches on the test folder."""
+    _, fit = fit_everything(experiment, strategy)
+    return replace(outcome, confirmation=confirmation(fit, experiment.task, seed=experiment.seed))
+
+
+def other_seeds(experiment: Experiment, strategy: Strategy, *, seconds: float) -> list[Confirmation]:
+    """The delivered strategy trained on everything with other seeds, as far as the time allows.
+
+    Args:
+        experiment: With a test folder.
+        strategy: Step one gives the same with every seed, so that nothing is trained again.
+        seconds: That are left.
+
+    Returns:
+        At most two.
+    """
+    found: list[Confirmation] = []
+    if not isinstance(strategy, FineTuning):
+        return found
+    for number in range(1, SEEDS):
+        if number * strategy.refit_seconds > seconds:
+            break
+        again = strategy.with_seed(derive_seed(experiment.seed, "again", number))
+        outcome = confirmed(strategy.outcome, experiment, again)
+        assert outcome.confirmation is not None  # noqa: S101 - there is a test folder
+        found.append(outcome.confirmation)
+    return found
+
+
+def folder_step(
+    question: Question, first: Outcome, second: Outcome, others: Sequence[Confirmation]
+) -> FolderStep | None:
+    """How two trained strategies differ on the test folder, seeds averaged.
+
+    Args:
+        question: Metric and task.
+        first: What is compared against; gives the same with every seed.
+        second: What was delivered.
+        others: The delivered strategy with other seeds.
+
+    Returns:
+        The step; None where one of them was not asked about the folder, or has no such metric.
+    """
+    if first.confirmation is None or second.confirmation is None or first.name == second.name:
+        return None
+    seconds = [second.confirmation, *others]
+    if question.metric == "log-loss" and not all(one.log_likelihoods for one in (first.confirmation, *seconds)):
+        return None
+    task = question.task
+    groups = [task.groups[row] for row in task.test_rows]
+    theirs = np.stack([_values(one, question.metric, task) for one in seconds])
+    ours = np.broadcast_to(_values(first.confirmation, question.metric, task), theirs.shape)
+    difference, interval = difference_over_seeds(
+        ours,
+        theirs,
+        groups if any(groups) else None,
+        seed=derive_seed(question.seed, "folder"),
+        largest=largest_difference(question.metric, task.labels[task.test_rows]),
+    )
+    return FolderStep(
+        first=first.name, second=second.name, difference=difference, interval=interval, seeds=len(seconds)
+    )
+
+
+def _values(found: Confirmation, metric: Metric, task: Task) -> Float[np.ndarray, " image"]:
+    if metric == "log-loss":
+        return np.array(found.log_likelihoods)
+    return metric_values(metric, task.labels[task.test_rows], predictions=np.array(found.predictions))
+
+
+def earlier_looks(out: Path, test_images: Sequence[str]) -> int:
+    """How many runs beside this one have looked at the same test folder.
+
+    Args:
+        out: Folder of this run; its siblings are asked.
+        test_images: Names of the test images.
+
+    Returns:
+        A count of `run.json` files that name the same test images.
+    """
+    looks = 0
+    for path in out.parent.glob("*/run.json"):
+        try:
+            looks += path.parent != out and json.loads(path.read_text("utf-8"))["test_images"] == list(test_images)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # somebody else's file, or a damaged one
+    return looks
