@@ -49,7 +49,8 @@ DRAWN = """## And on photos?
 Studies of images drawn at random from all of a set (300; 100 of two classes), with the probes, the search for C and
 the splits of a run; margin 1 point. The *truth* is the mean gain, over the draws, of probes trained on the learning
 side of a split, on all images that were not drawn. After "±" stand Monte-Carlo standard errors. *Width* is the mean of
-half the interval over 1.96 standard deviations of the estimate over the draws. *Wrong* counts definite answers that the
+half the interval over 1.96 standard deviations of the estimate over the draws. *Worth it at best* is how often somebody
+would say so who knew that standard deviation, which no single study can know. *Wrong* counts definite answers that the
 truth contradicts. *Wrong near the margin* asks the same intervals about a margin 0.2 points above and one 0.2 points
 below the true gain (of the better of the two), and counts those that lie wholly on the wrong side of it, whichever is
 more.
@@ -201,7 +202,7 @@ def drawn(found: list[Row]) -> str:
                     [name, step, splits, *drawn_cells(elsewhere, said, margin=mine[0]["margin"]), mine[-1]["code"]]
                 )
     names = (
-        "set", "step", "splits", "draws", "truth, points", "covered, %", "width", "worth it, %", "not worth it, %",
+        "set", "step", "splits", "draws", "truth, points", "covered, %", "width", "worth it at best, %", "worth it, %", "not worth it, %",
         "equivalent, %", "cannot tell, %", "wrong, %", "wrong near the margin, %", "commit",
     )  # fmt: skip
     return DRAWN + table(names, lines)
@@ -229,6 +230,7 @@ def drawn_cells(elsewhere: np.ndarray, said: list[list[Any]], *, margin: float) 
         f"{100 * truth:.2f} ± {100 * elsewhere.std(ddof=1) / len(said) ** 0.5:.2f}",
         share(np.abs(differences - truth) <= halves),
         f"{halves.mean() / (1.96 * differences.std(ddof=1)):.2f}",
+        percent(float(np.mean(differences - margin >= 1.96 * differences.std(ddof=1)))),
         *(percent(answers.count(one) / len(said)) for one in ("worth it", "not worth it", "equivalent", "cannot tell")),
         share(np.array([contradicted.get(answer, False) for answer in answers])),
         percent(float(max(near))),
