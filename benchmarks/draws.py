@@ -42,6 +42,7 @@ from unfreeze.zoo.backbones import load_backbone
 LOOKS = (5, 10, 20)
 CHUNK = 5
 MARGIN = 0.01
+MOST_STUDIES = 400  # of those that might ask for images
 TRUTH_SPLITS = 4  # of each draw whose probes are also asked about the images that were not drawn
 TAPS = ("blocks.2", "blocks.4", "last")
 STEPS = (
@@ -218,11 +219,11 @@ def measure_draws(pools: list[Pool], draws: int) -> None:
 
 
 def measure_more(pool: Pool, wanted: int) -> None:
-    """Until enough studies have asked for images."""
+    """Until enough studies have asked for images, or too many have not."""
     found = [row for row in rows(DRAWS) if row["measure"] == "more images"]
     asked = sum(row["asked"] is not None for row in found)
     number = 0
-    while asked < wanted:
+    while asked < wanted and number < MOST_STUDIES:
         step = MORE_STEPS[number % len(MORE_STEPS)]
         key = {"measure": "more images", "set": pool.name, "draw": number, "step": " to ".join(step)}
         if not any(key.items() <= row.items() for row in found):

@@ -202,7 +202,8 @@ def drawn(found: list[Row]) -> str:
                     [name, step, splits, *drawn_cells(elsewhere, said, margin=mine[0]["margin"]), mine[-1]["code"]]
                 )
     names = (
-        "set", "step", "splits", "draws", "truth, points", "covered, %", "width", "worth it at best, %", "worth it, %", "not worth it, %",
+        "set", "step", "splits", "draws", "truth, points", "covered, %", "width", "worth it at best, %",
+        "worth it, %", "not worth it, %",
         "equivalent, %", "cannot tell, %", "wrong, %", "wrong near the margin, %", "commit",
     )  # fmt: skip
     return DRAWN + table(names, lines)
