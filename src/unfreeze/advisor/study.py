@@ -28,7 +28,17 @@ from unfreeze.core.errors import AuditError
 from unfreeze.core.facts import Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import Comparison, Metric, Outcome, RunRecord, Screened, SplitRecord, Winner, plain
+from unfreeze.core.records import (
+    Comparison,
+    LearningCurves,
+    Metric,
+    Outcome,
+    RunRecord,
+    Screened,
+    SplitRecord,
+    Winner,
+    plain,
+)
 from unfreeze.core.seeding import derive_seed
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
@@ -43,6 +53,7 @@ from unfreeze.strategies.candidates import Prepare, load_candidates, measure_can
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
 from unfreeze.strategies.experiment import TEST_FRACTION, Experiment, Task, make_task
+from unfreeze.strategies.learning_curve import learning_curves
 from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of
 from unfreeze.strategies.prediction import predict_images
 from unfreeze.strategies.preparation import prepare
@@ -54,6 +65,7 @@ from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone
 from unfreeze.zoo.folders import save_model
 
 RESERVE = 0.05  # of the budget, for saving, predicting and writing
+CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 SCREENING_SHARE = 1 / 3  # of the budget, at most
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
@@ -285,10 +297,30 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
         model="model" if selection else None,
         winner=winner_of(question, findings.candidates()),
         test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
+        learning_curve=None if findings.interrupted else _learning_curves(settings, findings),
     )
     record = replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
     write_json(out / "run.json", record.to_json())
     return record
+
+
+def _learning_curves(settings: StudySettings, findings: _Findings) -> LearningCurves | None:
+    """In the time that everything else has left; the first thing to be given up, also by Ctrl-C."""
+    race = findings.race
+    left = race.clock.left()
+    at_most = min(CURVE_SECONDS, CURVE_SHARE * settings.budget_seconds, left + RESERVE * settings.budget_seconds)
+    with race.timed("learning curve"):
+        try:
+            return learning_curves(
+                findings.entries.shared,
+                race.measured,
+                metric=race.question.metric,
+                probe_seconds=at_most,
+                seconds=left - at_most,
+            )
+        except KeyboardInterrupt:
+            race.progress.say("Interrupted: the learning curve is left out.")
+            return None
 
 
 def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
@@ -307,6 +339,7 @@ def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
         rule=record.rule,
         interrupted=record.interrupted,
         test_looks=record.test_looks,
+        learning_curve=record.learning_curve,
     )
 
 

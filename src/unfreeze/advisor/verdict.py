@@ -19,7 +19,7 @@ from unfreeze.advisor.phrases import (
     score_span,
     settled_by,
 )
-from unfreeze.core.records import Comparison, DepthPoint, Metric, Outcome, Winner
+from unfreeze.core.records import Comparison, DepthPoint, LearningCurves, Metric, Outcome, Winner
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 
 SOFTMAX_ON_LAST = "softmax on the last codes"
@@ -107,12 +107,13 @@ def verdict(
     rule: Mapping[str, Any],
     interrupted: bool,
     test_looks: int = 0,
+    learning_curve: LearningCurves | None = None,
 ) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
     In this order: is step one (the head alone) enough; is it any different from the feature extractor; do earlier
     layers' codes do better; which strategy to use; what the user's own test folder confirms; the rule of thumb; what
-    was left out; and what is estimated.
+    more images are expected to give; what was left out; and what is estimated.
 
     Args:
         outcomes: What each strategy gave.
@@ -128,6 +129,7 @@ def verdict(
         rule: What the rule of thumb said and whether it held, with a ``sentence``; empty if none applies.
         interrupted: Whether the user stopped the run.
         test_looks: How many runs in this directory have looked at that folder, this one included; 0 if not known.
+        learning_curve: Scores by number of training images; None without.
 
     Returns:
         The sentences.
@@ -144,6 +146,7 @@ def verdict(
         *_on_cut_off_networks(outcomes, comparisons, picked, terms),
         *_on_test_folder(picked, test_size, test_looks),
         *([str(rule["sentence"])] if rule else []),
+        *_on_more_images(outcomes, learning_curve),
         *_on_gaps(outcomes, interrupted=interrupted),
         *_on_estimate(outcomes, train_size, terms),
     )
@@ -331,6 +334,35 @@ def looked_at(test_looks: int) -> str:
         f"{test_looks} runs in this directory, this one included, have looked at the folder: whoever keeps the best of "
         "them has chosen on it."
     )
+
+
+def _on_more_images(outcomes: Sequence[Outcome], curves: LearningCurves | None) -> Iterable[str]:
+    if curves is None:
+        return
+    probe, tuned = curves.probe, curves.fine_tuning
+    yield (
+        f"With twice as many training images {probe.strategy} is expected to reach {curves.metric} "
+        f"{score_span(probe.expected_bands[0], curves.metric)} %; with {probe.sizes[-1]:,} it reaches "
+        f"{score(probe.scores[-1], curves.metric)}."
+    )
+    dearer = _named(outcomes, tuned.strategy) if tuned else None
+    if dearer is None:
+        return
+    opening = _capital(_called(dearer))
+    if curves.overtakes == "already ahead":
+        yield f"{opening} is ahead of {probe.strategy} already."
+    elif curves.overtakes == "not within":
+        yield f"{opening} is not expected to overtake {probe.strategy} within four times your data."
+    elif curves.between is not None:
+        low, high = (int(float(f"{size:.2g}")) for size in curves.between)
+        where = f"between about {low:,} and {high:,}" if low > probe.sizes[-1] else f"by about {high:,}"
+        yield f"{opening} is expected to overtake {probe.strategy} {where} training images."
+    else:
+        why = f": {curves.note}" if curves.note else ""
+        yield (
+            f"Whether {_called(dearer)} overtakes {probe.strategy} within four times your data cannot be told from the "
+            f"learning curve{why}."
+        )
 
 
 def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]:
