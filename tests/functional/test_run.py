@@ -72,6 +72,18 @@ def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
     assert all(o.settings["augmentation"]["flip"] == 0.0 for o in trained)
 
 
+def test_a_run_has_a_learning_curve(record: RunRecord) -> None:
+    """The probe on an eighth to all of a split's 240 images, and of fine-tuning no size that the probe has not."""
+    curves = record.learning_curve
+
+    assert curves is not None
+    assert curves.probe.sizes[-1] == 240
+    assert list(curves.probe.sizes) == sorted(curves.probe.sizes)
+    assert curves.probe.ahead == (480, 960)
+    assert curves.fine_tuning is None or set(curves.fine_tuning.sizes) <= set(curves.probe.sizes)
+    assert any("twice as many training images" in sentence for sentence in record.verdict)
+
+
 def test_the_record_on_disk_is_the_record(record: RunRecord, run_folder: Path) -> None:
     """run.json holds what the run returned, with the schema first and counts that add up."""
     document = json.loads((run_folder / "run.json").read_text("utf-8"))
@@ -162,6 +174,7 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
     found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=Silent())
 
     assert found.interrupted
+    assert found.learning_curve is None
     assert {o.kind for o in found.strategies} == {"probe", "head"}
     assert found.picked is not None
     assert (tmp_path / "model" / "model.safetensors").exists()

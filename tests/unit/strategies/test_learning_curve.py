@@ -23,7 +23,7 @@ MakeTask = Callable[..., Task]
 
 @pytest.mark.parametrize("group_size", [1, 3])
 def test_halves_are_nested_stratified_and_of_whole_groups(make_rows: MakeTask, group_size: int) -> None:
-    """Each part lies in the one before with half of every class (within a group) and no group cut; tests are the same."""
+    """Each part lies in the one before with half of every class and no group cut; all test on the same images."""
     groups = None if group_size == 1 else [f"{row % 2}{row // 2 // group_size}" for row in range(240)]
     task = make_rows(240, groups=groups)
     for number in range(5):
@@ -104,7 +104,7 @@ def curves(
 
 
 def test_the_probe_learns_more_from_more_images(shared: StepOne) -> None:
-    """Scores rise from an eighth to the whole; the last one is the mean of the splits; bands hold what they belong to."""
+    """Scores rise from an eighth to the whole, which is the mean of the splits; bands hold what they belong to."""
     found = curves(shared, lambda images: 0.5)
     fitted = shared.fitted()
     labels = shared.experiment.task.labels
