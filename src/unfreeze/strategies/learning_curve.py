@@ -137,8 +137,9 @@ def _fine_tuned(
     scoring: _Scoring, measured: Measurement, shared: StepOne, *, splits: int, seconds: float
 ) -> list[_Row]:
     """Rows of a dear strategy on the first splits, with its progress."""
-    strategy = measured.strategy
-    assert strategy is not None  # noqa: S101 - it was measured
+    strategy, once = measured.strategy, float(np.mean(measured.outcome.cost.split_seconds))
+    if strategy is None or FEWEST_SPLITS * once > seconds:
+        return []
     rows = scoring.whole_splits(measured)[: min(splits, FEWEST_FOR_PROBABILITIES)]
     work = sum(strategy.work * len(row.split.learn) for row in rows)
     total = max(1, round(work * (1 - 0.5**DEAR_HALVINGS)))
@@ -148,7 +149,7 @@ def _fine_tuned(
             rows,
             lambda split: strategy.fit(split, advance=advance),
             halvings=DEAR_HALVINGS,
-            forecast=float(np.mean(measured.outcome.cost.split_seconds)),
+            forecast=once,
             seconds=seconds,
         )
 

@@ -385,7 +385,7 @@ def test_the_best_probe_is_the_softmax_where_there_is_one() -> None:
         ({"overtakes": "not within"}, "is not expected to overtake softmax on the last codes within four times"),
         (
             {"overtakes": "within", "between": (412, 987)},
-            "overtake softmax on the last codes between about 410 and 990",
+            "overtake softmax on the last codes between about 410 and 990 ",
         ),
         (
             {"overtakes": "within", "between": (320, 987)},

@@ -1,5 +1,6 @@
 """Where the marks of the charts stand."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_more_images_are_to_the_right_and_what_is_expected_goes_on(document: dic
 
     assert chart is not None
     places = [size.at for size in chart.sizes]
-    widths = [after - before for before, after in zip(places, places[1:], strict=False)]
+    widths = [after - before for before, after in pairwise(places)]
     assert widths == pytest.approx([widths[0]] * 5, abs=0.21)
     assert LEFT < places[0] < places[-1] < WIDTH
     assert [curve.kind for curve in chart.curves] == ["probe", "tuned"]

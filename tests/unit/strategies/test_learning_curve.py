@@ -88,6 +88,16 @@ def shared(make_rows: MakeTask) -> StepOne:
     return StepOne(experiment)
 
 
+def test_a_softmax_alone_is_the_one_of_the_depth_curve(shared: StepOne) -> None:
+    """Fitted beside an SVM or without, C and scores have the same bits."""
+    split = shared.experiment.task.split(0)
+    alone, beside = shared.softmax_on_last(split), shared.probes(split)[0]
+
+    assert alone is not beside
+    assert alone.C == beside.C
+    np.testing.assert_array_equal(alone.test_scores, beside.test_scores)
+
+
 def curves(
     shared: StepOne, chance: Callable[[int], float], *, probe_seconds: float = 1e9, seconds: float = 1e9
 ) -> LearningCurves | None:
