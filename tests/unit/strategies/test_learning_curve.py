@@ -74,8 +74,8 @@ class Known:
 def shared(make_rows: MakeTask) -> StepOne:
     """Codes of two classes that lie near each other."""
     task, source = make_rows(400), load_backbone("mobilenetv3_small_050", pretrained=False, size=32)
-    codes = np.random.default_rng(0).normal(size=(400, 60)).astype(np.float32)
-    codes[:, 0] += 2 * task.labels
+    codes = np.random.default_rng(0).normal(size=(400, source.card.num_features)).astype(np.float32)
+    codes[:, :20] += 0.6 * task.labels[:, None]
     names = tuple(image.name for image in task.image_set.images)
     experiment = Experiment(
         task=task,
