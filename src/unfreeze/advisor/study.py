@@ -280,6 +280,7 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
     race, experiment = findings.race, findings.experiment
     task, question = experiment.task, race.question
     selection = select_strategy(findings.candidates(), task, question.metric)
+    learning_curve = _learning_curves(settings, findings, selection)
     outcomes = [m.record(task) for m in race.measured]
     if selection is not None:
         with race.timed("deliver"):
@@ -297,18 +298,22 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
         model="model" if selection else None,
         winner=winner_of(question, findings.candidates()),
         test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
-        learning_curve=None if findings.interrupted else _learning_curves(settings, findings),
+        learning_curve=learning_curve,
     )
     record = replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
     write_json(out / "run.json", record.to_json())
     return record
 
 
-def _learning_curves(settings: StudySettings, findings: _Findings) -> LearningCurves | None:
-    """In the time that everything else has left; the first thing to be given up, also by Ctrl-C."""
-    race = findings.race
-    left = race.clock.left()
-    at_most = min(CURVE_SECONDS, CURVE_SHARE * settings.budget_seconds, left + RESERVE * settings.budget_seconds)
+def _learning_curves(
+    settings: StudySettings, findings: _Findings, selection: Selection | None
+) -> LearningCurves | None:
+    """In the time that the model to deliver leaves; the first thing to be given up, also by Ctrl-C."""
+    race, picked = findings.race, selection.picked.strategy if selection else None
+    if findings.interrupted or picked is None:
+        return None
+    left, budget = race.clock.left() - picked.refit_seconds, settings.budget_seconds
+    at_most = min(CURVE_SECONDS, CURVE_SHARE * budget, left + RESERVE * budget)
     with race.timed("learning curve"):
         try:
             return learning_curves(

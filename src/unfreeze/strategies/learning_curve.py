@@ -108,13 +108,12 @@ def learning_curves(
     best = _best_fine_tuning(scoring, measured)
     if best is None:
         return alone
-    dear = _fine_tuned(scoring, best, shared, splits=len(cheap), seconds=seconds)
-    if not dear:
-        curve = _curve(scoring, best.name, scoring.whole_splits(best))
-        note = f"no time was left to train {best.name} on fewer images"
-        return replace(alone, fine_tuning=curve, overtakes="cannot tell", note=note)
+    smaller = _fine_tuned(scoring, best, shared, splits=len(cheap), seconds=seconds)
+    note = "" if smaller else f"time or images did not suffice to train {best.name} on fewer images"
+    dear = smaller or scoring.whole_splits(best)
     overtakes, between = _overtaking(scoring, cheap, dear)
-    return replace(alone, fine_tuning=_curve(scoring, best.name, dear), overtakes=overtakes, between=between)
+    curve = _curve(scoring, best.name, dear)
+    return replace(alone, fine_tuning=curve, overtakes=overtakes, between=between, note=note)
 
 
 def _is_probe(measured: Measurement) -> bool:
@@ -234,7 +233,10 @@ def _curve(scoring: _Scoring, name: str, rows: Sequence[_Row]) -> LearningCurve:
 def _overtaking(
     scoring: _Scoring, cheap: Sequence[_Row], dear: Sequence[_Row]
 ) -> tuple[Overtakes, tuple[int, int] | None]:
-    """Where fine-tuning gets ahead: both by the same law, on the sizes and splits that both have."""
+    """Where fine-tuning gets ahead: both by the same law, on the sizes and splits that both have.
+
+    Of the largest size alone it can only be said that fine-tuning is ahead there already.
+    """
     count = min(len(cheap[0].sizes), len(dear[0].sizes))
     both = [
         replace(first, values=(*first.values[-count:], *second.values[-count:]))
@@ -242,9 +244,13 @@ def _overtaking(
     ]
     sizes, draws = _mean_sizes(dear)[-count:], _draws(scoring, both)
     first, second = draws[:, :count], draws[:, count:]
+    measured = second[:, -1:] - first[:, -1:]  # needs no law
+    if count < FEWEST_SIZES:
+        answer, _ = overtaking(measured, sizes[-1:])
+        return ("already ahead" if answer == "already ahead" else "cannot tell"), None
     places = sizes[-1] * np.geomspace(1, FURTHEST, PLACES)
     gains = read_law(sizes, second, places) - read_law(sizes, first, places)
-    gains[:, 0] = second[:, -1] - first[:, -1]  # what was measured needs no law
+    gains[:, :1] = measured
     answer, between = overtaking(gains, places)
     return answer, None if between is None else (round(between[0]), round(between[1]))
 
