@@ -51,31 +51,33 @@ def mean_draws(
     moved = rng.standard_normal((DRAWS, splits)) @ centred / np.sqrt(splits - 1)
     moved += rng.standard_normal((DRAWS, scores.shape[1])) * np.sqrt(missing)
     tails = np.sqrt(rng.chisquare(splits - 1, (DRAWS, 1)) / (splits - 1))
-    drawn: np.ndarray = scores.mean(axis=0) + np.sqrt(inflation(splits, test_fraction)) * moved / tails
-    return np.clip(drawn, 0.0, 1.0)
+    drawn = scores.mean(axis=0) + np.sqrt(inflation(splits, test_fraction)) * moved / tails
+    possible: np.ndarray = np.clip(drawn, 0.0, 1.0)
+    return possible
 
 
 def read_law(
     sizes: Float[np.ndarray, " size"], scores: Float[np.ndarray, "draw size"], at: Float[np.ndarray, " place"]
 ) -> Float[np.ndarray, "draw place"]:
-    """Fit ``limit - drop * n ** -exponent`` through each row of scores, and read it at other sizes.
+    """Fit ``limit - drop * n ** -exponent`` through each row of scores, and add what it gains to the last score.
 
-    An inverse power law (Cortes et al. 1993, "Learning curves", NeurIPS 6) by least squares, with ``limit <= 1`` and
-    ``drop >= 0``. All sizes weigh the same: they are tested on the same images, which is where most of their variance
-    comes from. The exponent is the best on a grid, 0.5 where there are fewer than four sizes.
+    So what is expected begins at what was measured. An inverse power law (Cortes et al. 1993, "Learning curves",
+    NeurIPS 6) by least squares, with ``limit <= 1`` and ``drop >= 0``. All sizes weigh the same: they are tested on the
+    same images, which is where most of their variance comes from. The exponent is the best on a grid, 0.5 where there
+    are fewer than four sizes.
 
     Args:
         sizes: Training images, ascending, at least three.
         scores: At each size, between 0 and 1.
-        at: Sizes to read, up to four times the largest.
+        at: Sizes to read, from the largest to four times that.
 
     Returns:
-        Scores, at most 1.
+        Scores, at most 1; at the largest size those that were given.
 
     Raises:
         InputError: There are too few sizes, or a place is too far ahead.
     """
-    if len(sizes) < FEWEST_SIZES or not 0 < at.min() <= at.max() <= FURTHEST * sizes[-1]:
+    if len(sizes) < FEWEST_SIZES or not sizes[-1] <= at.min() <= at.max() <= FURTHEST * sizes[-1]:
         msg = (
             f"A learning curve goes through {FEWEST_SIZES} sizes at least and is read up to {FURTHEST:g} times the "
             f"largest of them; got sizes {sizes.tolist()} and places {at.tolist()}. Measure at further sizes."
@@ -86,9 +88,9 @@ def read_law(
     limit, drop = _least_squares(below, scores)
     misses = limit[..., None] - drop[..., None] * below - scores[:, None, :]
     best = (misses**2).sum(axis=2).argmin(axis=1)
-    rows = np.arange(len(scores))
-    read: np.ndarray = limit[rows, best, None] - drop[rows, best, None] * (at / sizes[-1]) ** -exponents[best, None]
-    return np.maximum(read, 0.0)
+    gained = drop[np.arange(len(scores)), best, None] * (1 - (at / sizes[-1]) ** -exponents[best, None])
+    expected: np.ndarray = np.minimum(scores[:, -1:] + gained, 1.0)
+    return expected
 
 
 def _least_squares(

@@ -250,25 +250,29 @@ def learning_chart(found: Mapping[str, Any] | None) -> LearningChart | None:
     sizes = [*probe["sizes"], *probe["ahead"]]
     top, bottom = 14.0, 250.0
 
-    def across(size: float) -> float:
+    def across(size: float, aside: float = 0.0) -> float:
         place = math.log(size / sizes[0]) / math.log(sizes[-1] / sizes[0])
-        return round(LEFT + 30 + (WIDTH - LEFT - RIGHT - 60) * place, 1)
+        return round(LEFT + 30 + (WIDTH - LEFT - RIGHT - 60) * place + aside, 1)
 
     def down(value: float) -> float:
         return round(bottom - (bottom - top) * (value - low) / (high - low), 1)
 
     def curve(kind: str, one: Mapping[str, Any]) -> LearningCurve:
+        aside = 5.0 if kind == "tuned" else 0.0  # so that intervals do not lie on each other
+        name = printable(one["strategy"])
         marks = tuple(
-            Mark(across(size), down(value), printable(one["strategy"]), _size_text(one, size, value), *map(down, ends))
-            for size, value, ends in zip(one["sizes"], one["scores"], one["bands"], strict=True)
+            Mark(across(size, aside), down(value), name, _size_text(one, size, value), down(first), down(last))
+            for size, value, (first, last) in zip(one["sizes"], one["scores"], one["bands"], strict=True)
         )
-        beyond = [(across(size), down(value)) for size, value in zip(one["ahead"], one["expected"], strict=True)]
+        beyond = [(across(size, aside), down(value)) for size, value in zip(one["ahead"], one["expected"], strict=True)]
         bands = [(marks[-1].x, marks[-1].low, marks[-1].high)]
-        bands += [(x, *map(down, ends)) for (x, _), ends in zip(beyond, one["expected_bands"], strict=True)]
+        bands += [
+            (x, down(first), down(last)) for (x, _), (first, last) in zip(beyond, one["expected_bands"], strict=True)
+        ]
         outline = [(x, y) for x, y, _ in bands] + [(x, y) for x, _, y in reversed(bands)]
         return LearningCurve(
             kind=kind,
-            name=printable(one["strategy"]),
+            name=name,
             marks=marks,
             path=_polyline([(mark.x, mark.y) for mark in marks]),
             ahead=_polyline([(marks[-1].x, marks[-1].y), *beyond]) if beyond else "",

@@ -237,20 +237,18 @@ def _overtaking(
 
     Of the largest size alone it can only be said that fine-tuning is ahead there already.
     """
-    count = min(len(cheap[0].sizes), len(dear[0].sizes))
+    count = len(dear[0].sizes)
     both = [
         replace(first, values=(*first.values[-count:], *second.values[-count:]))
         for first, second in zip(cheap, dear, strict=False)
     ]
-    sizes, draws = _mean_sizes(dear)[-count:], _draws(scoring, both)
+    sizes, draws = _mean_sizes(dear), _draws(scoring, both)
     first, second = draws[:, :count], draws[:, count:]
-    measured = second[:, -1:] - first[:, -1:]  # needs no law
     if count < FEWEST_SIZES:
-        answer, _ = overtaking(measured, sizes[-1:])
+        answer, _ = overtaking(second - first, sizes)
         return ("already ahead" if answer == "already ahead" else "cannot tell"), None
     places = sizes[-1] * np.geomspace(1, FURTHEST, PLACES)
     gains = read_law(sizes, second, places) - read_law(sizes, first, places)
-    gains[:, :1] = measured
     answer, between = overtaking(gains, places)
     return answer, None if between is None else (round(between[0]), round(between[1]))
 

@@ -151,7 +151,7 @@ def test_fine_tuning_overtakes_where_its_chances_say(
 
 
 def test_without_time_fine_tuning_has_its_whole_splits(shared: StepOne) -> None:
-    """One size, no law, and the reason, but it may be ahead there; without time for the probe's either there is no curve."""
+    """One size, no law, and the reason, but it may be ahead there; without time for the probe there is no curve."""
     found = curves(shared, lambda images: 0.8, seconds=-1.0)
     ahead = curves(shared, lambda images: 1.0, seconds=-1.0)
 
