@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,18 +71,6 @@ def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
 
     assert trained
     assert all(o.settings["augmentation"]["flip"] == 0.0 for o in trained)
-
-
-def test_a_run_has_a_learning_curve(record: RunRecord) -> None:
-    """The probe on an eighth to all of a split's 240 images, and of fine-tuning no size that the probe has not."""
-    curves = record.learning_curve
-
-    assert curves is not None
-    assert curves.probe.sizes[-1] == 240
-    assert list(curves.probe.sizes) == sorted(curves.probe.sizes)
-    assert curves.probe.ahead == (480, 960)
-    assert curves.fine_tuning is None or set(curves.fine_tuning.sizes) <= set(curves.probe.sizes)
-    assert any("twice as many training images" in sentence for sentence in record.verdict)
 
 
 def test_the_record_on_disk_is_the_record(record: RunRecord, run_folder: Path) -> None:
@@ -178,6 +167,23 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
     assert {o.kind for o in found.strategies} == {"probe", "head"}
     assert found.picked is not None
     assert (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Path], tmp_path: Path) -> None:
+    """The probe from an eighth of a split's 32 images on, fine-tuning from a quarter, and a sentence on more images."""
+    source = photo_folder("red", "green", count=20)
+    settings = StudySettings(source=source, size=64, max_bad=0.0, strategies=(1,))
+    (tmp_path / "run").mkdir()
+    found = run_study(settings, out=tmp_path / "run", progress=Silent())
+    curves = found.learning_curve
+
+    assert curves is not None
+    assert curves.probe.sizes == (4, 8, 16, 32)
+    assert curves.fine_tuning is not None
+    assert curves.fine_tuning.strategy == "unfreeze 1"
+    assert curves.fine_tuning.sizes == (8, 16, 32)
+    assert curves.note == ""
+    assert any("twice as many training images" in sentence for sentence in found.verdict)
 
 
 def test_a_test_folder_of_ones_own_confirms_and_is_counted(digits: Path, tmp_path: Path) -> None:
