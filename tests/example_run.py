@@ -12,6 +12,8 @@ from unfreeze.core.records import (
     FolderStep,
     ImageCounts,
     Interval,
+    LearningCurve,
+    LearningCurves,
     Metric,
     Outcome,
     RunRecord,
@@ -148,6 +150,31 @@ COMPARISONS = (
     step("unfreeze 2", "softmax on the best tap", -0.016, "not worth it", (0.76, 0.235, 0.005)),
 )
 WINNER = Winner(name="unfreeze 2", naive=0.921, corrected=0.917, interval=Interval(0.889, 0.939), among=5)
+LEARNING = LearningCurves(
+    metric="accuracy",
+    probe=LearningCurve(
+        strategy="softmax on the last codes",
+        splits=10,
+        sizes=(40, 80, 160, 320),
+        scores=(0.79, 0.83, 0.86, 0.878),
+        bands=(Interval(0.74, 0.84), Interval(0.79, 0.87), Interval(0.83, 0.89), Interval(0.85, 0.906)),
+        ahead=(640, 1280),
+        expected=(0.892, 0.903),
+        expected_bands=(Interval(0.863, 0.921), Interval(0.868, 0.938)),
+    ),
+    fine_tuning=LearningCurve(
+        strategy="unfreeze 2",
+        splits=5,
+        sizes=(80, 160, 320),
+        scores=(0.81, 0.875, 0.921),
+        bands=(Interval(0.75, 0.87), Interval(0.83, 0.92), Interval(0.89, 0.952)),
+        ahead=(640, 1280),
+        expected=(0.948, 0.967),
+        expected_bands=(Interval(0.92, 0.976), Interval(0.935, 0.999)),
+    ),
+    overtakes="already ahead",
+    between=None,
+)
 RULE = {
     "code": "R3",
     "predicts": "fine-tuning",
@@ -196,6 +223,7 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         interrupted=interrupted,
         test_looks=2 if test_folder else 0,
         folder_step=FOLDER_STEP if test_folder else None,
+        learning_curve=None if interrupted else LEARNING,
     )
     return RunRecord(
         command={"source": f"/photos/{HOSTILE}", "unfreeze": 2},
@@ -242,4 +270,5 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         interrupted=interrupted,
         test_looks=2 if test_folder else 0,
         folder_step=FOLDER_STEP if test_folder else None,
+        learning_curve=None if interrupted else LEARNING,
     )

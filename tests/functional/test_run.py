@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -162,9 +163,27 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
     found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=Silent())
 
     assert found.interrupted
+    assert found.learning_curve is None
     assert {o.kind for o in found.strategies} == {"probe", "head"}
     assert found.picked is not None
     assert (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Path], tmp_path: Path) -> None:
+    """The probe from an eighth of a split's 32 images on, fine-tuning from a quarter, and a sentence on more images."""
+    source = photo_folder("red", "green", count=20)
+    settings = StudySettings(source=source, size=64, max_bad=0.0, strategies=(1,))
+    (tmp_path / "run").mkdir()
+    found = run_study(settings, out=tmp_path / "run", progress=Silent())
+    curves = found.learning_curve
+
+    assert curves is not None
+    assert curves.probe.sizes == (4, 8, 16, 32)
+    assert curves.fine_tuning is not None
+    assert curves.fine_tuning.strategy == "unfreeze 1"
+    assert curves.fine_tuning.sizes == (8, 16, 32)
+    assert curves.note == ""
+    assert any("twice as many training images" in sentence for sentence in found.verdict)
 
 
 def test_a_test_folder_of_ones_own_confirms_and_is_counted(digits: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import (
     Comparison,
     FolderStep,
+    LearningCurves,
     Metric,
     Outcome,
     RunRecord,
@@ -53,6 +54,7 @@ from unfreeze.strategies.candidates import Prepare, load_candidates, measure_can
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
 from unfreeze.strategies.experiment import TEST_FRACTION, Experiment, Task, make_task
+from unfreeze.strategies.learning_curve import learning_curves
 from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of
 from unfreeze.strategies.prediction import predict_images
 from unfreeze.strategies.preparation import prepare
@@ -64,6 +66,7 @@ from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone
 from unfreeze.zoo.folders import save_model
 
 RESERVE = 0.05  # of the budget, for saving, predicting and writing
+CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 SCREENING_SHARE = 1 / 3  # of the budget, at most
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
@@ -278,6 +281,7 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
     race, experiment = findings.race, findings.experiment
     task, question = experiment.task, race.question
     selection = select_strategy(findings.candidates(), task, question.metric)
+    learning_curve = _learning_curves(settings, findings, selection)
     outcomes = [m.record(task) for m in race.measured]
     if selection is not None:
         with race.timed("deliver"):
@@ -297,10 +301,34 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
         winner=winner_of(question, findings.candidates()),
         test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
         folder_step=on_folder,
+        learning_curve=learning_curve,
     )
     record = replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
     write_json(out / "run.json", record.to_json())
     return record
+
+
+def _learning_curves(
+    settings: StudySettings, findings: _Findings, selection: Selection | None
+) -> LearningCurves | None:
+    """In the time that the model to deliver leaves; the first thing to be given up, also by Ctrl-C."""
+    race, picked = findings.race, selection.picked.strategy if selection else None
+    if findings.interrupted or picked is None:
+        return None
+    left, budget = race.clock.left() - picked.refit_seconds, settings.budget_seconds
+    at_most = min(CURVE_SECONDS, CURVE_SHARE * budget, left + RESERVE * budget)
+    with race.timed("learning curve"):
+        try:
+            return learning_curves(
+                findings.entries.shared,
+                race.measured,
+                metric=race.question.metric,
+                probe_seconds=at_most,
+                seconds=left - at_most,
+            )
+        except KeyboardInterrupt:
+            race.progress.say("Interrupted: the learning curve is left out.")
+            return None
 
 
 def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
@@ -320,6 +348,7 @@ def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
         interrupted=record.interrupted,
         test_looks=record.test_looks,
         folder_step=record.folder_step,
+        learning_curve=record.learning_curve,
     )
 
 

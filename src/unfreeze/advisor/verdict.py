@@ -20,7 +20,7 @@ from unfreeze.advisor.phrases import (
     score_span,
     settled_by,
 )
-from unfreeze.core.records import Comparison, DepthPoint, FolderStep, Metric, Outcome, Winner
+from unfreeze.core.records import Comparison, DepthPoint, FolderStep, LearningCurves, Metric, Outcome, Winner
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 
 SOFTMAX_ON_LAST = "softmax on the last codes"
@@ -109,12 +109,13 @@ def verdict(
     interrupted: bool,
     test_looks: int = 0,
     folder_step: FolderStep | None = None,
+    learning_curve: LearningCurves | None = None,
 ) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
     In this order: is step one (the head alone) enough; is it any different from the feature extractor; do earlier
     layers' codes do better; which strategy to use; what the user's own test folder confirms; the rule of thumb; what
-    was left out; and what is estimated.
+    more images are expected to give; what was left out; and what is estimated.
 
     Args:
         outcomes: What each strategy gave.
@@ -131,6 +132,7 @@ def verdict(
         interrupted: Whether the user stopped the run.
         test_looks: How many runs in this directory have looked at that folder, this one included; 0 if not known.
         folder_step: What was delivered against the feature extractor on that folder; None if it was not compared.
+        learning_curve: Scores by number of training images; None without.
 
     Returns:
         The sentences.
@@ -147,6 +149,7 @@ def verdict(
         *_on_cut_off_networks(outcomes, comparisons, picked, terms),
         *_on_test_folder(picked, test_size, test_looks, folder_step, terms),
         *([str(rule["sentence"])] if rule else []),
+        *_on_more_images(outcomes, learning_curve),
         *_on_gaps(outcomes, interrupted=interrupted),
         *_on_estimate(outcomes, train_size, terms),
     )
@@ -338,6 +341,35 @@ def looked_at(test_looks: int) -> str:
         f"{test_looks} runs in this directory, this one included, have looked at the folder: whoever keeps the best of "
         "them has chosen on it."
     )
+
+
+def _on_more_images(outcomes: Sequence[Outcome], curves: LearningCurves | None) -> Iterable[str]:
+    if curves is None:
+        return
+    probe, tuned = curves.probe, curves.fine_tuning
+    yield (
+        f"With twice as many training images {probe.strategy} is expected to reach {curves.metric} "
+        f"{score_span(probe.expected_bands[0], curves.metric)} %; with {probe.sizes[-1]:,} it reaches "
+        f"{score(probe.scores[-1], curves.metric)}."
+    )
+    dearer = _named(outcomes, tuned.strategy) if tuned else None
+    if dearer is None:
+        return
+    opening = _capital(_called(dearer))
+    if curves.overtakes == "already ahead":
+        yield f"{opening} is ahead of {probe.strategy} already."
+    elif curves.overtakes == "not within":
+        yield f"{opening} is not expected to overtake {probe.strategy} within four times your data."
+    elif curves.between is not None:
+        low, high = (int(float(f"{size:.2g}")) for size in curves.between)
+        where = f"between about {low:,} and {high:,}" if low > probe.sizes[-1] else f"by about {high:,}"
+        yield f"{opening} is expected to overtake {probe.strategy} {where} training images."
+    else:
+        why = f": {curves.note}" if curves.note else ""
+        yield (
+            f"Whether {_called(dearer)} overtakes {probe.strategy} within four times your data cannot be told from the "
+            f"learning curve{why}."
+        )
 
 
 def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]:

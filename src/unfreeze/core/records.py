@@ -291,6 +291,53 @@ class DepthPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearningCurve:
+    """Scores of one strategy by number of training images, and what is expected of more.
+
+    Attributes:
+        strategy: Its name.
+        splits: On how many splits it was measured at every size.
+        sizes: Numbers of training images, ascending; means over splits.
+        scores: At each of `sizes`; means over splits.
+        bands: 95 % interval of each.
+        ahead: Numbers of training images beyond, four times the largest size at most; empty below three sizes.
+        expected: Score at each of `ahead`.
+        expected_bands: 95 % band of each.
+    """
+
+    strategy: str
+    splits: int
+    sizes: tuple[int, ...]
+    scores: tuple[float, ...]
+    bands: tuple[Interval, ...]
+    ahead: tuple[int, ...] = ()
+    expected: tuple[float, ...] = ()
+    expected_bands: tuple[Interval, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurves:
+    """The learning curves of the probe and of fine-tuning, and where the second overtakes the first.
+
+    Attributes:
+        metric: What the scores are: balanced accuracy where that decides, else accuracy.
+        probe: Of a softmax on the last codes.
+        fine_tuning: Of the best strategy that trains more than the head; None where none was measured on two splits.
+        overtakes: Whether fine-tuning is ahead at the training size of a split, gets ahead within four times as many
+            images, or does not; None without its curve.
+        between: Where it gets ahead, numbers of training images; None unless that is within four times as many.
+        note: Why fine-tuning was measured at one size only; else empty.
+    """
+
+    metric: Metric
+    probe: LearningCurve
+    fine_tuning: LearningCurve | None
+    overtakes: Literal["already ahead", "within", "not within", "cannot tell"] | None
+    between: tuple[int, int] | None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Screened:
     """A network at a size of its input that could have been raced.
 
@@ -375,6 +422,7 @@ class RunRecord:
         budget_seconds: What the run was allowed to take.
         interrupted: Whether the user stopped it.
         screening: Networks and sizes that could have been raced; empty where one was given.
+        learning_curve: Scores by number of training images; None where images or time do not suffice.
         schema: Name and version of this document.
     """
 
@@ -417,6 +465,7 @@ class RunRecord:
     test_looks: int = 0
     folder_step: FolderStep | None = None
     screening: tuple[Screened, ...] = ()
+    learning_curve: LearningCurves | None = None
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
@@ -447,6 +496,8 @@ __all__ = [
     "DepthPoint",
     "ImageCounts",
     "Interval",
+    "LearningCurve",
+    "LearningCurves",
     "Metric",
     "Outcome",
     "RunRecord",

@@ -74,6 +74,37 @@ class DepthChart:
 
 
 @dataclass(frozen=True)
+class LearningCurve:
+    """A strategy by number of training images.
+
+    Attributes:
+        kind: probe or tuned.
+        name: The strategy.
+        marks: What was measured, each with its interval from `low` to `high`, down.
+        path: The same as an SVG polyline.
+        ahead: Polyline of what is expected, from the last mark on; empty without.
+        band: Polygon of its 95 % band.
+    """
+
+    kind: str
+    name: str
+    marks: tuple[Mark, ...]
+    path: str
+    ahead: str
+    band: str
+
+
+@dataclass(frozen=True)
+class LearningChart:
+    """Learning curves: scores by number of training images, each tick twice the one before."""
+
+    height: float
+    ticks: tuple[Tick, ...]
+    sizes: tuple[Tick, ...]
+    curves: tuple[LearningCurve, ...]
+
+
+@dataclass(frozen=True)
 class AccuracyChart:
     """Accuracies of the strategies with their intervals, one below the other."""
 
@@ -200,6 +231,68 @@ def depth_chart(points: Sequence[Mapping[str, Any]]) -> DepthChart | None:
 def _point_text(point: Mapping[str, Any]) -> str:
     chosen = f"cross-validation {percent(point['cv_accuracy'])}, C {point['C']:.3g}"
     return printable(f"{point['loss']} at {point['tap']}: {percent(point['accuracy'])} ({chosen})")
+
+
+def learning_chart(found: Mapping[str, Any] | None) -> LearningChart | None:
+    """Where the marks of the learning curves stand.
+
+    Args:
+        found: The run's ``learning_curve``.
+
+    Returns:
+        The chart; None if there is nothing to draw.
+    """
+    if found is None:
+        return None
+    curves = [(kind, found[field]) for kind, field in (("probe", "probe"), ("tuned", "fine_tuning")) if found[field]]
+    low, high, ticks = axis([end for _, one in curves for pair in one["bands"] + one["expected_bands"] for end in pair])
+    probe = found["probe"]
+    sizes = [*probe["sizes"], *probe["ahead"]]
+    top, bottom = 14.0, 250.0
+
+    def across(size: float, aside: float = 0.0) -> float:
+        place = math.log(size / sizes[0]) / math.log(sizes[-1] / sizes[0])
+        return round(LEFT + 30 + (WIDTH - LEFT - RIGHT - 60) * place + aside, 1)
+
+    def down(value: float) -> float:
+        return round(bottom - (bottom - top) * (value - low) / (high - low), 1)
+
+    def curve(kind: str, one: Mapping[str, Any]) -> LearningCurve:
+        aside = 5.0 if kind == "tuned" else 0.0  # so that intervals do not lie on each other
+        name = printable(one["strategy"])
+        marks = tuple(
+            Mark(across(size, aside), down(value), name, _size_text(one, size, value), down(first), down(last))
+            for size, value, (first, last) in zip(one["sizes"], one["scores"], one["bands"], strict=True)
+        )
+        beyond = [(across(size, aside), down(value)) for size, value in zip(one["ahead"], one["expected"], strict=True)]
+        bands = [(marks[-1].x, marks[-1].low, marks[-1].high)]
+        bands += [
+            (x, down(first), down(last)) for (x, _), (first, last) in zip(beyond, one["expected_bands"], strict=True)
+        ]
+        outline = [(x, y) for x, y, _ in bands] + [(x, y) for x, _, y in reversed(bands)]
+        return LearningCurve(
+            kind=kind,
+            name=name,
+            marks=marks,
+            path=_polyline([(mark.x, mark.y) for mark in marks]),
+            ahead=_polyline([(marks[-1].x, marks[-1].y), *beyond]) if beyond else "",
+            band=_polyline(outline) if beyond else "",
+        )
+
+    return LearningChart(
+        height=bottom + 58,
+        ticks=tuple(Tick(down(tick), percent(tick)) for tick in ticks),
+        sizes=tuple(Tick(across(size), f"{size:,}") for size in sizes),
+        curves=tuple(curve(kind, one) for kind, one in curves),
+    )
+
+
+def _polyline(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x},{y}" for x, y in points)
+
+
+def _size_text(curve: Mapping[str, Any], size: int, value: float) -> str:
+    return printable(f"{curve['strategy']} with {size:,} training images: {percent(value)}")
 
 
 def accuracy_chart(document: Mapping[str, Any]) -> AccuracyChart | None:

@@ -12,7 +12,17 @@ from unfreeze.advisor.phrases import amount, on_folder, score, score_span
 from unfreeze.advisor.verdict import looked_at
 from unfreeze.core.files import write_bytes
 from unfreeze.core.records import FolderStep, Interval
-from unfreeze.report.charts import LEFT, NAMES, RIGHT, STEP, WIDTH, accuracy_chart, depth_chart, steps_chart
+from unfreeze.report.charts import (
+    LEFT,
+    NAMES,
+    RIGHT,
+    STEP,
+    WIDTH,
+    accuracy_chart,
+    depth_chart,
+    learning_chart,
+    steps_chart,
+)
 from unfreeze.report.table import SCORE_COLUMNS, SCREENING_COLUMNS, screening_rows, step_rows, strategy_rows
 from unfreeze.report.wording import count, duration, percent, percent_range, printable
 
@@ -40,6 +50,7 @@ def page(document: Mapping[str, Any]) -> str:
         step_rows=step_rows(document),
         steps=steps_chart(document),
         depth=depth_chart(document["depth_curve"]),
+        learning=learning_chart(document["learning_curve"]),
         summary=_summary(document),
         winner=_winner(document),
         confirmed=[outcome for outcome in document["strategies"] if outcome["confirmation"]],

@@ -102,6 +102,18 @@ class Task:
         learn, select = split.folds[0]
         return Split(name=f"{split.name}, fold 0", learn=learn, test=select, folds=self._folds(learn))
 
+    def half(self, split: Split) -> Split:
+        """A split that learns from half of what a split learns from: stratified, whole groups; tested alike."""
+        name = f"{split.name}, half"
+        sides = assign_sides(
+            self.labels[split.learn],
+            [self.groups[row] for row in split.learn],
+            shares=(0.5, 0.5),
+            rng=generator(self.seed, name),
+        )
+        learn = split.learn[sides == 0]
+        return Split(name=name, learn=learn, test=split.test, folds=self._folds(learn))
+
     def _folds(self, rows: Int[np.ndarray, " row"]) -> tuple[Fold, ...]:
         count = INNER_FOLDS if len(rows) <= MANY_ROWS else FEWER_INNER_FOLDS
         inside = folds(self.labels[rows], [self.groups[row] for row in rows], count=count, seed=self.seed)

@@ -32,6 +32,7 @@ class StepOne:
     experiment: Experiment
     taps: tuple[str, ...] = ()
     _probes: dict[str, list[TapProbe]] = field(default_factory=dict)
+    _last: dict[str, TapProbe] = field(default_factory=dict)
     _heads: dict[str, tuple[Fit, LinearProbe]] = field(default_factory=dict)
 
     def probes(self, split: Split, advance: Advance = ignore) -> list[TapProbe]:
@@ -44,10 +45,25 @@ class StepOne:
             )
         return self._probes[split.name]
 
+    def softmax_on_last(self, split: Split) -> TapProbe:
+        """The softmax on the last codes: of the probes of the split if they are there, else alone."""
+        if split.name in self._probes:
+            return last_probe(self._probes[split.name], "softmax")
+        if split.name not in self._last:
+            codes, experiment = self.experiment.codes, self.experiment
+            (self._last[split.name],) = fit_tap_probes(
+                {experiment.source.taps[-1].name: codes.last},
+                experiment.task,
+                split,
+                losses=("softmax",),
+                balanced=experiment.balanced,
+            )
+        return self._last[split.name]
+
     def head(self, split: Split) -> Fit:
         """The head alone, trained to convergence with the C of the softmax on the last codes."""
         if split.name not in self._heads:
-            C = last_probe(self.probes(split), "softmax").C
+            C = self.softmax_on_last(split).C
             self._heads[split.name] = _without_network(fit_head(self.experiment, split, C=C), C)
         fit, head = self._heads[split.name]
         return replace(fit, backbone=with_probe(self.experiment.source, head))

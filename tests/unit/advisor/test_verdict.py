@@ -6,8 +6,19 @@ from typing import Any
 
 import pytest
 
+from example_run import LEARNING
 from unfreeze.advisor.verdict import CAVEAT, best_probe, pairs, verdict
-from unfreeze.core.records import Comparison, Confirmation, Cost, DepthPoint, Interval, Outcome, Settling, Winner
+from unfreeze.core.records import (
+    Comparison,
+    Confirmation,
+    Cost,
+    DepthPoint,
+    Interval,
+    LearningCurves,
+    Outcome,
+    Settling,
+    Winner,
+)
 
 CURVE = tuple(
     DepthPoint(tap=tap, width=64, loss="softmax", C=0.01, cv_accuracy=0.8, accuracy=0.8)
@@ -365,3 +376,37 @@ def test_the_best_probe_is_the_softmax_where_there_is_one() -> None:
     assert best_probe([SVM_EARLIER, EARLIER]) == EARLIER
     assert best_probe([SOFTMAX, SVM_EARLIER]) == SVM_EARLIER
     assert best_probe([SOFTMAX, SVM]) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"overtakes": "already ahead"}, "Unfreezing the last 2 blocks is ahead of softmax on the last codes already."),
+        ({"overtakes": "not within"}, "is not expected to overtake softmax on the last codes within four times"),
+        (
+            {"overtakes": "within", "between": (412, 987)},
+            "overtake softmax on the last codes between about 410 and 990 ",
+        ),
+        (
+            {"overtakes": "within", "between": (320, 987)},
+            "overtake softmax on the last codes by about 990 training images",
+        ),
+        ({"overtakes": "cannot tell"}, "cannot be told from the learning curve."),
+        ({"overtakes": "cannot tell", "note": "no time"}, "cannot be told from the learning curve: no time."),
+    ],
+)
+def test_the_learning_curve_says_what_more_images_are_expected_to_give(found: dict[str, Any], said: str) -> None:
+    """The probe's band at twice the images, and where fine-tuning overtakes it."""
+    text = written([SOFTMAX, TWO], learning_curve=replace(LEARNING, **found))
+
+    assert "is expected to reach accuracy 86.3 to 92.1 %; with 320 it reaches 87.8 %." in text
+    assert said in text
+
+
+def test_without_fine_tuning_nothing_overtakes() -> None:
+    """Then the curve of the probe is all that is spoken of; without a curve nothing is."""
+    alone = LearningCurves(metric="accuracy", probe=LEARNING.probe, fine_tuning=None, overtakes=None, between=None)
+
+    assert "overtake" not in written([SOFTMAX], learning_curve=alone)
+    assert "twice as many" in written([SOFTMAX], learning_curve=alone)
+    assert "twice as many" not in written([SOFTMAX])

@@ -1,12 +1,23 @@
 """Where the marks of the charts stand."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unfreeze.report.charts import LEFT, NAMES, STEP, WIDTH, accuracy_chart, axis, depth_chart, steps_chart
+from unfreeze.report.charts import (
+    LEFT,
+    NAMES,
+    STEP,
+    WIDTH,
+    accuracy_chart,
+    axis,
+    depth_chart,
+    learning_chart,
+    steps_chart,
+)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1))
@@ -82,8 +93,38 @@ def test_a_large_step_does_not_hide_the_others(document: dict[str, Any]) -> None
     assert max(mark.x for mark in chart.marks[:-1]) > 0.7 * STEP
 
 
+def test_more_images_are_to_the_right_and_what_is_expected_goes_on(document: dict[str, Any]) -> None:
+    """Each doubling is as wide as the next; marks stand inside their bands; the dashed line begins at the last mark."""
+    chart = learning_chart(document["learning_curve"])
+
+    assert chart is not None
+    places = [size.at for size in chart.sizes]
+    widths = [after - before for before, after in pairwise(places)]
+    assert widths == pytest.approx([widths[0]] * 5, abs=0.21)
+    assert LEFT < places[0] < places[-1] < WIDTH
+    assert [curve.kind for curve in chart.curves] == ["probe", "tuned"]
+    for curve in chart.curves:
+        last = curve.marks[-1]
+        assert all(mark.high < mark.y < mark.low for mark in curve.marks)
+        assert curve.ahead.startswith(f"{last.x},{last.y} ")
+        assert len(curve.band.split()) == 6
+
+
+def test_fine_tuning_at_one_size_is_one_mark(document: dict[str, Any]) -> None:
+    """Without smaller sizes nothing is expected, so that there is a mark and no dashed line."""
+    found = document["learning_curve"]
+    tuned = {name: value[-1:] for name, value in found["fine_tuning"].items() if isinstance(value, list)}
+    tuned |= {"strategy": "full", "splits": 5, "ahead": [], "expected": [], "expected_bands": []}
+    chart = learning_chart({**found, "fine_tuning": tuned})
+
+    assert chart is not None
+    assert len(chart.curves[1].marks) == 1
+    assert chart.curves[1].ahead == chart.curves[1].band == ""
+
+
 def test_nothing_measured_gives_no_chart() -> None:
     """Without points there is no empty frame."""
     assert depth_chart([]) is None
+    assert learning_chart(None) is None
     assert accuracy_chart({"strategies": [], "picked": None}) is None
     assert steps_chart({"comparisons": [], "margin": 0.01}) is None

@@ -95,6 +95,8 @@ def test_the_page_shows_the_records(document: dict[str, Any]) -> None:
         "rule": "the rule held",
         "reused": "400 images had theirs from the store",
         "estimate": "about 320 to train and choose on, 80 to test",
+        "learning curve": "Accuracy by number of training images",
+        "more images": "With twice as many training images softmax on the last codes is expected to reach",
         "set aside": "truncated",
         "duplicate": "same pixels",
         "warning": "Few images.",
