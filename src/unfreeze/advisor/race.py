@@ -18,6 +18,7 @@ from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.entries import Depth, Entries
+from unfreeze.strategies.experiment import TEST_FRACTION
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.measuring import Measurement, added, metered
 
@@ -110,7 +111,7 @@ class Race:
 
     def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
         """All of them; where time is short, the second and the deepest of several, which bracket the question."""
-        per_image = self.clock.left() / len(self.question.task.train_rows)
+        per_image = self._left() / len(self.question.task.train_rows)
         blocks = [depth for depth in depths if isinstance(depth, int)]
         if per_image >= SECONDS_AN_IMAGE or len(depths) <= 2 or len(blocks) < 2:
             return list(depths)
@@ -126,7 +127,7 @@ class Race:
     def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
         """Make one depth ready within its share of what is left, and measure it."""
         share = _weight(depth) / sum(_weight(other) for other in to_come)
-        wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_FOR_PROBABILITIES)
+        wish = Wish(allowance=share * self._left(), splits=FEWEST_FOR_PROBABILITIES)
         name = _kind(depth)
         with self.timed(name):
             with metered() as took:
@@ -180,7 +181,7 @@ class Race:
         with self.progress.phase(phase, total=total, unit="image" if training else "fit") as advance:
             for number in range(to):
                 mine = [m for m in strategies if m.splits == number]
-                took = sum(_seconds_a_split(m) for m in mine)
+                took = sum(m.seconds_a_split for m in mine)
                 if number and self.clock.elapsed() + took > until:
                     break
                 for measured in mine:
@@ -199,18 +200,18 @@ class Race:
         if not still_open:
             self.say(f"After {look} splits nothing is open that more splits of these images could settle.")
             return False
-        left = self.clock.left() - self._refit_seconds()
+        left = self._left() - self._refit_seconds()
         wanted = affordable(still_open, splits, left)
         names = ", ".join(m.name for m in still_open)
         if len(wanted) < 2:
             self.say(f"Open after {look} splits: {names}. Time is left for no more than {look} splits.")
             return False
-        seconds = sum((splits - m.splits) * _seconds_a_split(m) for m in wanted)
+        seconds = sum((splits - m.splits) * m.seconds_a_split for m in wanted)
         too_dear = [m.name for m in still_open if m not in wanted]
         without = f", without {', '.join(too_dear)}, for which no time is left" if too_dear else ""
         self.say(f"Open after {look} splits: {names}. On to {splits} splits{without}; about {seconds:.0f} s.")
         with self.timed("repeat"):
-            until = self.clock.budget - self._refit_seconds()
+            until = self.clock.elapsed() + self._left() - self._refit_seconds()
             self._measure(wanted, to=splits, until=until, phase=f"{splits} splits")
         return True
 
@@ -246,6 +247,13 @@ class Race:
             self.say(f"{measured.name} is dropped after {measured.splits} splits: {note}.")
         return kept
 
+    def _left(self) -> float:
+        """Seconds, without what step one takes at the end to be asked about the user's own test folder."""
+        if not len(self.question.task.test_rows):
+            return self.clock.left()
+        step_one = [m for m in self.measured if m.outcome.kind in {"probe", "head"}]
+        return self.clock.left() - sum(m.seconds_a_split for m in step_one) / (1 - TEST_FRACTION)
+
     def _refit_seconds(self) -> float:
         """Of the dearest strategy that may be picked."""
         return max([m.strategy.refit_seconds for m in self.measured if m.strategy is not None], default=0.0)
@@ -263,8 +271,8 @@ def affordable(still_open: Sequence[Measurement], splits: int, left: float) -> l
         The cheapest ones, in their order; two at least, or none.
     """
     wanted = list(still_open)
-    while wanted and sum((splits - m.splits) * _seconds_a_split(m) for m in wanted) > left:
-        wanted.remove(max(wanted, key=_seconds_a_split))
+    while wanted and sum((splits - m.splits) * m.seconds_a_split for m in wanted) > left:
+        wanted.remove(max(wanted, key=lambda m: m.seconds_a_split))
     return wanted if len(wanted) > 1 else []
 
 
@@ -274,8 +282,3 @@ def _kind(depth: Depth) -> str:
 
 def _weight(depth: Depth) -> float:
     return WEIGHTS[_kind(depth)]
-
-
-def _seconds_a_split(measured: Measurement) -> float:
-    seconds = measured.outcome.cost.split_seconds
-    return sum(seconds) / len(seconds) if seconds else 0.0

@@ -386,10 +386,13 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
 
 def _confirmed(outcome: Outcome, findings: _Findings) -> Outcome:
     """A cheap strategy that was not picked, trained on everything and asked about the user's own test folder."""
-    strategy = next(m for m in findings.race.measured if m.name == outcome.name).strategy
-    if strategy is None or outcome.kind not in {"probe", "head"} or not len(findings.experiment.task.test_rows):
+    race, experiment = findings.race, findings.experiment
+    measured = next(m for m in race.measured if m.name == outcome.name)
+    if measured.strategy is None or outcome.kind not in {"probe", "head"} or not len(experiment.task.test_rows):
         return outcome
-    return confirmed(outcome, findings.experiment, strategy)
+    if measured.seconds_a_split > race.clock.left() + RESERVE * race.clock.budget:
+        return outcome  # the race has kept time for it, but took longer than it thought
+    return confirmed(outcome, experiment, measured.strategy)
 
 
 def _on_folder(findings: _Findings, outcomes: Sequence[Outcome], selection: Selection) -> FolderStep | None:

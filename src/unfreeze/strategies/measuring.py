@@ -68,6 +68,12 @@ class Measurement:
         """On how many it was measured: always the first ones."""
         return len(self.predicted)
 
+    @property
+    def seconds_a_split(self) -> float:
+        """Mean wall time of a split; 0 before the first."""
+        seconds = self.outcome.cost.split_seconds
+        return sum(seconds) / len(seconds) if seconds else 0.0
+
     def measure(self, task: Task, split: Split, *, advance: Advance = ignore) -> None:
         """Run the strategy on the next split and note what it gave and took."""
         assert self.strategy is not None, self.name  # noqa: S101 - nobody measures what was left out

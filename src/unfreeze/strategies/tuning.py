@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from unfreeze.core.errors import PlanError
-from unfreeze.core.progress import Progress
+from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
@@ -117,9 +117,14 @@ def tuned(experiment: Experiment, unfreeze: Depth, *, scratch: bool = False, wis
 def fit_everything(experiment: Experiment, strategy: Strategy) -> tuple[Outcome, Fit]:
     """Train a strategy on the whole train part; its test part, if there is one, is predicted."""
     everything, outcome = experiment.task.everything(), strategy.outcome
-    total = max(1, strategy.work * len(everything.learn))
-    with metered() as took, experiment.progress.phase(outcome.name, total=total, unit="image") as advance:
-        fit = strategy.fit(everything, advance=advance)
+    total = strategy.work * len(everything.learn)
+    with (
+        metered() as took,
+        experiment.progress.phase(outcome.name, total=total or 1, unit="image" if total else "fit") as advance,
+    ):
+        fit = strategy.fit(everything, advance=advance if total else ignore)
+        if not total:
+            advance(1)
     measured = Measurement(strategy, outcome)
     measured.note(fit)
     return replace(measured.outcome, cost=replace(added(outcome.cost, took), refit_seconds=took.seconds)), fit
