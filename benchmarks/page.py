@@ -322,6 +322,7 @@ def main() -> None:
     peers = newest([row for row in every if "side" in row and "spread" in row], "measure", "set", "side", "cores")
     probes = newest(by_measure.get("probes", []), "set", "seed", "side")
     training = newest(by_measure.get("training time", []), "set", "threads")
+    losses = newest([r for r in by_measure.get("training loss", []) if "rate" in r], "set", "seed", "side")
     views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
     precision = newest(by_measure.get("precision", []), "set", "precision")
     covered = newest(by_measure.get("coverage", []), "images", "shared_error", "gain", "splits")
@@ -339,6 +340,10 @@ def main() -> None:
         (by_measure.get("normalisation", []), normalisation),
         (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes")),
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
+        (
+            losses,
+            lambda found: plain(found, "Training loss of the last of about 50 steps, beside a plain loop", "training"),
+        ),
         (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
         (covered, coverage),
         (on_draws, drawn),
