@@ -9,8 +9,8 @@ precision that it measures to be fastest. Clocks start after imports, loading an
 first epoch decodes the images, the second one finds them in memory: both are timed. Processor time of the training
 process is noted beside wall time, since a busy machine stretches the latter: it leaves out decoding on both sides, and
 augmentation on the plain side only, where that is done by the DataLoader's workers. Then, for each seed, about 50 steps
-of each side: the mean loss of the last epoch. There is a third side, the plain loop with its crops taken from the centre
-square that evaluation sees, as ours are: crops of whole photos show other, on average larger, parts.
+of each side: the mean loss of the last epoch. There is a third side, the plain loop with its crops taken from the
+centre square that evaluation sees, as ours are: crops of whole photos show other, on average larger, parts.
 
 PANEL holds a folder a set with `train/` and its class folders. Rows are appended to `results.jsonl` beside this file; a
 row that is there already for this commit is not measured again.
