@@ -61,6 +61,7 @@ class Facts:
         peak_tap: Where the probe is best; None if no probes were fitted.
         peak_depth: Its place among the taps: 0 the first, 1 the last codes.
         peak_gain: Cross-validated accuracy there less that on the last codes, 0 to 1.
+        probe_accuracy: Cross-validated accuracy on the last codes, 0 to 1; None if no probes were fitted.
     """
 
     images: int
@@ -78,6 +79,7 @@ class Facts:
     peak_tap: str | None = None
     peak_depth: float | None = None
     peak_gain: float | None = None
+    probe_accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
