@@ -1,6 +1,6 @@
 """What does each step gain, and on what facts? Many small studies from sub-samples and class subsets of a panel.
 
-    python benchmarks/steps.py --panel PANEL --draws 6
+    python benchmarks/steps.py --panel PANEL --draws 8
 
 A draw is a study: some classes of a set and some of their images, train and test parts together, groups kept; measured
 as a run would, on 20 splits that all strategies share: a softmax on the last codes and at the tap that each split
@@ -193,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--panel", type=Path, required=True)
     parser.add_argument("--sets", default=",".join(source.name for source in SOURCES))
-    parser.add_argument("--draws", type=int, default=6, help="of each set")
+    parser.add_argument("--draws", type=int, default=8, help="of each set")
     asked = parser.parse_args()
     sources = [source for source in SOURCES if source.name in asked.sets.split(",")]
     images = {source.name: listed(asked.panel / source.name) for source in sources}

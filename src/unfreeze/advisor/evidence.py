@@ -6,10 +6,11 @@ from typing import Any, Literal
 import numpy as np
 
 from unfreeze.advisor.facts import facts
+from unfreeze.advisor.forecasts import forecast_gains
 from unfreeze.advisor.rules import carries_out, held
 from unfreeze.advisor.steps import Question, comparable, compare, mean_score
-from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, SVM_ON_LAST
-from unfreeze.core.facts import Facts, Prediction, Rival, Similarity
+from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LAST
+from unfreeze.core.facts import Facts, GainForecast, Prediction, Rival, Similarity
 from unfreeze.core.records import Comparison, DepthPoint, plain
 from unfreeze.features.similarity import SAMPLE, measure_similarity
 from unfreeze.strategies.depth import depth_points
@@ -77,6 +78,25 @@ def facts_before_training(shared: StepOne, similarity: Similarity) -> Facts:
     with experiment.progress.phase("probes", total=probes, unit="fit") as advance:
         fitted = shared.probes(split, advance)
     return facts_of(experiment, similarity, depth_points([(split, fitted)], task))
+
+
+def gain_forecasts(
+    shared: StepOne, similarity: Similarity, blocks: Sequence[int], question: Question
+) -> tuple[GainForecast, ...]:
+    """What each strategy is expected to gain over the next cheaper one, before any network is trained.
+
+    Args:
+        shared: As for `facts_before_training`.
+        similarity: As measured.
+        blocks: How many last blocks will be tried, ascending.
+        question: Metric and margin.
+
+    Returns:
+        A forecast for each strategy that the table of measured studies knows.
+    """
+    names = (SOFTMAX_ON_LAST, SOFTMAX_ON_BEST, "head", *(f"unfreeze {number}" for number in blocks))
+    facts = plain(facts_before_training(shared, similarity))
+    return forecast_gains(facts, names, metric=question.metric, margin=question.margin)
 
 
 def rule_record(prediction: Prediction, question: Question, measured: Sequence[Measurement]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ records alone, so that they can be made again without a network, an image or tor
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
+from unfreeze.core.facts import GainForecast
+
 SCHEMA = "unfreeze.run/2"
 
 Kind = Literal["probe", "head", "unfreeze", "full", "scratch"]
@@ -346,6 +348,7 @@ class RunRecord:
         codes: Counts of codes computed and reused: ``{"computed": n, "reused": m}``.
         phases: Seconds by phase.
         forecasts: What was forecast before each training, and what it took, seconds.
+        gain_forecasts: What each strategy was expected to gain, forecast before any network was trained.
         seconds: Wall time of the whole run.
         seed: The run's seed.
         budget_seconds: What the run was allowed to take.
@@ -392,6 +395,7 @@ class RunRecord:
     interrupted: bool = False
     test_looks: int = 0
     screening: tuple[Screened, ...] = ()
+    gain_forecasts: tuple[GainForecast, ...] = ()
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from unfreeze.advisor.verdict import looked_at
 from unfreeze.core.files import write_bytes
 from unfreeze.core.records import Interval
 from unfreeze.report.charts import LEFT, NAMES, RIGHT, STEP, WIDTH, accuracy_chart, depth_chart, steps_chart
-from unfreeze.report.table import SCORE_COLUMNS, SCREENING_COLUMNS, screening_rows, step_rows, strategy_rows
+from unfreeze.report.table import (
+    SCORE_COLUMNS,
+    SCREENING_COLUMNS,
+    forecast_rows,
+    screening_rows,
+    step_rows,
+    strategy_rows,
+)
 from unfreeze.report.wording import count, duration, percent, percent_range, printable
 
 LISTED = 200  # files that were set aside or removed; run.json names them all
@@ -39,6 +46,7 @@ def page(document: Mapping[str, Any]) -> str:
         screening_columns=SCREENING_COLUMNS,
         step_rows=step_rows(document),
         steps=steps_chart(document),
+        forecasts=forecast_rows(document),
         depth=depth_chart(document["depth_curve"]),
         summary=_summary(document),
         winner=_winner(document),
