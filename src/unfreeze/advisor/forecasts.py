@@ -167,7 +167,10 @@ def left_out(
 
 
 def choose_penalty(measured: MeasuredStep, targets: Float[np.ndarray, " study"]) -> float:
-    """The penalty that forecasts whole source sets best, each being left out in turn; of equals the larger one.
+    """The largest penalty that forecasts source sets, each left out in turn, as well as the best one within its noise.
+
+    Within its noise: its squared error is greater by no more than one standard error, over sets, of the difference (the
+    rule of Breiman et al., Classification and Regression Trees, 1984, paired). So in doubt the mean is what is left.
 
     Args:
         measured: The studies; of a single source set nothing can be left out, and the mean is all there is.
@@ -176,10 +179,14 @@ def choose_penalty(measured: MeasuredStep, targets: Float[np.ndarray, " study"])
     Returns:
         One of `PENALTIES`.
     """
-    if len(set(measured.sources)) < 2:
+    sources = sorted(set(measured.sources))
+    if len(sources) < 2:
         return PENALTIES[0]
-    misses = [float(((left_out(measured, targets, penalty=p) - targets) ** 2).mean()) for p in PENALTIES]
-    return PENALTIES[int(np.argmin(misses))]
+    errors = np.stack([(left_out(measured, targets, penalty=p) - targets) ** 2 for p in PENALTIES])
+    by_set = np.stack([errors[:, measured.is_from(source)].mean(axis=1) for source in sources], axis=1)
+    more = by_set - by_set[by_set.mean(axis=1).argmin()]
+    noise = more.std(axis=1, ddof=1) / len(sources) ** 0.5
+    return PENALTIES[int(np.flatnonzero(more.mean(axis=1) <= noise)[0])]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
