@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 
-from unfreeze.advisor.phrases import difference, difference_span, probability
+from unfreeze.advisor.phrases import difference, difference_span, not_proved, probability
 from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST
 from unfreeze.core.facts import GainForecast
 from unfreeze.core.records import Interval, Metric
@@ -367,4 +367,5 @@ def forecast_sentence(forecast: GainForecast) -> str:
         f"Forecast before training: {forecast.strategy} {difference(forecast.gain, 'accuracy')} over {forecast.over} "
         f"({100 * LEVEL:.0f} %: {span}), pays with a probability of {probability(forecast.pays)}"
     )
-    return said + ("." if forecast.better_than_mean else "; in tests no better than the mean of other sets.")
+    doubt = not_proved(gain=forecast.better_than_mean, probability=forecast.better_than_rate)
+    return f"{said}; {doubt}." if doubt else f"{said}."

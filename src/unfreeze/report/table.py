@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unfreeze.advisor.phrases import amount, difference, difference_span, probability, score, settled_by
+from unfreeze.advisor.phrases import amount, difference, difference_span, not_proved, probability, score, settled_by
 from unfreeze.core.records import Interval, Metric
 from unfreeze.report.wording import duration, percent, percent_range, printable, storage
 
@@ -238,7 +238,7 @@ class ForecastRow:
         forecast: Expected gain, with its unit and its 80 % interval.
         pays: Probability that the gain exceeds the margin.
         measured: The gain with its 95 % interval; a dash where the two were not compared.
-        note: Whether such forecasts have proved themselves; empty if they have.
+        note: What of such forecasts has not proved itself; empty if all has.
     """
 
     strategy: str
@@ -271,7 +271,7 @@ def forecast_rows(document: Mapping[str, Any]) -> tuple[ForecastRow, ...]:
             forecast=_with_span(row["gain"], row["low"], row["high"], metric=metric),
             pays=probability(row["pays"]),
             measured=measured.get((row["over"], row["strategy"]), "-"),
-            note="" if row["better_than_mean"] else "no better than the mean of other sets",
+            note=not_proved(gain=row["better_than_mean"], probability=row["better_than_rate"]),
         )
         for row in document["gain_forecasts"]
     )

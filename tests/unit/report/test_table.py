@@ -83,7 +83,10 @@ def test_a_forecast_stands_beside_what_was_measured(document: dict[str, Any]) ->
     assert measured.measured == "-2.0 points (-3.9 to -0.1)"
     assert (other.forecast, other.pays) == ("+2.1 points (-2.0 to +6.2)", "64 %")
     assert other.measured == "+3.6 points (+1.8 to +5.4)"
-    assert (one.note, other.note) == ("", "no better than the mean of other sets")
+    assert (one.note, other.note) == (
+        "",
+        "in tests the gain and the probability were no better than the mean of other sets",
+    )
 
 
 def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(document: dict[str, Any]) -> None:
