@@ -3,6 +3,7 @@
 from typing import Any
 
 from unfreeze.advisor.verdict import verdict
+from unfreeze.core.facts import GainForecast
 from unfreeze.core.records import (
     Audit,
     Comparison,
@@ -183,6 +184,30 @@ RULE = {
 }
 
 
+GAIN_FORECASTS = (
+    GainForecast(
+        strategy="head",
+        over="softmax on the best tap",
+        gain=-0.012,
+        low=-0.05,
+        high=0.026,
+        pays=0.12,
+        better_than_mean=True,
+        better_than_rate=True,
+    ),
+    GainForecast(
+        strategy="unfreeze 1",
+        over="head",
+        gain=0.021,
+        low=-0.02,
+        high=0.062,
+        pays=0.64,
+        better_than_mean=False,
+        better_than_rate=False,
+    ),
+)
+
+
 def curve() -> tuple[DepthPoint, ...]:
     """Two losses at three taps; the one in the middle is best."""
     return tuple(
@@ -264,6 +289,7 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         codes={"computed": 300, "reused": 400},
         phases={"inspect": 0.2, "codes": 3.1},
         forecasts=(),
+        gain_forecasts=GAIN_FORECASTS,
         seconds=485.0,
         seed=0,
         budget_seconds=900.0,

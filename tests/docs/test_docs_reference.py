@@ -14,6 +14,7 @@ import unfreeze
 from unfreeze.advisor.study import StudySettings
 from unfreeze.cli.manual import EXIT_CODES
 from unfreeze.core import errors
+from unfreeze.core.facts import GainForecast
 from unfreeze.core.records import (
     SCHEMA,
     Audit,
@@ -73,6 +74,7 @@ def names_in_first_column(text: str) -> set[str]:
         ("settling", Settling),
         ("winner", Winner),
         ("screening", Screened),
+        ("gain_forecasts", GainForecast),
     ],
 )
 def test_each_part_of_the_run_record_has_its_table(section: str, record: type) -> None:

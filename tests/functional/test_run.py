@@ -73,6 +73,18 @@ def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
     assert all(o.settings["augmentation"]["flip"] == 0.0 for o in trained)
 
 
+def test_gains_were_forecast_before_any_network_was_trained(record: RunRecord) -> None:
+    """Head and blocks have a forecast over what is cheaper and is tried; it is told before anything is measured."""
+    found = {(forecast.over, forecast.strategy): forecast for forecast in record.gain_forecasts}
+    told = [place for place, sentence in enumerate(record.race) if sentence.startswith("Forecast before training")]
+
+    assert ("softmax on the best tap", "head") in found
+    assert ("head", "unfreeze 2") in found
+    assert all(f.low < f.gain < f.high and 0 < f.pays < 1 for f in found.values())
+    assert len(told) == len(found)
+    assert record.race[max(told) + 1].startswith("Step one")
+
+
 def test_the_record_on_disk_is_the_record(record: RunRecord, run_folder: Path) -> None:
     """run.json holds what the run returned, with the schema first and counts that add up."""
     document = json.loads((run_folder / "run.json").read_text("utf-8"))

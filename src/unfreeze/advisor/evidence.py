@@ -6,14 +6,17 @@ from typing import Any, Literal
 import numpy as np
 
 from unfreeze.advisor.facts import facts
+from unfreeze.advisor.forecasts import forecast_gains
 from unfreeze.advisor.rules import carries_out, held
 from unfreeze.advisor.steps import Question, comparable, compare, mean_score
-from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, SVM_ON_LAST
-from unfreeze.core.facts import Facts, Prediction, Rival, Similarity
+from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LAST
+from unfreeze.core.facts import Facts, GainForecast, Prediction, Rival, Similarity
 from unfreeze.core.records import Comparison, DepthPoint, plain
 from unfreeze.features.similarity import SAMPLE, measure_similarity
+from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measuring import Measurement
+from unfreeze.strategies.step_one import StepOne
 
 SHARE_OF_BUDGET = 0.02  # for similarity
 SECONDS_AN_IMAGE = 0.08  # two passes through the network in float32, on one core of a server
@@ -58,6 +61,42 @@ def facts_of(experiment: Experiment, similarity: Similarity, depth_curve: Sequen
         groups=[image.group for image in images],
         accuracy_by_tap={point.tap: point.cv_accuracy for point in depth_curve if point.loss == "softmax"},
     )
+
+
+def facts_before_training(shared: StepOne, similarity: Similarity) -> Facts:
+    """The facts, with a depth curve of the first split alone: what is known before any network is trained.
+
+    Args:
+        shared: Fits the probes of that split, or has them; whoever measures on it takes them from there.
+        similarity: As measured.
+
+    Returns:
+        The facts.
+    """
+    experiment, task = shared.experiment, shared.experiment.task
+    split, probes = task.split(0), len(experiment.source.taps) * len(shared.losses)
+    with experiment.progress.phase("probes", total=probes, unit="fit") as advance:
+        fitted = shared.probes(split, advance)
+    return facts_of(experiment, similarity, depth_points([(split, fitted)], task))
+
+
+def gain_forecasts(
+    shared: StepOne, similarity: Similarity, blocks: Sequence[int], question: Question
+) -> tuple[GainForecast, ...]:
+    """What each strategy is expected to gain over the next cheaper one, before any network is trained.
+
+    Args:
+        shared: As for `facts_before_training`.
+        similarity: As measured.
+        blocks: How many last blocks will be tried, ascending.
+        question: Metric and margin.
+
+    Returns:
+        A forecast for each strategy that the table of measured studies knows.
+    """
+    names = (SOFTMAX_ON_LAST, SOFTMAX_ON_BEST, "head", *(f"unfreeze {number}" for number in blocks))
+    facts = plain(facts_before_training(shared, similarity))
+    return forecast_gains(facts, names, metric=question.metric, margin=question.margin)
 
 
 def rule_record(prediction: Prediction, question: Question, measured: Sequence[Measurement]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def facts(
         raise ValueError(msg)
     _, class_of, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     imbalance = float(counts.max() / counts.min())
-    peak_tap, peak_depth, peak_gain = _peak(accuracy_by_tap or {})
+    by_tap = dict(accuracy_by_tap or {})
+    peak_tap, peak_depth, peak_gain = _peak(by_tap)
     return Facts(
         images=len(labels),
         classes=len(counts),
@@ -55,6 +56,7 @@ def facts(
         peak_tap=peak_tap,
         peak_depth=peak_depth,
         peak_gain=peak_gain,
+        probe_accuracy=list(by_tap.values())[-1] if by_tap else None,
     )
 
 

@@ -111,6 +111,27 @@ def settled_by(kind: str, low: int | None, high: int | None) -> str:
     return "too little was measured to say what would settle it"
 
 
+def not_proved(*, gain: bool, probability: bool) -> str:
+    """What of a forecast was no better, when it was tested, than the mean of other sets.
+
+    Args:
+        gain: Whether the forecast of the gain was.
+        probability: Whether the probability that it pays was.
+
+    Returns:
+        A clause; empty if both were better.
+
+    Example:
+        >>> not_proved(gain=True, probability=False)
+        'in tests the probability was no better than the mean of other sets'
+    """
+    left = [name for name, proved in (("gain", gain), ("probability", probability)) if not proved]
+    if not left:
+        return ""
+    verb = "was" if len(left) == 1 else "were"
+    return f"in tests the {' and the '.join(left)} {verb} no better than the mean of other sets"
+
+
 def _signed(value: float, metric: Metric) -> str:
     """With its sign; a zero has a plus, not a minus."""
     if metric == "log-loss":

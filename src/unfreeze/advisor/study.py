@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Int
 
 from unfreeze.advisor.confirming import confirmed, earlier_looks, folder_step, other_seeds
-from unfreeze.advisor.evidence import facts_of, rule_record, similarity_within
+from unfreeze.advisor.evidence import facts_of, gain_forecasts, rule_record, similarity_within
+from unfreeze.advisor.forecasts import forecast_sentence
 from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.race import Clock, Race
 from unfreeze.advisor.rules import predicted
@@ -25,7 +26,7 @@ from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_
 from unfreeze.advisor.steps import Question, comparable, compare
 from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
 from unfreeze.core.errors import AuditError
-from unfreeze.core.facts import Prediction, Similarity
+from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import (
@@ -168,8 +169,13 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         hint = size_hint(facts.median_side, source.card.size) if settings.size is None else ""
         for sentence in filter(None, (screened, hint)):
             race.say(sentence)
-        interrupted = False
+        interrupted, gains = False, tuple[GainForecast, ...]()
         try:
+            with race.timed("step one"):  # its probes, of which the first ones are also facts
+                blocks = [depth for depth in depths if isinstance(depth, int)]
+                gains = gain_forecasts(entries.shared, similarity, blocks, question)
+            for forecast in gains:
+                race.say(forecast_sentence(forecast))
             race.run(depths)
         except KeyboardInterrupt:
             interrupted = True
@@ -180,6 +186,7 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
             metric_because=because,
             similarity=similarity,
             prediction=prediction,
+            gain_forecasts=gains,
             screening=screening,
             interrupted=interrupted,
         )
@@ -251,6 +258,7 @@ class _Findings:
         metric_because: Why its metric decides.
         similarity: To the source.
         prediction: What the rule of thumb said before any training.
+        gain_forecasts: What each strategy was expected to gain.
         screening: Networks and sizes that could have been raced.
         interrupted: Whether the user stopped it.
     """
@@ -260,6 +268,7 @@ class _Findings:
     metric_because: str
     similarity: Similarity
     prediction: Prediction
+    gain_forecasts: tuple[GainForecast, ...]
     screening: tuple[Screened, ...]
     interrupted: bool
 
@@ -524,6 +533,7 @@ def _record(
         codes={"computed": experiment.codes.computed, "reused": experiment.codes.reused},
         phases=race.phases,
         forecasts=tuple(race.forecasts),
+        gain_forecasts=findings.gain_forecasts,
         seconds=race.clock.elapsed(),
         seed=settings.seed,
         budget_seconds=settings.budget_seconds,

@@ -61,6 +61,7 @@ class Facts:
         peak_tap: Where the probe is best; None if no probes were fitted.
         peak_depth: Its place among the taps: 0 the first, 1 the last codes.
         peak_gain: Cross-validated accuracy there less that on the last codes, 0 to 1.
+        probe_accuracy: Cross-validated accuracy on the last codes, 0 to 1; None if no probes were fitted.
     """
 
     images: int
@@ -78,6 +79,7 @@ class Facts:
     peak_tap: str | None = None
     peak_depth: float | None = None
     peak_gain: float | None = None
+    probe_accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,3 +129,29 @@ class RuleOutcome:
 
     answer: Literal["held", "did not hold", "cannot tell"]
     sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GainForecast:
+    """What a strategy was expected to gain before it was trained.
+
+    Attributes:
+        strategy: Its name.
+        over: Name of the cheaper strategy that it is compared with.
+        gain: Expected difference of the two, a fraction.
+        low: Lower end of the 80 % interval of what 20 splits will measure.
+        high: Its upper end.
+        pays: Probability that the gain exceeds the margin.
+        better_than_mean: Whether, in a test with whole source sets left out, such a forecast of the gain missed by less
+            than the mean gain of the other sets, beyond chance; else it is to be ignored.
+        better_than_rate: The same of `pays`, against the share of the other sets' steps that paid.
+    """
+
+    strategy: str
+    over: str
+    gain: float
+    low: float
+    high: float
+    pays: float
+    better_than_mean: bool
+    better_than_rate: bool

@@ -7,6 +7,8 @@ records alone, so that they can be made again without a network, an image or tor
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
+from unfreeze.core.facts import GainForecast
+
 SCHEMA = "unfreeze.run/2"
 
 Kind = Literal["probe", "head", "unfreeze", "full", "scratch"]
@@ -417,6 +419,7 @@ class RunRecord:
         codes: Counts of codes computed and reused: ``{"computed": n, "reused": m}``.
         phases: Seconds by phase.
         forecasts: What was forecast before each training, and what it took, seconds.
+        gain_forecasts: What each strategy was expected to gain, forecast before any network was trained.
         seconds: Wall time of the whole run.
         seed: The run's seed.
         budget_seconds: What the run was allowed to take.
@@ -466,6 +469,7 @@ class RunRecord:
     folder_step: FolderStep | None = None
     screening: tuple[Screened, ...] = ()
     learning_curve: LearningCurves | None = None
+    gain_forecasts: tuple[GainForecast, ...] = ()
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

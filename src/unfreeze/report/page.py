@@ -23,7 +23,14 @@ from unfreeze.report.charts import (
     learning_chart,
     steps_chart,
 )
-from unfreeze.report.table import SCORE_COLUMNS, SCREENING_COLUMNS, screening_rows, step_rows, strategy_rows
+from unfreeze.report.table import (
+    SCORE_COLUMNS,
+    SCREENING_COLUMNS,
+    forecast_rows,
+    screening_rows,
+    step_rows,
+    strategy_rows,
+)
 from unfreeze.report.wording import count, duration, percent, percent_range, printable
 
 LISTED = 200  # files that were set aside or removed; run.json names them all
@@ -49,6 +56,7 @@ def page(document: Mapping[str, Any]) -> str:
         screening_columns=SCREENING_COLUMNS,
         step_rows=step_rows(document),
         steps=steps_chart(document),
+        forecasts=forecast_rows(document),
         depth=depth_chart(document["depth_curve"]),
         learning=learning_chart(document["learning_curve"]),
         summary=_summary(document),

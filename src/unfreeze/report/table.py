@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unfreeze.advisor.phrases import amount, difference, difference_span, score, settled_by
+from unfreeze.advisor.phrases import amount, difference, difference_span, not_proved, probability, score, settled_by
 from unfreeze.core.records import Interval, Metric
 from unfreeze.report.wording import duration, percent, percent_range, printable, storage
 
@@ -226,6 +226,59 @@ def step_rows(document: Mapping[str, Any]) -> tuple[StepRow, ...]:
         )
         for step in document["comparisons"]
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastRow:
+    """A forecast beside what was measured, ready to print.
+
+    Attributes:
+        strategy: What was asked about.
+        over: What it is compared with.
+        forecast: Expected gain, with its unit and its 80 % interval.
+        pays: Probability that the gain exceeds the margin.
+        measured: The gain with its 95 % interval; a dash where the two were not compared.
+        note: What of such forecasts has not proved itself; empty if all has.
+    """
+
+    strategy: str
+    over: str
+    forecast: str
+    pays: str
+    measured: str
+    note: str
+
+
+def forecast_rows(document: Mapping[str, Any]) -> tuple[ForecastRow, ...]:
+    """What each strategy was expected to gain, and what it gained, in the order of the record.
+
+    Args:
+        document: What `run.json` holds.
+
+    Returns:
+        One row per forecast.
+    """
+    metric = document["metric"]
+    steps = {
+        (step["first"], step["second"]): (step["difference"], *step["interval"]) for step in document["comparisons"]
+    }
+    turned = {(second, first): (-middle, -high, -low) for (first, second), (middle, low, high) in steps.items()}
+    measured = {pair: _with_span(*step, metric=metric) for pair, step in (turned | steps).items()}
+    return tuple(
+        ForecastRow(
+            strategy=printable(row["strategy"]),
+            over=printable(row["over"]),
+            forecast=_with_span(row["gain"], row["low"], row["high"], metric=metric),
+            pays=probability(row["pays"]),
+            measured=measured.get((row["over"], row["strategy"]), "-"),
+            note=not_proved(gain=row["better_than_mean"], probability=row["better_than_rate"]),
+        )
+        for row in document["gain_forecasts"]
+    )
+
+
+def _with_span(middle: float, low: float, high: float, *, metric: Metric) -> str:
+    return f"{difference(middle, metric)} ({difference_span(Interval(low, high), metric)})"
 
 
 def depth_table(points: Sequence[Mapping[str, Any]]) -> Table:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Literal, Protocol, final, runtime_checkable
 
 from unfreeze.core.records import Outcome
-from unfreeze.strategies.depth import last_probe
+from unfreeze.strategies.depth import LOSSES, Loss, last_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Forecast, Wish, ready_full, ready_scratch, ready_unfreeze
 from unfreeze.strategies.preparation import with_measured_flips
@@ -46,13 +46,13 @@ class PhotoEntries:
         shared: Probes and heads of every split.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> None:
         self.experiment = experiment
-        self.shared, self._cheap = step_one(experiment)
+        self.shared, self._cheap = step_one(experiment, losses)
         self._flips_checked = False
 
     def step_one(self) -> list[Strategy]:
-        """Both losses on the last codes and on the best tap, and the head."""
+        """Every loss on the last codes and on the best tap, and the head."""
         return self._cheap
 
     def ready(self, depth: Depth, wish: Wish) -> DearStrategy | Outcome:

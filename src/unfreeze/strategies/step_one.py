@@ -27,10 +27,12 @@ class StepOne:
     Attributes:
         experiment: Task, network, codes.
         taps: Those that are probed; all if empty.
+        losses: Which linear classifiers are fitted there; the head needs the softmax.
     """
 
     experiment: Experiment
     taps: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = LOSSES
     _probes: dict[str, list[TapProbe]] = field(default_factory=dict)
     _last: dict[str, TapProbe] = field(default_factory=dict)
     _heads: dict[str, tuple[Fit, LinearProbe]] = field(default_factory=dict)
@@ -38,10 +40,10 @@ class StepOne:
     def probes(self, split: Split, advance: Advance = ignore) -> list[TapProbe]:
         """Every loss at every tap, shallow to deep."""
         if split.name not in self._probes:
-            by_tap = self.experiment.codes.by_tap
+            by_tap, task = self.experiment.codes.by_tap, self.experiment.task
             mine = {tap: by_tap[tap] for tap in self.taps or by_tap}
             self._probes[split.name] = fit_tap_probes(
-                mine, self.experiment.task, split, balanced=self.experiment.balanced, advance=advance
+                mine, task, split, losses=self.losses, balanced=self.experiment.balanced, advance=advance
             )
         return self._probes[split.name]
 
@@ -142,17 +144,18 @@ class HeadStrategy:
         return self.shared.head(split)
 
 
-def step_one(experiment: Experiment) -> tuple[StepOne, list[Strategy]]:
-    """The cheap strategies: both losses on the last codes and on the best tap, and the head.
+def step_one(experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> tuple[StepOne, list[Strategy]]:
+    """The cheap strategies: linear classifiers on the last codes and on the best tap, and the head.
 
     Args:
         experiment: Task, network, codes.
+        losses: Which linear classifiers; the softmax among them.
 
     Returns:
         What they share, and the strategies.
     """
-    shared = StepOne(experiment)
-    probes = [ProbeStrategy(shared, loss, last) for last in (True, False) for loss in LOSSES]
+    shared = StepOne(experiment, losses=losses)
+    probes = [ProbeStrategy(shared, loss, last) for last in (True, False) for loss in losses]
     return shared, [*probes, HeadStrategy(shared)]
 
 

@@ -74,7 +74,9 @@ def test_the_peak_of_the_depth_curve() -> None:
 
     assert (found.peak_tap, found.peak_depth, found.peak_gain) == ("b", 0.5, pytest.approx(0.1))
     assert (level.peak_tap, level.peak_depth, level.peak_gain) == ("c", 1.0, 0.0)
+    assert found.probe_accuracy == 0.7
     assert facts_of(2, 2).peak_tap is None
+    assert facts_of(2, 2).probe_accuracy is None
 
 
 def test_lists_that_do_not_fit_are_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 from unfreeze.report.table import (
     add_row,
     depth_table,
+    forecast_rows,
     plain_table,
     rendered,
     step_rows,
@@ -69,6 +70,23 @@ def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(document: 
     assert paid.cost == "3 min 20 s against 12 s"
     assert paid.settling == ""
     assert open_.settling == "about 300 to 500 more images would probably settle it"
+
+
+def test_a_forecast_stands_beside_what_was_measured(document: dict[str, Any]) -> None:
+    """What was compared the other way round is turned; a forecast that did not prove itself says so."""
+    one, other = forecast_rows(document)
+    turned = {"first": "head", "second": "softmax on the best tap", "difference": 0.02, "interval": [0.001, 0.039]}
+    steps = [*document["comparisons"], {**document["comparisons"][0], **turned}]
+    (measured, _) = forecast_rows({**document, "comparisons": steps})
+
+    assert one.measured == "-"
+    assert measured.measured == "-2.0 points (-3.9 to -0.1)"
+    assert (other.forecast, other.pays) == ("+2.1 points (-2.0 to +6.2)", "64 %")
+    assert other.measured == "+3.6 points (+1.8 to +5.4)"
+    assert (one.note, other.note) == (
+        "",
+        "in tests the gain and the probability were no better than the mean of other sets",
+    )
 
 
 def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(document: dict[str, Any]) -> None:
