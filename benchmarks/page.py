@@ -85,6 +85,9 @@ BESIDE = """## The picked strategy beside its peers
 The same runs, and on the same images fastai's `fine_tune(5)`, timm's codes with scikit-learn, and vyntri, with the same
 weights and their own defaults. What was picked less the peer, points of the metric that decides; the interval is a
 bootstrap over groups and seeds, 95 % divided among the peers (Bonferroni).
+
+"""
+
 FORECASTS = """## Is a forecast better than the mean of other sets?
 
     python benchmarks/steps.py --panel PANEL --draws 8
