@@ -167,10 +167,13 @@ def _save(folder: Path, outcome: "Outcome", image_set: "ImageSet", source: "Back
 def _document(outcome: "Outcome", image_set: "ImageSet", folder: Path, phases: Phases) -> dict[str, Any]:
     from unfreeze.core.records import plain
 
+    tested = image_set.part("test")
     return {
         "schema": "unfreeze.tune/1",
         "images": plain(image_set.counts),
         "classes": list(image_set.classes),
+        "test_images": [image.name for image in tested.images],
+        "test_labels": tested.labels().tolist(),
         "strategies": [plain(outcome)],
         "model": str(folder),
         "phases": phases.document(),

@@ -348,7 +348,7 @@ class Screened:
         backbone: Name of the network.
         size: Side of its input, pixels.
         parameters: How many the network has.
-        seconds_an_image: Measured time of one image through the network, float32, in small batches.
+        seconds_an_image: Processor time of one image through the network, float32, in small batches.
         splits: On how many common splits its probe was measured; 0 if it was left out, and all below are None then.
         score: Mean over splits of a softmax on its last codes in the metric that decides; of log-loss the negative, so
             that more is better.
