@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from peers import Place, run_json
 
 RIVALS = Path(__file__).with_name("rivals.jsonl")
 PLANS = ("1", "2", "4", "all")
+TOO_SMALL = 2  # exit code of a budget that does not hold the fewest epochs
 HERE = Path(__file__).parent
 
 Row = dict[str, Any]
@@ -82,7 +84,12 @@ def plan_side(blocks: str) -> Callable[[Place, int, Names], Row]:
         command = [sys.executable, "-m", "unfreeze", "tune", str(place.data / "list.csv"), "--json"]
         with tempfile.TemporaryDirectory() as folder:
             options = ["--unfreeze", blocks, "--budget", place.budget, "--seed", str(seed), "--out", f"{folder}/model"]
-            said, wall = run_json([*command, *options], UNFREEZE_CACHE=str(place.cache))
+            try:
+                said, wall = run_json([*command, *options], UNFREEZE_CACHE=str(place.cache))
+            except subprocess.CalledProcessError as error:
+                if error.returncode != TOO_SMALL:
+                    raise
+                return {"budget": place.budget, "status": "does not fit", "seconds": 0.0, "right": {}}
         last = said["strategies"][-1]
         return {
             "budget": place.budget,

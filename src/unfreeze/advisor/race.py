@@ -18,7 +18,6 @@ from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.entries import Depth, Entries
-from unfreeze.strategies.experiment import TEST_FRACTION
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.measuring import Measurement, added, metered
 
@@ -26,6 +25,7 @@ LOOKS = (5, 10, 20)  # common splits
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
 SECONDS_AN_IMAGE = 1.0  # below, only the depths that matter most are tried: about what six trainings of one image take
 WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
+STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
 SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
 
 
@@ -107,11 +107,13 @@ class Race:
         names = ", ".join(m.name for m in self.measured)
         self.say(f"Step one and the feature extractor ({names}) on {FEWEST_FOR_PROBABILITIES} splits: they are cheap.")
         with self.timed("step one"):
-            self._measure(self.measured, to=FEWEST_FOR_PROBABILITIES, until=0.5 * self.clock.budget, phase="step one")
+            self._measure(
+                self.measured, to=FEWEST_FOR_PROBABILITIES, until=STEP_ONE_SHARE * self.clock.budget, phase="step one"
+            )
 
     def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
         """All of them; where time is short, the second and the deepest of several, which bracket the question."""
-        per_image = self._left() / len(self.question.task.train_rows)
+        per_image = self.clock.left() / len(self.question.task.train_rows)
         blocks = [depth for depth in depths if isinstance(depth, int)]
         if per_image >= SECONDS_AN_IMAGE or len(depths) <= 2 or len(blocks) < 2:
             return list(depths)
@@ -127,7 +129,7 @@ class Race:
     def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
         """Make one depth ready within its share of what is left, and measure it."""
         share = _weight(depth) / sum(_weight(other) for other in to_come)
-        wish = Wish(allowance=share * self._left(), splits=FEWEST_FOR_PROBABILITIES)
+        wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_FOR_PROBABILITIES)
         name = _kind(depth)
         with self.timed(name):
             with metered() as took:
@@ -200,7 +202,7 @@ class Race:
         if not still_open:
             self.say(f"After {look} splits nothing is open that more splits of these images could settle.")
             return False
-        left = self._left() - self._refit_seconds()
+        left = self.clock.left() - self._refit_seconds()
         wanted = affordable(still_open, splits, left)
         names = ", ".join(m.name for m in still_open)
         if len(wanted) < 2:
@@ -211,7 +213,7 @@ class Race:
         without = f", without {', '.join(too_dear)}, for which no time is left" if too_dear else ""
         self.say(f"Open after {look} splits: {names}. On to {splits} splits{without}; about {seconds:.0f} s.")
         with self.timed("repeat"):
-            until = self.clock.elapsed() + self._left() - self._refit_seconds()
+            until = self.clock.budget - self._refit_seconds()
             self._measure(wanted, to=splits, until=until, phase=f"{splits} splits")
         return True
 
@@ -246,13 +248,6 @@ class Race:
             measured.outcome = replace(measured.outcome, status="dropped", note=note)
             self.say(f"{measured.name} is dropped after {measured.splits} splits: {note}.")
         return kept
-
-    def _left(self) -> float:
-        """Seconds, without what step one takes at the end to be asked about the user's own test folder."""
-        if not len(self.question.task.test_rows):
-            return self.clock.left()
-        step_one = [m for m in self.measured if m.outcome.kind in {"probe", "head"}]
-        return self.clock.left() - sum(m.seconds_a_split for m in step_one) / (1 - TEST_FRACTION)
 
     def _refit_seconds(self) -> float:
         """Of the dearest strategy that may be picked."""

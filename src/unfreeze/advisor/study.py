@@ -394,13 +394,13 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
 
 
 def _confirmed(outcome: Outcome, findings: _Findings) -> Outcome:
-    """A cheap strategy that was not picked, trained on everything and asked about the user's own test folder."""
+    """A cheap strategy that was not picked, asked about the user's own test folder if there is time to train it."""
     race, experiment = findings.race, findings.experiment
     measured = next(m for m in race.measured if m.name == outcome.name)
     if measured.strategy is None or outcome.kind not in {"probe", "head"} or not len(experiment.task.test_rows):
         return outcome
-    if measured.seconds_a_split > race.clock.left() + RESERVE * race.clock.budget:
-        return outcome  # the race has kept time for it, but took longer than it thought
+    if measured.seconds_a_split / (1 - TEST_FRACTION) > race.clock.left() + RESERVE * race.clock.budget:
+        return outcome
     return confirmed(outcome, experiment, measured.strategy)
 
 

@@ -10,7 +10,6 @@ from unfreeze.core.records import Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.transforms import RECIPES
-from unfreeze.strategies.depth import last_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Wish, ready_full, ready_scratch, ready_unfreeze
 from unfreeze.strategies.measuring import Measurement, added, confirmation, metered
@@ -100,7 +99,7 @@ def tuned(experiment: Experiment, unfreeze: Depth, *, scratch: bool = False, wis
     if unfreeze == "head":
         return fit_everything(experiment, HeadStrategy(shared))
     everything = experiment.task.everything()
-    experiment = with_measured_flips(experiment, C=last_probe(shared.probes(everything), "softmax").C)
+    experiment = with_measured_flips(experiment, C=shared.softmax_on_last(everything).C)
     shared = replace(shared, experiment=experiment)
     if scratch:
         ready = ready_scratch(experiment, wish=wish)

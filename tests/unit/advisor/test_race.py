@@ -210,14 +210,3 @@ def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) 
         race.run([2])
 
     assert splits_of(race) == {"softmax on the last codes": 5, "head": 5, "unfreeze 2": 2}
-
-
-def test_time_is_kept_for_the_users_own_test_folder(make_rows: MakeTask, time: Time) -> None:
-    """Ten splits fit the budget to the tenth of a second; not where step one is to be fitted again at the end."""
-
-    def deep_splits(task: Task) -> int:
-        contest = Contest(task, time, {1: 0.8}, seconds=10)
-        return splits_of(race_of(task, contest, time, budget=112.1))["unfreeze 1"]
-
-    assert deep_splits(make_rows(200)) == 10
-    assert deep_splits(make_rows(200, 40)) == 5
