@@ -96,8 +96,12 @@ class Race:
         """
         self._try_step_one()
         chosen = self._affordable(depths)
+        too_dear = self._too_dear(chosen)
+        chosen = [depth for depth in chosen if depth not in too_dear]
         for place, depth in enumerate(chosen):
             self._try(depth, to_come=chosen[place:])
+        for outcome in too_dear.values():
+            self._leave_out(outcome)
         for look, splits in pairwise(LOOKS):
             if not self._repeat(look, splits):
                 break
@@ -126,6 +130,24 @@ class Race:
         self.say(f"Left out: {', '.join(f'unfreeze {depth}' for depth in out)}; {why}.")
         return [depth for depth in depths if depth not in out]
 
+    def _too_dear(self, depths: Sequence[Depth]) -> dict[Depth, Outcome]:
+        """Where time is short: what trains the whole network and will not fit. The time kept for it would be wasted."""
+        if self.clock.left() / len(self.question.task.train_rows) >= SECONDS_AN_IMAGE or len(depths) < 2:
+            return {}
+        found: dict[Depth, Outcome] = {}
+        for depth in (depth for depth in depths if not isinstance(depth, int)):
+            share = _weight(depth) / sum(_weight(other) for other in depths)
+            with self.timed(_kind(depth)):
+                ready = self.entries.ready(depth, Wish(allowance=share * self.clock.left(), splits=1))
+            if isinstance(ready, Outcome):
+                found[depth] = ready
+        return found
+
+    def _leave_out(self, outcome: Outcome) -> None:
+        self.measured.append(Measurement(None, outcome))
+        self.say(f"Left out: {outcome.name}; {outcome.note}.")
+        self._note_forecast(self.measured[-1])
+
     def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
         """Make one depth ready within its share of what is left, and measure it."""
         share = _weight(depth) / sum(_weight(other) for other in to_come)
@@ -135,9 +157,7 @@ class Race:
             with metered() as took:
                 ready = self.entries.ready(depth, wish)
             if isinstance(ready, Outcome):
-                self.measured.append(Measurement(None, ready))
-                self.say(f"Left out: {ready.name}; {ready.note}.")
-                self._note_forecast(self.measured[-1])
+                self._leave_out(ready)
                 return
             outcome = replace(ready.outcome, cost=added(ready.outcome.cost, took))
             outcome = replace(outcome, cost=replace(outcome.cost, preparation_seconds=took.seconds))

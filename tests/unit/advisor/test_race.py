@@ -72,7 +72,7 @@ class Contest:
 
         self.cheap = [known("softmax on the last codes", "probe", 0.8, 0.1), known("head", "head", 0.8, 0.1)]
         self.dear = {
-            depth: known(f"unfreeze {depth}", "unfreeze", chance, seconds, int(depth))
+            depth: known(f"unfreeze {depth}", "unfreeze", chance, seconds, depth if isinstance(depth, int) else None)
             for depth, chance in chances.items()
         }
 
@@ -210,3 +210,21 @@ def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) 
         race.run([2])
 
     assert splits_of(race) == {"softmax on the last codes": 5, "head": 5, "unfreeze 2": 2}
+
+
+def test_time_is_not_kept_for_a_whole_network_that_will_not_fit(make_rows: MakeTask, time: Time) -> None:
+    """Where time is short and the whole network too dear for its share, two blocks get all of the time."""
+    contest = Contest(make_rows(400), time, {2: 0.9, "all": 0.9}, seconds=5.0)
+    contest.dear["all"].seconds = 100.0
+    ready, allowances = contest.ready, {}
+
+    def noted(depth: Depth, wish: Wish) -> Known | Outcome:
+        allowances[depth] = wish.allowance
+        return ready(depth, wish)
+
+    contest.ready = noted  # type: ignore[method-assign]
+    race = race_of(contest.cheap[0].task, contest, time, budget=61.0)
+
+    assert allowances[2] == pytest.approx(60.0)
+    assert race.measured[-1].outcome.status == "left out"
+    assert splits_of(race)["unfreeze 2"] >= 5
