@@ -42,6 +42,7 @@ from unfreeze.zoo.backbones import load_backbone
 LOOKS = (5, 10, 20)
 CHUNK = 5
 MARGIN = 0.01
+MORE_IMAGES = 100  # that a study has which may ask for more: of 300, nearly all are worth it at once
 MOST_STUDIES = 400  # of those that might ask for images
 TRUTH_SPLITS = 4  # of each draw whose probes are also asked about the images that were not drawn
 TAPS = ("blocks.2", "blocks.4", "last")
@@ -220,12 +221,18 @@ def measure_draws(pools: list[Pool], draws: int) -> None:
 
 def measure_more(pool: Pool, wanted: int) -> None:
     """Until enough studies have asked for images, or too many have not."""
-    found = [row for row in rows(DRAWS) if row["measure"] == "more images"]
+    found = [row for row in rows(DRAWS) if row["measure"] == "more images" and row.get("from") == pool.images]
     asked = sum(row["asked"] is not None for row in found)
     number = 0
     while asked < wanted and number < MOST_STUDIES:
         step = MORE_STEPS[number % len(MORE_STEPS)]
-        key = {"measure": "more images", "set": pool.name, "draw": number, "step": " to ".join(step)}
+        key = {
+            "measure": "more images",
+            "set": pool.name,
+            "from": pool.images,
+            "draw": number,
+            "step": " to ".join(step),
+        }
         if not any(key.items() <= row.items() for row in found):
             started = time.process_time()
             measured = more_images(pool, number, step)
@@ -243,7 +250,8 @@ def main() -> None:
     parser.add_argument("--more", type=int, default=0, help="instead: studies on cifar10 that asked for images")
     asked = parser.parse_args()
     if asked.more:
-        measure_more(read_pools(asked.panel / "cifar10" / "list.csv", "cifar10")[0], asked.more)
+        pool = read_pools(asked.panel / "cifar10" / "list.csv", "cifar10")[0]
+        measure_more(replace(pool, images=MORE_IMAGES), asked.more)
         return
     pools = [pool for name in asked.sets.split(",") for pool in read_pools(asked.panel / name / "list.csv", name)]
     measure_draws(pools, asked.draws)

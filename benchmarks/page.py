@@ -61,8 +61,8 @@ MORE = """## Is "about so many more images" enough?
 
     python benchmarks/draws.py --panel PANEL --more 40
 
-Studies of 300 images of cifar10 with 20 splits that ended in "cannot tell" and asked for images, repeated with the
-middle of that range.
+Studies of cifar10 with 20 splits that ended in "cannot tell" and asked for images, repeated with the middle of that
+range.
 
 """
 
@@ -266,14 +266,25 @@ def share(of: np.ndarray) -> str:
 def more_images(found: list[Row]) -> str:
     """How many studies settled with the images that they had asked for."""
     lines = []
-    for step in [*dict.fromkeys(row["step"] for row in found), "all"]:
-        mine = [row for row in found if step in (row["step"], "all")]
+    kinds = dict.fromkeys((row.get("from", 300), row["step"]) for row in found)
+    for start, step in kinds:
+        mine = [row for row in found if (row.get("from", 300), row["step"]) == (start, step)]
         asked = [row for row in mine if row["asked"] is not None]
         unsettled = sum(row["before"][2] == "cannot tell" for row in mine)
         settled = np.array([row["after"][2] != "cannot tell" for row in asked])
         images = f"{statistics.median(row['images'] for row in asked):.0f}" if asked else "-"
-        lines.append([step, str(len(mine)), str(unsettled), str(len(asked)), images, share(settled) if asked else "-"])
-    names = ("step", "studies", "cannot tell", "asked for images", "images then, median", "settled, %")
+        lines.append(
+            [
+                step,
+                str(start),
+                str(len(mine)),
+                str(unsettled),
+                str(len(asked)),
+                images,
+                share(settled) if asked else "-",
+            ]
+        )
+    names = ("step", "images", "studies", "cannot tell", "asked for images", "images then, median", "settled, %")
     return MORE + table(names, lines)
 
 
@@ -386,7 +397,7 @@ def main() -> None:
     rank = newest(by_measure.get("similarity and gain", []), "measure")
     kept = rows(DRAWS)
     on_draws = newest([row for row in kept if row["measure"] == "draws"], "set", "first")
-    with_more = newest([row for row in kept if row["measure"] == "more images"], "set", "draw", "step")
+    with_more = newest([row for row in kept if row["measure"] == "more images"], "set", "from", "draw", "step")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
