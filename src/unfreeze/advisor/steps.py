@@ -13,6 +13,8 @@ from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.experiment import TEST_FRACTION, Task
 from unfreeze.strategies.measuring import Measurement, units_of
 
+PLANNED_SPLITS = 20  # of a study with more images, which is given the time for the race's last look
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Question:
@@ -117,7 +119,7 @@ def _settling(question: Question, found: StepEstimate) -> Settling:
     would = what_would_settle(
         found,
         images=len(question.task.train_rows),
-        splits=found.splits,
+        splits=PLANNED_SPLITS,
         seed=derive_seed(question.seed, "settling"),
     )
     if would.splits is not None:  # also beyond the race's last look: it is time that is missing, not images
