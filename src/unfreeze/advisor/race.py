@@ -5,6 +5,7 @@ he sees finds differences where there are none. Dropping a hopeless strategy is 
 of it; neither is running out of time a look.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -151,6 +152,7 @@ class Race:
     def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
         """Make one depth ready within its share of what is left, and measure it."""
         share = _weight(depth) / sum(_weight(other) for other in to_come)
+        begun = self.clock.elapsed()
         wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_FOR_PROBABILITIES)
         name = _kind(depth)
         with self.timed(name):
@@ -168,14 +170,19 @@ class Race:
             until = self.clock.elapsed() + SLACK * wish.allowance - took.seconds - ready.refit_seconds
             self._measure([measured], to=ready.expected.splits, until=until, phase=outcome.name)
             self._note_forecast(measured)
-            if measured.splits < FEWEST_FOR_PROBABILITIES:
-                self._shortened(measured)
+            if measured.splits < FEWEST_FOR_PROBABILITIES or outcome.status == "shortened":
+                self._shortened(measured, begun + (took.seconds + ready.expected.seconds_of_all) / share)
 
-    def _shortened(self, measured: Measurement) -> None:
-        note = f"{measured.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget"
-        notes = [note for note in (measured.outcome.note, note) if note]
-        measured.outcome = replace(measured.outcome, status="shortened", note="; ".join(notes))
-        self.say(f"{measured.name}: {note}, so there are no probabilities for it.")
+    def _shortened(self, measured: Measurement, enough: float) -> None:
+        """Say what is missing, and the budget that would have been enough for it, seconds."""
+        notes = [measured.outcome.note]
+        if measured.splits < FEWEST_FOR_PROBABILITIES:
+            notes.append(f"{measured.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget")
+            self.say(f"{measured.name}: {notes[-1]}, so there are no probabilities for it.")
+        if enough > self.clock.budget:
+            notes.append(f"all of it would fit into about {math.ceil(enough / 60)}m")
+        note = "; ".join(note for note in notes if note)
+        measured.outcome = replace(measured.outcome, status="shortened", note=note)
 
     def _note_forecast(self, measured: Measurement) -> None:
         self.forecasts.append(

@@ -38,6 +38,7 @@ class Known:
     seconds: float
     task: Task
     time: Time
+    splits: int = 5  # that it is forecast to have time for
     work: int = 1
     ran: list[str] = field(default_factory=list)
 
@@ -48,8 +49,10 @@ class Known:
 
     @property
     def expected(self) -> Forecast:
-        """Five splits."""
-        return Forecast(epochs=1, splits=5, seconds=6 * self.seconds)
+        """Of the five splits that are wished for, and of a training on everything."""
+        return Forecast(
+            epochs=1, splits=self.splits, seconds=(self.splits + 1) * self.seconds, seconds_of_all=6 * self.seconds
+        )
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
         """Guess with the known chance; the same images are hard for every strategy."""
@@ -81,9 +84,9 @@ class Contest:
         return list(self.cheap)
 
     def ready(self, depth: Depth, wish: Wish) -> Known | Outcome:
-        """The strategy, if six trainings fit."""
+        """The strategy, if what it is forecast to take fits."""
         strategy = self.dear[depth]
-        if wish.allowance < 6 * strategy.seconds:
+        if wish.allowance < strategy.expected.seconds:
             return Outcome(name=f"unfreeze {depth}", kind="unfreeze", trained="", status="left out", note="too dear")
         return strategy
 
@@ -187,6 +190,16 @@ def test_a_dear_strategy_that_is_slower_than_forecast_keeps_the_splits_that_it_h
     assert 1 <= dear.splits < 5
     assert dear.outcome.status == "shortened"
     assert any("no probabilities" in sentence for sentence in race.story)
+
+
+def test_what_is_shortened_says_which_budget_would_hold_all_of_it(make_rows: MakeTask, time: Time) -> None:
+    """Two of five splits of a minute each: with step one and the last training all of it needs six minutes and more."""
+    contest = Contest(make_rows(400), time, {2: 0.9}, seconds=60.0)
+    contest.dear[2].splits = 2
+    race = race_of(contest.cheap[0].task, contest, time, budget=300.0)
+
+    assert splits_of(race)["unfreeze 2"] == 2
+    assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all of it would fit into about 7m"
 
 
 def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) -> None:
