@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,9 @@ LOOKS = (5, 10, 20)
 CHUNK = 5
 MARGIN = 0.01
 MORE_IMAGES = 100  # that a study has which may ask for more: of 300, nearly all are worth it at once
-MOST_STUDIES = 400  # of those that might ask for images
+MOST_DRAWS = 500  # for studies that might ask for images
 TRUTH_SPLITS = 4  # of each draw whose probes are also asked about the images that were not drawn
-TAPS = ("blocks.2", "blocks.4", "last")
+TAPS = ("blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6", "last")
 STEPS = (
     ("blocks.2 softmax", "last softmax"),
     ("blocks.2 softmax", "blocks.4 softmax"),
@@ -53,7 +54,15 @@ STEPS = (
     ("last softmax", "last svm"),
 )
 TEN_CLASS_STEPS = STEPS[:3]  # an SVM of ten classes on the last codes takes twice the time of all the others
-MORE_STEPS = TEN_CLASS_STEPS[1:]
+# Of large and of small true gains: where all are large, those that ask for images had bad luck, and more images settle
+# nearly all of them; where all are small, those that ask had good luck.
+MORE_STEPS = (
+    *TEN_CLASS_STEPS[1:],
+    ("blocks.3 softmax", "blocks.4 softmax"),
+    ("blocks.4 softmax", "blocks.5 softmax"),
+    ("blocks.5 softmax", "blocks.6 softmax"),
+    ("blocks.6 softmax", "last softmax"),
+)
 PAIRS = {"cifar10": ("cat", "dog"), "eurosat": ("AnnualCrop", "PermanentCrop")}
 
 Codes = dict[str, np.ndarray]
@@ -223,9 +232,9 @@ def measure_more(pool: Pool, wanted: int) -> None:
     """Until enough studies have asked for images, or too many have not."""
     found = [row for row in rows(DRAWS) if row["measure"] == "more images" and row.get("from") == pool.images]
     asked = sum(row["asked"] is not None for row in found)
-    number = 0
-    while asked < wanted and number < MOST_STUDIES:
-        step = MORE_STEPS[number % len(MORE_STEPS)]
+    for number, step in product(range(MOST_DRAWS), MORE_STEPS):
+        if asked >= wanted:
+            return
         key = {
             "measure": "more images",
             "set": pool.name,
@@ -238,7 +247,6 @@ def measure_more(pool: Pool, wanted: int) -> None:
             measured = more_images(pool, number, step)
             append(key, measured, started)
             asked += measured["asked"] is not None
-        number += 1
 
 
 def main() -> None:
