@@ -421,6 +421,10 @@ def main() -> None:
         ),
         (similarity, lambda found: plain(found, "Similarity to the source", "similarity")),
         (rank, lambda found: plain(found, "Similarity and what fine-tuning gains", "similarity")),
+        (
+            by_measure.get("imbalance", []),
+            lambda found: plain(found, "Balanced accuracy where one class has most images", "imbalance"),
+        ),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]

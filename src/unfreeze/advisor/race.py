@@ -116,15 +116,22 @@ class Race:
                 self.measured, to=FEWEST_FOR_PROBABILITIES, until=STEP_ONE_SHARE * self.clock.budget, phase="step one"
             )
 
+    @property
+    def _seconds_an_image(self) -> float:
+        return self.clock.left() / len(self.question.task.train_rows)
+
+    @property
+    def _time_is_short(self) -> bool:
+        return self._seconds_an_image < SECONDS_AN_IMAGE
+
     def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
         """All of them; where time is short, the second and the deepest of several, which bracket the question."""
-        per_image = self.clock.left() / len(self.question.task.train_rows)
         blocks = [depth for depth in depths if isinstance(depth, int)]
-        if per_image >= SECONDS_AN_IMAGE or len(depths) <= 2 or len(blocks) < 2:
+        if not self._time_is_short or len(depths) <= 2 or len(blocks) < 2:
             return list(depths)
         kept = sorted(blocks)[1]
         out = [depth for depth in blocks if depth != kept]
-        why = f"{per_image:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
+        why = f"{self._seconds_an_image:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
         for depth in out:
             outcome = Outcome(name=f"unfreeze {depth}", kind="unfreeze", blocks=depth, trained="")
             self.measured.append(Measurement(None, replace(outcome, status="left out", note=why)))
@@ -133,7 +140,7 @@ class Race:
 
     def _too_dear(self, depths: Sequence[Depth]) -> dict[Depth, Outcome]:
         """Where time is short: what trains the whole network and will not fit. The time kept for it would be wasted."""
-        if self.clock.left() / len(self.question.task.train_rows) >= SECONDS_AN_IMAGE or len(depths) < 2:
+        if not self._time_is_short or len(depths) < 2:
             return {}
         found: dict[Depth, Outcome] = {}
         for depth in (depth for depth in depths if not isinstance(depth, int)):

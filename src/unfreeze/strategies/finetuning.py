@@ -16,7 +16,7 @@ from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
-from unfreeze.training.plans import Plan, full_plan, scratch_plan, unfreeze_plan
+from unfreeze.training.plans import Plan, full_plan, scratch_plan, step_two_rate, unfreeze_plan
 from unfreeze.zoo.backbones import Backbone
 
 SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
@@ -142,7 +142,8 @@ def ready_unfreeze(shared: StepOne, *, blocks: int, wish: Wish) -> FineTuning | 
         PlanError: The network has fewer blocks.
     """
     started, experiment = time.perf_counter(), shared.experiment
-    plan = _adapted(unfreeze_plan(experiment.source, blocks), experiment, wish)
+    rate = step_two_rate(len(experiment.task.train_rows))
+    plan = _adapted(unfreeze_plan(experiment.source, blocks, rate=rate), experiment, wish)
     names = ", ".join(block.name for block in experiment.source.blocks[-blocks:])
     last = "the last block" if blocks == 1 else f"the last {blocks} blocks"
     outcome = Outcome(name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained=f"head and {last}: {names}")

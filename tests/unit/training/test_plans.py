@@ -4,7 +4,7 @@ import pytest
 
 from unfreeze.core.errors import PlanError
 from unfreeze.training.loop import rate_factor
-from unfreeze.training.plans import Plan, Rule, full_plan, head_plan, scratch_plan, unfreeze_plan
+from unfreeze.training.plans import Plan, Rule, full_plan, head_plan, scratch_plan, step_two_rate, unfreeze_plan
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 
@@ -29,6 +29,17 @@ def test_unfreezing_two_blocks_names_exactly_what_lies_after_their_cut(backbone:
     expected = {n for n, _ in backbone.network.named_parameters() if n.startswith(("layer4.", "fc."))}
 
     assert learning(unfreeze_plan(backbone, 2), backbone) == expected
+
+
+def test_step_two_learns_slower_from_few_images_and_every_part_of_it_does(backbone: Backbone) -> None:
+    """The rate of the head is that of the number of images, and all others fall with it in proportion."""
+    few, many = (unfreeze_plan(backbone, 2, rate=step_two_rate(images)) for images in (100, 2000))
+
+    assert few.rate_of("fc.weight") == step_two_rate(100) < step_two_rate(2000)
+    ratio = step_two_rate(100) / step_two_rate(2000)
+    for name in learning(few, backbone):
+        slow, fast = few.rate_of(name), many.rate_of(name)
+        assert slow is not None and fast is not None and slow == pytest.approx(ratio * fast)
 
 
 def test_the_full_plan_covers_everything_and_falls_with_depth(backbone: Backbone) -> None:
