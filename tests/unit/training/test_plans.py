@@ -39,7 +39,9 @@ def test_step_two_learns_slower_from_few_images_and_every_part_of_it_does(backbo
     ratio = step_two_rate(100) / step_two_rate(2000)
     for name in learning(few, backbone):
         slow, fast = few.rate_of(name), many.rate_of(name)
-        assert slow is not None and fast is not None and slow == pytest.approx(ratio * fast)
+        assert slow is not None
+        assert fast is not None
+        assert slow == pytest.approx(ratio * fast)
 
 
 def test_the_full_plan_covers_everything_and_falls_with_depth(backbone: Backbone) -> None:
