@@ -30,7 +30,6 @@ from panel import STEPS, code_version, rows
 
 from unfreeze.advisor.evidence import facts_before_training, similarity_within
 from unfreeze.advisor.steps import Question, estimate, mean_score
-from unfreeze.advisor.study import metric_for
 from unfreeze.core.records import Outcome, plain
 from unfreeze.core.seeding import generator
 from unfreeze.data.decoder_pool import DecoderPool
@@ -41,7 +40,7 @@ from unfreeze.strategies.entries import PhotoEntries
 from unfreeze.strategies.experiment import Task
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.measuring import Measurement
-from unfreeze.strategies.preparation import prepare
+from unfreeze.strategies.preparation import metric_for, prepare
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 MEASURE = "step"

@@ -122,16 +122,15 @@ def test_another_run_reuses_all_codes_and_can_be_interrupted(
 
 
 def test_one_strategy_alone_gives_a_model(photos: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    """`unfreeze tune` prints one row and writes the folder of a model, once."""
-    arguments = command(
-        "tune", photos, "--unfreeze", "1", "--epochs", "1", "--out", tmp_path / "model", "--json", *SETTINGS
-    )
+    """`unfreeze tune` prints one row, trained for the metric that was asked for, and writes a model's folder, once."""
+    options = ("--unfreeze", "1", "--epochs", "1", "--metric", "balanced", "--out", tmp_path / "model", "--json")
+    arguments = command("tune", photos, *options, *SETTINGS)
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
 
     printed = json.loads(done.stdout)
     (row,) = printed["strategies"]
-    assert (row["kind"], row["blocks"]) == ("unfreeze", 1)
+    assert (row["kind"], row["blocks"], row["settings"]["balanced"]) == ("unfreeze", 1, True)
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"README.md", "config.json", "model.safetensors"}
     assert subprocess.run(arguments, capture_output=True, check=False, env=environment).returncode == 2
 

@@ -48,7 +48,6 @@ from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import RECIPES
 from unfreeze.features.extraction import geometry_of
-from unfreeze.metrics.imbalance import strongly_imbalanced
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.candidates import Prepare, load_candidates, measure_candidates
@@ -58,7 +57,7 @@ from unfreeze.strategies.experiment import TEST_FRACTION, Experiment, Task, make
 from unfreeze.strategies.learning_curve import learning_curves
 from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of
 from unfreeze.strategies.prediction import predict_images
-from unfreeze.strategies.preparation import prepare
+from unfreeze.strategies.preparation import metric_for, prepare
 from unfreeze.strategies.selection import Selection, select_strategy
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.trials import Feed, predict_rows
@@ -191,25 +190,6 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
             interrupted=interrupted,
         )
         return _conclude(settings, findings, out=out, pool=pool)
-
-
-def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
-    """The metric that decides, and why in a sentence.
-
-    Args:
-        task: Its labels.
-        asked: What the user wants; None to go by the classes.
-
-    Returns:
-        The metric and the sentence.
-    """
-    if asked is not None:
-        return asked, f"{asked.capitalize()} decides, as asked."
-    counts = np.bincount(task.labels, minlength=task.class_count)
-    if strongly_imbalanced(task.labels):
-        why = f"the largest class has {counts.max():,} images and the smallest {counts.min():,}"
-        return "balanced accuracy", f"Balanced accuracy decides, because {why}."
-    return "accuracy", "Accuracy decides: the classes are not strongly imbalanced."
 
 
 def _screened(

@@ -2,9 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from unfreeze.core.records import Metric
 
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 
@@ -34,6 +37,22 @@ class Augment(StrEnum):
     strong = "strong"
     none = "none"
 
+
+class MetricChoice(StrEnum):
+    """What ``--metric`` takes."""
+
+    auto = "auto"
+    accuracy = "accuracy"
+    balanced = "balanced"
+    log_loss = "log-loss"
+
+
+METRICS: "dict[MetricChoice, Metric | None]" = {
+    MetricChoice.auto: None,
+    MetricChoice.accuracy: "accuracy",
+    MetricChoice.balanced: "balanced accuracy",
+    MetricChoice.log_loss: "log-loss",
+}
 
 Source = Annotated[
     Path,
@@ -81,4 +100,7 @@ PrecisionName = Annotated[
     ),
 ]
 AugmentName = Annotated[Augment, typer.Option("--augment", help="How much training images are varied.")]
+MetricName = Annotated[
+    MetricChoice, typer.Option("--metric", help="What decides; auto: balanced where classes are very unequal.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -1,6 +1,5 @@
 """``unfreeze run``: the whole study, its table, its verdict and its report."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +8,7 @@ import typer
 from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import (
     DEFAULT_BACKBONE,
+    METRICS,
     AsJson,
     Augment,
     AugmentName,
@@ -16,6 +16,8 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     MaxBad,
+    MetricChoice,
+    MetricName,
     Precision,
     PrecisionName,
     Seed,
@@ -29,28 +31,12 @@ from unfreeze.core.errors import InputError
 
 if TYPE_CHECKING:
     from unfreeze.core.progress import Progress
-    from unfreeze.core.records import Metric
     from unfreeze.strategies.entries import Depth
 
 INTERRUPTED = 130
 DEFAULT_STRATEGIES = "auto"
 
 
-class MetricChoice(StrEnum):
-    """What ``--metric`` takes."""
-
-    auto = "auto"
-    accuracy = "accuracy"
-    balanced = "balanced"
-    log_loss = "log-loss"
-
-
-METRICS: "dict[MetricChoice, Metric | None]" = {
-    MetricChoice.auto: None,
-    MetricChoice.accuracy: "accuracy",
-    MetricChoice.balanced: "balanced accuracy",
-    MetricChoice.log_loss: "log-loss",
-}
 SMALLEST_SIZE, LARGEST_SIZE = 16, 4096
 REPORT = "report.html"
 
@@ -85,9 +71,7 @@ def run(
             help="What is tried beyond step one: numbers of blocks, all, scratch, with commas between; none for none.",
         ),
     ] = DEFAULT_STRATEGIES,
-    metric: Annotated[
-        MetricChoice, typer.Option("--metric", help="What decides; auto: balanced where classes are very unequal.")
-    ] = MetricChoice.auto,
+    metric: MetricName = MetricChoice.auto,
     margin: Annotated[
         float, typer.Option("--margin", metavar="POINTS", min=0.0, help="Differences up to this do not matter to you.")
     ] = 1.0,

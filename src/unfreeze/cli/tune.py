@@ -8,6 +8,7 @@ import typer
 from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import (
     DEFAULT_BACKBONE,
+    METRICS,
     AsJson,
     Augment,
     AugmentName,
@@ -16,6 +17,8 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     MaxBad,
+    MetricChoice,
+    MetricName,
     Precision,
     PrecisionName,
     Scratch,
@@ -71,6 +74,7 @@ def tune(
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
     augment: AugmentName = Augment.light,
+    metric: MetricName = MetricChoice.auto,
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
@@ -111,6 +115,7 @@ def tune(
                     engine=engine.value,
                     precision=precision.value,
                     augment=augment.value,
+                    metric=METRICS[metric],
                 )
         with phases.timed("write"):
             _save(folder, outcome, image_set, source_network, trained)

@@ -1,4 +1,4 @@
-"""What comes before the first strategy: codes, rows, and whether mirrored images may train."""
+"""What comes before the first strategy: codes, rows, what decides, and whether mirrored images may train."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,14 +8,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from unfreeze.core.progress import SILENT, Progress
+from unfreeze.core.records import Metric
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.transforms import LIGHT, Augmentation
 from unfreeze.features.choice import SAMPLE
 from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import read_codes
+from unfreeze.metrics.imbalance import strongly_imbalanced
 from unfreeze.probes.solver import fit_probe
-from unfreeze.strategies.experiment import Experiment, make_task, with_codes_only
+from unfreeze.strategies.experiment import Experiment, Task, make_task, with_codes_only
 from unfreeze.training.examples import Squares
 from unfreeze.zoo.backbones import Backbone
 
@@ -64,6 +66,26 @@ def prepare(
         progress=progress,
         cache=cache,
     )
+
+
+def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
+    """The metric that decides, and why in a sentence.
+
+    Args:
+        task: Its training labels.
+        asked: What the user wants; None to go by the classes.
+
+    Returns:
+        The metric and the sentence.
+    """
+    if asked is not None:
+        return asked, f"{asked.capitalize()} decides, as asked."
+    labels = task.labels[task.train_rows]
+    if strongly_imbalanced(labels):
+        counts = np.bincount(labels, minlength=task.class_count)
+        why = f"the largest class has {counts.max():,} images and the smallest {counts.min():,}"
+        return "balanced accuracy", f"Balanced accuracy decides, because {why}."
+    return "accuracy", "Accuracy decides: the classes are not strongly imbalanced."
 
 
 def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:

@@ -6,14 +6,14 @@ from typing import Literal
 
 from unfreeze.core.errors import PlanError
 from unfreeze.core.progress import Progress, ignore
-from unfreeze.core.records import Outcome
+from unfreeze.core.records import Metric, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.transforms import RECIPES
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Wish, ready_full, ready_scratch, ready_unfreeze
 from unfreeze.strategies.measuring import Measurement, added, confirmation, metered
-from unfreeze.strategies.preparation import prepare, with_measured_flips
+from unfreeze.strategies.preparation import metric_for, prepare, with_measured_flips
 from unfreeze.strategies.step_one import HeadStrategy, ProbeStrategy, StepOne
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.zoo.backbones import Backbone
@@ -35,6 +35,7 @@ def tune_model(
     engine: str = "auto",
     precision: str = "auto",
     augment: str = "light",
+    metric: Metric | None = None,
 ) -> tuple[Outcome, Backbone]:
     """Train one strategy on the train part and report it on the test part.
 
@@ -51,6 +52,7 @@ def tune_model(
         engine: Of the prefix: auto, openvino or torch.
         precision: Of the prefix: auto, f32, bf16 or int8.
         augment: Augmentation of training images: light, standard, strong or none.
+        metric: With balanced accuracy all classes count the same in training; None to go by the classes.
 
     Returns:
         The outcome, its `confirmation` being what the test part says, and the trained network.
@@ -74,6 +76,9 @@ def tune_model(
         seed=seed,
         augmentation=RECIPES[augment],
     )
+    decides, because = metric_for(experiment.task, metric)
+    progress.say(because)
+    experiment = replace(experiment, balanced=decides == "balanced accuracy")
     left = budget_seconds - (time.perf_counter() - started)
     outcome, fit = tuned(experiment, unfreeze, scratch=scratch, wish=Wish(allowance=left, splits=0, epochs=epochs))
     assert fit.backbone is not None  # noqa: S101 - only probes at earlier taps have none
