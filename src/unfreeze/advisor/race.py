@@ -26,6 +26,7 @@ LOOKS = (5, 10, 20)  # common splits
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
 SECONDS_AN_IMAGE = 1.0  # below, only the depths that matter most are tried: about what six trainings of one image take
 WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
+RESERVE = 0.05  # of what the user gives, not in the race's own budget: for saving, predicting and writing
 STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
 SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
 
@@ -187,7 +188,7 @@ class Race:
             notes.append(f"{measured.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget")
             self.say(f"{measured.name}: {notes[-1]}, so there are no probabilities for it.")
         if enough > self.clock.budget:
-            notes.append(f"all of it would fit into about {math.ceil(enough / 60)}m")
+            notes.append(f"all of it would fit into about {math.ceil(enough / (1 - RESERVE) / 60)}m")
         note = "; ".join(note for note in notes if note)
         measured.outcome = replace(measured.outcome, status="shortened", note=note)
 

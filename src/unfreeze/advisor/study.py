@@ -20,7 +20,7 @@ from unfreeze.advisor.confirming import confirmed, earlier_looks, folder_step, o
 from unfreeze.advisor.evidence import facts_of, gain_forecasts, rule_record, similarity_within
 from unfreeze.advisor.forecasts import forecast_sentence
 from unfreeze.advisor.model_card import model_card
-from unfreeze.advisor.race import Clock, Race
+from unfreeze.advisor.race import RESERVE, Clock, Race
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
 from unfreeze.advisor.steps import Question, comparable, compare
@@ -65,7 +65,6 @@ from unfreeze.strategies.tuning import fit_everything
 from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone
 from unfreeze.zoo.folders import save_model
 
-RESERVE = 0.05  # of the budget, for saving, predicting and writing
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 SCREENING_SHARE = 1 / 3  # of the budget, at most
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
