@@ -121,7 +121,7 @@ def tune(
             _save(folder, outcome, image_set, source_network, trained)
         document = _document(outcome, image_set, folder, phases)
         output.document(document)
-        output.table(strategy_table({**document, "picked": None}))
+        output.table(strategy_table({**document, "picked": None}, reasons=True))
         output.line()
         output.line(f"model  {folder}")
 

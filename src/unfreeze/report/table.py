@@ -48,6 +48,7 @@ class StrategyRow:
         cpu: Processor time.
         memory: Largest resident memory by then.
         trained: What was trained; for a strategy that was not done, also why.
+        in_short: The same without the reasons, which the verdict's sentences give.
         picked: Whether it is the strategy to use.
     """
 
@@ -64,6 +65,7 @@ class StrategyRow:
     cpu: str
     memory: str
     trained: str
+    in_short: str
     picked: bool = False
 
 
@@ -98,6 +100,7 @@ def _row(outcome: Mapping[str, Any], *, picked: str | None) -> StrategyRow:
         cpu=_duration(cost["cpu_seconds"]),
         memory=storage(cost["peak_bytes"]),
         trained=printable("; ".join(part for part in parts if part)),
+        in_short=printable("; ".join(part for part in (outcome["trained"], status) if part not in {"", "done"})),
         picked=outcome["name"] == picked,
     )
 
@@ -106,12 +109,13 @@ def _duration(seconds: float) -> str:
     return duration(seconds) if seconds else "-"
 
 
-def strategy_table(document: Mapping[str, Any]) -> Table:
+def strategy_table(document: Mapping[str, Any], *, reasons: bool = False) -> Table:
     """What each strategy gave: the score that decides, accuracy with its interval, splits, time, what was trained.
 
     Args:
         document: What `run.json` holds, or a part of it with ``strategies`` and ``picked``; without a ``metric``,
             accuracy stands first.
+        reasons: Say also why a strategy was shortened, dropped or left out.
 
     Returns:
         A table for `rendered`.
@@ -121,7 +125,8 @@ def strategy_table(document: Mapping[str, Any]) -> Table:
     table = plain_table(*headings, right="accuracy balanced log-loss splits time")
     for row in strategy_rows(document):
         name = f"{row.name} *" if row.picked else row.name
-        cells = (name, *(getattr(row, field) for field, _ in columns), row.splits, row.time, row.trained)
+        trained = row.trained if reasons else row.in_short
+        cells = (name, *(getattr(row, field) for field, _ in columns), row.splits, row.time, trained)
         add_row(table, cells, style="bold" if row.picked else "")
     return table
 

@@ -45,6 +45,16 @@ def test_what_was_left_out_says_why(document: dict[str, Any]) -> None:
     assert dropped.splits == "5"
 
 
+def test_the_table_gives_reasons_where_no_sentences_follow(document: dict[str, Any]) -> None:
+    """A run leaves the reasons to its verdict; a table that stands alone gives them."""
+    reason = "after 5 splits it was 2 points behind unfreeze 2"
+    short, long = (rendered(strategy_table(document, reasons=reasons)) for reasons in (False, True))
+
+    assert reason not in short
+    assert "the last 4 blocks and the head; dropped\n" in short
+    assert f"dropped: {reason}\n" in long
+
+
 @pytest.mark.parametrize(
     ("metric", "heading", "cell"),
     [
