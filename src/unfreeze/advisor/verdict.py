@@ -375,10 +375,14 @@ def _on_more_images(outcomes: Sequence[Outcome], curves: LearningCurves | None) 
 def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]:
     if interrupted:
         yield "The run was interrupted; this verdict rests on what was finished until then."
+    alike: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.status != "done":
-            reason = f": {outcome.note.rstrip('.')}" if outcome.note else ""
-            yield f"{_capital(_called(outcome))} was {outcome.status}{reason}."
+            alike.setdefault((outcome.status, outcome.note), []).append(_called(outcome))
+    for (status, note), names in alike.items():
+        reason = f": {note.rstrip('.')}" if note else ""
+        listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        yield f"{_capital(listed)} {'was' if len(names) == 1 else 'were'} {status}{reason}."
 
 
 def _on_estimate(outcomes: Sequence[Outcome], train_size: int, terms: _Terms) -> Iterable[str]:

@@ -259,6 +259,15 @@ def test_what_is_missing_is_said() -> None:
     assert "The run was interrupted" in text
 
 
+def test_strategies_with_the_same_fate_for_the_same_reason_share_a_sentence() -> None:
+    """Two that were left out for want of time are named together, a third with another reason by itself."""
+    missing = [replace(outcome, status="left out", note="no time left.", splits=0) for outcome in (ONE, FULL)]
+    text = written([*missing, replace(LEFT_OUT, note="too dear")])
+
+    assert "Unfreezing the last block and fine-tuning the whole network were left out: no time left." in text
+    assert "Unfreezing the last 4 blocks was left out: too dear." in text
+
+
 def test_nothing_at_all_still_gives_a_verdict() -> None:
     """A run that was stopped at once says that nothing was measured."""
     text = written([], splits=0, depth_curve=(), interrupted=True)
