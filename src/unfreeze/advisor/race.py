@@ -24,7 +24,10 @@ from unfreeze.strategies.measuring import Measurement, added, metered
 
 LOOKS = (5, 10, 20)  # common splits
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
-SECONDS_AN_IMAGE = 1.0  # below, only the depths that matter most are tried: about what six trainings of one image take
+# What is left for each image, seconds, below which only the depths that matter most are tried. With EfficientNet-Lite0
+# (omniglot) an image takes about 0.15, 0.2 and 0.45 s of one core for the trainings of one, two and four blocks on five
+# splits and on everything, and 2 s for the whole network.
+SHORT, VERY_SHORT = 1.0, 0.3
 WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
 RESERVE = 0.05  # of what the user gives, not in the race's own budget: for saving, predicting and writing
 STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
@@ -121,17 +124,13 @@ class Race:
     def _seconds_an_image(self) -> float:
         return self.clock.left() / len(self.question.task.train_rows)
 
-    @property
-    def _time_is_short(self) -> bool:
-        return self._seconds_an_image < SECONDS_AN_IMAGE
-
     def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
-        """All of them; where time is short, the second and the deepest of several, which bracket the question."""
-        blocks = [depth for depth in depths if isinstance(depth, int)]
-        if not self._time_is_short or len(depths) <= 2 or len(blocks) < 2:
+        """All of them; where time is short not the first of several, where it is very short only the second."""
+        blocks = sorted(depth for depth in depths if isinstance(depth, int))
+        if self._seconds_an_image >= SHORT or len(depths) <= 2 or len(blocks) < 2:
             return list(depths)
-        kept = sorted(blocks)[1]
-        out = [depth for depth in blocks if depth != kept]
+        kept = blocks[1:] if self._seconds_an_image >= VERY_SHORT else blocks[1:2]
+        out = [depth for depth in blocks if depth not in kept]
         why = f"{self._seconds_an_image:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
         for depth in out:
             outcome = Outcome(name=f"unfreeze {depth}", kind="unfreeze", blocks=depth, trained="")
@@ -141,7 +140,7 @@ class Race:
 
     def _too_dear(self, depths: Sequence[Depth]) -> dict[Depth, Outcome]:
         """Where time is short: what trains the whole network and will not fit. The time kept for it would be wasted."""
-        if not self._time_is_short or len(depths) < 2:
+        if self._seconds_an_image >= SHORT or len(depths) < 2:
             return {}
         found: dict[Depth, Outcome] = {}
         for depth in (depth for depth in depths if not isinstance(depth, int)):

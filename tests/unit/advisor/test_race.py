@@ -202,6 +202,22 @@ def test_what_is_shortened_says_which_budget_would_hold_all_of_it(make_rows: Mak
     assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all of it would fit into about 7m"
 
 
+@pytest.mark.parametrize(
+    ("seconds_an_image", "tried"),
+    [(2.0, {"unfreeze 1", "unfreeze 2", "unfreeze 4"}), (0.5, {"unfreeze 2", "unfreeze 4"}), (0.1, {"unfreeze 2"})],
+)
+def test_the_shorter_the_time_the_fewer_depths(
+    make_rows: MakeTask, time: Time, seconds_an_image: float, tried: set[str]
+) -> None:
+    """What is not tried says how little time was left; what is tried gets all of it."""
+    contest = Contest(make_rows(400), time, {1: 0.85, 2: 0.85, 4: 0.85}, seconds=1.0)
+    race = race_of(contest.cheap[0].task, contest, time, budget=400 * seconds_an_image + 2)
+    dear = {m.name: m for m in race.measured if m.outcome.kind == "unfreeze"}
+
+    assert {name for name, m in dear.items() if m.splits} == tried
+    assert all(f"{seconds_an_image:.1f} s an image" in dear[name].outcome.note for name in dear.keys() - tried)
+
+
 def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) -> None:
     """Ctrl-C in the third split of a dear strategy: two splits of it are there, and all of the cheap ones."""
     contest = Contest(make_rows(400), time, {2: 0.9}, seconds=1.0)
