@@ -7,6 +7,7 @@ of it; neither is running out of time a look.
 
 import math
 import time
+from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -134,7 +135,7 @@ class Race:
         why = f"{self._seconds_an_image:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
         for depth in out:
             outcome = Outcome(name=f"unfreeze {depth}", kind="unfreeze", blocks=depth, trained="")
-            self.measured.append(Measurement(None, replace(outcome, status="left out", note=why)))
+            self._add(Measurement(None, replace(outcome, status="left out", note=why)))
         self.say(f"Left out: {', '.join(f'unfreeze {depth}' for depth in out)}; {why}.")
         return [depth for depth in depths if depth not in out]
 
@@ -151,10 +152,15 @@ class Race:
                 found[depth] = ready
         return found
 
+    def _add(self, measured: Measurement) -> None:
+        """In its place: shallow to deep, whatever is tried or left out first."""
+        insort(self.measured, measured, key=_rank)
+
     def _leave_out(self, outcome: Outcome) -> None:
-        self.measured.append(Measurement(None, outcome))
+        missing = Measurement(None, outcome)
+        self._add(missing)
         self.say(f"Left out: {outcome.name}; {outcome.note}.")
-        self._note_forecast(self.measured[-1])
+        self._note_forecast(missing)
 
     def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
         """Make one depth ready within its share of what is left, and measure it."""
@@ -171,7 +177,7 @@ class Race:
             outcome = replace(ready.outcome, cost=added(ready.outcome.cost, took))
             outcome = replace(outcome, cost=replace(outcome.cost, preparation_seconds=took.seconds))
             measured = Measurement(ready, outcome)
-            self.measured.append(measured)
+            self._add(measured)
             splits = f"{ready.expected.splits} split{'' if ready.expected.splits == 1 else 's'}"
             self.say(f"{ready.outcome.name} on {splits}: about {ready.expected.seconds:.0f} s.")
             until = self.clock.elapsed() + SLACK * wish.allowance - took.seconds - ready.refit_seconds
@@ -303,6 +309,11 @@ def affordable(still_open: Sequence[Measurement], splits: int, left: float) -> l
     while wanted and sum((splits - m.splits) * m.seconds_a_split for m in wanted) > left:
         wanted.remove(max(wanted, key=lambda m: m.seconds_a_split))
     return wanted if len(wanted) > 1 else []
+
+
+def _rank(measured: Measurement) -> tuple[int, int]:
+    kinds = {"unfreeze": 1, "full": 2, "scratch": 3}  # after probes and the head, which come as they come
+    return kinds.get(measured.outcome.kind, 0), measured.outcome.blocks or 0
 
 
 def _kind(depth: Depth) -> str:
