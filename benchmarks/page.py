@@ -71,8 +71,8 @@ REGRET = """## Was the right strategy picked?
 
     python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON
 
-One `unfreeze run` a set and seed with the budget that is named, and every other plan trained by itself with the same
-budget, all on the set's own train part; scored on its test part. *Regret* is cross-fitted: the best plan on one half of
+One `unfreeze run` a set and seed with the budget and cores that are named, and every other plan trained by itself with
+the same, all on the set's own train part; scored on its test part. *Regret* is cross-fitted: the best plan on one half of
 the test images (whole groups), scored on the other half, less what the picked one has there; both ways. *At least* is
 the lower end of a one-sided 95 % bootstrap over groups and seeds. Points of the metric that decides.
 
@@ -288,8 +288,14 @@ def more_images(found: list[Row]) -> str:
     return MORE + table(names, lines)
 
 
-def regret_table(sets: dict[str, list[Tested]]) -> str:
-    """A line for each set and one for their mean."""
+def regret_table(rivals: dict[str, dict[str, list[Tested]]]) -> str:
+    """For each budget a line for each set and one for their mean."""
+    names = ("budget", "set", "metric", "seeds", "picked", "plans on the test part, %", "regret", "at least")
+    lines = [[budget, *line] for budget, sets in rivals.items() for line in _regret_lines(sets)]
+    return REGRET + table(names, lines)
+
+
+def _regret_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
     lines, points, bounds = [], [], []
     for name, seeds in sets.items():
         points.append(regrets(seeds, resample=False).mean())
@@ -302,26 +308,34 @@ def regret_table(sets: dict[str, list[Tested]]) -> str:
             "; ".join(f"{plan} {percent(score)}" for plan, score in scores.items()),
             f"{100 * points[-1]:.2f}", f"{100 * np.quantile(bounds[-1], 0.05):.2f}",
         ])  # fmt: skip
-    mean = np.mean(bounds, axis=0)
-    lines.append(["mean", "", "", "", "", f"{100 * np.mean(points):.2f}", f"{100 * np.quantile(mean, 0.05):.2f}"])
-    names = ("set", "metric", "seeds", "picked", "plans on the test part, %", "regret", "at least")
-    return REGRET + table(names, lines)
+    if len(sets) > 1:
+        mean = np.quantile(np.mean(bounds, axis=0), 0.05)
+        lines.append(["mean", "", "", "", "", f"{100 * np.mean(points):.2f}", f"{100 * mean:.2f}"])
+    return lines
 
 
-def beside_peers(sets: dict[str, list[Tested]]) -> str:
-    """A line for each peer and set, and one for each peer's mean."""
-    peers = list(dict.fromkeys(peer for seeds in sets.values() for peer in seeds[0].peers))
+def beside_peers(rivals: dict[str, dict[str, list[Tested]]]) -> str:
+    """For each budget a line for each peer and set, and one for each peer's mean."""
+    names = ("budget", "peer", "set", "seeds", "picked less peer", "interval")
+    return BESIDE + table(names, [[budget, *line] for budget, sets in rivals.items() for line in _peer_lines(sets)])
+
+
+def _peer_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
+    peers = list(dict.fromkeys(peer for seeds in sets.values() for one in seeds for peer in one.peers))
     tail, lines = 0.025 / max(1, len(peers)), []
     for peer in peers:
         mine = {name: seeds for name, seeds in sets.items() if all(peer in one.peers for one in seeds)}
+        if not mine:
+            continue
         draws = {name: gains(seeds, peer, resample=True) for name, seeds in mine.items()}
         points = {name: float(gains(seeds, peer, resample=False)[0]) for name, seeds in mine.items()}
-        draws["mean"], points["mean"] = np.mean(list(draws.values()), axis=0), float(np.mean(list(points.values())))
+        if len(mine) > 1:
+            draws["mean"], points["mean"] = np.mean(list(draws.values()), axis=0), float(np.mean(list(points.values())))
         for name, point in points.items():
             low, high = np.quantile(draws[name], [tail, 1 - tail])
             seeds = str(len(mine[name])) if name in mine else ""
             lines.append([peer, name, seeds, f"{100 * point:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"])
-    return BESIDE + table(("peer", "set", "seeds", "picked less peer", "interval"), lines)
+    return lines
 
 
 def forecasts(found: list[Row]) -> str:

@@ -40,13 +40,13 @@ class Tested:
         return float(np.mean(found[weight > 0] / weight[weight > 0]))
 
 
-def tested() -> dict[str, list[Tested]]:
-    """By set, one entry a seed that was run; peers that give the same with every seed are in every entry."""
+def tested() -> dict[str, dict[str, list[Tested]]]:
+    """By budget (with its cores) and set, an entry a seed; peers without a seed are in every entry."""
     every = rows(RIVALS)
-    found: dict[str, list[Tested]] = {}
+    found: dict[str, dict[str, list[Tested]]] = {}
     for run in (row for row in every if row["side"] == "run"):
         mine = [row for row in every if row["set"] == run["set"]]
-        same_seed = [row for row in mine if row["seed"] == run["seed"]]
+        same_seed = [row for row in mine if row["seed"] == run["seed"] and _allowed(row) == _allowed(run)]
         kept = [place for place, bit in enumerate(run["right"][run["picked"]]) if bit != "-"]
         plans = {name: run["right"][name] for name in run["right"] if name in run["deliverable"]}
         for row in same_seed:
@@ -61,7 +61,7 @@ def tested() -> dict[str, list[Tested]]:
             for name, bits in row["right"].items()
         }
         groups = np.array([group if group >= 0 else -2 - place for place, group in enumerate(run["groups"])])
-        found.setdefault(run["set"], []).append(
+        found.setdefault(_allowed(run), {}).setdefault(run["set"], []).append(
             Tested(
                 seed=run["seed"],
                 labels=np.array(run["labels"])[kept],
@@ -73,6 +73,11 @@ def tested() -> dict[str, list[Tested]]:
             )
         )
     return found
+
+
+def _allowed(row: Row) -> str:
+    """The budget, and the cores that it was spent on."""
+    return f"{row.get('budget')} on {row['cores']} core{'' if row['cores'] == 1 else 's'}"
 
 
 def _numbers(bits: str, kept: list[int]) -> np.ndarray:

@@ -7,8 +7,9 @@ other plan by itself (`unfreeze tune`, with the same budget, so that a plan whic
 be in a run); and the peers: fastai's `fine_tune(5)`, timm's codes with LogisticRegressionCV and with a searched
 LinearSVC, and vyntri. A peer's budget is what it takes. Of each it is kept which test images were right.
 
-Rows are appended to `rivals.jsonl` beside this file; a set, seed and side that is there already is not measured again,
-whatever the version of the code that it names. `page.py` sums up: see `regrets.py`.
+Rows are appended to `rivals.jsonl` beside this file; a set, seed and side that is there already is not measured again (a
+side of ours with the same budget and number of cores), whatever the version of the code that it names. `page.py` sums
+up: see `regrets.py`.
 """
 
 import argparse
@@ -146,7 +147,10 @@ def main() -> None:
     seeds = [int(seed) for seed in asked.seeds.split(",")]
     with tempfile.TemporaryDirectory() as cache:
         for name, seed, side in wanted(asked.sets.split(","), seeds, asked.sides.split(",")):
+            cores = len(os.sched_getaffinity(0))
             key = {"measure": "rivals", "set": name, "seed": seed, "side": side}
+            if side == "run" or side.startswith("plan "):
+                key |= {"budget": asked.budget, "cores": cores}
             if any(key.items() <= row.items() for row in rows(RIVALS)):
                 continue
             place = Place(asked.panel / name, asked.peers, asked.peer_python, Path(cache), asked.budget)
@@ -154,8 +158,7 @@ def main() -> None:
             measured = SIDES[side](place, seed, names)
             if side == "run":
                 measured |= {"labels": numbered(labels), "groups": numbered(groups)}
-            facts = {"code": code_version(), "cores": len(os.sched_getaffinity(0))}
-            facts["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+            facts = {"code": code_version(), "cores": cores, "date": datetime.now(UTC).isoformat(timespec="seconds")}
             with RIVALS.open("a") as file:
                 file.write(json.dumps({**key, **facts, **measured}) + "\n")
             print(json.dumps({**key, "seconds": measured["seconds"], "picked": measured.get("picked")}), flush=True)

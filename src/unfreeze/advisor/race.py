@@ -28,7 +28,7 @@ HOPELESS = 0.01  # a strategy is dropped when it is better than the best one wit
 # What is left for each image, seconds, below which only the depths that matter most are tried. With EfficientNet-Lite0
 # (omniglot) an image takes about 0.15, 0.2 and 0.45 s of one core for the trainings of one, two and four blocks on five
 # splits and on everything, and 2 s for the whole network.
-SHORT, VERY_SHORT = 1.0, 0.3
+SHORT, VERY_SHORT = 1.0, 0.2
 WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
 RESERVE = 0.05  # of what the user gives, not in the race's own budget: for saving, predicting and writing
 STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
