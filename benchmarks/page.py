@@ -71,8 +71,8 @@ REGRET = """## Was the right strategy picked?
 
     python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON
 
-One `unfreeze run` a set and seed with the budget and cores that are named, and every other plan trained by itself with
-the same, all on the set's own train part; scored on its test part. *Regret* is cross-fitted: the best plan on one half of
+One `unfreeze run` a set and seed with the budget and cores that are named, every other plan trained by itself with the
+same, all on the set's own train part; scored on its test part. *Regret* is cross-fitted: the best plan on one half of
 the test images (whole groups), scored on the other half, less what the picked one has there; both ways. *At least* is
 the lower end of a one-sided 95 % bootstrap over groups and seeds. Points of the metric that decides.
 

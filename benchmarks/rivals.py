@@ -7,9 +7,9 @@ other plan by itself (`unfreeze tune`, with the same budget, so that a plan whic
 be in a run); and the peers: fastai's `fine_tune(5)`, timm's codes with LogisticRegressionCV and with a searched
 LinearSVC, and vyntri. A peer's budget is what it takes. Of each it is kept which test images were right.
 
-Rows are appended to `rivals.jsonl` beside this file; a set, seed and side that is there already is not measured again (a
-side of ours with the same budget and number of cores), whatever the version of the code that it names. `page.py` sums
-up: see `regrets.py`.
+Rows are appended to `rivals.jsonl` beside this file; a set, seed and side that is there already is not measured again
+(a side of ours with the same budget and number of cores), whatever the version of the code that it names. `page.py`
+sums up: see `regrets.py`.
 """
 
 import argparse
