@@ -37,7 +37,7 @@ from unfreeze.features.extraction import read_codes
 from unfreeze.metrics.repeated import StepEstimate, compare_splits
 from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.depth import Loss, TapProbe, fit_tap_probes
-from unfreeze.strategies.experiment import TEST_FRACTION, Split, Task
+from unfreeze.strategies.experiment import Split, Task
 from unfreeze.zoo.backbones import load_backbone
 
 LOOKS = (5, 10, 20)
@@ -143,12 +143,12 @@ class Studied:
 
     def step(self, first: str, second: str, splits: int) -> StepEstimate:
         """As a run compares two strategies."""
-        units = [self.task.units[self.task.split(number).test] for number in range(splits)]
+        parts = [self.task.split(number) for number in range(splits)]
         return compare_splits(
             self.right[first][:splits],
             self.right[second][:splits],
-            units=units,
-            test_fraction=TEST_FRACTION,
+            units=[self.task.units[part.test] for part in parts],
+            test_fraction=self.task.tested_share(parts),
             margin=MARGIN,
         )
 

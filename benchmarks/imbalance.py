@@ -25,7 +25,7 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.features.extraction import geometry_of, read_codes
 from unfreeze.metrics.repeated import compare_splits, metric_values
 from unfreeze.strategies.depth import fit_tap_probes
-from unfreeze.strategies.experiment import TEST_FRACTION, make_task
+from unfreeze.strategies.experiment import make_task
 from unfreeze.zoo.backbones import load_backbone
 
 MEASURE = "imbalance"
@@ -44,16 +44,17 @@ def measure(source: Path) -> dict[str, Any]:
     together = replace(image_set, images=tuple(replace(image, split="train") for image in image_set.images))
     task = make_task(together, seed=0)
     scores: Values = defaultdict(list)
-    for split in map(task.split, range(SPLITS)):
+    splits = [task.split(number) for number in range(SPLITS)]
+    for split in splits:
         for balanced in (False, True):
             for probe in fit_tap_probes({"last": codes}, task, split, balanced=balanced):
                 said = probe.test_scores.argmax(axis=1)
                 values = metric_values("balanced accuracy", task.labels[split.test], predictions=said)
                 scores[f"{probe.loss}, {'balanced' if balanced else 'plain'}"].append(values)
-    units = [task.units[task.split(number).test] for number in range(SPLITS)]
+    units, share = [task.units[split.test] for split in splits], task.tested_share(splits)
     row: dict[str, Any] = {"images": len(codes), "units": len(np.unique(task.units)), "splits": SPLITS}
     for name, values in scores.items():
-        step = compare_splits(scores[PLAIN], values, units=units, test_fraction=TEST_FRACTION, margin=0.01)
+        step = compare_splits(scores[PLAIN], values, units=units, test_fraction=share, margin=0.01)
         row[name] = round(float(np.mean([one.mean() for one in values])), 4)
         if name != PLAIN and step.interval is not None:
             row[f"{name}, gain"] = [round(x, 4) for x in (step.difference, step.interval.low, step.interval.high)]

@@ -57,6 +57,15 @@ more.
 
 """
 
+RACE = """## Does a whole race keep it?
+
+    python benchmarks/race.py --data-sets 400
+
+Simulated races through the race's own code, which looks at 5, 10 and 20 splits and stops when it likes: step one and
+one deeper strategy whose true gain is the margin, so that "worth it" is wrong.
+
+"""
+
 MORE = """## Is "about so many more images" enough?
 
     python benchmarks/draws.py --panel PANEL --more 40
@@ -263,6 +272,19 @@ def share(of: np.ndarray) -> str:
     return f"{100 * mean:.1f} ± {100 * (mean * (1 - mean) / len(of)) ** 0.5:.1f}"
 
 
+def raced(found: list[Row]) -> str:
+    """The newest row of each level."""
+    lines = []
+    for row in newest(found, "images", "shared_error"):
+        answers = [percent(row.get(name, 0.0)) for name in ("worth_it", "not_worth_it", "equivalent", "cannot_tell")]
+        wrong = f"{percent(row['wrong_worth_it'])} ± {percent(row['monte_carlo_error'])}"
+        levels = [str(row["images"]), str(row["shared_error"]), str(row["data_sets"])]
+        lines.append([*levels, f"{100 * row['truth']:.2f}", wrong, *answers, row["code"]])
+    names = ("images", "common mistakes", "races", "true gain, points", "wrong worth it, %")
+    answers = ("worth it, %", "not worth it, %", "equivalent, %", "cannot tell, %", "commit")
+    return RACE + table((*names, *answers), lines)
+
+
 def more_images(found: list[Row]) -> str:
     """How many studies settled with the images that they had asked for."""
     lines = []
@@ -425,6 +447,7 @@ def main() -> None:
         (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
         (covered, coverage),
         (on_draws, drawn),
+        (by_measure.get("race", []), raced),
         (with_more, more_images),
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
         (by_measure.get("forecasts", []), forecasts),

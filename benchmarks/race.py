@@ -46,7 +46,7 @@ class LeastSquares:
     task: Task
     work: int = 1
     refit_seconds: float = 0.0
-    expected: Forecast = field(default_factory=lambda: Forecast(epochs=1, splits=5, seconds=0.0))
+    expected: Forecast = field(default_factory=lambda: Forecast(epochs=1, splits=5, seconds=0.0, seconds_of_all=0.0))
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
         """Fit on the learning side."""

@@ -181,6 +181,26 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
     assert (tmp_path / "model" / "model.safetensors").exists()
 
 
+def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the race: what was measured and said is there, and no half of a model."""
+
+    def stopped(*_: object, out: Path, **__: object) -> None:
+        (out / "model").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unfreeze.advisor.study._delivered", stopped)
+    settings = StudySettings(source=digits, size=32, budget_seconds=30, strategies=())
+    record = run_study(settings, out=tmp_path, progress=Silent())
+
+    assert record.interrupted
+    assert record.picked is not None
+    assert record.model is None
+    assert "There is no model: the run was interrupted while it was made." in record.verdict
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Path], tmp_path: Path) -> None:
     """The probe from an eighth of a split's 32 images on, fine-tuning from a quarter, and a sentence on more images."""
     source = photo_folder("red", "green", count=20)

@@ -95,7 +95,7 @@ def settled_by(kind: str, low: int | None, high: int | None) -> str:
     """What would settle a step that cannot be told.
 
     Args:
-        kind: splits, images, beyond or unknown, as in `Settling`.
+        kind: few, splits, images, beyond or dropped, as in `Settling`.
         low: Of images to add, the lower end of the range.
         high: Its upper end.
 
@@ -108,7 +108,9 @@ def settled_by(kind: str, low: int | None, high: int | None) -> str:
         return f"about {low:,} to {high:,} more images would probably settle it"
     if kind == "beyond":
         return "not settled by four times your data"
-    return "too little was measured to say what would settle it"
+    if kind == "dropped":
+        return "one of the two was dropped and is not measured further"
+    return "fewer than five common splits say little: a larger budget gives more"
 
 
 def not_proved(*, gain: bool, probability: bool) -> str:

@@ -220,7 +220,8 @@ class Race:
         work = {m.name: m.strategy.work * len(task.split(0).learn) if m.strategy else 0 for m in strategies}
         training = any(work.values())  # beside it what is cheap does not count
         total = sum((work[m.name] if training else 1) * max(0, to - m.splits) for m in strategies)
-        with self.progress.phase(phase, total=total, unit="image" if training else "fit") as advance:
+        unit = "image" if training else "fit"
+        with self.progress.phase(phase, total=total, unit=unit) as advance, _noting_interrupts(strategies, to):
             for number in range(to):
                 mine = [m for m in strategies if m.splits == number]
                 took = sum(m.seconds_a_split for m in mine)
@@ -268,7 +269,7 @@ class Race:
         return [m for m in running if m.name in found]
 
     def _without_hopeless(self, running: Sequence[Measurement]) -> list[Measurement]:
-        """Those that may still be the best; the others are not repeated."""
+        """Those that may still be the best, and the cheap ones, which deeper ones are asked about against."""
         usable = [m for m in running if comparable(self.question, m, m)]
         best = max(
             usable,
@@ -279,7 +280,7 @@ class Race:
         kept = []
         for measured in running:
             chance = None
-            if measured in usable and measured is not best and measured.outcome.kind != "probe":
+            if measured in usable and measured is not best and measured.outcome.kind not in {"probe", "head"}:
                 chance = estimate(replace(self.question, margin=0.0), best, measured).better
             if chance is None or chance >= HOPELESS:
                 kept.append(measured)
@@ -292,6 +293,19 @@ class Race:
     def _refit_seconds(self) -> float:
         """Of the dearest strategy that may be picked."""
         return max([m.strategy.refit_seconds for m in self.measured if m.strategy is not None], default=0.0)
+
+
+@contextmanager
+def _noting_interrupts(strategies: Sequence[Measurement], to: int) -> Iterator[None]:
+    """What Ctrl-C stops says so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for stopped in (m for m in strategies if m.splits < to):
+            notes = [stopped.outcome.note, f"{stopped.splits} of {to} splits were finished"]
+            note = "; ".join(note for note in notes if note)
+            stopped.outcome = replace(stopped.outcome, status="interrupted", note=note)
+        raise
 
 
 def affordable(still_open: Sequence[Measurement], splits: int, left: float) -> list[Measurement]:

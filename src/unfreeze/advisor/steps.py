@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from unfreeze.core.records import Comparison, Interval, Metric, Settling
 from unfreeze.core.seeding import derive_seed
-from unfreeze.metrics.comparison import paired_difference
+from unfreeze.metrics.comparison import difference_over_seeds, paired_difference
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, compare_splits, largest_difference
 from unfreeze.metrics.settling import what_would_settle
-from unfreeze.strategies.experiment import TEST_FRACTION, Task
+from unfreeze.strategies.experiment import Task
 from unfreeze.strategies.measuring import Measurement, units_of
 
 PLANNED_SPLITS = 20  # of a study with more images, which is given the time for the race's last look
@@ -50,7 +49,7 @@ def estimate(question: Question, first: Measurement, second: Measurement) -> Ste
         [p.values(question.metric, task) for p in ours],
         [p.values(question.metric, task) for p in theirs],
         units=[units_of(task, p.split) for p in ours],
-        test_fraction=TEST_FRACTION,
+        test_fraction=task.tested_share([p.split for p in ours]),
         margin=question.margin,
         largest=_largest(question, first),
     )
@@ -82,6 +81,7 @@ def compare(question: Question, first: Measurement, second: Measurement) -> Comp
         The comparison.
     """
     found = estimate(question, first, second)
+    dropped = "dropped" in {first.outcome.status, second.outcome.status}
     pairs = list(zip(first.predicted[: found.splits], second.predicted[: found.splits], strict=True))
     return Comparison(
         first=first.name,
@@ -95,34 +95,35 @@ def compare(question: Question, first: Measurement, second: Measurement) -> Comp
         answer=found.answer,
         disagreements=sum(int((a.predictions != b.predictions).sum()) for a, b in pairs),
         predictions=sum(len(a.predictions) for a, _ in pairs),
-        settling=_settling(question, found) if found.answer == "cannot tell" else None,
+        settling=_settling(question, found, dropped=dropped) if found.answer == "cannot tell" else None,
     )
 
 
 def _on_one_split(question: Question, first: Measurement, second: Measurement) -> Interval:
     """Over the test images of the only split: the variance over training sets is not in it."""
     task, (ours, theirs) = question.task, (first.predicted[0], second.predicted[0])
+    groups = [str(unit) for unit in units_of(task, ours.split)]
+    seed = derive_seed(question.seed, "paired bootstrap")
     if question.metric == "accuracy":
         labels = task.labels[ours.split.test]
-        groups = [str(unit) for unit in units_of(task, ours.split)]
-        seed = derive_seed(question.seed, "paired bootstrap")
         return paired_difference(ours.predictions == labels, theirs.predictions == labels, groups, seed=seed)[1]
-    difference: Float[np.ndarray, " row"] = theirs.values(question.metric, task) - ours.values(question.metric, task)
-    error = float(difference.std(ddof=1) / np.sqrt(len(np.unique(units_of(task, ours.split)))))
-    return Interval(float(difference.mean()) - 1.96 * error, float(difference.mean()) + 1.96 * error)
+    before, after = (one.values(question.metric, task)[None] for one in (ours, theirs))
+    return difference_over_seeds(before, after, groups, seed=seed, largest=_largest(question, first))[1]
 
 
-def _settling(question: Question, found: StepEstimate) -> Settling:
-    """In words: a larger budget where splits can, else images."""
+def _settling(question: Question, found: StepEstimate, *, dropped: bool) -> Settling:
+    """Splits where a larger budget would give them and they can, else images."""
+    if dropped:
+        return Settling(kind="dropped")
     if found.splits < FEWEST_FOR_PROBABILITIES:
-        return Settling(kind="splits")
+        return Settling(kind="few")
     would = what_would_settle(
         found,
         images=len(question.task.train_rows),
         splits=PLANNED_SPLITS,
         seed=derive_seed(question.seed, "settling"),
     )
-    if would.splits is not None:  # also beyond the race's last look: it is time that is missing, not images
+    if would.splits is not None:  # it is time that is missing, not images
         return Settling(kind="splits")
     if would.more_images_range is None:
         return Settling(kind="beyond")

@@ -5,6 +5,7 @@ the choice, and confirms; it decides nothing.
 """
 
 import platform
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import (
     Comparison,
     FolderStep,
+    Interval,
     LearningCurves,
     Metric,
     Outcome,
@@ -67,6 +69,7 @@ from unfreeze.zoo.folders import save_model
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 SCREENING_SHARE = 1 / 3  # of the budget, at most
+MODEL = "model"  # folder
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
 CHECKED_IMAGES = 32
@@ -201,9 +204,10 @@ def _screened(
     metric, _ = metric_for(task, settings.metric)
     within = SCREENING_SHARE * settings.budget_seconds
     found = measure_candidates(sources, image_set, preparing, metric=metric, within=within)
-    units = [units_of(found.task, found.task.split(number)) for number in range(FEWEST_FOR_PROBABILITIES)]
+    splits = [found.task.split(number) for number in range(FEWEST_FOR_PROBABILITIES)]
+    units = [units_of(found.task, split) for split in splits]
     scores = [Scores(row=row, values=values) for row, values in found.candidates]
-    place, rows = choose(scores, units, test_fraction=TEST_FRACTION)
+    place, rows = choose(scores, units, test_fraction=found.task.tested_share(splits))
     return found.sources[place], rows, screening_sentence(rows, metric)
 
 
@@ -263,60 +267,98 @@ class _Findings:
             return found
         return [m for m in found if m.strategy is not None and m.strategy.refit_seconds <= SOON]
 
+    def passed_over(self) -> str:
+        """What was measured and may not be picked, in a sentence; empty if nothing."""
+        kept = {m.name for m in self.candidates()}
+        out = [m.name for m in self.race.measured if m.splits and m.name not in kept]
+        return f"The run was interrupted, and there was no time to train {' or '.join(out)} for it." if out else ""
+
+
+@dataclass(kw_only=True)
+class _Delivery:
+    """What came of what was picked, as far as the user let it.
+
+    Attributes:
+        outcomes: Of every strategy, with what the user's own test folder says of it.
+        model: Name of the model's folder; None without a model.
+        folder_step: What was delivered against the feature extractor on that folder.
+        learning_curve: Scores by number of images.
+        interrupted: Whether the user stopped it.
+    """
+
+    outcomes: list[Outcome]
+    model: str | None = None
+    folder_step: FolderStep | None = None
+    learning_curve: LearningCurves | None = None
+    interrupted: bool = False
+
 
 def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: DecoderPool) -> RunRecord:
     """Choose, train on everything, deliver, confirm, compare, and write."""
     race, experiment = findings.race, findings.experiment
     task, question = experiment.task, race.question
     selection = select_strategy(findings.candidates(), task, question.metric)
-    learning_curve = _learning_curves(settings, findings, selection)
-    outcomes = [m.record(task) for m in race.measured]
-    if selection is not None:
-        with race.timed("deliver"):
-            delivered = _delivered(settings, experiment, selection, out=out, pool=pool)
-        outcomes = [delivered if o.name == delivered.name else _confirmed(o, findings) for o in outcomes]
-    on_folder = _on_folder(findings, outcomes, selection) if selection else None
+    delivery = _delivery(settings, findings, selection, out=out, pool=pool)
     by_name = {m.name: m for m in race.measured}
-    steps = [(by_name[first.name], by_name[second.name]) for first, second in pairs(outcomes)]
+    steps = [(by_name[first.name], by_name[second.name]) for first, second in pairs(delivery.outcomes)]
     comparisons = [compare(question, *sides) for sides in steps if all(comparable(question, m, m) for m in sides)]
-    record = _record(settings, findings, outcomes, comparisons)
-    picked = next((o for o in outcomes if selection and o.name == selection.picked.name), None)
+    record = _record(settings, findings, delivery.outcomes, comparisons)
+    picked = next((o for o in delivery.outcomes if selection and o.name == selection.picked.name), None)
     record = replace(
         record,
+        interrupted=findings.interrupted or delivery.interrupted,
         picked=picked.name if picked else None,
-        picked_because=selection.because if selection else "",
-        model="model" if selection else None,
+        picked_because=" ".join(filter(None, (selection.because, findings.passed_over()))) if selection else "",
+        model=delivery.model,
         winner=winner_of(question, findings.candidates()),
         test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
-        folder_step=on_folder,
-        learning_curve=learning_curve,
+        folder_step=delivery.folder_step,
+        learning_curve=delivery.learning_curve,
     )
     record = replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
     write_json(out / "run.json", record.to_json())
     return record
 
 
-def _learning_curves(
-    settings: StudySettings, findings: _Findings, selection: Selection | None
-) -> LearningCurves | None:
-    """In the time that the model to deliver leaves; the first thing to be given up, also by Ctrl-C."""
-    race, picked = findings.race, selection.picked.strategy if selection else None
-    if findings.interrupted or picked is None:
+def _delivery(
+    settings: StudySettings, findings: _Findings, selection: Selection | None, *, out: Path, pool: DecoderPool
+) -> _Delivery:
+    """The model, then its confirmation, then learning curves; Ctrl-C ends it and keeps what is finished."""
+    race, experiment = findings.race, findings.experiment
+    found = _Delivery(outcomes=[m.record(experiment.task) for m in race.measured])
+    if selection is None:
+        return found
+    try:
+        with race.timed("deliver"):
+            delivered = _delivered(settings, experiment, selection, out=out, pool=pool)
+        found.model = MODEL
+        found.outcomes = [delivered if o.name == delivered.name else o for o in found.outcomes]
+        found.outcomes = [o if o.name == delivered.name else _confirmed(o, findings) for o in found.outcomes]
+        found.folder_step = _on_folder(findings, found.outcomes, selection)
+        found.learning_curve = _learning_curves(settings, findings)
+    except KeyboardInterrupt:
+        race.progress.say("Interrupted: keeping what is finished.")
+        found.interrupted = True
+        if found.model is None:
+            shutil.rmtree(out / MODEL, ignore_errors=True)  # half a model
+    return found
+
+
+def _learning_curves(settings: StudySettings, findings: _Findings) -> LearningCurves | None:
+    """In the time that is left at the end."""
+    race, budget = findings.race, settings.budget_seconds
+    if findings.interrupted:
         return None
-    left, budget = race.clock.left() - picked.refit_seconds, settings.budget_seconds
+    left = race.clock.left()
     at_most = min(CURVE_SECONDS, CURVE_SHARE * budget, left + RESERVE * budget)
     with race.timed("learning curve"):
-        try:
-            return learning_curves(
-                findings.entries.shared,
-                race.measured,
-                metric=race.question.metric,
-                probe_seconds=at_most,
-                seconds=left - at_most,
-            )
-        except KeyboardInterrupt:
-            race.progress.say("Interrupted: the learning curve is left out.")
-            return None
+        return learning_curves(
+            findings.entries.shared,
+            race.measured,
+            metric=race.question.metric,
+            probe_seconds=at_most,
+            seconds=left - at_most,
+        )
 
 
 def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
@@ -334,6 +376,7 @@ def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
         test_size=len(record.test_images),
         rule=record.rule,
         interrupted=record.interrupted,
+        delivered=record.model is not None,
         test_looks=record.test_looks,
         folder_step=record.folder_step,
         learning_curve=record.learning_curve,
@@ -362,12 +405,13 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
     found = corrected_winner(
         np.stack([means for means, _ in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
     )
-    interval = found.interval
+    sign = -1.0 if question.metric == "log-loss" else 1.0  # shown as a loss, though larger was better here
+    ends = sorted((sign * found.interval.low, sign * found.interval.high))
     return Winner(
         name=mine[found.winner].name,
-        naive=found.naive,
-        corrected=found.corrected,
-        interval=interval,
+        naive=sign * found.naive,
+        corrected=sign * found.corrected,
+        interval=Interval(*ends),
         among=len(mine),
     )
 
@@ -406,7 +450,7 @@ def _delivered(
     last = refit.cost
     cost = added(picked.outcome.cost, Took(last.refit_seconds, last.cpu_seconds, last.peak_bytes))
     picked.outcome = replace(picked.outcome, cost=replace(cost, refit_seconds=last.refit_seconds))
-    outcome, folder = picked.record(task), out / "model"
+    outcome, folder = picked.record(task), out / MODEL
     _save(folder, fit, outcome, experiment)
     rows = task.test_rows if len(task.test_rows) else task.train_rows[:CHECKED_IMAGES]
     scores = _scores_as_saved(folder, fit.backbone, experiment, rows, pool=pool)

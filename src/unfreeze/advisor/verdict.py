@@ -107,6 +107,7 @@ def verdict(
     test_size: int,
     rule: Mapping[str, Any],
     interrupted: bool,
+    delivered: bool = True,
     test_looks: int = 0,
     folder_step: FolderStep | None = None,
     learning_curve: LearningCurves | None = None,
@@ -130,6 +131,7 @@ def verdict(
         test_size: Number of images of the user's own test folder; 0 without one.
         rule: What the rule of thumb said and whether it held, with a ``sentence``; empty if none applies.
         interrupted: Whether the user stopped the run.
+        delivered: Whether what was picked was trained on everything and saved.
         test_looks: How many runs in this directory have looked at that folder, this one included; 0 if not known.
         folder_step: What was delivered against the feature extractor on that folder; None if it was not compared.
         learning_curve: Scores by number of training images; None without.
@@ -145,7 +147,7 @@ def verdict(
         *_on_scratch(outcomes, comparisons, terms),
         *_on_choice(picked, terms),
         *_on_winner(picked, winner, terms),
-        *_on_delivery(picked, train_size),
+        *_on_delivery(picked, train_size, delivered=delivered),
         *_on_cut_off_networks(outcomes, comparisons, picked, terms),
         *_on_test_folder(picked, test_size, test_looks, folder_step, terms),
         *([str(rule["sentence"])] if rule else []),
@@ -162,7 +164,8 @@ def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison],
         missing = "the head alone was not measured" if head is None or not head.measured else "nothing more was trained"
         yield f"Whether step one (the head alone) is enough here was not measured: {missing}."
         return
-    yield _answer_on_step_one([comparison for _, comparison in found], terms)
+    everything = len(found) == len(deeper)
+    yield _answer_on_step_one([comparison for _, comparison in found], terms, everything=everything)
     for outcome, comparison in found:
         yield f"{_step(head, outcome, comparison, terms)}."
     measured = [outcome for outcome in deeper if outcome.measured]
@@ -172,13 +175,14 @@ def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison],
         yield f"From one depth to the next, {'; '.join(said)}."
 
 
-def _answer_on_step_one(found: Sequence[Comparison], terms: _Terms) -> str:
+def _answer_on_step_one(found: Sequence[Comparison], terms: _Terms, *, everything: bool) -> str:
     answers = {comparison.answer for comparison in found}
     if "worth it" in answers:
         return "Step one (the head alone) is not enough here: training more than the head is worth it."
     if "cannot tell" not in answers:
+        limits = "" if everything else f", as far as was measured ({', '.join(one.second for one in found)})"
         return (
-            "Step one (the head alone) is enough here: training more than the head gains no more than "
+            f"Step one (the head alone) is enough here{limits}: training more than the head gains no more than "
             f"{terms.margin_in_words}."
         )
     highest = max(comparison.interval.high for comparison in found)
@@ -200,8 +204,8 @@ def _on_feature_extractor(
             "measured: one of the two is missing."
         )
     else:
-        # One prediction in a hundred (at least two) comes from rounding and early stopping alone.
-        same = between.disagreements <= max(2, between.predictions / 100)
+        # One prediction in a hundred comes from rounding and early stopping alone.
+        same = between.disagreements <= between.predictions / 100
         name = "the feature extractor (softmax on the last codes)"
         opening = {
             "worth it": f"Step one does better than {name}",
@@ -230,9 +234,11 @@ def _on_depth(
     if best is None or len({point.tap for point in depth_curve}) < 2:
         yield "Whether earlier layers do better than the last codes was not measured."
         return
-    at_last = best.tap == depth_curve[-1].tap
-    likes = "the last codes" if at_last else f"the codes of {best.tap}"
-    chosen = f"the tap is chosen inside each split; on all images cross-validation likes {likes} best"
+    loss = "softmax" if best.name == SOFTMAX_ON_BEST else "svm"
+    liked = max((point for point in depth_curve if point.loss == loss), key=lambda point: point.cv_accuracy).tap
+    at_last = liked == depth_curve[-1].tap
+    likes = "the last codes" if at_last else f"the codes of {liked}"
+    chosen = f"the tap is chosen inside each split; on average cross-validation likes {likes} best"
     last = _named(outcomes, SOFTMAX_ON_LAST if best.name == SOFTMAX_ON_BEST else SVM_ON_LAST)
     between = _between(comparisons, last, best)
     if between is None or last is None:
@@ -285,14 +291,16 @@ def _on_winner(picked: Outcome | None, winner: Winner | None, terms: _Terms) -> 
     metric = terms.metric
     opening = "That is" if picked is not None and picked.name == winner.name else f"{_capital(winner.name)} has"
     yield (
-        f"{opening} the best score of the {winner.among} that can be delivered: {score(winner.naive, metric)} as "
-        f"measured, {score(winner.corrected, metric)} without the optimism of having been chosen as the best "
-        f"(95 % interval {score_span(winner.interval, metric)})."
+        f"{opening} the best score of the {winner.among} that can be delivered: {score(winner.naive, metric)} image by "
+        f"image over their common splits, {score(winner.corrected, metric)} without the optimism of having been chosen "
+        f"as the best (95 % interval {score_span(winner.interval, metric)})."
     )
 
 
-def _on_delivery(picked: Outcome | None, train_size: int) -> Iterable[str]:
-    if picked is not None:
+def _on_delivery(picked: Outcome | None, train_size: int, *, delivered: bool) -> Iterable[str]:
+    if picked is not None and not delivered:
+        yield "There is no model: the run was interrupted while it was made."
+    elif picked is not None:
         yield (
             f"The delivered model is refitted on all {train_size:,} images; the scores are those of models that saw "
             "the training part of a split."

@@ -137,8 +137,8 @@ class Outcome:
     Attributes:
         name: Unique in its run, for people: ``softmax on the last codes``, ``unfreeze 2``.
         kind: probe, head, unfreeze, full or scratch.
-        tap: Where the codes are read (probes only); of the probe at the best tap, the one chosen on all of the train
-            part.
+        tap: Where the codes are read (probes only); of the probe at the best tap, the one that was chosen last: each
+            training chooses its own.
         blocks: Number of blocks that learned; 0 for probes and the head, None for the whole network.
         trained: What was trained, in words.
         status: done, shortened (fewer epochs or splits than wanted), dropped (hopeless, so not repeated), left out
@@ -206,13 +206,14 @@ class Settling:
     """What would settle a step that cannot be told.
 
     Attributes:
-        kind: splits (more splits of the same images can), images (more images can), beyond (not even four times as many
-            images), unknown (too little was measured to say).
+        kind: few (there are too few splits to say), splits (more splits of the same images can), images (more images
+            can), beyond (not even four times as many images), dropped (one side was dropped and is not measured
+            further).
         low: Of images to add, the lower end of a rounded range; None unless images.
         high: Its upper end.
     """
 
-    kind: Literal["splits", "images", "beyond", "unknown"]
+    kind: Literal["few", "splits", "images", "beyond", "dropped"]
     low: int | None = None
     high: int | None = None
 
@@ -258,7 +259,7 @@ class Winner:
 
     Attributes:
         name: The strategy with the best measured score among those that can be delivered.
-        naive: Its mean score over splits.
+        naive: Its score as measured: the mean over images of each image's mean over the common splits.
         corrected: The same by bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018).
         interval: 95 % interval of `corrected`.
         among: How many strategies it was the best of.

@@ -11,7 +11,7 @@ from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, in
 
 WANTED = 0.8  # predictive probability of a settled answer
 FURTHEST = 4  # times the images that there are: further than that nothing is promised
-_LOOKS = (5, 10, 20, 50, 100)  # numbers of splits that are considered
+_LOOKS = (5, 10, 20)  # numbers of splits that are considered
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)  # what a rounded number of images begins with
 
 
@@ -20,7 +20,7 @@ class Prospect:
     """What it would take to get another answer than "cannot tell" with a predictive probability of 80 %.
 
     Attributes:
-        splits: Number of common splits of the same images that would do; None if no number does.
+        splits: Number of common splits of the same images that would do, of those that can be had; None if none does.
         with_all_splits: Predictive probability of a settled answer with any number of splits of the same images.
         more_images: Smallest addition of images that would do; None if splits alone do, or if four times the images
             would not.
@@ -52,7 +52,7 @@ def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed:
     Args:
         estimate: What was measured so far.
         images: Number of images that the splits were drawn from, n.
-        splits: Number of splits that will be measured when there are more images; at least five.
+        splits: The most splits that will be measured, also when there are more images; at least five.
         seed: Of the simulation.
         draws: Number of simulated measurements.
 
@@ -70,7 +70,7 @@ def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed:
         )
         raise InputError(msg)
     chance = _Chance(estimate, seed=seed, draws=draws)
-    enough = [k for k in _LOOKS if k > estimate.splits and chance.with_splits(k) >= WANTED]
+    enough = [k for k in _LOOKS if estimate.splits < k <= splits and chance.with_splits(k) >= WANTED]
     with_all = chance.with_splits(1_000_000)
     furthest = chance.with_images(FURTHEST, splits)
     more = None

@@ -155,6 +155,24 @@ def part_ratios(standardised: Standardised, parts: Sequence[Int[np.ndarray, "_"]
     return np.where(varies, 1 / np.sqrt(np.where(varies, variance, 1)), np.float32(0))
 
 
+def _root_of_metric(scaled: Float32[np.ndarray, "code axis"]) -> Float32[np.ndarray, "axis axis"]:
+    """The Cholesky factor of `scaled.T @ scaled`.
+
+    In float64 where float32 is too coarse: a code that hardly varies within a part has a ratio of thousands.
+    """
+    try:
+        return _cholesky(scaled)
+    except np.linalg.LinAlgError:
+        return _cholesky(scaled.astype(np.float64)).astype(np.float32)
+
+
+def _cholesky(scaled: Float[np.ndarray, "code axis"]) -> Float[np.ndarray, "axis axis"]:
+    metric = scaled.T @ scaled
+    metric[np.diag_indices_from(metric)] += metric.dtype.type(_METRIC_FLOOR)
+    root: Float[np.ndarray, "axis axis"] = np.linalg.cholesky(metric)
+    return root
+
+
 def along_part_axes(
     standardised: Standardised,
     axes: Axes,
@@ -178,11 +196,7 @@ def along_part_axes(
     """
     for ratios, rows in zip(part_ratios(standardised, parts), parts, strict=True):
         scaled = ratios[:, None] * axes
-        if axes.shape[0] == axes.shape[1]:
-            moved = turned(standardised, scaled)
-        else:
-            metric = scaled.T @ scaled
-            metric[np.diag_indices_from(metric)] += np.float32(_METRIC_FLOOR)
-            moved = np.linalg.cholesky(metric).T @ along
+        complete = axes.shape[0] == axes.shape[1]
+        moved = turned(standardised, scaled) if complete else _root_of_metric(scaled).T @ along
         moved -= moved[:, rows].mean(axis=1, keepdims=True)
         yield moved

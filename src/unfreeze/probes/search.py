@@ -44,7 +44,7 @@ class ProbeSearch:
     Attributes:
         probe: Refitted on all rows at the chosen C.
         Cs: What was tried, ascending.
-        cv_accuracies: Accuracy over all held-out rows, pooled, of each C.
+        cv_accuracies: Accuracy over all held-out rows, pooled, of each C; balanced accuracy where `balanced`.
         C: The chosen one.
         cv_accuracy: Its accuracy.
         held_out_scores: Scores of each row from the probe of the fold that held it out, at the chosen C; NaN where no
@@ -217,7 +217,7 @@ def _search(
     probe = ready.coordinates.probe(problem.loss.per_class(found.weights)[0], loss=loss, C=C)
     if balanced and loss == "softmax":
         probe = replace(probe, bias=probe.bias - log_shares(labels, class_count).astype(np.float32))
-    accuracies = tuple(float(mean) for mean in correct.mean(axis=1))
+    accuracies = tuple(float(mean) for mean in np.average(correct, axis=1, weights=weight))
     return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen], balanced)
 
 

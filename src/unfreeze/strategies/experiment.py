@@ -1,5 +1,6 @@
 """What every strategy of a run shares: the task, the source network, its codes, the pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -79,6 +80,10 @@ class Task:
     def units(self) -> Int[np.ndarray, " image"]:
         """Number of the independent unit of every row: its group, or the row itself."""
         return unit_numbers(self.groups)
+
+    def tested_share(self, splits: Sequence[Split]) -> float:
+        """Share of the train part that these splits test on, on average: tiny classes and large groups change it."""
+        return float(np.mean([len(split.test) for split in splits])) / len(self.train_rows)
 
     @cache  # noqa: B019 - a task lives as long as its run
     def split(self, number: int) -> Split:

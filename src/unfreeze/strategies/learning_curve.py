@@ -20,7 +20,7 @@ from unfreeze.metrics.extrapolation import (
 )
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, largest_difference
 from unfreeze.strategies.depth import last_probe
-from unfreeze.strategies.experiment import TEST_FRACTION, Split, Task
+from unfreeze.strategies.experiment import Split, Task
 from unfreeze.strategies.measuring import Measurement, predicted, units_of
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne
 from unfreeze.strategies.strategy import Fit
@@ -270,16 +270,17 @@ def _draws(scoring: _Scoring, rows: Sequence[_Row]) -> Float[np.ndarray, "draw s
     """What the expected scores may be; where splits agree by chance, their images say how sure a score can be."""
     task, splits = scoring.task, [row.split for row in rows]
     largest = largest_difference(scoring.metric, task.labels[splits[0].test])
+    share = task.tested_share(splits)
     least = [
         compare_splits(
             [np.zeros_like(one) for one in values],
             values,
             units=[units_of(task, split) for split in splits],
-            test_fraction=TEST_FRACTION,
+            test_fraction=share,
             margin=0.0,
             largest=largest,
         ).least_variance
         for values in zip(*(row.values for row in rows), strict=True)
     ]
     seed = derive_seed(task.seed, "learning curve")
-    return mean_draws(_scores(rows), least=np.array(least), test_fraction=TEST_FRACTION, seed=seed)
+    return mean_draws(_scores(rows), least=np.array(least), test_fraction=share, seed=seed)

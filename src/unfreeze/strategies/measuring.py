@@ -16,7 +16,7 @@ from unfreeze.core.seeding import derive_seed
 from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
 from unfreeze.metrics.intervals import accuracy_interval
 from unfreeze.metrics.repeated import compare_splits, metric_values
-from unfreeze.strategies.experiment import TEST_FRACTION, Split, Task
+from unfreeze.strategies.experiment import Split, Task
 from unfreeze.strategies.strategy import Fit, Strategy
 
 DECIMALS = 5  # of log-likelihoods that are kept
@@ -145,7 +145,7 @@ def accuracy_over_splits(measured: list[Predicted], task: Task) -> Interval | No
         [np.zeros_like(one) for one in right],
         right,
         units=[units_of(task, p.split) for p in measured],
-        test_fraction=TEST_FRACTION,
+        test_fraction=task.tested_share([p.split for p in measured]),
         margin=0.0,
     ).interval
     return Interval(max(0.0, found.low), min(1.0, found.high)) if found else None

@@ -142,6 +142,14 @@ def test_a_hopeless_strategy_is_dropped_and_the_rest_goes_on(make_rows: MakeTask
     assert splits_of(race)["unfreeze 1"] > 5
 
 
+def test_the_head_is_never_dropped(make_rows: MakeTask, time: Time) -> None:
+    """However far behind it is: whether step one is enough is asked of it, on as many splits as of the others."""
+    contest = Contest(make_rows(400), time, {1: 0.97, 2: 0.975}, seconds=1.0)
+    race = race_of(contest.cheap[0].task, contest, time, budget=1000)
+
+    assert {m.name: m.outcome.status for m in race.measured}["head"] == "done"
+
+
 def test_the_budget_is_kept_with_room_for_the_last_training(make_rows: MakeTask, time: Time) -> None:
     """Whatever is tried, time is left to train the dearest strategy once more, within 1.2 times the budget."""
     for budget in (20.0, 60.0, 150.0, 500.0):
@@ -240,6 +248,8 @@ def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) 
         race.run([2])
 
     assert splits_of(race) == {"softmax on the last codes": 5, "head": 5, "unfreeze 2": 2}
+    stopped_at = race.measured[-1].outcome
+    assert (stopped_at.status, stopped_at.note) == ("interrupted", "2 of 5 splits were finished")
 
 
 def test_time_is_not_kept_for_a_whole_network_that_will_not_fit(make_rows: MakeTask, time: Time) -> None:

@@ -121,6 +121,21 @@ def test_step_one_is_enough_if_no_step_gains_more_than_the_margin() -> None:
     assert "probability 99 % of no gain above 2 points" in text
 
 
+def test_step_one_is_only_said_to_be_enough_for_the_depths_that_were_measured() -> None:
+    """Where a depth was left out, the answer names those that it rests on."""
+    text = written([HEAD, ONE, LEFT_OUT], [step(HEAD, ONE, "equivalent")])
+
+    assert "is enough here, as far as was measured (unfreeze 1): training more than the head" in text
+
+
+def test_a_model_that_was_not_made_is_not_spoken_of_as_delivered() -> None:
+    """Ctrl-C while the picked strategy is trained on everything."""
+    text = written([HEAD, TWO], picked=TWO, interrupted=True, delivered=False)
+
+    assert "There is no model: the run was interrupted while it was made." in text
+    assert "refitted" not in text
+
+
 def test_one_open_step_leaves_the_question_open() -> None:
     """If one step cannot be told and none is worth it, so is the whole question, with all three probabilities."""
     text = written([HEAD, ONE, TWO], [step(HEAD, ONE, "equivalent"), step(HEAD, TWO, "cannot tell")])
@@ -142,7 +157,8 @@ def test_one_open_step_leaves_the_question_open() -> None:
         (Settling(kind="splits"), "; more splits of the same images would probably settle it: give a larger budget"),
         (Settling(kind="images", low=300, high=500), "; about 300 to 500 more images would probably settle it"),
         (Settling(kind="beyond"), "; not settled by four times your data"),
-        (Settling(kind="unknown"), "; too little was measured to say what would settle it"),
+        (Settling(kind="few"), "; fewer than five common splits say little: a larger budget gives more"),
+        (Settling(kind="dropped"), "; one of the two was dropped and is not measured further"),
     ],
 )
 def test_an_open_step_comes_with_what_would_settle_it(settling: Settling, words: str) -> None:
@@ -199,12 +215,13 @@ def test_an_svm_is_spoken_of_where_it_can_be_told() -> None:
     ],
 )
 def test_earlier_layers_are_judged_by_their_step(answer: str, tap: str, opening: str) -> None:
-    """The probe whose tap is chosen inside each split, against the same probe on the last codes."""
-    text = written([SOFTMAX, replace(EARLIER, tap=tap)], [step(SOFTMAX, EARLIER, answer)])
+    """The probe whose tap is chosen inside each split, and the tap that cross-validation likes on average."""
+    curve = tuple(replace(point, cv_accuracy=0.9 if point.tap == tap else 0.8) for point in CURVE)
+    text = written([SOFTMAX, EARLIER], [step(SOFTMAX, EARLIER, answer)], depth_curve=curve)
 
     assert opening in text
     likes = "the last codes" if tap == "features" else "the codes of blocks.4"
-    assert f"on all images cross-validation likes {likes} best." in text
+    assert f"on average cross-validation likes {likes} best." in text
 
 
 def test_the_picked_strategy_is_named_with_its_numbers() -> None:
@@ -218,8 +235,8 @@ def test_the_picked_strategy_is_named_with_its_numbers() -> None:
         "10 splits. It took 3 minutes (6 minutes of processor time, at most 1.4 GB of memory)."
     ) in text
     assert (
-        "That is the best score of the 4 that can be delivered: 90.0 % as measured, 89.3 % without the optimism of "
-        "having been chosen as the best (95 % interval 85.0 to 92.0)."
+        "That is the best score of the 4 that can be delivered: 90.0 % image by image over their common splits, 89.3 % "
+        "without the optimism of having been chosen as the best (95 % interval 85.0 to 92.0)."
     ) in text
     assert "The delivered model is refitted on all 400 images" in text
 
@@ -228,7 +245,7 @@ def test_a_best_strategy_that_was_not_picked_is_named() -> None:
     """Where a cheaper strategy was picked, the best score is that of another, with its name."""
     winner = Winner(name="full", naive=0.91, corrected=0.9, interval=Interval(0.85, 0.92), among=4)
 
-    assert "Full has the best score of the 4 that can be delivered: 91.0 % as measured" in written(
+    assert "Full has the best score of the 4 that can be delivered: 91.0 % image by image" in written(
         [HEAD, FULL], picked=HEAD, winner=winner
     )
 

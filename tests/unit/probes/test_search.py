@@ -162,3 +162,18 @@ def test_nothing_to_choose_by_is_refused(Cs: tuple[float, ...], folds: int) -> N
 
     with pytest.raises(InputError, match="values above 0 and folds"):
         search_probe(codes, labels, made[:folds], loss="softmax", Cs=Cs, class_count=10)
+
+
+def test_codes_that_are_nearly_constant_within_a_fold_are_fitted_there() -> None:
+    """As a probe on the fold's rows alone: dead channels beside some that hardly vary, as small inputs give them."""
+    rng = np.random.default_rng(0)
+    codes, labels = rng.normal(size=(40, 120)).astype(np.float32), np.arange(40) % 2
+    codes[:32, :10] *= 1e-2
+    codes[:32, 10:115] = 0.3
+    fold = (np.arange(32), np.arange(32, 40))
+
+    search = search_probe(codes, labels, [fold], loss="softmax", class_count=2, Cs=(1e-2,))
+    alone = fit_probe(codes[fold[0]], labels[fold[0]], loss="softmax", C=1e-2, class_count=2)
+    gaps = [scores[:, 1] - scores[:, 0] for scores in (search.held_out_scores[fold[1]], alone.scores(codes[fold[1]]))]
+
+    np.testing.assert_allclose(*gaps, rtol=0.01, atol=0.01)
