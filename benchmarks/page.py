@@ -15,9 +15,10 @@ Row = dict[str, Any]
 
 HEAD = """# Benchmarks
 
-Every figure here is a row of [`benchmarks/results.jsonl`](../benchmarks/results.jsonl), and this page is made from it
-by `python benchmarks/page.py`. A row names the commit that it was measured on. Times were taken on a shared machine:
-compare sides of one measure, which ran in one call, and not times of different measures.
+Every figure here comes from rows of [`benchmarks/results.jsonl`](../benchmarks/results.jsonl), or of `draws.jsonl`,
+`steps.jsonl` and `rivals.jsonl` beside it, and this page is made from them by `python benchmarks/page.py`. A row names
+the commit that it was measured on. Times were taken on a shared machine: compare sides of one measure, which ran in one
+call, and not times of different measures.
 """
 
 PANEL = """## The panel

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -18,7 +19,7 @@ from unfreeze.advisor.steps import Question
 from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.files import sha256_of
 from unfreeze.core.progress import Silent
-from unfreeze.core.records import Outcome
+from unfreeze.core.records import Metric, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import Image, ImageSet
@@ -27,7 +28,7 @@ from unfreeze.strategies.entries import PhotoEntries, depths_for
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.prediction import predict_images
-from unfreeze.strategies.preparation import prepare
+from unfreeze.strategies.preparation import metric_for, prepare
 from unfreeze.strategies.selection import select_strategy
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.tuning import codes_only, fit_everything, tuned
@@ -48,8 +49,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         backbone: Name of the pretrained network.
         strategy: codes (a linear probe on the last codes), head, a number of blocks to unfreeze, all, or auto: race
             codes, head, numbers of blocks and all on splits of the training images, and take the cheapest one within
-            one standard error of the best.
-        budget: Seconds that `fit` may take for training; fewer epochs fit a smaller one.
+            one standard error of the best. Where the classes are strongly imbalanced, balanced accuracy decides and all
+            of them count the same in training.
+        budget: Seconds that `fit` may take; fewer epochs fit a smaller one.
         size: Side of the network's input in pixels; the network's own if None.
         random_state: Seed of everything.
 
@@ -104,23 +106,26 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             msg = f"y must hold at least two classes. Got {self.classes_.tolist()}."
             raise InputError(msg)
+        clock = Clock(self.budget)
         source = load_backbone(self.backbone, size=self.size)
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)
             image_set = _image_set(paths, places, pool, geometry_of(source.card))
             experiment = prepare(image_set, source, pool=pool, progress=Silent(), seed=self.random_state)
-            outcome, fit = self._fitted(experiment)
+            outcome, fit = self._fitted(experiment, clock)
         assert fit.backbone is not None  # noqa: S101 - only probes at earlier taps have none
         self.backbone_, self.strategy_ = fit.backbone, outcome.name
         self.probabilities_ = fit.probabilities
         return self
 
-    def _fitted(self, experiment: Experiment) -> tuple[Outcome, Fit]:
+    def _fitted(self, experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
+        metric, _ = metric_for(experiment.task, None)
+        experiment = replace(experiment, balanced=metric == "balanced accuracy")
         if self.strategy == "codes":
             return codes_only(experiment)
         if self.strategy == "auto":
-            return _chosen(experiment, budget=self.budget)
-        return tuned(experiment, self.strategy, wish=Wish(allowance=self.budget, splits=0))
+            return _chosen(experiment, metric, clock)
+        return tuned(experiment, self.strategy, wish=Wish(allowance=clock.left(), splits=0))
 
     def predict(self, X: Rows) -> NDArray[Any]:
         """Label of each image of `X` (as for `fit`)."""
@@ -163,11 +168,11 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return said.scores
 
 
-def _chosen(experiment: Experiment, *, budget: float) -> tuple[Outcome, Fit]:
+def _chosen(experiment: Experiment, metric: Metric, clock: Clock) -> tuple[Outcome, Fit]:
     """What a race on splits of the training images prefers, trained on all of them."""
-    question = Question(task=experiment.task, metric="accuracy", margin=MARGIN, seed=experiment.seed)
+    question = Question(task=experiment.task, metric=metric, margin=MARGIN, seed=experiment.seed)
     entries = PhotoEntries(experiment)
-    race = Race(question, entries, Clock(budget), experiment.progress)
+    race = Race(question, entries, clock, experiment.progress)
     race.run(depths_for(len(experiment.source.blocks), None))
     selection = select_strategy(race.measured, experiment.task, question.metric)
     assert selection is not None  # noqa: S101 - probes always give something

@@ -75,7 +75,7 @@ def learning_curves(
     """Scores of the probe and of the best fine-tuning by number of training images, and what is expected of more.
 
     Sub-samples are nested, stratified, of whole groups, and tested on what their split tests on. Whatever a strategy
-    chooses is chosen anew inside them.
+    chooses is chosen anew inside them; its plan is that of all images.
 
     Args:
         shared: Fits probes and heads.
