@@ -311,11 +311,15 @@ def more_images(found: list[Row]) -> str:
     return MORE + table(names, lines)
 
 
-def regret_table(rivals: dict[str, dict[str, list[Tested]]]) -> str:
-    """For each budget a line for each set and one for their mean."""
+def regret_table(rivals: dict[str, dict[str, list[Tested]]], panel_sets: Iterable[str]) -> str:
+    """For each budget a line for each set and one for their mean; what of the panel is missing."""
+    missing = sorted(set(panel_sets) - {name for sets in rivals.values() for name in sets})
+    left_out = (
+        f"\nNot measured: {', '.join(missing)}. Plans that do not fit the budget have no model.\n" if missing else ""
+    )
     names = ("budget", "set", "metric", "seeds", "picked", "plans on the test part, %", "regret", "at least")
     lines = [[budget, *line] for budget, sets in rivals.items() for line in _regret_lines(sets)]
-    return REGRET + table(names, lines)
+    return REGRET + table(names, lines) + left_out
 
 
 def _regret_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
@@ -468,7 +472,8 @@ def main() -> None:
     ]
     sections = [make(found) for found, make in parts if found]
     if rivals := tested():
-        sections += [regret_table(rivals), beside_peers(rivals)]
+        panel_sets = [row["set"] for row in by_measure.get("panel", [])]
+        sections += [regret_table(rivals, panel_sets), beside_peers(rivals)]
     PAGE.write_text("\n".join([HEAD, *sections]))
     print(f"{PAGE} from {len(every)} rows of {RESULTS.name}")
 
