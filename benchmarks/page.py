@@ -288,27 +288,22 @@ def raced(found: list[Row]) -> str:
 
 def more_images(found: list[Row]) -> str:
     """How many studies settled with the images that they had asked for."""
-    lines = []
-    kinds = dict.fromkeys((row.get("from", 300), row["step"]) for row in found)
-    for start, step in kinds:
-        mine = [row for row in found if (row.get("from", 300), row["step"]) == (start, step)]
-        asked = [row for row in mine if row["asked"] is not None]
-        unsettled = sum(row["before"][2] == "cannot tell" for row in mine)
-        settled = np.array([row["after"][2] != "cannot tell" for row in asked])
-        images = f"{statistics.median(row['images'] for row in asked):.0f}" if asked else "-"
-        lines.append(
-            [
-                step,
-                str(start),
-                str(len(mine)),
-                str(unsettled),
-                str(len(asked)),
-                images,
-                share(settled) if asked else "-",
-            ]
-        )
+    by_step: dict[tuple[str, int], list[Row]] = {}
+    for row in found:
+        start = row.get("from", 300)
+        by_step.setdefault((row["step"], start), []).append(row)
+        by_step.setdefault(("all", start), []).append(row)
+    kinds = sorted(by_step, key=lambda kind: (kind[1], kind[0] == "all"))
     names = ("step", "images", "studies", "cannot tell", "asked for images", "images then, median", "settled, %")
-    return MORE + table(names, lines)
+    return MORE + table(names, [[step, str(start), *_asked_cells(by_step[step, start])] for step, start in kinds])
+
+
+def _asked_cells(mine: list[Row]) -> list[str]:
+    asked = [row for row in mine if row["asked"] is not None]
+    unsettled = sum(row["before"][2] == "cannot tell" for row in mine)
+    settled = np.array([row["after"][2] != "cannot tell" for row in asked])
+    images = f"{statistics.median(row['images'] for row in asked):.0f}" if asked else "-"
+    return [str(len(mine)), str(unsettled), str(len(asked)), images, share(settled) if asked else "-"]
 
 
 def regret_table(rivals: dict[str, dict[str, list[Tested]]], panel_sets: Iterable[str]) -> str:
