@@ -57,8 +57,8 @@ which timm loads without unfreeze). It is never overwritten.
 Each step is answered: worth it, not worth it, equivalent within --margin, or
 cannot tell, with what would settle it. What does not fit the budget is
 shortened or left out, and the table says so.
-Ctrl-C stops and keeps what there is; a second one leaves out the model. Running
-again reuses all codes.
+Ctrl-C stops and keeps what there is; a second one leaves out the model.
+Running again reuses all codes.
 {_JSON}
 Examples:
 
