@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 NEIGHBOURS = 5
 _ROUNDS = 100  # of the fixed point; a dozen are usual (You et al. 2021)
 _TOLERANCE = 1e-6  # relative change of the precisions' ratio
+_TINY = 1e-12
 _LARGEST_RATIO = 1e12  # of the precisions: the codes say nothing of the class
 
 
@@ -70,7 +71,8 @@ def _evidence(
     outside = max(length - float(projected.sum()), 0.0)
     ratio, alpha, beta = 1.0, 1.0, 1.0
     for _ in range(_ROUNDS):
-        effective = float((squares / (squares + ratio)).sum())
+        # never all of the images: codes that fit the classes without a residual would leave nothing to divide by
+        effective = min(float((squares / (squares + ratio)).sum()), count * (1 - _TINY))
         weights, residual = _fit(squares, projected, ratio, outside)
         alpha, beta = effective / max(weights, 1e-300), (count - effective) / max(residual, 1e-300)
         before, ratio = ratio, min(alpha / beta, _LARGEST_RATIO)

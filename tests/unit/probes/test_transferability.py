@@ -107,3 +107,10 @@ def test_unusable_input_is_refused() -> None:
         h_score(np.where(codes > 5, np.nan, codes), labels)
     with pytest.raises(ValueError, match="1 to 149 neighbours"):
         neighbour_accuracy(codes, labels, neighbours=150)
+
+
+def test_codes_that_fit_the_classes_exactly_have_a_finite_evidence() -> None:
+    """As many independent codes as images, of huge length, leave no residual: a score, not a division by zero."""
+    codes = 1e9 * np.eye(20)
+
+    assert np.isfinite(log_maximum_evidence(codes, np.arange(20) % 2))

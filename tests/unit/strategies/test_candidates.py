@@ -46,13 +46,13 @@ def test_candidates_share_their_splits_and_what_does_not_fit_is_left_out(
             pixels = rng.integers(0, 90, (48, 40, 3), dtype=np.uint8)
             pixels[:, :, channel] += 120
             Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
-    sources = [load_backbone("mobilenetv3_small_050", pretrained=False, size=size) for size in (96, 32)]
+    sources = [load_backbone("mobilenetv3_small_050", pretrained=False, size=size) for size in (224, 32)]
     with DecoderPool(workers=1) as pool:
         image_set = read_image_set(tmp_path / "photos", pool=pool, max_bad=0.0)
         preparing = partial(prepare, pool=pool, engine="torch", precision="f32", cache=tmp_path / "cache")
         found = measure_candidates(sources, image_set, preparing, metric="accuracy", within=within)
 
-    assert [source.card.size for source in found.sources] == [32, 96]
+    assert [source.card.size for source in found.sources] == [32, 224]
     tested = [len(found.task.split(number).test) for number in range(FEWEST_FOR_PROBABILITIES)]
     for row, values in found.candidates[:measured]:
         assert [len(one) for one in values] == tested
