@@ -10,15 +10,13 @@ Rows are appended to `results.jsonl`; a set that is there is not measured again.
 """
 
 import argparse
-import json
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import RESULTS, code_version, rows
+from panel import code_version, keep, rows
 
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
@@ -71,11 +69,7 @@ def main() -> None:
         key = {"measure": MEASURE, "set": name}
         if any(key.items() <= row.items() for row in rows()):
             continue
-        row = {**key, "code": code_version(), **measure(asked.panel / name / "list.csv")}
-        row["date"] = datetime.now(UTC).isoformat(timespec="seconds")
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
+        keep({**key, "code": code_version(), **measure(asked.panel / name / "list.csv")})
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@ PANEL holds a folder a set with a `list.csv` (path, label, split, group). Regula
 """
 
 import argparse
-import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from panel import RESULTS, code_version, rows
+from panel import code_version, rows
 
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
@@ -49,14 +47,7 @@ def main() -> None:
     for name in asked.sets.split(","):
         key = {"measure": MEASURE, "set": name, "code": code_version()}
         if not any(key.items() <= row.items() for row in rows()):
-            row = {
-                **key,
-                "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                **measure(asked.panel / name / "list.csv"),
-            }
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(json.dumps(row))
+            keep({**key, **measure(asked.panel / name / "list.csv")})
 
 
 if __name__ == "__main__":

@@ -33,6 +33,14 @@ def rows(results: Path = RESULTS) -> list[dict[str, Any]]:
     return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
 
 
+def keep(row: dict[str, Any]) -> None:
+    """Append a row to the results, with its date, and print it."""
+    row = {**row, "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    with RESULTS.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    print(json.dumps(row), flush=True)
+
+
 def measure(source: Path, *, seed: int, budget: str) -> dict[str, Any]:
     """One `unfreeze run`, as a user would start it."""
     with tempfile.TemporaryDirectory() as folder:

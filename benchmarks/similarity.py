@@ -12,16 +12,14 @@ import argparse
 import csv
 import hashlib
 import io
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import RESULTS, code_version, rows
+from panel import code_version, keep, rows
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -119,14 +117,6 @@ def rank_row(code: str) -> dict[str, Any]:
         "p": float(found.pvalue),
         "gains": [f"{name} {gain[name]:+.3f}" for name in divergence],
     }
-
-
-def keep(row: dict[str, Any]) -> None:
-    """Append a row."""
-    row["date"] = datetime.now(UTC).isoformat(timespec="seconds")
-    with RESULTS.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-    print(json.dumps(row), flush=True)
 
 
 def main() -> None:

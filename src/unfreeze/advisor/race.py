@@ -194,8 +194,7 @@ class Race:
             self.say(f"{measured.name}: {notes[-1]}, so there are no probabilities for it.")
         if enough > self.clock.budget:
             notes.append(f"all of it would fit into about {math.ceil(enough / (1 - RESERVE) / 60)}m")
-        note = "; ".join(note for note in notes if note)
-        measured.outcome = replace(measured.outcome, status="shortened", note=note)
+        measured.outcome = replace(measured.outcome, status="shortened", note="; ".join(filter(None, notes)))
 
     def _note_forecast(self, measured: Measurement) -> None:
         self.forecasts.append(
@@ -303,8 +302,7 @@ def _noting_interrupts(strategies: Sequence[Measurement], to: int) -> Iterator[N
     except KeyboardInterrupt:
         for stopped in (m for m in strategies if m.splits < to):
             notes = [stopped.outcome.note, f"{stopped.splits} of {to} splits were finished"]
-            note = "; ".join(note for note in notes if note)
-            stopped.outcome = replace(stopped.outcome, status="interrupted", note=note)
+            stopped.outcome = replace(stopped.outcome, status="interrupted", note="; ".join(filter(None, notes)))
         raise
 
 
