@@ -23,7 +23,6 @@ from unfreeze.advisor.study import library_versions
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
-from unfreeze.strategies.depth import last_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare, with_measured_flips
 from unfreeze.strategies.step_one import StepOne
@@ -47,7 +46,7 @@ def beginning(source: Path, pool: DecoderPool, seed: int) -> tuple[Experiment, B
     everything = experiment.task.everything()
     head = shared.head(everything).backbone
     assert head is not None
-    return with_measured_flips(experiment, C=last_probe(shared.probes(everything), "softmax").C), head
+    return with_measured_flips(experiment, C=shared.on_last(everything, "softmax").C), head
 
 
 def examples_of(experiment: Experiment, start: Backbone, cut: Cut, views: str) -> Examples:

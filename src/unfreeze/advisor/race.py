@@ -8,7 +8,7 @@ of it; neither is running out of time a look.
 import math
 import time
 from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -16,7 +16,7 @@ from typing import Any
 
 from unfreeze.advisor.steps import Question, comparable, estimate
 from unfreeze.advisor.verdict import pairs
-from unfreeze.core.progress import Progress, ignore
+from unfreeze.core.progress import Advance, Progress, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.entries import Depth, Entries
@@ -32,6 +32,7 @@ SHORT, VERY_SHORT = 1.0, 0.2
 WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
 RESERVE = 0.05  # of what the user gives, not in the race's own budget: for saving, predicting and writing
 STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
+CHEAP_SHARE = 0.05  # of the budget: what takes no more for its five splits gets them, whatever the dearer probes took
 SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
 
 
@@ -79,6 +80,7 @@ class Race:
     story: list[str] = field(default_factory=list)
     forecasts: list[dict[str, Any]] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
+    _enough: dict[str, float] = field(default_factory=dict)  # seconds of a budget that would hold all of a training
 
     def say(self, sentence: str) -> None:
         """Into the story, and to whoever watches."""
@@ -101,6 +103,13 @@ class Race:
             depths: Numbers of blocks, all, scratch; from cheap to dear.
         """
         self._try_step_one()
+        self._try_deeper(depths)
+        self._complete()
+        for look, splits in pairwise(LOOKS):
+            if not self._repeat(look, splits):
+                break
+
+    def _try_deeper(self, depths: Sequence[Depth]) -> None:
         chosen = self._affordable(depths)
         too_dear = self._too_dear(chosen)
         chosen = [depth for depth in chosen if depth not in too_dear]
@@ -108,18 +117,26 @@ class Race:
             self._try(depth, to_come=chosen[place:])
         for outcome in too_dear.values():
             self._leave_out(outcome)
-        for look, splits in pairwise(LOOKS):
-            if not self._repeat(look, splits):
-                break
 
     def _try_step_one(self) -> None:
         self.measured += [Measurement(strategy, strategy.outcome) for strategy in self.entries.step_one()]
         names = ", ".join(m.name for m in self.measured)
         self.say(f"Step one and the feature extractor ({names}) on {FEWEST_FOR_PROBABILITIES} splits: they are cheap.")
-        with self.timed("step one"):
-            self._measure(
-                self.measured, to=FEWEST_FOR_PROBABILITIES, until=STEP_ONE_SHARE * self.clock.budget, phase="step one"
-            )
+        to, fits = FEWEST_FOR_PROBABILITIES, FEWEST_FOR_PROBABILITIES * len(self.measured)
+        with (
+            self.timed("step one"),
+            self.progress.phase("step one", total=fits, unit="fit") as advance,
+            _noting_interrupts(self.measured, to),
+        ):
+            self._go_on(self.measured, to=1, until=math.inf, advance=advance)
+            cheap = [m for m in self.measured if (to - 1) * m.seconds_a_split <= CHEAP_SHARE * self.clock.budget]
+            self._go_on(cheap, to=to, until=math.inf, advance=advance)
+            # The others one by one: five splits of one tell more than two of each.
+            for measured in sorted(self.measured, key=lambda m: m.seconds_a_split):
+                self._go_on([measured], to=to, until=STEP_ONE_SHARE * self.clock.budget, advance=advance)
+        fewer = ", ".join(f"{m.name} ({m.splits})" for m in self.measured if m.splits < to)
+        if fewer:
+            self.say(f"Fewer splits than {to} so far: {fewer}. The time goes to training first.")
 
     @property
     def _seconds_an_image(self) -> float:
@@ -183,18 +200,21 @@ class Race:
             until = self.clock.elapsed() + SLACK * wish.allowance - took.seconds - ready.refit_seconds
             self._measure([measured], to=ready.expected.splits, until=until, phase=outcome.name)
             self._note_forecast(measured)
-            if measured.splits < FEWEST_FOR_PROBABILITIES or outcome.status == "shortened":
-                self._shortened(measured, begun + (took.seconds + ready.expected.seconds_of_all) / share)
+            self._enough[measured.name] = begun + (took.seconds + ready.expected.seconds_of_all) / share
+            self._note_what_is_missing(measured)
 
-    def _shortened(self, measured: Measurement, enough: float) -> None:
-        """Say what is missing, and the budget that would have been enough for it, seconds."""
-        notes = [measured.outcome.note]
+    def _note_what_is_missing(self, measured: Measurement) -> None:
+        """Of a training with fewer epochs or splits than wanted: that, and the budget that would hold all of it."""
+        assert measured.strategy is not None, measured.name  # noqa: S101 - it was measured
+        status, notes = measured.strategy.outcome.status, [measured.strategy.outcome.note]
         if measured.splits < FEWEST_FOR_PROBABILITIES:
+            status = "shortened"
             notes.append(f"{measured.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget")
             self.say(f"{measured.name}: {notes[-1]}, so there are no probabilities for it.")
-        if enough > self.clock.budget:
+        enough = self._enough[measured.name]
+        if status == "shortened" and enough > self.clock.budget:
             notes.append(f"all of it would fit into about {math.ceil(enough / (1 - RESERVE) / 60)}m")
-        measured.outcome = replace(measured.outcome, status="shortened", note="; ".join(filter(None, notes)))
+        measured.outcome = replace(measured.outcome, status=status, note="; ".join(filter(None, notes)))
 
     def _note_forecast(self, measured: Measurement) -> None:
         self.forecasts.append(
@@ -206,31 +226,48 @@ class Race:
             }
         )
 
+    def _complete(self) -> None:
+        """Bring to five splits what has fewer, if time for it is left now that all have been tried."""
+        to = FEWEST_FOR_PROBABILITIES
+        for measured in sorted(self.measured, key=lambda m: m.seconds_a_split):
+            until = self.clock.budget - self._refit_seconds()
+            takes = (to - measured.splits) * measured.seconds_a_split
+            if not 0 < measured.splits < to or self.clock.elapsed() + takes > until:
+                continue
+            self.say(f"{measured.name} goes on to {to} splits: time is left.")
+            with self.timed("repeat"):
+                self._measure([measured], to=to, until=until, phase=measured.name)
+            if measured.work:
+                self._note_what_is_missing(measured)
+
     def _measure(self, strategies: Sequence[Measurement], *, to: int, until: float, phase: str) -> None:
+        """`_go_on` with a progress of its own; where something trains, what is cheap does not count beside it."""
+        images = len(self.question.task.split(0).learn)
+        training = any(m.work for m in strategies)
+        total = sum((m.work * images if training else 1) * max(0, to - m.splits) for m in strategies)
+        unit = "image" if training else "fit"
+        with self.progress.phase(phase, total=total, unit=unit) as advance, _noting_interrupts(strategies, to):
+            self._go_on(strategies, to=to, until=until, advance=advance)
+
+    def _go_on(self, strategies: Sequence[Measurement], *, to: int, until: float, advance: Advance) -> None:
         """Run each on its next splits, all on one before any on the next, while the time suffices.
 
         Args:
             strategies: Ready ones.
             to: Number of splits that they should have.
             until: Seconds since the start of the run; a split that would end later is not begun, except for the first.
-            phase: Name of the progress.
+            advance: Is told of images that were passed over; of fits, where nothing trains.
         """
-        task = self.question.task
-        work = {m.name: m.strategy.work * len(task.split(0).learn) if m.strategy else 0 for m in strategies}
-        training = any(work.values())  # beside it what is cheap does not count
-        total = sum((work[m.name] if training else 1) * max(0, to - m.splits) for m in strategies)
-        unit = "image" if training else "fit"
-        with self.progress.phase(phase, total=total, unit=unit) as advance, _noting_interrupts(strategies, to):
-            for number in range(to):
-                mine = [m for m in strategies if m.splits == number]
-                took = sum(m.seconds_a_split for m in mine)
-                if number and self.clock.elapsed() + took > until:
-                    break
-                for measured in mine:
-                    counted: Callable[[int], None] = advance if work[measured.name] else ignore
-                    measured.measure(task, task.split(number), advance=counted)
-                    if not training:
-                        advance(1)
+        task, training = self.question.task, any(m.work for m in strategies)
+        for number in range(to):
+            mine = [m for m in strategies if m.splits == number]
+            took = sum(m.seconds_a_split for m in mine)
+            if number and self.clock.elapsed() + took > until:
+                break
+            for measured in mine:
+                measured.measure(task, task.split(number), advance=advance if measured.work else ignore)
+                if not training:
+                    advance(1)
 
     def _repeat(self, look: int, splits: int) -> bool:
         """Look at the answers and repeat what is open; False where nothing is left to do."""

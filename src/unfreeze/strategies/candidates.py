@@ -17,7 +17,7 @@ from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.probes.transferability import NEIGHBOURS, h_score, log_maximum_evidence, neighbour_accuracy
-from unfreeze.strategies.depth import fit_tap_probes, last_probe
+from unfreeze.strategies.depth import fit_tap_probes
 from unfreeze.strategies.experiment import Experiment, Task
 from unfreeze.strategies.measuring import predicted
 from unfreeze.strategies.strategy import Fit
@@ -177,8 +177,8 @@ def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Sc
     values = []
     for number in range(FEWEST_FOR_PROBABILITIES):
         split = task.split(number)
-        probes = fit_tap_probes(last, task, split, losses=("softmax",), balanced=metric == "balanced accuracy")
-        fit = Fit(scores=last_probe(probes, "softmax").test_scores)
+        (probe,) = fit_tap_probes(last, task, split, losses=("softmax",), balanced=metric == "balanced accuracy")
+        fit = Fit(scores=probe.test_scores)
         values.append(predicted(fit, task, split).values(metric, task))
     rows = task.train_rows
     if len(rows) > SCORED_IMAGES:

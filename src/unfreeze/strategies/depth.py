@@ -113,40 +113,35 @@ def depth_points(fitted: Sequence[tuple[Split, Sequence[TapProbe]]], task: Task)
     """The depth curve for the record.
 
     Args:
-        fitted: The probes of each split, in the same order of taps and losses.
+        fitted: The probes of each split, in the same order of taps and losses; later splits may lack a loss.
         task: Labels.
 
     Returns:
         One point per tap and loss: means over splits, and the median C.
     """
-    points = []
-    for same in zip(*(probes for _, probes in fitted), strict=True):
-        right = [
-            accuracy(task.labels[split.test], probe.test_scores.argmax(axis=1))
-            for (split, _), probe in zip(fitted, same, strict=True)
-        ]
-        points.append(
-            DepthPoint(
-                tap=same[0].tap,
-                width=same[0].probe.weight.shape[1],
-                loss=same[0].loss,
-                C=float(np.quantile([p.C for p in same], 0.5, method="lower")),
-                cv_accuracy=float(np.mean([p.cv_accuracy for p in same])),
-                accuracy=float(np.mean(right)),
-            )
-        )
-    return tuple(points)
+    same: dict[tuple[str, Loss], list[tuple[Split, TapProbe]]] = {}
+    for split, probes in fitted:
+        for probe in probes:
+            same.setdefault((probe.tap, probe.loss), []).append((split, probe))
+    return tuple(_depth_point(of_splits, task) for of_splits in same.values())
 
 
-def best_probe(probes: Sequence[TapProbe], loss: Loss) -> TapProbe:
+def _depth_point(of_splits: Sequence[tuple[Split, TapProbe]], task: Task) -> DepthPoint:
+    probes = [probe for _, probe in of_splits]
+    right = [accuracy(task.labels[split.test], probe.test_scores.argmax(axis=1)) for split, probe in of_splits]
+    return DepthPoint(
+        tap=probes[0].tap,
+        width=probes[0].probe.weight.shape[1],
+        loss=probes[0].loss,
+        C=float(np.quantile([p.C for p in probes], 0.5, method="lower")),
+        cv_accuracy=float(np.mean([p.cv_accuracy for p in probes])),
+        accuracy=float(np.mean(right)),
+    )
+
+
+def best_probe(probes: Sequence[TapProbe]) -> TapProbe:
     """The probe with the best cross-validated accuracy; the deepest one among equals."""
-    mine = [p for p in probes if p.loss == loss]
-    return max(mine, key=lambda p: (p.cv_accuracy, mine.index(p)))
-
-
-def last_probe(probes: Sequence[TapProbe], loss: Loss) -> TapProbe:
-    """The probe on the last codes."""
-    return [p for p in probes if p.loss == loss][-1]
+    return max(enumerate(probes), key=lambda placed: (placed[1].cv_accuracy, placed[0]))[1]
 
 
 def with_probe(source: Backbone, probe: LinearProbe) -> Backbone:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Literal, Protocol, final, runtime_checkable
 
 from unfreeze.core.records import Outcome
-from unfreeze.strategies.depth import LOSSES, Loss, last_probe
+from unfreeze.strategies.depth import LOSSES, Loss
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Forecast, Wish, ready_full, ready_scratch, ready_unfreeze
 from unfreeze.strategies.preparation import with_measured_flips
@@ -68,7 +68,7 @@ class PhotoEntries:
         """Once, before the first training that augments."""
         if self._flips_checked:
             return
-        C = last_probe(self.shared.probes(self.experiment.task.split(0)), "softmax").C
+        C = self.shared.on_last(self.experiment.task.split(0), "softmax").C
         self.experiment = with_measured_flips(self.experiment, C=C)
         self.shared = replace(self.shared, experiment=self.experiment)
         self._flips_checked = True

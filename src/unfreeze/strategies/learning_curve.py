@@ -19,7 +19,6 @@ from unfreeze.metrics.extrapolation import (
     read_law,
 )
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, largest_difference
-from unfreeze.strategies.depth import last_probe
 from unfreeze.strategies.experiment import Split, Task
 from unfreeze.strategies.measuring import Measurement, predicted, units_of
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne
@@ -96,9 +95,9 @@ def learning_curves(
     cheap = _with_smaller(
         scoring,
         scoring.whole_splits(probe)[:MOST_SPLITS],
-        lambda split: Fit(scores=shared.softmax_on_last(split).test_scores),
+        lambda split: Fit(scores=shared.on_last(split, "softmax").test_scores),
         halvings=HALVINGS,
-        forecast=last_probe(shared.probes(task.split(0)), "softmax").seconds,
+        forecast=shared.on_last(task.split(0), "softmax").seconds,
         seconds=probe_seconds,
     )
     if not cheap:

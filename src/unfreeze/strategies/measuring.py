@@ -69,6 +69,11 @@ class Measurement:
         return len(self.predicted)
 
     @property
+    def work(self) -> int:
+        """Of its strategy: 0 where nothing trains a network."""
+        return self.strategy.work if self.strategy else 0
+
+    @property
     def seconds_a_split(self) -> float:
         """Mean wall time of a split; 0 before the first."""
         seconds = self.outcome.cost.split_seconds

@@ -1,5 +1,6 @@
 """Step one, and the feature extractor that it is compared with: linear classifiers on the frozen network's codes."""
 
+import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.probes.solver import LinearProbe
-from unfreeze.strategies.depth import LOSSES, Loss, TapProbe, best_probe, fit_tap_probes, last_probe, with_probe
+from unfreeze.strategies.depth import LOSSES, Loss, TapProbe, best_probe, fit_tap_probes, with_probe
 from unfreeze.strategies.experiment import Experiment, Split
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial
@@ -22,7 +23,7 @@ from unfreeze.zoo.backbones import Backbone
 
 @dataclass(frozen=True, eq=False)
 class StepOne:
-    """What is fitted once a split and used by several strategies there: probes at every tap, and the head.
+    """What is fitted once a split, when it is first asked for, and used by several strategies: probes, and the head.
 
     Attributes:
         experiment: Task, network, codes.
@@ -33,49 +34,52 @@ class StepOne:
     experiment: Experiment
     taps: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = LOSSES
-    _probes: dict[str, list[TapProbe]] = field(default_factory=dict)
-    _alone: dict[tuple[str, Loss, bool], list[TapProbe]] = field(default_factory=dict)
+    _probes: dict[tuple[str, str, Loss], TapProbe] = field(default_factory=dict)
     _heads: dict[str, tuple[Fit, LinearProbe]] = field(default_factory=dict)
 
-    def probes(self, split: Split, advance: Advance = ignore) -> list[TapProbe]:
-        """Every loss at every tap, shallow to deep."""
-        if split.name not in self._probes:
-            by_tap, task = self.experiment.codes.by_tap, self.experiment.task
-            mine = {tap: by_tap[tap] for tap in self.taps or by_tap}
-            self._probes[split.name] = fit_tap_probes(
-                mine, task, split, losses=self.losses, balanced=self.experiment.balanced, advance=advance
-            )
-        return self._probes[split.name]
+    def at_taps(self, split: Split, loss: Loss, advance: Advance = ignore) -> list[TapProbe]:
+        """One loss at every tap, shallow to deep."""
+        probes = []
+        for tap in self._names:
+            probes.append(self._probe(split, tap, loss))
+            advance(1)
+        return probes
 
-    def softmax_on_last(self, split: Split) -> TapProbe:
-        """The softmax on the last codes: of the probes of the split if they are there, else alone."""
-        (found,) = self.alone(split, "softmax", last=True)
-        return found
-
-    def alone(self, split: Split, loss: Loss, *, last: bool) -> list[TapProbe]:
-        """Probes of one loss on the last codes, or at every tap; nothing else is fitted for them."""
-        tap, codes = self.experiment.source.taps[-1].name, self.experiment.codes
-        if split.name in self._probes:
-            return [p for p in self._probes[split.name] if p.loss == loss and (not last or p.tap == tap)]
-        if (split.name, loss, last) not in self._alone:
-            by_tap = {tap: codes.last} if last else {name: codes.by_tap[name] for name in self.taps or codes.by_tap}
-            self._alone[split.name, loss, last] = fit_tap_probes(
-                by_tap, self.experiment.task, split, losses=(loss,), balanced=self.experiment.balanced
-            )
-        return self._alone[split.name, loss, last]
+    def on_last(self, split: Split, loss: Loss) -> TapProbe:
+        """On the last codes; no other tap is fitted for it."""
+        return self._probe(split, self.experiment.source.taps[-1].name, loss)
 
     def head(self, split: Split) -> Fit:
         """The head alone, trained to convergence with the C of the softmax on the last codes."""
         if split.name not in self._heads:
-            C = self.softmax_on_last(split).C
+            C = self.on_last(split, "softmax").C
             self._heads[split.name] = _without_network(fit_head(self.experiment, split, C=C), C)
         fit, head = self._heads[split.name]
         return replace(fit, backbone=with_probe(self.experiment.source, head))
 
     def fitted(self) -> list[tuple[Split, list[TapProbe]]]:
-        """The probes of the splits so far, in their order; for the depth curve."""
-        splits = [self.experiment.task.split(number) for number in range(len(self._probes))]
-        return [(split, self._probes[split.name]) for split in splits if split.name in self._probes]
+        """For the depth curve: of each loss the splits on which every tap has been fitted."""
+        splits = map(self.experiment.task.split, itertools.count())
+        fitted = ((split, self._at_every_tap(split)) for split in splits)
+        return list(itertools.takewhile(lambda one: bool(one[1]), fitted))
+
+    def _at_every_tap(self, split: Split) -> list[TapProbe]:
+        """Probes of the losses that have been fitted at every tap, shallow to deep."""
+        whole = [loss for loss in self.losses if all((split.name, tap, loss) in self._probes for tap in self._names)]
+        return [self._probes[split.name, tap, loss] for tap in self._names for loss in whole]
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.taps or tuple(self.experiment.codes.by_tap)
+
+    def _probe(self, split: Split, tap: str, loss: Loss) -> TapProbe:
+        key = split.name, tap, loss
+        if key not in self._probes:
+            by_tap = {tap: self.experiment.codes.by_tap[tap]}
+            (self._probes[key],) = fit_tap_probes(
+                by_tap, self.experiment.task, split, losses=(loss,), balanced=self.experiment.balanced
+            )
+        return self._probes[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +111,14 @@ class ProbeStrategy:
         return Outcome(name=f"{self.loss} on the best tap", kind="probe", trained=trained, deliverable=False)
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
-        """Fit, or take what another probe of this split has fitted."""
-        if split is self.shared.experiment.task.everything():  # to be delivered: nobody asks for the other probes
-            probes = self.shared.alone(split, self.loss, last=self.last)
+        """Fit, or take what was fitted for another strategy."""
+        if self.last:
+            mine = self.shared.on_last(split, self.loss)
+            needed = [mine]
         else:
-            probes = self.shared.probes(split, advance)
-        mine = last_probe(probes, self.loss) if self.last else best_probe(probes, self.loss)
+            needed = self.shared.at_taps(split, self.loss, advance)
+            mine = best_probe(needed)
         width = mine.probe.weight.shape[1]
-        needed = [mine] if self.last else [probe for probe in probes if probe.loss == self.loss]
         return Fit(
             scores=mine.test_scores,
             probabilities=self.loss == "softmax",

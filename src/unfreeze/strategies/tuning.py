@@ -10,6 +10,7 @@ from unfreeze.core.records import Metric, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.transforms import RECIPES
+from unfreeze.strategies.depth import LOSSES
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Wish, ready_full, ready_scratch, ready_unfreeze
 from unfreeze.strategies.measuring import Measurement, added, confirmation, metered
@@ -104,7 +105,7 @@ def tuned(experiment: Experiment, unfreeze: Depth, *, scratch: bool = False, wis
     if unfreeze == "head":
         return fit_everything(experiment, HeadStrategy(shared))
     everything = experiment.task.everything()
-    experiment = with_measured_flips(experiment, C=shared.softmax_on_last(everything).C)
+    experiment = with_measured_flips(experiment, C=shared.on_last(everything, "softmax").C)
     shared = replace(shared, experiment=experiment)
     if scratch:
         ready = ready_scratch(experiment, wish=wish)
@@ -137,6 +138,6 @@ def fit_everything(experiment: Experiment, strategy: Strategy) -> tuple[Outcome,
 def codes_only(experiment: Experiment) -> tuple[Outcome, Fit]:
     """The feature extractor that cross-validation prefers among those that can be delivered: softmax or SVM."""
     shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
-    probes = shared.probes(experiment.task.everything())
-    best = max(probes, key=lambda probe: probe.cv_accuracy)
+    everything = experiment.task.everything()
+    best = max((shared.on_last(everything, loss) for loss in LOSSES), key=lambda probe: probe.cv_accuracy)
     return fit_everything(experiment, ProbeStrategy(shared, best.loss, last=True))

@@ -1,7 +1,7 @@
 """The race, with strategies whose accuracy and cost are known."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -225,6 +225,31 @@ def test_the_shorter_the_time_the_fewer_depths(
     assert list(dear) == ["unfreeze 1", "unfreeze 2", "unfreeze 4"]
     assert {name for name, m in dear.items() if m.splits} == tried
     assert all(f"{seconds_an_image:.1f} s an image" in dear[name].outcome.note for name in dear.keys() - tried)
+
+
+def test_a_slow_probe_does_not_keep_the_cheap_ones_from_five_splits(make_rows: MakeTask, time: Time) -> None:
+    """Its second split would be too late; what takes a moment goes on by itself, so that the head can be told."""
+    contest = Contest(make_rows(400), time, {2: 0.9}, seconds=10.0)
+    slow = replace(contest.cheap[0], outcome=Outcome(name="svm", kind="probe", trained=""), seconds=20.0, ran=[])
+    contest.cheap.insert(1, slow)
+    race = race_of(contest.cheap[0].task, contest, time, budget=100.0)
+
+    splits = splits_of(race)
+
+    assert splits.pop("svm") == 1
+    assert all(number >= 5 for number in splits.values())
+    assert any(sentence.startswith("Fewer splits than 5 so far: svm (1)") for sentence in race.story)
+
+
+def test_what_has_few_splits_gets_more_once_all_have_been_tried(make_rows: MakeTask, time: Time) -> None:
+    """Two splits fitted its share; another depth was too dear, and with its time two become five."""
+    contest = Contest(make_rows(400), time, {2: 0.9, "all": 0.9}, seconds=10.0)
+    contest.dear[2].splits, contest.dear["all"].seconds = 2, 1000.0
+    race = race_of(contest.cheap[0].task, contest, time, budget=100.0)
+    completed = next(m.outcome for m in race.measured if m.name == "unfreeze 2")
+
+    assert splits_of(race)["unfreeze 2"] == 5
+    assert (completed.status, completed.note) == ("done", "")
 
 
 def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) -> None:

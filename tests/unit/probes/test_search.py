@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from unfreeze.core.errors import InputError
-from unfreeze.probes.search import DEFAULT_CS, choose, held_out_losses, search_probe, search_probes
+from unfreeze.probes.search import DEFAULT_CS, choose, held_out_losses, is_past, search_probe, search_probes
 from unfreeze.probes.solver import Loss, fit_probe
 
 
@@ -153,6 +153,38 @@ def test_equally_accurate_values_are_told_apart_by_their_loss() -> None:
 
     assert choose(correct, np.array([0.3, 0.2, 0.4])) == 1
     assert choose(correct, np.array([0.2, 0.2, 0.2])) == 0
+
+
+def test_search_ends_where_weaker_penalties_are_clearly_worse() -> None:
+    """Accuracy two standard errors below the best and a loss above the lowest; either alone is not enough."""
+    correct = np.zeros((2, 100), bool)
+    correct[0, :80] = correct[1, :50] = True
+    close = correct.copy()
+    close[1, :79] = True
+
+    assert is_past(correct, np.array([0.3, 0.4]))
+    assert not is_past(correct, np.array([0.4, 0.3]))
+    assert not is_past(close, np.array([0.3, 0.4]))
+    assert not is_past(correct[:1], np.array([0.3]))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "svm"])
+@pytest.mark.parametrize("together", [1, 5])
+def test_search_that_ends_early_chooses_what_a_whole_one_does(
+    monkeypatch: pytest.MonkeyPatch, loss: Loss, together: int
+) -> None:
+    """Digits with a third of the labels wrong, where weak penalties overfit; folds fitted together or one by one."""
+    codes, labels, folds = few_digits()
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(len(labels)) < 1 / 3, rng.integers(0, 10, len(labels)), labels)
+    monkeypatch.setattr("unfreeze.probes.search._MOST_AT_ONCE", together * codes.size)
+    ended = search_probe(codes, labels, folds, loss=loss, class_count=10)
+    monkeypatch.setattr("unfreeze.probes.search.is_past", lambda *_: False)
+    whole = search_probe(codes, labels, folds, loss=loss, class_count=10)
+
+    assert len(ended.Cs) < len(whole.Cs) == len(DEFAULT_CS)
+    assert ended.C == whole.C
+    np.testing.assert_array_equal(ended.held_out_scores, whole.held_out_scores)
 
 
 @pytest.mark.parametrize(("Cs", "folds"), [((), 5), ((0.0, 1.0), 5), ((1.0,), 0)])

@@ -10,6 +10,7 @@ from unfreeze.core.progress import Advance, Silent
 from unfreeze.core.records import LearningCurves, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.features.extraction import Codes
+from unfreeze.strategies.depth import fit_tap_probes
 from unfreeze.strategies.experiment import Experiment, Split, Task
 from unfreeze.strategies.learning_curve import halves, learning_curves
 from unfreeze.strategies.measuring import Measurement
@@ -88,13 +89,14 @@ def shared(make_rows: MakeTask) -> StepOne:
     return StepOne(experiment)
 
 
-def test_a_softmax_alone_is_the_one_of_the_depth_curve(shared: StepOne) -> None:
-    """Fitted beside an SVM or without, C and scores have the same bits."""
-    split = shared.experiment.task.split(0)
-    alone, beside = shared.softmax_on_last(split), shared.probes(split)[0]
+def test_a_probe_is_fitted_once_a_split_for_whoever_asks(shared: StepOne) -> None:
+    """Alone, among all taps or for the head; and with the bits of a fit beside an SVM."""
+    experiment, split = shared.experiment, shared.experiment.task.split(0)
+    alone = shared.on_last(split, "softmax")
+    beside = fit_tap_probes(experiment.codes.by_tap, experiment.task, split)[-2]
 
-    assert alone is not beside
-    assert alone.C == beside.C
+    assert shared.at_taps(split, "softmax")[-1] is alone
+    assert (alone.tap, alone.loss, alone.C) == (beside.tap, beside.loss, beside.C)
     np.testing.assert_array_equal(alone.test_scores, beside.test_scores)
 
 
