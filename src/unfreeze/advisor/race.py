@@ -17,7 +17,7 @@ from typing import Any
 from unfreeze.advisor.steps import Question, comparable, estimate
 from unfreeze.advisor.verdict import pairs
 from unfreeze.core.progress import Advance, Progress, ignore
-from unfreeze.core.records import Outcome
+from unfreeze.core.records import Kind, Outcome
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.entries import Depth, Entries
 from unfreeze.strategies.finetuning import Wish
@@ -25,10 +25,12 @@ from unfreeze.strategies.measuring import Measurement, added, metered
 
 LOOKS = (5, 10, 20)  # common splits
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
-# What is left for each image, seconds, below which only the depths that matter most are tried. With EfficientNet-Lite0
-# (omniglot) an image takes about 0.15, 0.2 and 0.45 s of one core for the trainings of one, two and four blocks on five
-# splits and on everything, and 2 s for the whole network.
+# What is left for each image, seconds, below which the first depth is not tried, and below which the second gets all
+# that it needs before a deeper one gets what is left. With EfficientNet-Lite0 (omniglot) an image takes about 0.15, 0.2
+# and 0.45 s of one core for the trainings of one, two and four blocks on five splits and on everything, and 2 s for the
+# whole network.
 SHORT, VERY_SHORT = 1.0, 0.2
+DEEPER = 2.0  # times what a depth takes, the next one takes at least
 WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
 RESERVE = 0.05  # of what the user gives, not in the race's own budget: for saving, predicting and writing
 STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
@@ -110,13 +112,25 @@ class Race:
                 break
 
     def _try_deeper(self, depths: Sequence[Depth]) -> None:
+        seconds = self._seconds_an_image
         chosen = self._affordable(depths)
         too_dear = self._too_dear(chosen)
         chosen = [depth for depth in chosen if depth not in too_dear]
+        in_turn = len(depths) > 2 and seconds < VERY_SHORT
         for place, depth in enumerate(chosen):
-            self._try(depth, to_come=chosen[place:])
+            if in_turn and place and not self._leaves_room():
+                self._leave_out_depths(chosen[place:], seconds)
+                break
+            self._try(depth, to_come=[depth] if in_turn else chosen[place:])
         for outcome in too_dear.values():
             self._leave_out(outcome)
+
+    def _leaves_room(self) -> bool:
+        """Whether what was tried last leaves enough to begin with the next depth, on one split and on everything."""
+        last = max((m for m in self.measured if m.work), key=_rank, default=None)
+        if last is None or last.strategy is None:
+            return True
+        return self.clock.left() >= DEEPER * (last.seconds_a_split + last.strategy.refit_seconds)
 
     def _try_step_one(self) -> None:
         self.measured += [Measurement(strategy, strategy.outcome) for strategy in self.entries.step_one()]
@@ -143,18 +157,22 @@ class Race:
         return self.clock.left() / len(self.question.task.train_rows)
 
     def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
-        """All of them; where time is short not the first of several, where it is very short only the second."""
+        """All of them; where time is short not the first of several."""
         blocks = sorted(depth for depth in depths if isinstance(depth, int))
         if self._seconds_an_image >= SHORT or len(depths) <= 2 or len(blocks) < 2:
             return list(depths)
-        kept = blocks[1:] if self._seconds_an_image >= VERY_SHORT else blocks[1:2]
-        out = [depth for depth in blocks if depth not in kept]
-        why = f"{self._seconds_an_image:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
-        for depth in out:
-            outcome = Outcome(name=f"unfreeze {depth}", kind="unfreeze", blocks=depth, trained="")
-            self._add(Measurement(None, replace(outcome, status="left out", note=why)))
-        self.say(f"Left out: {', '.join(f'unfreeze {depth}' for depth in out)}; {why}.")
-        return [depth for depth in depths if depth not in out]
+        self._leave_out_depths(blocks[:1], self._seconds_an_image)
+        return [depth for depth in depths if depth != blocks[0]]
+
+    def _leave_out_depths(self, depths: Sequence[Depth], seconds: float) -> None:
+        """Without a try, since so few seconds an image were left."""
+        why = f"{seconds:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
+        names = [f"unfreeze {depth}" if isinstance(depth, int) else _kind(depth) for depth in depths]
+        for name, depth in zip(names, depths, strict=True):
+            blocks = depth if isinstance(depth, int) else None
+            outcome = Outcome(name=name, kind=_kind(depth), blocks=blocks, trained="", status="left out", note=why)
+            self._add(Measurement(None, outcome))
+        self.say(f"Left out: {', '.join(names)}; {why}.")
 
     def _too_dear(self, depths: Sequence[Depth]) -> dict[Depth, Outcome]:
         """Where time is short: what trains the whole network and will not fit. The time kept for it would be wasted."""
@@ -365,8 +383,10 @@ def _rank(measured: Measurement) -> tuple[int, int]:
     return kinds.get(measured.outcome.kind, 0), measured.outcome.blocks or 0
 
 
-def _kind(depth: Depth) -> str:
-    return {"all": "full", "scratch": "scratch"}.get(str(depth), "unfreeze")
+def _kind(depth: Depth) -> Kind:
+    if isinstance(depth, int):
+        return "unfreeze"
+    return "full" if depth == "all" else "scratch"
 
 
 def _weight(depth: Depth) -> float:
