@@ -14,14 +14,12 @@ version of the code) is not simulated again.
 
 import argparse
 import itertools
-import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from panel import RESULTS, code_version, rows
+from panel import code_version, keep, rows
 from scipy.optimize import brentq
 from scipy.stats import norm
 from scipy.stats import t as student
@@ -244,12 +242,9 @@ def main() -> None:
             truth = truth or Truth(images, np.random.default_rng(images))
             started = time.perf_counter()
             level = simulate(truth, images=images, shared=shared, gain=gain, data_sets=asked.data_sets)
-            facts = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
-            facts["seconds"] = round(time.perf_counter() - started, 1)
-            with RESULTS.open("a") as file:
-                file.writelines(json.dumps({**key, **row, **facts}) + "\n" for row in level)
+            seconds = round(time.perf_counter() - started, 1)
             for row in level:
-                print(json.dumps({**key, **row}), flush=True)
+                keep({**key, **row, "seconds": seconds})
 
 
 if __name__ == "__main__":

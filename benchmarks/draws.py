@@ -17,17 +17,15 @@ that are there already are not measured again, whatever the version of the code 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import DRAWS, code_version, rows
+from panel import DRAWS, code_version, is_there, keep, rows
 
 from unfreeze.core.seeding import generator
 from unfreeze.data.decoder_pool import DecoderPool
@@ -208,11 +206,8 @@ def more_images(pool: Pool, number: int, step: tuple[str, str]) -> Row:
 
 def append(key: Row, measured: Row, started: float) -> None:
     """Keep a row."""
-    facts = {"code": code_version(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    facts["cpu_seconds"] = round(time.process_time() - started, 1)
-    with DRAWS.open("a") as file:
-        file.write(json.dumps({**key, **facts, **measured}) + "\n")
-    print(json.dumps({**key, **facts}), flush=True)
+    facts = {"code": code_version(), "cpu_seconds": round(time.process_time() - started, 1)}
+    keep({**key, **facts, **measured}, to=DRAWS, shown=(*key, *facts))
 
 
 def measure_draws(pools: list[Pool], draws: int) -> None:
@@ -220,7 +215,7 @@ def measure_draws(pools: list[Pool], draws: int) -> None:
     for first in range(0, draws, CHUNK):
         for pool in pools:
             key = {"measure": "draws", "set": pool.name, "first": first}
-            if any(key.items() <= row.items() for row in rows(DRAWS)):
+            if is_there(key, DRAWS):
                 continue
             started = time.process_time()
             append(

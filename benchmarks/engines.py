@@ -11,11 +11,10 @@ import argparse
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from panel import RESULTS, code_version, rows
+from panel import code_version, is_there, keep
 
 MEASURE = "precision"
 
@@ -44,13 +43,9 @@ def main() -> None:
     for name in asked.sets.split(","):
         for precision in asked.precisions.split(","):
             key = {"measure": MEASURE, "set": name, "precision": precision, "code": code_version()}
-            if any(key.items() <= row.items() for row in rows()):
+            if is_there(key):
                 continue
-            row = {**key, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-            row |= measure(asked.panel / name / "list.csv", precision)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(json.dumps(row))
+            keep({**key, **measure(asked.panel / name / "list.csv", precision)})
 
 
 if __name__ == "__main__":

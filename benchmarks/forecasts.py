@@ -13,12 +13,11 @@ import argparse
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import RESULTS, STEPS, code_version, rows
+from panel import STEPS, code_version, keep, rows
 from scipy.stats import t as student
 
 from unfreeze.advisor.forecasts import STEPS as FORECAST_STEPS
@@ -215,11 +214,7 @@ def main() -> None:
         print(f"{TABLE} from {len(found)} studies")
         return
     tests, every = tests_of(studies_of(found))
-    row = {"measure": MEASURE, "code": code_version(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    row |= {"margin": MARGIN, "tests": tests, "all": every}
-    with RESULTS.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-    print(json.dumps(row, indent=1))
+    keep({"measure": MEASURE, "code": code_version(), "margin": MARGIN, "tests": tests, "all": every})
 
 
 if __name__ == "__main__":

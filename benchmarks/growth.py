@@ -14,11 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from panel import RESULTS, code_version, rows
+from panel import code_version, is_there, keep
 
 MEASURE = "growth"
 
@@ -71,13 +70,9 @@ def main() -> None:
         for size in map(int, asked.sizes.split(",")):
             cores = len(os.sched_getaffinity(0))
             key = {"measure": MEASURE, "set": asked.set, "size": size, "code": code_version(), "cores": cores}
-            if any(key.items() <= row.items() for row in rows()):
+            if is_there(key):
                 continue
-            row = {**key, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-            row |= measure(subset(asked.panel / asked.set / "list.csv", size, Path(work) / "list.csv"), cache)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(json.dumps(row))
+            keep({**key, **measure(subset(asked.panel / asked.set / "list.csv", size, Path(work) / "list.csv"), cache)})
 
 
 if __name__ == "__main__":

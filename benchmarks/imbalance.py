@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import code_version, keep, rows
+from panel import code_version, is_there, keep
 
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
@@ -67,7 +67,7 @@ def main() -> None:
     asked = parser.parse_args()
     for name in asked.sets.split(","):
         key = {"measure": MEASURE, "set": name}
-        if any(key.items() <= row.items() for row in rows()):
+        if is_there(key):
             continue
         keep({**key, "code": code_version(), **measure(asked.panel / name / "list.csv")})
 

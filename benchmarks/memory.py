@@ -22,13 +22,12 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
-from panel import RESULTS, code_version, rows
+from panel import code_version, is_there, keep
 from PIL import Image
 
 MEASURE = "memory"
@@ -121,15 +120,11 @@ def main() -> None:
         for size in sorted(map(int, asked.sizes.split(","))):
             cores = len(os.sched_getaffinity(0))
             key = {"measure": MEASURE, "size": size, "code": code_version(), "cores": cores, "engine": asked.engine}
-            if any(key.items() <= row.items() for row in rows()):
+            if is_there(key):
                 continue
             add_images(work / "images", range(made, size))
             made = size
-            row = {**key, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-            row |= measure(work / "images", weights, work, asked.engine)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(json.dumps(row), flush=True)
+            keep({**key, **measure(work / "images", weights, work, asked.engine)})
 
 
 if __name__ == "__main__":

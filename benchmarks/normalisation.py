@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from panel import code_version, rows
+from panel import code_version, is_there, keep
 
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
@@ -46,7 +46,7 @@ def main() -> None:
     asked = parser.parse_args()
     for name in asked.sets.split(","):
         key = {"measure": MEASURE, "set": name, "code": code_version()}
-        if not any(key.items() <= row.items() for row in rows()):
+        if not is_there(key):
             keep({**key, **measure(asked.panel / name / "list.csv")})
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,17 @@ def rows(results: Path = RESULTS) -> list[dict[str, Any]]:
     return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
 
 
-def keep(row: dict[str, Any]) -> None:
-    """Append a row to the results, with its date, and print it."""
+def is_there(key: dict[str, Any], results: Path = RESULTS) -> bool:
+    """Whether a row with all of this has been measured before."""
+    return any(key.items() <= row.items() for row in rows(results))
+
+
+def keep(row: dict[str, Any], *, to: Path = RESULTS, shown: Iterable[str] | None = None) -> None:
+    """Append a row to the results, with its date, and print it, or what of it is to be shown."""
     row = {**row, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    with RESULTS.open("a") as file:
+    with to.open("a") as file:
         file.write(json.dumps(row) + "\n")
-    print(json.dumps(row), flush=True)
+    print(json.dumps(row if shown is None else {name: row[name] for name in shown}), flush=True)
 
 
 def measure(source: Path, *, seed: int, budget: str) -> dict[str, Any]:
@@ -99,17 +105,11 @@ def main() -> None:
     for seed in map(int, asked.seeds.split(",")):
         for name in asked.sets.split(","):
             key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget, "code": code}
-            if any(key.items() <= row.items() for row in rows()):
+            if is_there(key):
                 continue
-            row = {**key, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-            row |= measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(
-                json.dumps(
-                    {k: row[k] for k in ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy")}
-                )
-            )
+            found = measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget)
+            shown = ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy")
+            keep({**key, **found}, shown=shown)
 
 
 if __name__ == "__main__":

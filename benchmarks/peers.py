@@ -20,11 +20,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from panel import RESULTS, code_version, rows
+from panel import code_version, is_there, keep
 from PIL import Image
 
 LARGE_IMAGES = 200
@@ -242,7 +241,7 @@ def main() -> None:
             large = "12-megapixel" in measure
             for name in ["generated"] if large else asked.sets.split(","):
                 key = {"measure": measure, "set": name, "code": code_version(), "cores": len(os.sched_getaffinity(0))}
-                if any(key.items() <= row.items() for row in rows()):
+                if is_there(key):
                     continue
                 data = large_photos(asked.panel, Path(work) / "large") if large else asked.panel / name
                 if not cache.exists():
@@ -253,10 +252,7 @@ def main() -> None:
                 for row in measured(
                     sides, Place(data, asked.peers, asked.peer_python, cache, asked.budget), asked.repeats or repeats
                 ):
-                    with RESULTS.open("a") as file:
-                        file.write(
-                            json.dumps({**key, "date": datetime.now(UTC).isoformat(timespec="seconds"), **row}) + "\n"
-                        )
+                    keep({**key, **row})
 
 
 if __name__ == "__main__":

@@ -11,19 +11,17 @@ ten minutes is not repeated. Rows are appended to `results.jsonl` beside this fi
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
-from panel import RESULTS, code_version, rows
+from panel import code_version, keep, rows
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
@@ -163,10 +161,7 @@ def main() -> None:
         if not missing:
             continue
         for side, measured in measure(asked.panel / name / "list.csv", missing, asked.repeats).items():
-            row = {**key, "side": side, "date": datetime.now(UTC).isoformat(timespec="seconds"), **measured}
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(json.dumps({k: row[k] for k in ("set", "side", "median_seconds", "seconds")}))
+            keep({**key, "side": side, **measured}, shown=("set", "side", "median_seconds", "seconds"))
 
 
 if __name__ == "__main__":

@@ -10,16 +10,14 @@ level that is there already is not simulated again.
 
 import argparse
 import itertools
-import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from coverage import FIRST, MARGIN, SECOND, Truth, World, balanced, fit, world_with
-from panel import RESULTS, code_version, rows
+from panel import code_version, is_there, keep
 
 from unfreeze.advisor.race import Clock, Race
 from unfreeze.advisor.steps import Question, compare
@@ -124,17 +122,13 @@ def main() -> None:
     for images, shared in itertools.product(IMAGES, SHARED):
         key = {"measure": MEASURE, "images": images, "shared_error": shared, "code": code_version()}
         key |= {"data_sets": asked.data_sets}
-        if any(key.items() <= row.items() for row in rows()):
+        if is_there(key):
             continue
         started = time.perf_counter()
         row = simulate(
             Truth(images, np.random.default_rng(images)), images=images, shared=shared, data_sets=asked.data_sets
         )
-        row |= {"date": datetime.now(UTC).isoformat(timespec="seconds")}
-        row |= {"seconds": round(time.perf_counter() - started, 1)}
-        with RESULTS.open("a") as file:
-            file.write(json.dumps({**key, **row}) + "\n")
-        print(json.dumps({**key, **row}), flush=True)
+        keep({**key, **row, "seconds": round(time.perf_counter() - started, 1)})
 
 
 if __name__ == "__main__":

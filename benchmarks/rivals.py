@@ -14,17 +14,15 @@ sums up: see `regrets.py`.
 
 import argparse
 import csv
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from panel import code_version, rows
+from panel import code_version, is_there, keep
 from peers import Place, run_json
 
 RIVALS = Path(__file__).with_name("rivals.jsonl")
@@ -151,17 +149,15 @@ def main() -> None:
             key = {"measure": "rivals", "set": name, "seed": seed, "side": side}
             if side == "run" or side.startswith("plan "):
                 key |= {"budget": asked.budget, "cores": cores}
-            if any(key.items() <= row.items() for row in rows(RIVALS)):
+            if is_there(key, RIVALS):
                 continue
             place = Place(asked.panel / name, asked.peers, asked.peer_python, Path(cache), asked.budget)
             names, labels, groups = test_part(place.data)
             measured = SIDES[side](place, seed, names)
             if side == "run":
                 measured |= {"labels": numbered(labels), "groups": numbered(groups)}
-            facts = {"code": code_version(), "cores": cores, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-            with RIVALS.open("a") as file:
-                file.write(json.dumps({**key, **facts, **measured}) + "\n")
-            print(json.dumps({**key, "seconds": measured["seconds"], "picked": measured.get("picked")}), flush=True)
+            row = {**key, "code": code_version(), "cores": cores, **measured}
+            keep(row, to=RIVALS, shown=[name for name in (*key, "seconds", "picked") if name in row])
 
 
 def numbered(words: list[str]) -> list[int]:

@@ -17,11 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from panel import RESULTS, code_version, rows
+from panel import code_version, is_there, keep
 
 REPEATS = 5
 
@@ -84,12 +83,9 @@ def main() -> None:
     parser.add_argument("--panel", type=Path, required=True)
     asked = parser.parse_args()
     key = {"measure": "start-up", "code": code_version(), "cores": len(os.sched_getaffinity(0))}
-    if any(key.items() <= row.items() for row in rows()):
+    if is_there(key):
         return
-    found = {**key, **measure(asked.panel / "hymenoptera"), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    with RESULTS.open("a") as file:
-        file.write(json.dumps(found) + "\n")
-    print(json.dumps(found))
+    keep({**key, **measure(asked.panel / "hymenoptera")})
 
 
 if __name__ == "__main__":

@@ -15,18 +15,16 @@ code that it names. `forecasts.py` makes the table of forecasts from them.
 import argparse
 import csv
 import itertools
-import json
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import STEPS, code_version, rows
+from panel import STEPS, code_version, is_there, keep
 
 from unfreeze.advisor.evidence import facts_before_training, similarity_within
 from unfreeze.advisor.steps import Question, estimate, mean_score
@@ -198,17 +196,14 @@ def main() -> None:
     images = {source.name: listed(asked.panel / source.name) for source in sources}
     for number, source in itertools.product(range(asked.draws), sources):
         key = {"measure": MEASURE, "set": source.name, "draw": number}
-        if any(key.items() <= row.items() for row in rows(STEPS)):
+        if is_there(key, STEPS):
             continue
         clocks = time.perf_counter(), time.process_time()
         row = {**key, **study(draw(images[source.name], source, number), source, number)}
         row |= {"seconds": round(time.perf_counter() - clocks[0], 1)}
         row |= {"cpu_seconds": round(time.process_time() - clocks[1], 1)}
-        row |= {"code": code_version(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-        with STEPS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        shown = {name: row[name] for name in ("set", "draw", "images", "classes", "scores", "epochs", "seconds")}
-        print(json.dumps(shown), flush=True)
+        shown = ("set", "draw", "images", "classes", "scores", "epochs", "seconds")
+        keep({**row, "code": code_version()}, to=STEPS, shown=shown)
 
 
 if __name__ == "__main__":

@@ -17,20 +17,18 @@ row that is there already for this commit is not measured again.
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import timm
 import torch
-from panel import RESULTS, code_version, rows
+from panel import code_version, is_there, keep
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
@@ -210,13 +208,9 @@ def loss_after(train: Train, *, an_epoch: int, seed: int) -> dict[str, Any]:
 def note(key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
     """Measure and append what is not there yet."""
     key = {**key, "threads": torch.get_num_threads(), "code": code_version()}
-    if any(key.items() <= row.items() for row in rows()):
+    if is_there(key):
         return
-    found = measure()
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    with RESULTS.open("a") as file:
-        file.write(json.dumps({**key, "date": date, **found, "versions": library_versions()}) + "\n")
-    print(json.dumps({**key, **found}))
+    keep({**key, **measure(), "versions": library_versions()})
 
 
 def measure_set(source: Path, *, seeds: list[int], repeats: int) -> None:

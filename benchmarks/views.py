@@ -9,15 +9,13 @@ to `results.jsonl` beside this file; a row that is there already for this commit
 """
 
 import argparse
-import json
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import RESULTS, code_version, rows
+from panel import code_version, keep, rows
 
 from unfreeze.advisor.study import library_versions
 from unfreeze.data.decoder_pool import DecoderPool
@@ -99,11 +97,8 @@ def measure_set(source: Path, *, seed: int, views: list[str], epochs: int) -> No
     with DecoderPool() as pool:
         experiment, start = beginning(source, pool, seed)
         for number in missing:
-            row = {**key, "views": number, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-            row |= measure(experiment, start, views=number, epochs=epochs)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps({**row, "versions": library_versions()}) + "\n")
-            print(json.dumps(row), flush=True)
+            found = measure(experiment, start, views=number, epochs=epochs)
+            keep({**key, "views": number, **found, "versions": library_versions()})
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from unfreeze.advisor.study import StudySettings, run_study
+from unfreeze.core.errors import ImageSetError
 from unfreeze.core.progress import Silent
 from unfreeze.core.records import RunRecord
 from unfreeze.data.decoder_pool import DecoderPool
@@ -163,6 +164,17 @@ def test_running_again_reuses_all_codes_and_gives_the_same_numbers(
     assert again.codes == {"computed": 0, "reused": 300}
     assert common >= 1
     assert first == second
+
+
+def test_groups_that_no_split_can_keep_whole_are_refused_at_once(digits: Path, tmp_path: Path) -> None:
+    """Two groups leave one to learn from, inside which nothing can be held out to choose by."""
+    table = digits.parent / "two-groups.csv"
+    files = sorted(digits.glob("*/*"))
+    rows = [f"{file.relative_to(digits.parent)},{file.parent.name},{number % 2}" for number, file in enumerate(files)]
+    table.write_text("\n".join(["path,label,group", *rows]))
+
+    with pytest.raises(ImageSetError, match="The 2 groups of the training images are too few"):
+        run_study(StudySettings(source=table, size=64), out=tmp_path, progress=Silent())
 
 
 def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

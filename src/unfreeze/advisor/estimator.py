@@ -48,9 +48,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         backbone: Name of the pretrained network.
         strategy: codes (a linear probe on the last codes), head, a number of blocks to unfreeze, all, or auto: race
-            codes, head, numbers of blocks and all on splits of the training images, and take the cheapest one within
-            one standard error of the best. Where the classes are strongly imbalanced, balanced accuracy decides and all
-            of them count the same in training.
+            codes, head, numbers of blocks and all on splits of the training images, and take the deepest step that
+            still gains more than one standard error over the cheaper one. Where the classes are strongly imbalanced,
+            balanced accuracy decides and all of them count the same in training.
         budget: Seconds that `fit` may take; fewer epochs fit a smaller one.
         size: Side of the network's input in pixels; the network's own if None.
         random_state: Seed of everything.

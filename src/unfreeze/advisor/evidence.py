@@ -13,6 +13,7 @@ from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LA
 from unfreeze.core.facts import Facts, GainForecast, Prediction, Rival, Similarity
 from unfreeze.core.records import Comparison, DepthPoint, plain
 from unfreeze.features.similarity import SAMPLE, measure_similarity
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measuring import Measurement
@@ -111,9 +112,11 @@ def rule_record(prediction: Prediction, question: Question, measured: Sequence[M
         ``rule``, ``said``, ``family``, ``size``, ``likeness``, ``answer``, ``sentence``.
     """
     usable = [m for m in measured if comparable(question, m, m)]
+    enough = min(FEWEST_FOR_PROBABILITIES, max((m.splits for m in usable), default=0))
+    usable = [m for m in usable if m.splits >= enough]  # scores of other splits are not comparable
     mine = [m for m in usable if _is_of(prediction, m)]
     best = max(mine, key=lambda m: mean_score(question, m), default=None)
-    rivals = [_rival(question, best, m, usable) for m in usable if m not in mine] if best else []
+    rivals = [_rival(question, best, m) for m in usable if m not in mine] if best else []
     found = held(prediction, best.name if best else None, _shown(question, best) if best else None, rivals)
     said: Mapping[str, Any] = plain(prediction)
     return {
@@ -134,8 +137,8 @@ def _is_of(prediction: Prediction, measured: Measurement) -> bool:
     return carries_out(prediction.family, measured.outcome.kind, on_last_codes=on_last)
 
 
-def _rival(question: Question, best: Measurement, other: Measurement, usable: Sequence[Measurement]) -> Rival:
-    is_cheaper = usable.index(other) < usable.index(best)
+def _rival(question: Question, best: Measurement, other: Measurement) -> Rival:
+    is_cheaper = other.outcome.cost.seconds / other.splits < best.outcome.cost.seconds / best.splits
     return Rival(
         name=other.name,
         score=_shown(question, other),

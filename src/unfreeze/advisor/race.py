@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from unfreeze.advisor.steps import Question, comparable, estimate
+from unfreeze.advisor.steps import Question, comparable, estimate, mean_score
 from unfreeze.advisor.verdict import pairs
 from unfreeze.core.progress import Advance, Progress, ignore
 from unfreeze.core.records import Kind, Outcome
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
-from unfreeze.strategies.entries import Depth, Entries
+from unfreeze.strategies.entries import DearStrategy, Depth, Entries
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.measuring import Measurement, added, metered
 
@@ -112,25 +112,28 @@ class Race:
                 break
 
     def _try_deeper(self, depths: Sequence[Depth]) -> None:
-        seconds = self._seconds_an_image
-        chosen = self._affordable(depths)
-        too_dear = self._too_dear(chosen)
-        chosen = [depth for depth in chosen if depth not in too_dear]
-        in_turn = len(depths) > 2 and seconds < VERY_SHORT
+        very_short = self._seconds_an_image < VERY_SHORT
+        chosen = self._worth_trying(depths)
+        blocks = [depth for depth in chosen if isinstance(depth, int)]
+        if_room = blocks[1:] if len(depths) > 2 and very_short else []
+        too_dear = self._too_dear([depth for depth in chosen if depth not in if_room])
         for place, depth in enumerate(chosen):
-            if in_turn and place and not self._leaves_room():
-                self._leave_out_depths(chosen[place:], seconds)
-                break
-            self._try(depth, to_come=[depth] if in_turn else chosen[place:])
+            if depth in too_dear:
+                continue
+            to_come = [other for other in chosen[place + 1 :] if other not in {*if_room, *too_dear}]
+            if depth in if_room and not self._leaves_room([depth, *to_come]):
+                self._leave_out_depth(depth)
+            else:
+                self._try(depth, to_come=[depth, *to_come], with_time=chosen[place:])
         for outcome in too_dear.values():
             self._leave_out(outcome)
 
-    def _leaves_room(self) -> bool:
-        """Whether what was tried last leaves enough to begin with the next depth, on one split and on everything."""
+    def _leaves_room(self, to_come: Sequence[Depth]) -> bool:
+        """Whether what was tried last leaves the first of these enough to begin with: for one split and everything."""
         last = max((m for m in self.measured if m.work), key=_rank, default=None)
         if last is None or last.strategy is None:
             return True
-        return self.clock.left() >= DEEPER * (last.seconds_a_split + last.strategy.refit_seconds)
+        return _share(to_come) * self.clock.left() >= DEEPER * (last.seconds_a_split + last.strategy.refit_seconds)
 
     def _try_step_one(self) -> None:
         self.measured += [Measurement(strategy, strategy.outcome) for strategy in self.entries.step_one()]
@@ -142,37 +145,37 @@ class Race:
             self.progress.phase("step one", total=fits, unit="fit") as advance,
             _noting_interrupts(self.measured, to),
         ):
-            self._go_on(self.measured, to=1, until=math.inf, advance=advance)
+            self._go_on(self.measured, to=1, until=self.clock.budget, advance=advance)
             cheap = [m for m in self.measured if (to - 1) * m.seconds_a_split <= CHEAP_SHARE * self.clock.budget]
-            self._go_on(cheap, to=to, until=math.inf, advance=advance)
+            self._go_on(cheap, to=to, until=self.clock.budget, advance=advance)
             # The others one by one: five splits of one tell more than two of each.
             for measured in sorted(self.measured, key=lambda m: m.seconds_a_split):
                 self._go_on([measured], to=to, until=STEP_ONE_SHARE * self.clock.budget, advance=advance)
-        fewer = ", ".join(f"{m.name} ({m.splits})" for m in self.measured if m.splits < to)
+        fewer = [m for m in self.measured if m.splits < to]
+        for measured in fewer:
+            self._note_what_is_missing(measured)
         if fewer:
-            self.say(f"Fewer splits than {to} so far: {fewer}. The time goes to training first.")
+            names = ", ".join(f"{m.name} ({m.splits})" for m in fewer)
+            self.say(f"Fewer splits than {to} so far: {names}. The time goes to training first.")
 
     @property
     def _seconds_an_image(self) -> float:
-        return self.clock.left() / len(self.question.task.train_rows)
+        return max(0.0, self.clock.left()) / len(self.question.task.train_rows)
 
-    def _affordable(self, depths: Sequence[Depth]) -> list[Depth]:
+    def _worth_trying(self, depths: Sequence[Depth]) -> list[Depth]:
         """All of them; where time is short not the first of several."""
         blocks = sorted(depth for depth in depths if isinstance(depth, int))
         if self._seconds_an_image >= SHORT or len(depths) <= 2 or len(blocks) < 2:
             return list(depths)
-        self._leave_out_depths(blocks[:1], self._seconds_an_image)
+        self._leave_out_depth(blocks[0])
         return [depth for depth in depths if depth != blocks[0]]
 
-    def _leave_out_depths(self, depths: Sequence[Depth], seconds: float) -> None:
-        """Without a try, since so few seconds an image were left."""
-        why = f"{seconds:.1f} s an image are left, and the time goes to deeper answers for fewer depths"
-        names = [f"unfreeze {depth}" if isinstance(depth, int) else _kind(depth) for depth in depths]
-        for name, depth in zip(names, depths, strict=True):
-            blocks = depth if isinstance(depth, int) else None
-            outcome = Outcome(name=name, kind=_kind(depth), blocks=blocks, trained="", status="left out", note=why)
-            self._add(Measurement(None, outcome))
-        self.say(f"Left out: {', '.join(names)}; {why}.")
+    def _leave_out_depth(self, blocks: int) -> None:
+        """Without a try, since so few seconds an image are left."""
+        why = f"{self._seconds_an_image:.2g} s an image are left, and the time goes to deeper answers for fewer depths"
+        outcome = Outcome(name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained="")
+        self._add(Measurement(None, replace(outcome, status="left out", note=why)))
+        self.say(f"Left out: {outcome.name}; {why}.")
 
     def _too_dear(self, depths: Sequence[Depth]) -> dict[Depth, Outcome]:
         """Where time is short: what trains the whole network and will not fit. The time kept for it would be wasted."""
@@ -180,7 +183,7 @@ class Race:
             return {}
         found: dict[Depth, Outcome] = {}
         for depth in (depth for depth in depths if not isinstance(depth, int)):
-            share = _weight(depth) / sum(_weight(other) for other in depths)
+            share = _share([depth, *(other for other in depths if other != depth)])
             with self.timed(_kind(depth)):
                 ready = self.entries.ready(depth, Wish(allowance=share * self.clock.left(), splits=1))
             if isinstance(ready, Outcome):
@@ -197,9 +200,15 @@ class Race:
         self.say(f"Left out: {outcome.name}; {outcome.note}.")
         self._note_forecast(missing)
 
-    def _try(self, depth: Depth, *, to_come: Sequence[Depth]) -> None:
-        """Make one depth ready within its share of what is left, and measure it."""
-        share = _weight(depth) / sum(_weight(other) for other in to_come)
+    def _try(self, depth: Depth, *, to_come: Sequence[Depth], with_time: Sequence[Depth]) -> None:
+        """Make one depth ready within its share of what is left, and measure it.
+
+        Args:
+            depth: Which.
+            to_come: It and those for which time is kept.
+            with_time: The same if there were time enough for all.
+        """
+        share = _share(to_come)
         begun = self.clock.elapsed()
         wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_FOR_PROBABILITIES)
         name = _kind(depth)
@@ -217,19 +226,20 @@ class Race:
             self.say(f"{ready.outcome.name} on {splits}: about {ready.expected.seconds:.0f} s.")
             until = self.clock.elapsed() + SLACK * wish.allowance - took.seconds - ready.refit_seconds
             self._measure([measured], to=ready.expected.splits, until=until, phase=outcome.name)
-            self._note_forecast(measured)
-            self._enough[measured.name] = begun + (took.seconds + ready.expected.seconds_of_all) / share
+            self._enough[measured.name] = begun + (took.seconds + ready.expected.seconds_of_all) / _share(with_time)
             self._note_what_is_missing(measured)
+            self._note_forecast(measured)
+            if measured.splits < FEWEST_FOR_PROBABILITIES:
+                self.say(f"{measured.name}: {measured.outcome.note}; so there are no probabilities for it.")
 
     def _note_what_is_missing(self, measured: Measurement) -> None:
-        """Of a training with fewer epochs or splits than wanted: that, and the budget that would hold all of it."""
+        """Of what has fewer epochs or splits than wanted: that, and the budget that would hold all of a training."""
         assert measured.strategy is not None, measured.name  # noqa: S101 - it was measured
         status, notes = measured.strategy.outcome.status, [measured.strategy.outcome.note]
         if measured.splits < FEWEST_FOR_PROBABILITIES:
             status = "shortened"
             notes.append(f"{measured.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget")
-            self.say(f"{measured.name}: {notes[-1]}, so there are no probabilities for it.")
-        enough = self._enough[measured.name]
+        enough = self._enough.get(measured.name, 0.0)
         if status == "shortened" and enough > self.clock.budget:
             notes.append(f"all of it would fit into about {math.ceil(enough / (1 - RESERVE) / 60)}m")
         measured.outcome = replace(measured.outcome, status=status, note="; ".join(filter(None, notes)))
@@ -245,18 +255,20 @@ class Race:
         )
 
     def _complete(self) -> None:
-        """Bring to five splits what has fewer, if time for it is left now that all have been tried."""
+        """Bring to five splits what has fewer, if time for it is left now that all have been tried.
+
+        Not a training whose epochs were cut down too far: five splits of it would say little of the one that is wanted.
+        """
         to = FEWEST_FOR_PROBABILITIES
         for measured in sorted(self.measured, key=lambda m: m.seconds_a_split):
             until = self.clock.budget - self._refit_seconds()
             takes = (to - measured.splits) * measured.seconds_a_split
-            if not 0 < measured.splits < to or self.clock.elapsed() + takes > until:
+            if not 0 < measured.splits < to or not _repeatable(measured) or self.clock.elapsed() + takes > until:
                 continue
             self.say(f"{measured.name} goes on to {to} splits: time is left.")
             with self.timed("repeat"):
                 self._measure([measured], to=to, until=until, phase=measured.name)
-            if measured.work:
-                self._note_what_is_missing(measured)
+            self._note_what_is_missing(measured)
 
     def _measure(self, strategies: Sequence[Measurement], *, to: int, until: float, phase: str) -> None:
         """`_go_on` with a progress of its own; where something trains, what is cheap does not count beside it."""
@@ -298,7 +310,7 @@ class Race:
             self.say(f"After {look} splits nothing is open that more splits of these images could settle.")
             return False
         left = self.clock.left() - self._refit_seconds()
-        wanted = affordable(still_open, splits, left)
+        wanted = self._that_fit(still_open, splits, left)
         names = ", ".join(m.name for m in still_open)
         if len(wanted) < 2:
             self.say(f"Open after {look} splits: {names}. Time is left for no more than {look} splits.")
@@ -322,15 +334,18 @@ class Race:
                 found |= {first.name, second.name}
         return [m for m in running if m.name in found]
 
+    def _that_fit(self, still_open: Sequence[Measurement], splits: int, left: float) -> list[Measurement]:
+        """Those of an open question that fit together into the seconds that are left, without the dearest ones."""
+        wanted = list(still_open)
+        while wanted and sum((splits - m.splits) * m.seconds_a_split for m in wanted) > left:
+            wanted.remove(max(wanted, key=lambda m: m.seconds_a_split))
+            wanted = self._open(wanted)  # what was only asked about against the one that is gone goes too
+        return wanted
+
     def _without_hopeless(self, running: Sequence[Measurement]) -> list[Measurement]:
         """Those that may still be the best, and the cheap ones, which deeper ones are asked about against."""
         usable = [m for m in running if comparable(self.question, m, m)]
-        best = max(
-            usable,
-            key=lambda m: (
-                sum(p.values(self.question.metric, self.question.task).mean() for p in m.predicted) / m.splits
-            ),
-        )
+        best = max(usable, key=lambda m: mean_score(self.question, m))
         kept = []
         for measured in running:
             chance = None
@@ -340,7 +355,8 @@ class Race:
                 kept.append(measured)
                 continue
             note = f"better than {best.name} with a probability of {chance:.1%}"
-            measured.outcome = replace(measured.outcome, status="dropped", note=note)
+            notes = "; ".join(filter(None, (measured.outcome.note, note)))
+            measured.outcome = replace(measured.outcome, status="dropped", note=notes)
             self.say(f"{measured.name} is dropped after {measured.splits} splits: {note}.")
         return kept
 
@@ -361,21 +377,8 @@ def _noting_interrupts(strategies: Sequence[Measurement], to: int) -> Iterator[N
         raise
 
 
-def affordable(still_open: Sequence[Measurement], splits: int, left: float) -> list[Measurement]:
-    """Those that fit together into the time that is left, without the dearest ones where not all do.
-
-    Args:
-        still_open: Strategies with an open question.
-        splits: Number of splits that each should have.
-        left: Seconds.
-
-    Returns:
-        The cheapest ones, in their order; two at least, or none.
-    """
-    wanted = list(still_open)
-    while wanted and sum((splits - m.splits) * m.seconds_a_split for m in wanted) > left:
-        wanted.remove(max(wanted, key=lambda m: m.seconds_a_split))
-    return wanted if len(wanted) > 1 else []
+def _repeatable(measured: Measurement) -> bool:
+    return not isinstance(measured.strategy, DearStrategy) or measured.strategy.expected.repeatable
 
 
 def _rank(measured: Measurement) -> tuple[int, int]:
@@ -387,6 +390,11 @@ def _kind(depth: Depth) -> Kind:
     if isinstance(depth, int):
         return "unfreeze"
     return "full" if depth == "all" else "scratch"
+
+
+def _share(depths: Sequence[Depth]) -> float:
+    """Of what is left, for the first of the depths to come."""
+    return _weight(depths[0]) / sum(map(_weight, depths))
 
 
 def _weight(depth: Depth) -> float:

@@ -21,12 +21,12 @@ from unfreeze.advisor.confirming import confirmed, earlier_looks, folder_step, o
 from unfreeze.advisor.evidence import facts_of, gain_forecasts, rule_record, similarity_within
 from unfreeze.advisor.forecasts import forecast_sentence
 from unfreeze.advisor.model_card import model_card
-from unfreeze.advisor.race import RESERVE, Clock, Race
+from unfreeze.advisor.race import LOOKS, RESERVE, Clock, Race
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
 from unfreeze.advisor.steps import Question, comparable, compare
 from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
-from unfreeze.core.errors import AuditError
+from unfreeze.core.errors import AuditError, ImageSetError
 from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
 from unfreeze.core.progress import SILENT, Progress
@@ -73,6 +73,7 @@ MODEL = "model"  # folder
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
 CHECKED_IMAGES = 32
+FEW_GROUPS = 50  # with more of them no side of a split can be left with one
 LIBRARIES = ("torch", "torchvision", "timm", "openvino", "numpy", "scipy", "scikit-learn", "pillow", "pyarrow")
 
 
@@ -228,7 +229,25 @@ def _inspected(settings: StudySettings, geometry: Geometry, pool: DecoderPool, p
         f"{counts.found:,} files found: {counts.used:,} used, {counts.set_aside:,} set aside, "
         f"{counts.duplicates_removed:,} duplicates removed; {len(image_set.classes)} classes."
     )
+    _check_groups(image_set, settings.seed)
     return image_set
+
+
+def _check_groups(image_set: ImageSet, seed: int) -> None:
+    """Refuse groups that splits and the folds inside them cannot keep whole, before anything is computed."""
+    task = make_task(image_set, seed=seed)
+    groups = len({task.units[row] for row in task.train_rows})
+    if groups > FEW_GROUPS:
+        return
+    try:
+        for number in range(LOOKS[-1]):
+            task.split(number)
+    except ImageSetError as error:
+        msg = (
+            f"The {groups} groups of the training images are too few, or one of them is too large: every split needs "
+            "one to test on and two to learn from. Give more groups, or none."
+        )
+        raise ImageSetError(msg) from error
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -164,7 +164,7 @@ def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison],
         missing = "the head alone was not measured" if head is None or not head.measured else "nothing more was trained"
         yield f"Whether step one (the head alone) is enough here was not measured: {missing}."
         return
-    everything = len(found) == len(deeper)
+    everything = len(found) == len(deeper) and any(outcome.kind == "full" for outcome, _ in found)
     yield _answer_on_step_one([comparison for _, comparison in found], terms, everything=everything)
     for outcome, comparison in found:
         yield f"{_step(head, outcome, comparison, terms)}."

@@ -96,7 +96,7 @@ What is written depends on the name given by --out:
   a folder      codes.parquet in it
 
 Files that exist are not overwritten. The split column is the one that is
-given, else the one that unfreeze run would make with the same --seed.
+given, else the one that unfreeze probe and tune make with the same --seed.
 {_JSON}
 Examples:
 

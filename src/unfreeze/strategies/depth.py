@@ -33,7 +33,7 @@ class TapProbe:
         Cs: What it chose from.
         cv_accuracy: Its cross-validated accuracy.
         test_scores: Of the split's test rows.
-        seconds: Wall time of search and fit; the first loss at a tap carries what all losses share.
+        seconds: Wall time of search and fit; what losses fitted together share is the first one's.
         cpu_seconds: Processor time of the same.
     """
 

@@ -57,7 +57,8 @@ class PhotoEntries:
 
     def ready(self, depth: Depth, wish: Wish) -> DearStrategy | Outcome:
         """Some blocks, all, or from scratch."""
-        self._check_flips()
+        if wish.allowance > 0:
+            self._check_flips()
         if depth == "scratch":
             return ready_scratch(self.experiment, wish=wish)
         if depth == "all":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from unfreeze.core.errors import ImageSetError
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
@@ -43,6 +44,9 @@ class Wish:
     epochs: int | None = None
 
 
+Start = Callable[[Split, int], Backbone]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
     """What a strategy will take.
@@ -52,12 +56,14 @@ class Forecast:
         splits: On how many splits it can be measured.
         seconds: Expected wall time of all its training; of all that was wished if it does not fit at all.
         seconds_of_all: Expected wall time of all that was wished.
+        repeatable: The epochs are enough of what the plan wants for a second split to be worth it.
     """
 
     epochs: int
     splits: int
     seconds: float
     seconds_of_all: float
+    repeatable: bool = True
 
     def with_choices(self, plan: Plan) -> float:
         """Seconds if rate and stop are chosen before each of these trainings."""
@@ -73,7 +79,8 @@ class FineTuning:
         outcome: Its name, kind and settings.
         plan: What learns, and how.
         feed: Inputs of the part that learns.
-        start: The network that training on a split starts from; it must not have seen what the split tests on.
+        start: The network that training on a split starts from, given the seed of that training; it must not have seen
+            what the split tests on.
         per_image: Seconds of one image in one epoch, measured.
         expected: What was forecast.
         chooses: Whether every training is preceded by others on an inner fold, which choose its rate and its stop.
@@ -83,7 +90,7 @@ class FineTuning:
     outcome: Outcome
     plan: Plan
     feed: Feed
-    start: Callable[[Split], Backbone]
+    start: Start
     per_image: float
     expected: Forecast
     chooses: bool
@@ -93,7 +100,11 @@ class FineTuning:
         if not self.chooses:
             asked = "no time was left" if self.plan.chosen_on_fold else "not asked"
             return self.plan, {"note": f"{asked} to try rates and fewer epochs"}
-        start = self.start(self.experiment.task.inside(split))
+        try:
+            inside = self.experiment.task.inside(split)
+        except ImageSetError:
+            return self.plan, {"note": "too few groups to try rates on a fold"}
+        start = self.start(inside, seed)
         return choose_inside(start, self.plan, self.feed, split.folds[0], seed=derive_seed(seed, "inside"))
 
     def with_seed(self, seed: int) -> "FineTuning":
@@ -115,7 +126,7 @@ class FineTuning:
         """Train a copy of its start on the learning side, predict the test side in float32."""
         seed = derive_seed(self.experiment.seed, self.outcome.name, split.name)
         plan, chosen = self._chosen_inside(split, seed)
-        trial = run_trial(self.start(split), plan, self.feed, split.learn, seed=seed, advance=advance)
+        trial = run_trial(self.start(split, seed), plan, self.feed, split.learn, seed=seed, advance=advance)
         return Fit(
             scores=predict_rows(trial.backbone, self.feed, split.test),
             backbone=trial.backbone,
@@ -151,7 +162,7 @@ def ready_unfreeze(shared: StepOne, *, blocks: int, wish: Wish) -> FineTuning | 
         return _no_time_left(outcome, plan)
     feed, plan = _remembered(experiment, blocks, plan, wish)
     left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
-    return _ready(experiment, outcome, plan, feed, lambda split: _head_of(shared, split), wish=left)
+    return _ready(experiment, outcome, plan, feed, lambda split, _: _head_of(shared, split), wish=left)
 
 
 def ready_full(shared: StepOne, *, wish: Wish) -> FineTuning | Outcome:
@@ -160,16 +171,18 @@ def ready_full(shared: StepOne, *, wish: Wish) -> FineTuning | Outcome:
     plan = _adapted(full_plan(experiment.source), experiment, wish)
     outcome = Outcome(name="full", kind="full", blocks=None, trained="all layers, earlier ones at lower rates")
     feed = _pixel_feed(experiment)
-    return _ready(experiment, outcome, plan, feed, lambda split: _head_of(shared, split), wish=wish)
+    return _ready(experiment, outcome, plan, feed, lambda split, _: _head_of(shared, split), wish=wish)
 
 
 def ready_scratch(experiment: Experiment, *, wish: Wish) -> FineTuning | Outcome:
-    """The whole network from random weights, the same for every split; arguments as for `ready_unfreeze`."""
+    """The whole network from random weights, others for every split; arguments as for `ready_unfreeze`."""
     plan = _adapted(scratch_plan(), experiment, wish)
     outcome = Outcome(name="scratch", kind="scratch", blocks=None, trained="all layers, from random weights")
-    fresh = experiment.source.randomised(derive_seed(experiment.seed, "scratch") % 2**31)
-    start = fresh.with_classes(experiment.task.class_count)
-    return _ready(experiment, outcome, plan, _pixel_feed(experiment), lambda _: start, wish=wish)
+
+    def start(_: Split, seed: int) -> Backbone:
+        return experiment.source.randomised(seed % 2**31).with_classes(experiment.task.class_count)
+
+    return _ready(experiment, outcome, plan, _pixel_feed(experiment), start, wish=wish)
 
 
 def _head_of(shared: StepOne, split: Split) -> Backbone:
@@ -227,7 +240,7 @@ def _ready(
     outcome: Outcome,
     plan: Plan,
     feed: Feed,
-    start: Callable[[Split], Backbone],
+    start: Start,
     *,
     wish: Wish,
 ) -> FineTuning | Outcome:
@@ -236,7 +249,7 @@ def _ready(
         return _no_time_left(outcome, plan)
     started, everything = time.perf_counter(), experiment.task.everything()
     chosen, timed = choose_arithmetic(
-        start(everything), plan, feed, everything.learn, seed=experiment.seed, cache=experiment.cache
+        start(everything, experiment.seed), plan, feed, everything.learn, seed=experiment.seed, cache=experiment.cache
     )
     plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all splits and the last training
     left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
@@ -296,7 +309,8 @@ def forecast(task: Task, plan: Plan, *, per_image: float, wish: Wish) -> Forecas
         seconds_an_epoch = per_image * _passes(task, splits)
         epochs = min(plan.epochs, int(wish.allowance / seconds_an_epoch))
         if epochs >= (fewest_repeated if splits > 1 else fewest):
-            return Forecast(epochs=epochs, splits=splits, seconds=epochs * seconds_an_epoch, seconds_of_all=of_all)
+            seconds, repeatable = epochs * seconds_an_epoch, epochs >= fewest_repeated
+            return Forecast(epochs=epochs, splits=splits, seconds=seconds, seconds_of_all=of_all, repeatable=repeatable)
     return Forecast(epochs=0, splits=0, seconds=plan.epochs * seconds_an_epoch, seconds_of_all=of_all)
 
 

@@ -23,6 +23,7 @@ from unfreeze.zoo.backbones import Backbone
 
 MIRRORED_IMAGES = 400
 MIRROR_LOSS = 0.02  # an accuracy that falls by more says that left and right carry the label, as in letters
+SURE_LOSS = 2.0  # standard errors that it must fall by: of forty images one is more than two points
 
 
 def prepare(
@@ -107,7 +108,7 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     learn, select = task.everything().folds[0]
     asked = select[:: max(1, len(select) // MIRRORED_IMAGES)]
     probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
-    plain = float((probe.predict(codes[asked]) == task.labels[asked]).mean())
+    plain = probe.predict(codes[asked]) == task.labels[asked]
     source = experiment.source
     calibration = list(experiment.pixels.views(asked[:SAMPLE], epoch=None))
     compiled = compile_prefix(
@@ -118,8 +119,9 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
         yield from (view[:, ::-1] for view in experiment.pixels.views(asked, epoch=None))
 
     seen = np.stack([outputs[0] for outputs in compiled.run(mirrored())])
-    lost = plain - float((probe.predict(seen) == task.labels[asked]).mean())
-    flips = lost <= MIRROR_LOSS
+    less = plain.astype(float) - (probe.predict(seen) == task.labels[asked])
+    lost, noise = float(less.mean()), float(less.std()) / len(less) ** 0.5
+    flips = lost <= max(MIRROR_LOSS, SURE_LOSS * noise)
     experiment.progress.say(
         f"Mirrored images cost the probe {100 * lost:.1f} points on {len(asked)} held-out training images: "
         f"training {'uses' if flips else 'does without'} flips."

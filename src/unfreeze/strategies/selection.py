@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from unfreeze.core.records import Metric
 from unfreeze.metrics.grouping import units
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.experiment import Task
 from unfreeze.strategies.measuring import Measurement
 
@@ -33,7 +34,8 @@ def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metri
     difference over images, or over groups where they are given.
 
     Args:
-        candidates: Cheapest first; those that were not measured or cannot be delivered are passed over.
+        candidates: Cheapest first; those that were not measured or cannot be delivered are passed over, and those that
+            ran on fewer splits than would give probabilities come last.
         task: Labels and groups.
         metric: What decides.
 
@@ -43,6 +45,9 @@ def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metri
     usable = [c for c in candidates if c.outcome.deliverable and c.splits and _has(c, metric, task)]
     if not usable:
         return None
+    # A lucky first split of a slow SVM must not become what all the others are compared with on that split alone.
+    enough = min(FEWEST_FOR_PROBABILITIES, max(c.splits for c in usable))
+    usable.sort(key=lambda c: c.splits < enough)
     kept, because = usable[0], f"Nothing gains more than one standard error over {usable[0].name}, the cheapest."
     for dearer in usable[1:]:
         gain, error, common = _gain(kept, dearer, task, metric)

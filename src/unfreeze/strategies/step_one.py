@@ -1,6 +1,5 @@
 """Step one, and the feature extractor that it is compared with: linear classifiers on the frozen network's codes."""
 
-import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -58,10 +57,11 @@ class StepOne:
         return replace(fit, backbone=with_probe(self.experiment.source, head))
 
     def fitted(self) -> list[tuple[Split, list[TapProbe]]]:
-        """For the depth curve: of each loss the splits on which every tap has been fitted."""
-        splits = map(self.experiment.task.split, itertools.count())
-        fitted = ((split, self._at_every_tap(split)) for split in splits)
-        return list(itertools.takewhile(lambda one: bool(one[1]), fitted))
+        """For the depth curve: the splits on which every tap has been fitted, and the losses of which that is so."""
+        found: list[tuple[Split, list[TapProbe]]] = []
+        while probes := self._at_every_tap(split := self.experiment.task.split(len(found))):
+            found.append((split, probes))
+        return found
 
     def _at_every_tap(self, split: Split) -> list[TapProbe]:
         """Probes of the losses that have been fitted at every tap, shallow to deep."""
@@ -87,7 +87,7 @@ class ProbeStrategy:
     """The feature extractor: a linear classifier on the last codes, or on the tap that cross-validation likes best.
 
     Attributes:
-        shared: Fits all probes of a split at once.
+        shared: Fits each probe of a split once, whoever asks for it.
         loss: softmax or svm.
         last: On the last codes; else the tap is chosen inside each split.
     """

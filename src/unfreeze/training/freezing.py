@@ -128,8 +128,8 @@ def audit(
         plan: What was to learn.
         promised: From before training.
         optimized: Every tensor that the optimiser held.
-        codes_difference: Largest relative difference between what the suffix was fed and what the network's own prefix
-            gives for the same images in float32.
+        codes_difference: Relative difference between what the suffix was fed and what the network's own prefix gives
+            for the same images in float32: the largest, or the median below float32.
         precision: Of the frozen layers as they ran: f32, bf16 or int8.
 
     Returns:

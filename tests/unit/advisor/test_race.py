@@ -39,6 +39,7 @@ class Known:
     task: Task
     time: Time
     splits: int = 5  # that it is forecast to have time for
+    repeatable: bool = True
     work: int = 1
     ran: list[str] = field(default_factory=list)
 
@@ -51,7 +52,11 @@ class Known:
     def expected(self) -> Forecast:
         """Of the five splits that are wished for, and of a training on everything."""
         return Forecast(
-            epochs=1, splits=self.splits, seconds=(self.splits + 1) * self.seconds, seconds_of_all=6 * self.seconds
+            epochs=1,
+            splits=self.splits,
+            seconds=(self.splits + 1) * self.seconds,
+            seconds_of_all=6 * self.seconds,
+            repeatable=self.repeatable,
         )
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
@@ -239,6 +244,8 @@ def test_a_slow_probe_does_not_keep_the_cheap_ones_from_five_splits(make_rows: M
     assert splits.pop("svm") == 1
     assert all(number >= 5 for number in splits.values())
     assert any(sentence.startswith("Fewer splits than 5 so far: svm (1)") for sentence in race.story)
+    svm = race.measured[1].outcome
+    assert (svm.status, svm.note) == ("shortened", "1 of 5 splits fit the budget")
 
 
 def test_what_has_few_splits_gets_more_once_all_have_been_tried(make_rows: MakeTask, time: Time) -> None:
@@ -265,7 +272,36 @@ def test_where_time_is_very_short_the_second_depth_comes_first(
     assert list(dear) == ["unfreeze 1", "unfreeze 2", "unfreeze 4"]
     assert {name for name, m in dear.items() if m.splits} == tried
     assert dear["unfreeze 2"].splits >= 5
-    assert all("0.1 s an image" in dear[name].outcome.note for name in dear.keys() - tried)
+    assert all("s an image are left" in dear[name].outcome.note for name in dear.keys() - tried)
+
+
+def test_the_whole_network_keeps_its_share_where_time_is_very_short(make_rows: MakeTask, time: Time) -> None:
+    """Four blocks take what two leave of theirs, and not what a whole network that fits was to get."""
+    contest = Contest(make_rows(400), time, {1: 0.85, 2: 0.85, 4: 0.85, "all": 0.9}, seconds=1.0)
+    contest.dear["all"].seconds = 4.0
+    ready, allowances = contest.ready, {}
+
+    def noted(depth: Depth, wish: Wish) -> Known | Outcome:
+        allowances[depth] = wish.allowance
+        return ready(depth, wish)
+
+    contest.ready = noted  # type: ignore[method-assign]
+    race = race_of(contest.cheap[0].task, contest, time, budget=42.0)
+
+    assert allowances[2] == pytest.approx(41 / 3)
+    assert allowances[4] == pytest.approx((41 - 5) / 3)
+    assert splits_of(race)["unfreeze all"] >= 5
+
+
+def test_a_training_that_was_cut_down_too_far_is_not_repeated(make_rows: MakeTask, time: Time) -> None:
+    """Time is left, but five splits of a few epochs would give an interval of another strategy than the wanted one."""
+    contest = Contest(make_rows(400), time, {2: 0.9, "all": 0.9}, seconds=10.0)
+    contest.dear[2].splits, contest.dear[2].repeatable, contest.dear["all"].seconds = 1, False, 1000.0
+    race = race_of(contest.cheap[0].task, contest, time, budget=100.0)
+    weak = next(m.outcome for m in race.measured if m.name == "unfreeze 2")
+
+    assert splits_of(race)["unfreeze 2"] == 1
+    assert weak.status == "shortened"
 
 
 def test_an_interrupt_leaves_what_was_measured(make_rows: MakeTask, time: Time) -> None:

@@ -112,7 +112,7 @@ def test_a_step_that_is_worth_it_means_that_step_one_is_not_enough() -> None:
 
 def test_step_one_is_enough_if_no_step_gains_more_than_the_margin() -> None:
     """Equivalent and not worth it, in any mixture, leave the head alone as enough."""
-    text = written([HEAD, ONE, TWO], [step(HEAD, ONE, "equivalent"), step(HEAD, TWO, "not worth it")], margin=0.02)
+    text = written([HEAD, ONE, FULL], [step(HEAD, ONE, "equivalent"), step(HEAD, FULL, "not worth it")], margin=0.02)
 
     assert "Step one (the head alone) is enough here: training more than the head gains no more than 2 points." in text
     assert "is equivalent: +4.2 points" in text
@@ -122,10 +122,11 @@ def test_step_one_is_enough_if_no_step_gains_more_than_the_margin() -> None:
 
 
 def test_step_one_is_only_said_to_be_enough_for_the_depths_that_were_measured() -> None:
-    """Where a depth was left out, the answer names those that it rests on."""
-    text = written([HEAD, ONE, LEFT_OUT], [step(HEAD, ONE, "equivalent")])
+    """Where a depth was left out, or the whole network never tried, the answer names those that it rests on."""
+    for outcomes in ([HEAD, ONE, LEFT_OUT], [HEAD, ONE]):
+        text = written(outcomes, [step(HEAD, ONE, "equivalent")])
 
-    assert "is enough here, as far as was measured (unfreeze 1): training more than the head" in text
+        assert "is enough here, as far as was measured (unfreeze 1): training more than the head" in text
 
 
 def test_a_model_that_was_not_made_is_not_spoken_of_as_delivered() -> None:

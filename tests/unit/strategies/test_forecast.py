@@ -41,6 +41,7 @@ def test_splits_are_given_up_before_the_second_half_of_the_epochs_is(task: Task)
         assert found.seconds <= allowance or not found.epochs
         assert found.splits < 2 or found.epochs >= 10
         assert found.epochs >= 4 or not found.epochs
+        assert found.repeatable == (found.epochs >= 10) or not found.epochs
 
 
 def test_more_time_never_buys_fewer_splits(task: Task) -> None:

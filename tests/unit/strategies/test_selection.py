@@ -73,6 +73,17 @@ def test_a_strategy_with_few_splits_does_not_hide_what_others_gained(task: Task)
     assert "over cheap on 5 common splits" in selection.because
 
 
+def test_nothing_is_compared_with_one_lucky_split(task: Task) -> None:
+    """A probe that had time for one split, and stands before the others, comes after those that ran on five."""
+    lucky = measured("lucky", task, range(10), splits=1)
+    cheap, dear = measured("cheap", task, range(60)), measured("dear", task, range(10))
+    selection = select_strategy([cheap, lucky, dear], task, "accuracy")
+
+    assert selection is not None
+    assert selection.picked is dear
+    assert "over cheap on 5 common splits" in selection.because
+
+
 def test_what_cannot_be_delivered_is_never_picked(task: Task) -> None:
     """A probe on a cut-off network is reported, not picked; of nothing nothing is picked."""
     tap, last = measured("tap", task, [], deliverable=False), measured("last codes", task, range(200))
