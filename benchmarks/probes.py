@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_info
 
-from unfreeze.advisor.study import library_versions
+from unfreeze.core.versions import versions
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import folds
@@ -130,7 +130,7 @@ def measure(source: Path, missing: list[str], repeats: int) -> dict[str, dict[st
         "Cs": CS,
         "taps": list(by_tap),
         "train_images": len(task.train_rows),
-        "versions": library_versions(),
+        "versions": versions(),
     }
     return {
         side: {

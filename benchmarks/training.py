@@ -33,8 +33,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from unfreeze.advisor.study import library_versions
 from unfreeze.core.progress import SILENT
+from unfreeze.core.versions import versions
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
@@ -210,7 +210,7 @@ def note(key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
     key = {**key, "threads": torch.get_num_threads(), "code": code_version()}
     if is_there(key):
         return
-    keep({**key, **measure(), "versions": library_versions()})
+    keep({**key, **measure(), "versions": versions()})
 
 
 def measure_set(source: Path, *, seeds: list[int], repeats: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from panel import code_version, keep, rows
 
-from unfreeze.advisor.study import library_versions
+from unfreeze.core.versions import versions
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
@@ -98,7 +98,7 @@ def measure_set(source: Path, *, seed: int, views: list[str], epochs: int) -> No
         experiment, start = beginning(source, pool, seed)
         for number in missing:
             found = measure(experiment, start, views=number, epochs=epochs)
-            keep({**key, "views": number, **found, "versions": library_versions()})
+            keep({**key, "views": number, **found, "versions": versions()})
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def model_card(
         network: The card of the source network, as plain data.
         classes: Class names, in the order of the class indices.
         images: Where every file went.
-        test_size: Number of images of the user's own test folder, which trained nothing; 0 without one.
+        test_size: Number of images of the test part, which trained nothing; 0 without one.
         measured: Further sentences on how it was measured.
 
     Returns:
@@ -124,7 +124,7 @@ def _plain_value(value: Any) -> str:
 def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
     named = [f"{index}. {escaped(name)}" for index, name in enumerate(classes[:CLASSES_NAMED])]
     more = [f"and {len(classes) - CLASSES_NAMED:,} more, named in config.json"] if len(classes) > CLASSES_NAMED else []
-    apart = f"; {test_size:,} more, the user's own test folder, only confirmed it" if test_size else ""
+    apart = f"; {test_size:,} more, the test part, only confirmed it" if test_size else ""
     return "\n".join(
         [
             f"{images.used - test_size:,} images trained this model{apart}. {images.found:,} files were found, "
@@ -154,7 +154,7 @@ def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> s
 
 def _confirmation(found: Confirmation, test_size: int) -> list[str]:
     return [
-        f"The model in this folder, on the user's own test folder ({test_size:,} images), which has chosen nothing:",
+        f"The model in this folder, on the test part ({test_size:,} images), which has chosen nothing:",
         _table(found.accuracy, found.interval, found.balanced_accuracy, found.log_loss),
         "The variance over training sets is not in this interval.",
     ]

@@ -4,13 +4,11 @@ Every choice and the verdict come from splits inside the train part. A test fold
 the choice, and confirms; it decides nothing.
 """
 
-import platform
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +42,7 @@ from unfreeze.core.records import (
     plain,
 )
 from unfreeze.core.seeding import derive_seed
+from unfreeze.core.versions import versions
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import ImageSet
@@ -74,7 +73,6 @@ SOON = 20.0  # seconds that an interrupted run may still train, to deliver a mod
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
 CHECKED_IMAGES = 32
 FEW_GROUPS = 50  # with more of them no side of a split can be left with one
-LIBRARIES = ("torch", "torchvision", "timm", "openvino", "numpy", "scipy", "scikit-learn", "pillow", "pyarrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -544,7 +542,7 @@ def _record(
     curve = depth_points(fitted, task) if fitted else ()
     return RunRecord(
         command={key: plain(str(value) if isinstance(value, Path) else value) for key, value in vars(settings).items()},
-        versions=library_versions(),
+        versions=versions(),
         images=image_set.counts,
         classes=image_set.classes,
         set_aside=tuple({"name": s.name, "reason": s.reason} for s in image_set.set_aside),
@@ -587,14 +585,3 @@ def _record(
 def _split_record(task: Task, number: int) -> SplitRecord:
     places = np.searchsorted(task.train_rows, task.split(number).test)
     return SplitRecord(number=number, test=tuple(places.tolist()))
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of what moves numbers."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for name in ("unfreeze", *LIBRARIES):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -60,7 +60,7 @@ def _show_stores(stores: Sequence[dict[str, Any]], out: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
     headings = ("network", "taps", "engine", "precision", "images", "size", "last used")
-    table = plain_table(*headings, right="images size")
+    table = plain_table(*headings, right={"images", "size"})
     for store in stores:
         description = store["description"] or {}
         used = datetime.fromisoformat(store["last_used"]).strftime("%Y-%m-%d %H:%M")

@@ -94,7 +94,7 @@ def _show(document: dict[str, Any], out: Output) -> None:
     out.line(_split_sentence(document))
     out.line()
     columns = [split for split in SPLITS if split in document["splits"]["images"]]
-    table = plain_table("class", "images", *columns, right=" ".join(["images", *columns]))
+    table = plain_table("class", "images", *columns, right={"images", *columns})
     for row in document["classes"]:
         add_row(table, (row["name"], f"{row['images']:,}", *(f"{row.get(split, 0):,}" for split in columns)))
     out.table(table)

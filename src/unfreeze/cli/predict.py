@@ -51,7 +51,7 @@ def predict(
         document = prediction_document(predictions, top=top)
         output.document(document)
         measure = measure_of(predictions)
-        table = plain_table("path", "label", measure, right=measure)
+        table = plain_table("path", "label", measure, right={measure})
         for row in document["images"]:
             for place, guess in enumerate(row["top"]):
                 value = percent(guess[measure]) if measure == "probability" else f"{guess[measure]:.2f}"

@@ -161,10 +161,7 @@ def _save(folder: Path, outcome: "Outcome", image_set: "ImageSet", source: "Back
         classes=image_set.classes,
         images=image_set.counts,
         test_size=test,
-        measured=(
-            "Measured once on the test part, which no choice has seen.",
-            "The variance over training sets is not in the interval.",
-        ),
+        measured=(),
     )
     save_model(folder, trained, class_names=image_set.classes, card_text=card)
 

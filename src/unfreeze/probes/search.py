@@ -46,12 +46,11 @@ class ProbeSearch:
     Attributes:
         probe: Refitted on all rows at the chosen C.
         Cs: What was tried, ascending; the largest ones are missing where smaller ones were clearly better.
-        cv_accuracies: Accuracy over all held-out rows, pooled, of each C; balanced accuracy where `balanced`.
+        cv_accuracies: Accuracy over all held-out rows, pooled, of each C; where asked for, balanced accuracy.
         C: The chosen one.
         cv_accuracy: Its accuracy.
         held_out_scores: Scores of each row from the probe of the fold that held it out, at the chosen C; NaN where no
             fold held the row out.
-        balanced: All classes count the same.
     """
 
     probe: LinearProbe
@@ -60,7 +59,6 @@ class ProbeSearch:
     C: float
     cv_accuracy: float
     held_out_scores: Float32[np.ndarray, "image cls"]
-    balanced: bool = False
 
 
 def search_probe(
@@ -222,7 +220,7 @@ def _search(
     if balanced and loss == "softmax":
         probe = replace(probe, bias=probe.bias - log_shares(labels, class_count).astype(np.float32))
     accuracies = tuple(float(mean) for mean in np.average(correct, axis=1, weights=weight))
-    return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen], balanced)
+    return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen])
 
 
 def _fit_folds(

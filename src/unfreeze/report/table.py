@@ -122,7 +122,7 @@ def strategy_table(document: Mapping[str, Any], *, reasons: bool = False) -> Tab
     """
     columns = SCORE_COLUMNS[document.get("metric", "accuracy")]
     headings = ("strategy", *(heading for _, heading in columns), "splits", "time", "trained")
-    table = plain_table(*headings, right="accuracy balanced log-loss splits time")
+    table = plain_table(*headings, right={"accuracy", "balanced", "log-loss", "splits", "time"})
     for row in strategy_rows(document):
         name = f"{row.name} *" if row.picked else row.name
         trained = row.trained if reasons else row.in_short
@@ -176,7 +176,7 @@ def screening_table(document: Mapping[str, Any]) -> Table:
     Returns:
         A table for `rendered`.
     """
-    table = plain_table(*SCREENING_COLUMNS, right="parameters ms an image probe to the best standard error LogME")
+    table = plain_table(*SCREENING_COLUMNS, right=SCREENING_COLUMNS[1:-1])
     for cells, row in zip(screening_rows(document), document["screening"], strict=True):
         add_row(table, cells, style="bold" if row["picked"] else "")
     return table
@@ -298,9 +298,8 @@ def depth_table(points: Sequence[Mapping[str, Any]]) -> Table:
     best = {
         loss: max((p["cv_accuracy"] for p in points if p["loss"] == loss), default=0.0) for loss in ("softmax", "svm")
     }
-    table = plain_table(
-        "tap", "width", "probe", "C", "cv accuracy", "test accuracy", right="width C cv accuracy test accuracy"
-    )
+    headings = ("tap", "width", "probe", "C", "cv accuracy", "test accuracy")
+    table = plain_table(*headings, right={*headings} - {"tap", "probe"})
     for point in points:
         chosen = point["cv_accuracy"] == best[point["loss"]]
         selection = percent(point["cv_accuracy"]) + (" *" if chosen else "  ")
@@ -316,11 +315,12 @@ def depth_table(points: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def plain_table(*headings: str, right: str = "") -> Table:
+def plain_table(*headings: str, right: Iterable[str] = ()) -> Table:
     """An empty table with these headings; those named in `right` are aligned to the right."""
+    numbers = set(right)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+        table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
     return table
 
 

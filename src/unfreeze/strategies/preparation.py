@@ -129,6 +129,6 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     return experiment if flips else replace(experiment, augmentation=without_flips(experiment.augmentation))
 
 
-def without_flips(recipe: Augmentation = LIGHT) -> Augmentation:
+def without_flips(recipe: Augmentation) -> Augmentation:
     """The same augmentation, never mirrored."""
     return replace(recipe, flip=0.0)

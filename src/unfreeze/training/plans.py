@@ -191,14 +191,14 @@ def full_plan(backbone: Backbone, *, epochs: int = 10, rate: float = 1e-3) -> Pl
     return Plan(kind="full", blocks=None, rules=rules, epochs=epochs)
 
 
-def scratch_plan(*, epochs: int = 20, rate: float = 2e-3) -> Plan:
+def scratch_plan() -> Plan:
     """The whole network from random weights; BatchNorm has to learn its statistics."""
     return Plan(
         kind="scratch",
         blocks=None,
-        rules=(Rule(".*", rate),),
+        rules=(Rule(".*", 2e-3),),
         weight_decay=0.05,
-        epochs=epochs,
+        epochs=20,
         batchnorm="learning",
     )
 

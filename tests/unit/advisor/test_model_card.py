@@ -92,7 +92,7 @@ def test_the_test_folder_is_kept_apart_from_the_splits() -> None:
     """What the delivered model reaches on the user's test folder has its own table, and its caveat."""
     text = card(test_size=4, confirmation=CONFIRMED)
 
-    shown = ("6 images trained this model; 4 more", "user's own test folder (4 images)", "75.0 %", "30.0 to 95.0 %")
+    shown = ("6 images trained this model; 4 more", "the test part (4 images)", "75.0 %", "30.0 to 95.0 %")
     assert [expected for expected in shown if expected not in text] == []
     assert "variance over training sets is not in this interval" in text
     assert "variance over training sets" not in card()
