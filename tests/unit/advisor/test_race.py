@@ -71,7 +71,7 @@ class Known:
 
 
 class Contest:
-    """Two cheap strategies and as many dear ones as `chances` names."""
+    """Two cheap strategies and as many dear ones as `chances` names; notes what each was allowed."""
 
     def __init__(self, task: Task, time: Time, chances: dict[Depth, float], *, seconds: float) -> None:
         def known(name: str, kind: str, chance: float, seconds: float, blocks: int | None = 0) -> Known:
@@ -83,6 +83,7 @@ class Contest:
             depth: known(f"unfreeze {depth}", "unfreeze", chance, seconds, depth if isinstance(depth, int) else None)
             for depth, chance in chances.items()
         }
+        self.allowances: dict[Depth, float] = {}
 
     def step_one(self) -> list[Strategy]:
         """The cheap ones."""
@@ -90,7 +91,7 @@ class Contest:
 
     def ready(self, depth: Depth, wish: Wish) -> Known | Outcome:
         """The strategy, if what it is forecast to take fits."""
-        strategy = self.dear[depth]
+        strategy, self.allowances[depth] = self.dear[depth], wish.allowance
         if wish.allowance < strategy.expected.seconds:
             return Outcome(name=f"unfreeze {depth}", kind="unfreeze", trained="", status="left out", note="too dear")
         return strategy
@@ -279,17 +280,10 @@ def test_the_whole_network_keeps_its_share_where_time_is_very_short(make_rows: M
     """Four blocks take what two leave of theirs, and not what a whole network that fits was to get."""
     contest = Contest(make_rows(400), time, {1: 0.85, 2: 0.85, 4: 0.85, "all": 0.9}, seconds=1.0)
     contest.dear["all"].seconds = 4.0
-    ready, allowances = contest.ready, {}
-
-    def noted(depth: Depth, wish: Wish) -> Known | Outcome:
-        allowances[depth] = wish.allowance
-        return ready(depth, wish)
-
-    contest.ready = noted  # type: ignore[method-assign]
     race = race_of(contest.cheap[0].task, contest, time, budget=42.0)
 
-    assert allowances[2] == pytest.approx(41 / 3)
-    assert allowances[4] == pytest.approx((41 - 5) / 3)
+    assert contest.allowances[2] == pytest.approx(41 / 3)
+    assert contest.allowances[4] == pytest.approx((41 - 5) / 3)
     assert splits_of(race)["unfreeze all"] >= 5
 
 
@@ -333,15 +327,8 @@ def test_time_is_not_kept_for_a_whole_network_that_will_not_fit(make_rows: MakeT
     """Where time is short and the whole network too dear for its share, two blocks get all of the time."""
     contest = Contest(make_rows(400), time, {2: 0.9, "all": 0.9}, seconds=5.0)
     contest.dear["all"].seconds = 100.0
-    ready, allowances = contest.ready, {}
-
-    def noted(depth: Depth, wish: Wish) -> Known | Outcome:
-        allowances[depth] = wish.allowance
-        return ready(depth, wish)
-
-    contest.ready = noted  # type: ignore[method-assign]
     race = race_of(contest.cheap[0].task, contest, time, budget=61.0)
 
-    assert allowances[2] == pytest.approx(60.0)
+    assert contest.allowances[2] == pytest.approx(60.0)
     assert {m.name: m.outcome.status for m in race.measured}["unfreeze all"] == "left out"
     assert splits_of(race)["unfreeze 2"] >= 5
