@@ -9,13 +9,14 @@ import math
 import time
 from bisect import insort
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 from unfreeze.advisor.steps import Question, comparable, estimate, mean_score
 from unfreeze.advisor.verdict import pairs
+from unfreeze.core.phases import timed
 from unfreeze.core.progress import Advance, Progress, ignore
 from unfreeze.core.records import Kind, Outcome
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
@@ -89,14 +90,9 @@ class Race:
         self.story.append(sentence)
         self.progress.say(sentence)
 
-    @contextmanager
-    def timed(self, phase: str) -> Iterator[None]:
+    def timed(self, phase: str) -> AbstractContextManager[None]:
         """Add what the block takes to a phase."""
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.phases[phase] = round(self.phases.get(phase, 0.0) + time.perf_counter() - begun, 3)
+        return timed(self.phases, phase)
 
     def run(self, depths: Sequence[Depth]) -> None:
         """Try step one and every depth, then repeat what is open.

@@ -5,7 +5,6 @@ the choice, and confirms; it decides nothing.
 """
 
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +26,7 @@ from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
 from unfreeze.core.errors import AuditError, ImageSetError
 from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
+from unfreeze.core.phases import timed
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import (
     Comparison,
@@ -128,69 +128,112 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
     Raises:
         UnfreezeError: The input cannot be used, the disk is full, or an audit failed.
     """
-    clock, phases = Clock((1 - RESERVE) * settings.budget_seconds), dict[str, float]()
+    clock = Clock((1 - RESERVE) * settings.budget_seconds)
     with DecoderPool() as pool:
-        begun = time.perf_counter()
-        # first, since a mistake in its name should not cost an inspection
+        return _conclude(settings, _raced(settings, clock, pool, progress), out=out, pool=pool)
+
+
+def _raced(settings: StudySettings, clock: Clock, pool: DecoderPool, progress: Progress) -> "_Findings":
+    """Everything up to the end of the race; an interrupt of the race ends it."""
+    ready = _prepared(settings, pool, progress)
+    experiment, question, race = ready.experiment, ready.question, ready.race(clock)
+    with race.timed("facts"):
+        similarity = similarity_within(experiment, budget=settings.budget_seconds)
+        facts = facts_of(experiment, similarity)
+        prediction = predicted(facts)
+    progress.say(prediction.sentence)
+    hint = size_hint(facts.median_side, experiment.source.card.size) if settings.size is None else ""
+    for sentence in filter(None, (ready.screened, hint)):
+        race.say(sentence)
+    interrupted, gains = False, tuple[GainForecast, ...]()
+    depths = depths_for(len(experiment.source.blocks), settings.strategies)
+    try:
+        with race.timed("step one"):  # its probes, of which the first ones are also facts
+            blocks = [depth for depth in depths if isinstance(depth, int)]
+            gains = gain_forecasts(ready.entries.shared, similarity, blocks, question)
+        for forecast in gains:
+            race.say(forecast_sentence(forecast))
+        race.run(depths)
+    except KeyboardInterrupt:
+        interrupted = True
+        progress.say("Interrupted: keeping what there is so far.")
+    return _Findings(
+        race=race,
+        entries=ready.entries,
+        metric_because=ready.metric_because,
+        similarity=similarity,
+        prediction=prediction,
+        gain_forecasts=gains,
+        screening=ready.screening,
+        interrupted=interrupted,
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Prepared:
+    """What a race needs.
+
+    Attributes:
+        entries: Strategies on the codes of the network that is raced.
+        question: Metric, margin and task.
+        metric_because: Why its metric decides.
+        screening: The networks and sizes that were screened.
+        screened: What came of that, in a sentence; empty where nothing was to choose.
+        phases: Seconds by phase.
+    """
+
+    entries: PhotoEntries
+    question: Question
+    metric_because: str
+    screening: tuple[Screened, ...]
+    screened: str
+    phases: dict[str, float]
+
+    @property
+    def experiment(self) -> Experiment:
+        """Before any check of flips."""
+        return self.entries.experiment
+
+    def race(self, clock: Clock) -> Race:
+        """One that has not begun."""
+        return Race(self.question, self.entries, clock, self.experiment.progress, phases=self.phases)
+
+
+def _prepared(settings: StudySettings, pool: DecoderPool, progress: Progress) -> _Prepared:
+    """Load the network, or choose it, inspect the images and read their codes."""
+    phases: dict[str, float] = {}
+    with timed(phases, "load network"):  # first, since a mistake in its name should not cost an inspection
         sources = load_candidates(settings.backbone, settings.size, weights=settings.weights)
         for source in sources:
             for depth in depths_for(len(source.blocks), settings.strategies):
                 if isinstance(depth, int):
                     source.cut_before_blocks(depth)  # refuses what the network does not have
-        phases["load network"], begun = _since(begun)
+    with timed(phases, "inspect"):
         image_set = _inspected(settings, geometry_of(sources[0].card), pool, progress)
-        phases["inspect"], begun = _since(begun)
-        preparing = partial(
-            prepare,
-            pool=pool,
-            progress=progress,
-            engine=settings.engine,
-            precision=settings.precision,
-            seed=settings.seed,
-            augmentation=RECIPES[settings.augment],
-        )
+    preparing = partial(
+        prepare,
+        pool=pool,
+        progress=progress,
+        engine=settings.engine,
+        precision=settings.precision,
+        seed=settings.seed,
+        augmentation=RECIPES[settings.augment],
+    )
+    with timed(phases, "screening"):
         source, screening, screened = _screened(settings, sources, image_set, preparing)
-        phases["screening"], begun = _since(begun)
-        depths = depths_for(len(source.blocks), settings.strategies)
+    with timed(phases, "codes"):
         experiment = preparing(image_set, source)
-        phases["codes"], begun = _since(begun)
-        metric, because = metric_for(experiment.task, settings.metric)
-        progress.say(because)
-        experiment = replace(experiment, balanced=metric == "balanced accuracy", chosen_on_fold=settings.choose_rate)
-        question = Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed)
-        begun = time.perf_counter()
-        similarity = similarity_within(experiment, budget=settings.budget_seconds)
-        facts = facts_of(experiment, similarity)
-        prediction = predicted(facts)
-        phases["facts"], begun = _since(begun)
-        progress.say(prediction.sentence)
-        entries = PhotoEntries(experiment)
-        race = Race(question, entries, clock, progress, phases=phases)
-        hint = size_hint(facts.median_side, source.card.size) if settings.size is None else ""
-        for sentence in filter(None, (screened, hint)):
-            race.say(sentence)
-        interrupted, gains = False, tuple[GainForecast, ...]()
-        try:
-            with race.timed("step one"):  # its probes, of which the first ones are also facts
-                blocks = [depth for depth in depths if isinstance(depth, int)]
-                gains = gain_forecasts(entries.shared, similarity, blocks, question)
-            for forecast in gains:
-                race.say(forecast_sentence(forecast))
-            race.run(depths)
-        except KeyboardInterrupt:
-            interrupted = True
-            progress.say("Interrupted: keeping what there is so far.")
-        findings = _Findings(
-            race=race,
-            entries=entries,
-            metric_because=because,
-            similarity=similarity,
-            prediction=prediction,
-            gain_forecasts=gains,
-            screening=screening,
-            interrupted=interrupted,
-        )
-        return _conclude(settings, findings, out=out, pool=pool)
+    metric, because = metric_for(experiment.task, settings.metric)
+    progress.say(because)
+    experiment = replace(experiment, balanced=metric == "balanced accuracy", chosen_on_fold=settings.choose_rate)
+    return _Prepared(
+        entries=PhotoEntries(experiment),
+        question=Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed),
+        metric_because=because,
+        screening=screening,
+        screened=screened,
+        phases=phases,
+    )
 
 
 def _screened(
@@ -208,12 +251,6 @@ def _screened(
     scores = [Scores(row=row, values=values) for row, values in found.candidates]
     place, rows = choose(scores, units, test_fraction=found.task.tested_share(splits))
     return found.sources[place], rows, screening_sentence(rows, metric)
-
-
-def _since(begun: float) -> tuple[float, float]:
-    """Seconds since then, and now."""
-    now = time.perf_counter()
-    return round(now - begun, 3), now
 
 
 def _inspected(settings: StudySettings, geometry: Geometry, pool: DecoderPool, progress: Progress) -> ImageSet:

@@ -3,11 +3,12 @@
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from unfreeze.core.phases import timed
 from unfreeze.report.wording import count
 
 if TYPE_CHECKING:
@@ -50,13 +51,9 @@ class Phases:
         """All phases, and the whole until now."""
         return {**self.seconds, "whole": _age_of_process()}
 
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
+    def timed(self, name: str) -> AbstractContextManager[None]:
         """Note how long what follows takes, without other phases inside it."""
-        started, noted = time.perf_counter(), sum(self.seconds.values())
-        yield
-        taken = time.perf_counter() - started - (sum(self.seconds.values()) - noted)
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + taken, 3)
+        return timed(self.seconds, name)
 
     def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """The items, and note how long it takes until each of them is there."""
