@@ -26,11 +26,11 @@ from unfreeze.strategies.measuring import Measurement, added, metered
 
 LOOKS = (5, 10, 20)  # common splits
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
-# What is left for each image, seconds, below which the first depth is not tried, and below which the second gets all
-# that it needs before a deeper one gets what is left. With EfficientNet-Lite0 (omniglot) an image takes about 0.15, 0.2
-# and 0.45 s of one core for the trainings of one, two and four blocks on five splits and on everything, and 2 s for the
-# whole network.
-SHORT, VERY_SHORT = 1.0, 0.2
+# What is left for each image, seconds, below which the first depth is not tried, and the second gets all that it needs
+# before a deeper one gets what is left: in equal shares, two and four blocks would both be trained too little to tell
+# anything. With EfficientNet-Lite0 (omniglot) an image takes about 0.15, 0.2 and 0.45 s of one core for the trainings
+# of one, two and four blocks on five splits and on everything, and 2 s for the whole network.
+SHORT = 1.0
 DEEPER = 2.0  # times what a depth takes, the next one takes at least
 WEIGHTS = {"unfreeze": 2.0, "full": 4.0, "scratch": 4.0}  # of what is left, among the dear strategies to come
 RESERVE = 0.05  # of what the user gives, not in the race's own budget: for saving, predicting and writing
@@ -108,10 +108,10 @@ class Race:
                 break
 
     def _try_deeper(self, depths: Sequence[Depth]) -> None:
-        very_short = self._seconds_an_image < VERY_SHORT
+        short = self._seconds_an_image < SHORT and len(depths) > 2
         chosen = self._worth_trying(depths)
         blocks = [depth for depth in chosen if isinstance(depth, int)]
-        if_room = blocks[1:] if len(depths) > 2 and very_short else []
+        if_room = blocks[1:] if short else []
         too_dear = self._too_dear([depth for depth in chosen if depth not in if_room])
         for place, depth in enumerate(chosen):
             if depth in too_dear:

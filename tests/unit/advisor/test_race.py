@@ -261,7 +261,7 @@ def test_what_has_few_splits_gets_more_once_all_have_been_tried(make_rows: MakeT
 
 
 @pytest.mark.parametrize(("seconds", "tried"), [(3.0, {"unfreeze 2", "unfreeze 4"}), (6.0, {"unfreeze 2"})])
-def test_where_time_is_very_short_the_second_depth_comes_first(
+def test_where_time_is_short_the_second_depth_comes_first(
     make_rows: MakeTask, time: Time, seconds: float, tried: set[str]
 ) -> None:
     """A tenth of a second an image: two blocks get five splits, four blocks what is left if it holds a split."""
@@ -276,7 +276,7 @@ def test_where_time_is_very_short_the_second_depth_comes_first(
     assert all("s an image are left" in dear[name].outcome.note for name in dear.keys() - tried)
 
 
-def test_the_whole_network_keeps_its_share_where_time_is_very_short(make_rows: MakeTask, time: Time) -> None:
+def test_the_whole_network_keeps_its_share_where_time_is_short(make_rows: MakeTask, time: Time) -> None:
     """Four blocks take what two leave of theirs, and not what a whole network that fits was to get."""
     contest = Contest(make_rows(400), time, {1: 0.85, 2: 0.85, 4: 0.85, "all": 0.9}, seconds=1.0)
     contest.dear["all"].seconds = 4.0
