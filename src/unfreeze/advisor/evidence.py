@@ -113,10 +113,12 @@ def rule_record(prediction: Prediction, question: Question, measured: Sequence[M
     """
     usable = [m for m in measured if comparable(question, m, m)]
     enough = min(FEWEST_FOR_PROBABILITIES, max((m.splits for m in usable), default=0))
-    usable = [m for m in usable if m.splits >= enough]  # scores of other splits are not comparable
-    mine = [m for m in usable if _is_of(prediction, m)]
+    of_family = [m for m in usable if _is_of(prediction, m)]
+    # Means over other splits are not comparable; a step that they are part of cannot be told in any case.
+    fit = [m for m in usable if m.splits >= enough]
+    mine = [m for m in fit if m in of_family] or of_family
     best = max(mine, key=lambda m: mean_score(question, m), default=None)
-    rivals = [_rival(question, best, m) for m in usable if m not in mine] if best else []
+    rivals = [_rival(question, best, m) for m in fit if m not in of_family] if best else []
     found = held(prediction, best.name if best else None, _shown(question, best) if best else None, rivals)
     said: Mapping[str, Any] = plain(prediction)
     return {
