@@ -125,11 +125,16 @@ class Race:
             self._leave_out(outcome)
 
     def _leaves_room(self, to_come: Sequence[Depth]) -> bool:
-        """Whether what was tried last leaves the first of these enough to begin with: for one split and everything."""
+        """Whether what was tried last leaves the first of these enough.
+
+        For one split and for everything; for five splits where more is to come, which would else go short as well.
+        """
         last = max((m for m in self.measured if m.work), key=_rank, default=None)
         if last is None or last.strategy is None:
             return True
-        return _share(to_come) * self.clock.left() >= DEEPER * (last.seconds_a_split + last.strategy.refit_seconds)
+        splits = FEWEST_FOR_PROBABILITIES if len(to_come) > 1 else 1
+        needed = DEEPER * (splits * last.seconds_a_split + last.strategy.refit_seconds)
+        return _share(to_come) * self.clock.left() >= needed
 
     def _try_step_one(self) -> None:
         self.measured += [Measurement(strategy, strategy.outcome) for strategy in self.entries.step_one()]

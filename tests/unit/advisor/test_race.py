@@ -277,7 +277,7 @@ def test_where_time_is_short_the_second_depth_comes_first(
 
 
 def test_the_whole_network_keeps_its_share_where_time_is_short(make_rows: MakeTask, time: Time) -> None:
-    """Four blocks take what two leave of theirs, and not what a whole network that fits was to get."""
+    """Four blocks do not take what a whole network that fits was to get; without room for all of them they are out."""
     contest = Contest(make_rows(400), time, {1: 0.85, 2: 0.85, 4: 0.85, "all": 0.9}, seconds=1.0)
     contest.dear["all"].seconds = 4.0
     race = race_of(contest.cheap[0].task, contest, time, budget=42.0)
@@ -285,6 +285,13 @@ def test_the_whole_network_keeps_its_share_where_time_is_short(make_rows: MakeTa
     assert contest.allowances[2] == pytest.approx(41 / 3)
     assert contest.allowances[4] == pytest.approx((41 - 5) / 3)
     assert splits_of(race)["unfreeze all"] >= 5
+
+    time.now = 0.0
+    short = Contest(contest.cheap[0].task, time, {1: 0.85, 2: 0.85, 4: 0.85, "all": 0.9}, seconds=2.0)
+    race = race_of(contest.cheap[0].task, short, time, budget=42.0)
+
+    assert 4 not in short.allowances
+    assert short.allowances["all"] == pytest.approx(42 - 1 - 10)
 
 
 def test_a_training_that_was_cut_down_too_far_is_not_repeated(make_rows: MakeTask, time: Time) -> None:
