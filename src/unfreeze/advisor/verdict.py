@@ -213,11 +213,12 @@ def _on_feature_extractor(
             "equivalent": f"Step one is equivalent to {name} within your margin",
             "cannot tell": f"Step one is not the same as {name}, and which is better cannot be told",
         }[between.answer]
-        yield (
-            f"{f'Step one is no different from {name}' if same else opening}: they disagree on "
-            f"{between.disagreements:,} of {between.predictions:,} predictions; {terms.metric} {terms.score(head)} and "
-            f"{terms.score(extractor)}" + ("." if same else f"; {_numbers(between, terms)}.")
-        )
+        parts = [f"they disagree on {between.disagreements:,} of {between.predictions:,} predictions"]
+        if head.splits == extractor.splits:  # means over other splits differ where predictions do not
+            parts.append(f"{terms.metric} {terms.score(head)} and {terms.score(extractor)}")
+        if not same:
+            parts.append(_numbers(between, terms))
+        yield f"{f'Step one is no different from {name}' if same else opening}: {'; '.join(parts)}."
     svm = _named(outcomes, SVM_ON_LAST)
     by_svm = _between(comparisons, extractor, svm)
     if extractor and svm and by_svm is not None and by_svm.answer != "cannot tell":

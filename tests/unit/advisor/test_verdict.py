@@ -185,7 +185,10 @@ def test_few_differing_predictions_make_the_head_the_feature_extractor() -> None
     same = written([SOFTMAX, HEAD], [step(SOFTMAX, HEAD, "cannot tell", disagreements=8)])
     open_ = written([SOFTMAX, HEAD], [step(SOFTMAX, HEAD, "cannot tell", disagreements=9)])
     equivalent = written([SOFTMAX, HEAD], [step(SOFTMAX, HEAD, "equivalent")])
+    longer = replace(SOFTMAX, accuracy=0.89, splits=2 * HEAD.splits)
+    elsewhere = written([longer, HEAD], [step(longer, HEAD, "cannot tell", disagreements=0)])
 
+    assert "they disagree on 0 of 800 predictions." in elsewhere
     assert (
         "Step one is no different from the feature extractor (softmax on the last codes): they disagree on 8 of 800 "
         "predictions; accuracy 90.0 % and 90.0 %."
