@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from panel import code_version, keep, rows
+from panel import code_version, is_there, keep
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
@@ -157,7 +157,7 @@ def main() -> None:
     for name in asked.sets.split(","):
         key = {"measure": MEASURE, "set": name, "seed": SEED, "code": code_version()}
         sides = ["unfreeze", *MOST_STEPS]
-        missing = [s for s in sides if not any({**key, "side": s}.items() <= row.items() for row in rows())]
+        missing = [s for s in sides if not is_there({**key, "side": s})]
         if not missing:
             continue
         for side, measured in measure(asked.panel / name / "list.csv", missing, asked.repeats).items():

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import code_version, keep, rows
+from panel import code_version, is_there, keep, rows
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -130,7 +130,7 @@ def main() -> None:
     code, backbone = code_version(), load_backbone()
     for name in asked.sets.split(","):
         key = {"measure": MEASURE, "set": name, "code": code}
-        if not any(key.items() <= row.items() for row in rows()):
+        if not is_there(key):
             keep(key | measure(backbone, asked.panel / name, count=asked.count, part=asked.part))
     keep(rank_row(code))
 

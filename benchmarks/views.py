@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import code_version, keep, rows
+from panel import code_version, is_there, keep
 
 from unfreeze.core.versions import versions
 from unfreeze.data.decoder_pool import DecoderPool
@@ -91,7 +91,7 @@ def measure(experiment: Experiment, start: Backbone, *, views: str, epochs: int)
 def measure_set(source: Path, *, seed: int, views: list[str], epochs: int) -> None:
     """What is missing of one set."""
     key = {"measure": MEASURE, "set": source.parent.name, "seed": seed, "epochs": epochs, "code": code_version()}
-    missing = [v for v in views if not any({**key, "views": v}.items() <= row.items() for row in rows())]
+    missing = [v for v in views if not is_there({**key, "views": v})]
     if not missing:
         return
     with DecoderPool() as pool:

@@ -13,10 +13,9 @@ from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LA
 from unfreeze.core.facts import Facts, GainForecast, Prediction, Rival, Similarity
 from unfreeze.core.records import Comparison, DepthPoint, plain
 from unfreeze.features.similarity import SAMPLE, measure_similarity
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.measuring import Measurement
+from unfreeze.strategies.measuring import Measurement, well_measured
 from unfreeze.strategies.step_one import StepOne
 
 SHARE_OF_BUDGET = 0.02  # for similarity
@@ -112,13 +111,12 @@ def rule_record(prediction: Prediction, question: Question, measured: Sequence[M
         ``rule``, ``said``, ``family``, ``size``, ``likeness``, ``answer``, ``sentence``.
     """
     usable = [m for m in measured if comparable(question, m, m)]
-    enough = min(FEWEST_FOR_PROBABILITIES, max((m.splits for m in usable), default=0))
     of_family = [m for m in usable if _is_of(prediction, m)]
     # Means over other splits are not comparable; a step that they are part of cannot be told in any case.
-    fit = [m for m in usable if m.splits >= enough]
-    mine = [m for m in fit if m in of_family] or of_family
+    well = well_measured(usable)
+    mine = [m for m in well if m in of_family] or of_family
     best = max(mine, key=lambda m: mean_score(question, m), default=None)
-    rivals = [_rival(question, best, m) for m in fit if m not in of_family] if best else []
+    rivals = [_rival(question, best, m) for m in well if m not in of_family] if best else []
     found = held(prediction, best.name if best else None, _shown(question, best) if best else None, rivals)
     said: Mapping[str, Any] = plain(prediction)
     return {

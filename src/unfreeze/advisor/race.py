@@ -108,19 +108,21 @@ class Race:
                 break
 
     def _try_deeper(self, depths: Sequence[Depth]) -> None:
-        short = self._seconds_an_image < SHORT and len(depths) > 2
-        chosen = self._worth_trying(depths)
-        blocks = [depth for depth in chosen if isinstance(depth, int)]
-        if_room = blocks[1:] if short else []
+        blocks = [depth for depth in depths if isinstance(depth, int)]
+        short = self._seconds_an_image < SHORT and len(depths) > 2 and len(blocks) > 1
+        chosen, if_room = list(depths), blocks[2:] if short else []
+        if short:
+            self._leave_out_depth(blocks[0])
+            chosen.remove(blocks[0])
         too_dear = self._too_dear([depth for depth in chosen if depth not in if_room])
         for place, depth in enumerate(chosen):
             if depth in too_dear:
                 continue
-            to_come = [other for other in chosen[place + 1 :] if other not in {*if_room, *too_dear}]
-            if depth in if_room and not self._leaves_room([depth, *to_come]):
+            to_come = [depth, *(other for other in chosen[place + 1 :] if other not in {*if_room, *too_dear})]
+            if depth in if_room and not self._leaves_room(to_come):
                 self._leave_out_depth(depth)
             else:
-                self._try(depth, to_come=[depth, *to_come], with_time=chosen[place:])
+                self._try(to_come, with_time=chosen[place:])
         for outcome in too_dear.values():
             self._leave_out(outcome)
 
@@ -163,14 +165,6 @@ class Race:
     def _seconds_an_image(self) -> float:
         return max(0.0, self.clock.left()) / len(self.question.task.train_rows)
 
-    def _worth_trying(self, depths: Sequence[Depth]) -> list[Depth]:
-        """All of them; where time is short not the first of several."""
-        blocks = sorted(depth for depth in depths if isinstance(depth, int))
-        if self._seconds_an_image >= SHORT or len(depths) <= 2 or len(blocks) < 2:
-            return list(depths)
-        self._leave_out_depth(blocks[0])
-        return [depth for depth in depths if depth != blocks[0]]
-
     def _leave_out_depth(self, blocks: int) -> None:
         """Without a try, since so few seconds an image are left."""
         why = f"{self._seconds_an_image:.2g} s an image are left, and the time goes to deeper answers for fewer depths"
@@ -201,14 +195,14 @@ class Race:
         self.say(f"Left out: {outcome.name}; {outcome.note}.")
         self._note_forecast(missing)
 
-    def _try(self, depth: Depth, *, to_come: Sequence[Depth], with_time: Sequence[Depth]) -> None:
-        """Make one depth ready within its share of what is left, and measure it.
+    def _try(self, to_come: Sequence[Depth], *, with_time: Sequence[Depth]) -> None:
+        """Make the first of these depths ready within its share of what is left, and measure it.
 
         Args:
-            depth: Which.
-            to_come: It and those for which time is kept.
+            to_come: Those for which time is kept.
             with_time: The same if there were time enough for all.
         """
+        depth = to_come[0]
         share = _share(to_come)
         begun = self.clock.elapsed()
         wish = Wish(allowance=share * self.clock.left(), splits=FEWEST_FOR_PROBABILITIES)

@@ -56,7 +56,7 @@ from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
 from unfreeze.strategies.experiment import TEST_FRACTION, Experiment, Task, make_task
 from unfreeze.strategies.learning_curve import learning_curves
-from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of
+from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of, well_measured
 from unfreeze.strategies.prediction import predict_images
 from unfreeze.strategies.preparation import metric_for, prepare
 from unfreeze.strategies.selection import Selection, select_strategy
@@ -271,7 +271,7 @@ def _inspected(settings: StudySettings, geometry: Geometry, pool: DecoderPool, p
 def _check_groups(image_set: ImageSet, seed: int) -> None:
     """Refuse groups that splits and the folds inside them cannot keep whole, before anything is computed."""
     task = make_task(image_set, seed=seed)
-    groups = len({task.units[row] for row in task.train_rows})
+    groups = len(np.unique(task.units[task.train_rows]))
     if groups > FEW_GROUPS:
         return
     try:
@@ -447,9 +447,7 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
     Returns:
         None below two strategies that were measured; those with fewer than five splits do not count beside others.
     """
-    mine = [m for m in measured if m.outcome.deliverable and comparable(question, m, m)]
-    most = max((m.splits for m in mine), default=0)
-    mine = [m for m in mine if m.splits >= min(most, FEWEST_FOR_PROBABILITIES)]
+    mine = well_measured([m for m in measured if m.outcome.deliverable and comparable(question, m, m)])
     if len(mine) < 2:
         return None
     task, common = question.task, min(m.splits for m in mine)

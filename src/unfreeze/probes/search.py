@@ -240,7 +240,8 @@ def _fit_folds(
     # Tried: starts further on, along the line through the last two solutions. They gain little, and overshoot for SVMs.
     here, weights = nothing(batch.rows, of_scores), []
     seen = np.concatenate([held_out for _, held_out in batch.folds])
-    for tried, (at_C, C) in enumerate(zip(scores, Cs, strict=True), start=1):
+    right, lost = [], []
+    for at_C, C in zip(scores, Cs, strict=True):
         here = minimise(Problem(batch.rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
         held_out_scores = of_scores.per_class(batch.held_out.scores(here.weights))
         for (train, held_out), mine in zip(batch.folds, held_out_scores, strict=True):
@@ -248,7 +249,10 @@ def _fit_folds(
             if balanced and loss == "softmax":
                 at_C[held_out] -= log_shares(labels[train], scores.shape[2]).astype(np.float32)
         weights.append(here.weights)
-        if is_past(*_held_out(scores[:tried], labels, seen, loss=loss, balanced=balanced)):
+        correct, losses, weight = _held_out(at_C[None], labels, seen, loss=loss, balanced=balanced)
+        right.append(correct)
+        lost.append(losses)
+        if is_past(np.concatenate(right), np.concatenate(lost), weight):
             break
     return weights
 

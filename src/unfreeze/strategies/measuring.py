@@ -1,7 +1,7 @@
 """What a strategy gave on the splits so far, and the record that is made of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ from unfreeze.core.records import Confirmation, Cost, Interval, Metric, Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
 from unfreeze.metrics.intervals import accuracy_interval
-from unfreeze.metrics.repeated import compare_splits, metric_values
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, metric_values
 from unfreeze.strategies.experiment import Split, Task
 from unfreeze.strategies.strategy import Fit, Strategy
 
@@ -123,6 +123,12 @@ class Measurement:
 
     def _mean(self, metric: Metric, task: Task) -> float:
         return float(np.mean([p.values(metric, task).mean() for p in self.predicted]))
+
+
+def well_measured(measured: Sequence[Measurement]) -> list[Measurement]:
+    """Those with as many splits as give probabilities, or as any of them has: what may be compared by its mean."""
+    enough = min(FEWEST_FOR_PROBABILITIES, max((m.splits for m in measured), default=0))
+    return [m for m in measured if m.splits >= enough]
 
 
 def predicted(fit: Fit, task: Task, split: Split) -> Predicted:

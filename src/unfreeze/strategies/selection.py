@@ -8,9 +8,8 @@ from jaxtyping import Float
 
 from unfreeze.core.records import Metric
 from unfreeze.metrics.grouping import units
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.experiment import Task
-from unfreeze.strategies.measuring import Measurement
+from unfreeze.strategies.measuring import Measurement, well_measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +45,8 @@ def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metri
     if not usable:
         return None
     # A lucky first split of a slow SVM must not become what all the others are compared with on that split alone.
-    enough = min(FEWEST_FOR_PROBABILITIES, max(c.splits for c in usable))
-    usable.sort(key=lambda c: c.splits < enough)
+    first = well_measured(usable)
+    usable = [*first, *(c for c in usable if c not in first)]
     kept, because = usable[0], f"Nothing gains more than one standard error over {usable[0].name}, the cheapest."
     for dearer in usable[1:]:
         gain, error, common = _gain(kept, dearer, task, metric)

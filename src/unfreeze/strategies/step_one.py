@@ -110,13 +110,13 @@ class ProbeStrategy:
         trained = f"linear {kind} on the codes that cross-validation likes best"
         return Outcome(name=f"{self.loss} on the best tap", kind="probe", trained=trained, deliverable=False)
 
-    def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
+    def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:  # noqa: ARG002 - it passes over no images
         """Fit, or take what was fitted for another strategy."""
         if self.last:
             mine = self.shared.on_last(split, self.loss)
             needed = [mine]
         else:
-            needed = self.shared.at_taps(split, self.loss, advance)
+            needed = self.shared.at_taps(split, self.loss)
             mine = best_probe(needed)
         width = mine.probe.weight.shape[1]
         return Fit(
