@@ -165,7 +165,7 @@ def study(drawn: list[Listed], source: Source, number: int) -> Row:
         experiment = prepare(read(drawn, backbone, pool), backbone, pool=pool, seed=number)
         task = experiment.task
         metric, _ = metric_for(task, None)
-        experiment = replace(experiment, balanced=metric == "balanced accuracy")
+        experiment = replace(experiment, metric=metric)
         similarity = similarity_within(experiment, budget=BUDGET)
         entries = PhotoEntries(experiment, losses=("softmax",))
         facts = facts_before_training(entries.shared, similarity)

@@ -77,7 +77,12 @@ CONFIRMED = Confirmation(
     accuracy=0.937, interval=Interval(0.903, 0.960), balanced_accuracy=0.931, log_loss=0.18, predictions=(0,) * TEST
 )
 FOLDER_STEP = FolderStep(
-    first="softmax on the last codes", second="unfreeze 2", difference=0.042, interval=Interval(0.011, 0.073), seeds=3
+    first="softmax on the last codes",
+    second="unfreeze 2",
+    difference=0.042,
+    interval=Interval(0.011, 0.073),
+    seeds=3,
+    seeds_differ=True,
 )
 STRATEGIES = (
     outcome("softmax on the last codes", "probe", 0.878, 0.6, trained="a linear classifier on the last codes"),

@@ -83,7 +83,12 @@ def folder_step(
         largest=largest_difference(question.metric, task.labels[task.test_rows]),
     )
     return FolderStep(
-        first=first.name, second=second.name, difference=difference, interval=interval, seeds=len(seconds)
+        first=first.name,
+        second=second.name,
+        difference=difference,
+        interval=interval,
+        seeds=len(seconds),
+        seeds_differ=second.kind not in {"probe", "head"},
     )
 
 
@@ -101,12 +106,14 @@ def earlier_looks(out: Path, test_images: Sequence[str]) -> int:
         test_images: Names of the test images.
 
     Returns:
-        A count of `run.json` files that name the same test images.
+        A count of `run.json` files that name the same test images and confirm a strategy on them.
     """
     looks = 0
     for path in out.parent.glob("*/run.json"):
         try:
-            looks += path.parent != out and json.loads(path.read_text("utf-8"))["test_images"] == list(test_images)
+            document = json.loads(path.read_text("utf-8"))
+            same = path.parent != out and document["test_images"] == list(test_images)
+            looks += same and any(strategy["confirmation"] is not None for strategy in document["strategies"])
         except (OSError, ValueError, KeyError, TypeError):
             continue  # somebody else's file, or a damaged one
     return looks

@@ -15,11 +15,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from unfreeze.advisor.race import Clock, Race
+from unfreeze.advisor.selection import select_strategy
 from unfreeze.advisor.steps import Question
 from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.files import sha256_of
 from unfreeze.core.progress import Silent
-from unfreeze.core.records import Metric, Outcome
+from unfreeze.core.records import Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import Image, ImageSet
@@ -29,7 +30,6 @@ from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.prediction import predict_images
 from unfreeze.strategies.preparation import metric_for, prepare
-from unfreeze.strategies.selection import select_strategy
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.tuning import codes_only, fit_everything, tuned
 from unfreeze.zoo.backbones import DEFAULT_BACKBONE, load_backbone
@@ -119,12 +119,11 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fitted(self, experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
-        metric, _ = metric_for(experiment.task, None)
-        experiment = replace(experiment, balanced=metric == "balanced accuracy")
+        experiment = replace(experiment, metric=metric_for(experiment.task, None)[0])
         if self.strategy == "codes":
             return codes_only(experiment)
         if self.strategy == "auto":
-            return _chosen(experiment, metric, clock)
+            return _chosen(experiment, clock)
         return tuned(experiment, self.strategy, wish=Wish(allowance=clock.left(), splits=0))
 
     def predict(self, X: Rows) -> NDArray[Any]:
@@ -168,13 +167,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return said.scores
 
 
-def _chosen(experiment: Experiment, metric: Metric, clock: Clock) -> tuple[Outcome, Fit]:
+def _chosen(experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
     """What a race on splits of the training images prefers, trained on all of them."""
-    question = Question(task=experiment.task, metric=metric, margin=MARGIN, seed=experiment.seed)
+    question = Question(task=experiment.task, metric=experiment.metric, margin=MARGIN, seed=experiment.seed)
     entries = PhotoEntries(experiment)
     race = Race(question, entries, clock, experiment.progress)
     race.run(depths_for(len(experiment.source.blocks), None))
-    selection = select_strategy(race.measured, experiment.task, question.metric)
+    selection = select_strategy(race.measured, question)
     assert selection is not None  # noqa: S101 - probes always give something
     assert selection.picked.strategy is not None  # noqa: S101 - what was measured is ready to run
     return fit_everything(entries.experiment, selection.picked.strategy)

@@ -7,6 +7,7 @@ import numpy as np
 
 from unfreeze.advisor.facts import facts
 from unfreeze.advisor.forecasts import forecast_gains
+from unfreeze.advisor.phrases import score
 from unfreeze.advisor.rules import carries_out, held
 from unfreeze.advisor.steps import Question, comparable, compare, mean_score
 from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LAST
@@ -112,12 +113,11 @@ def rule_record(prediction: Prediction, question: Question, measured: Sequence[M
     """
     usable = [m for m in measured if comparable(question, m, m)]
     of_family = [m for m in usable if _is_of(prediction, m)]
-    # Means over other splits are not comparable; a step that they are part of cannot be told in any case.
-    well = well_measured(usable)
-    mine = [m for m in well if m in of_family] or of_family
+    # Means over other splits are not comparable: one lucky split makes no champion.
+    mine = [m for m in well_measured(usable) if m in of_family] or of_family
     best = max(mine, key=lambda m: mean_score(question, m), default=None)
-    rivals = [_rival(question, best, m) for m in well if m not in of_family] if best else []
-    found = held(prediction, best.name if best else None, _shown(question, best) if best else None, rivals)
+    rivals = [_rival(question, best, m) for m in usable if m not in of_family] if best else []
+    found = held(prediction, best.name if best else None, _shown(question, best) if best else "", rivals)
     said: Mapping[str, Any] = plain(prediction)
     return {
         "rule": said["rule"],
@@ -141,7 +141,8 @@ def _rival(question: Question, best: Measurement, other: Measurement) -> Rival:
     is_cheaper = other.outcome.cost.seconds / other.splits < best.outcome.cost.seconds / best.splits
     return Rival(
         name=other.name,
-        score=_shown(question, other),
+        score=mean_score(question, other),
+        shown=_shown(question, other),
         answer=_answer(compare(question, best, other), is_cheaper=is_cheaper),
         is_cheaper=is_cheaper,
     )
@@ -158,7 +159,7 @@ def _answer(step: Comparison, *, is_cheaper: bool) -> Literal["better", "worse",
     return "cannot tell"
 
 
-def _shown(question: Question, measured: Measurement) -> float:
-    """The score between 0 and 1; of log-loss the geometric mean of the probabilities given to the true classes."""
-    score = mean_score(question, measured)
-    return float(np.exp(score)) if question.metric == "log-loss" else score
+def _shown(question: Question, measured: Measurement) -> str:
+    """The score as a verdict writes it; a log-loss as a loss, though larger is better in `mean_score`."""
+    value = mean_score(question, measured)
+    return score(-value if question.metric == "log-loss" else value, question.metric)

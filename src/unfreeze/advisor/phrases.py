@@ -4,8 +4,12 @@ A score is a fraction (accuracies) or nats (log-loss), as in a run record. A dif
 points (percentage points), one of log-loss in nats, with the sign that makes more better.
 """
 
+import math
+
 from unfreeze.core.records import Answer, FolderStep, Interval, Metric
 
+# The largest difference that there can be; of few splits an interval reaches beyond it.
+MOST: dict[Metric, float] = {"accuracy": 1.0, "balanced accuracy": 1.0, "log-loss": math.inf}
 # Where an outcome keeps the score that a metric names.
 SCORE_FIELD: dict[Metric, str] = {
     "accuracy": "accuracy",
@@ -34,16 +38,18 @@ def difference(value: float, metric: Metric) -> str:
 
 
 def difference_span(interval: Interval, metric: Metric) -> str:
-    """The interval of a difference as ``+1.1 to +7.3`` (points or nats)."""
-    return f"{_signed(interval.low, metric)} to {_signed(interval.high, metric)}"
+    """The interval of a difference as ``+1.1 to +7.3`` (points or nats), as far as a difference can reach."""
+    most = MOST[metric]
+    return f"{_signed(max(interval.low, -most), metric)} to {_signed(min(interval.high, most), metric)}"
 
 
 def on_folder(step: FolderStep, metric: Metric) -> str:
     """What two trained strategies differ by on the user's own test folder, in a sentence."""
     seeds = f", mean of {step.seeds} seeds" if step.seeds > 1 else ""
+    unknown = "; of one seed, whose variance is not in it" if step.seeds_differ and step.seeds == 1 else ""
     return (
         f"There {step.second} less {step.first} is {difference(step.difference, metric)}{seeds} "
-        f"(95 % interval {difference_span(step.interval, metric)})."
+        f"(95 % interval {difference_span(step.interval, metric)}{unknown})."
     )
 
 

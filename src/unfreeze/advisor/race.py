@@ -357,7 +357,7 @@ class Race:
 
     def _refit_seconds(self) -> float:
         """Of the dearest strategy that may be picked."""
-        return max([m.strategy.refit_seconds for m in self.measured if m.strategy is not None], default=0.0)
+        return max([m.refit_seconds for m in self.measured if m.outcome.deliverable], default=0.0)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def carries_out(family: Family, kind: str, *, on_last_codes: bool) -> bool:
     return kind == "full"
 
 
-def held(prediction: Prediction, name: str | None, score: float | None, rivals: Sequence[Rival]) -> RuleOutcome:
+def held(prediction: Prediction, name: str | None, score: str, rivals: Sequence[Rival]) -> RuleOutcome:
     """Whether the rule of thumb held, in one sentence.
 
     It held if every rival is settled as worse, or as equivalent and no cheaper. It did not if one rival is settled as
@@ -98,7 +98,7 @@ def held(prediction: Prediction, name: str | None, score: float | None, rivals: 
     Args:
         prediction: Made before training.
         name: The strategy of the predicted family that was measured; None if none was.
-        score: What it reached, 0 to 1.
+        score: What it reached, in words.
         rivals: The other strategies, each compared with it.
 
     Returns:
@@ -107,29 +107,26 @@ def held(prediction: Prediction, name: str | None, score: float | None, rivals: 
     if prediction.family is None:
         return RuleOutcome(answer="cannot tell", sentence=prediction.sentence)
     said = f"The rule of thumb said: {prediction.family} (rule {prediction.rule})"
-    if name is None or score is None:
+    if name is None:
         return RuleOutcome(answer="cannot tell", sentence=f"{said}; measured: nothing of that kind. Cannot tell.")
     against = [rival for rival in rivals if rival.answer == "better"]
     against += [rival for rival in rivals if rival.answer == "equivalent" and rival.is_cheaper]
     unsettled = [rival for rival in rivals if rival.answer == "cannot tell"]
-    measured = f"{said}; measured: {name} {_percent(score)}"
+    measured = f"{said}; measured: {name} {score}"
     if against:
         best = max((r for r in against if r.answer == against[0].answer), key=lambda rival: rival.score)
         how = "is better" if best.answer == "better" else "does as well for less"
-        sentence = f"{measured}, and {best.name}, {_percent(best.score)}, {how}. It did not hold."
+        sentence = f"{measured}, and {best.name}, {best.shown}, {how}. It did not hold."
         return RuleOutcome(answer="did not hold", sentence=sentence)
     if unsettled or not rivals:
         rest = _unsettled(unsettled) if unsettled else "nothing else"
         return RuleOutcome(answer="cannot tell", sentence=f"{measured}; {rest}. Cannot tell whether it holds here.")
     return RuleOutcome(
-        answer="held", sentence=f"{measured}, and nothing else was better, or as good for less. It held."
+        answer="held",
+        sentence=f"{measured}, and nothing else that was measured was better, or as good for less. It held.",
     )
 
 
 def _unsettled(rivals: Sequence[Rival]) -> str:
-    listed = ", ".join(f"{rival.name} {_percent(rival.score)}" for rival in rivals)
+    listed = ", ".join(f"{rival.name} {rival.shown}" for rival in rivals)
     return f"not settled against {listed}"
-
-
-def _percent(score: float) -> str:
-    return f"{100 * score:.1f} %"

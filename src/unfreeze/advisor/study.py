@@ -21,6 +21,7 @@ from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.race import LOOKS, RESERVE, Clock, Race
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
+from unfreeze.advisor.selection import Selection, select_strategy
 from unfreeze.advisor.steps import Question, comparable, compare
 from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
 from unfreeze.core.errors import AuditError, ImageSetError
@@ -43,7 +44,7 @@ from unfreeze.core.records import (
 )
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.versions import versions
-from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.decoder_pool import DecoderPool, usable_cores
 from unfreeze.data.geometry import Geometry
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
@@ -54,12 +55,11 @@ from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.candidates import Prepare, load_candidates, measure_candidates
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
-from unfreeze.strategies.experiment import TEST_FRACTION, Experiment, Task, make_task
+from unfreeze.strategies.experiment import Experiment, Task, make_task
 from unfreeze.strategies.learning_curve import learning_curves
 from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of, well_measured
 from unfreeze.strategies.prediction import predict_images
 from unfreeze.strategies.preparation import metric_for, prepare
-from unfreeze.strategies.selection import Selection, select_strategy
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.trials import Feed, predict_rows
 from unfreeze.strategies.tuning import fit_everything
@@ -69,10 +69,11 @@ from unfreeze.zoo.folders import save_model
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 SCREENING_SHARE = 1 / 3  # of the budget, at most
 MODEL = "model"  # folder
+FORWARD_SECONDS = 0.032  # an image, of EfficientNet-Lite0 at 224 pixels in float32 on one core of a server
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
 CHECKED_IMAGES = 32
-FEW_GROUPS = 50  # with more of them no side of a split can be left with one
+FEW_GROUPS = 50  # with more of them, none of which holds half of the images, no side of a split is left with one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,14 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
 def _raced(settings: StudySettings, clock: Clock, pool: DecoderPool, progress: Progress) -> "_Findings":
     """Everything up to the end of the race; an interrupt of the race ends it."""
     ready = _prepared(settings, pool, progress)
-    experiment, question, race = ready.experiment, ready.question, ready.race(clock)
+    experiment, question = ready.experiment, ready.question
+    kept = _confirming_seconds(experiment.task, settings.budget_seconds)
+    race = ready.race(replace(clock, budget=clock.budget - kept))
+    if race.clock.left() <= 0:
+        race.say(
+            f"Inspecting the images and reading their codes took {race.clock.elapsed():.0f} s, so that nothing is left "
+            "of the budget: step one is measured on one split. The codes are kept, and the next run has them at once."
+        )
     with race.timed("facts"):
         similarity = similarity_within(experiment, budget=settings.budget_seconds)
         facts = facts_of(experiment, similarity)
@@ -167,6 +175,16 @@ def _raced(settings: StudySettings, clock: Clock, pool: DecoderPool, progress: P
         screening=ready.screening,
         interrupted=interrupted,
     )
+
+
+def _confirming_seconds(task: Task, budget: float) -> float:
+    """What the network's passes over a test folder take beyond the reserve, which holds small ones.
+
+    Two: by the trained network, and by the saved one. At most half of the budget, since without a race there is nothing
+    to confirm.
+    """
+    passes = 2 * len(task.test_rows) * FORWARD_SECONDS / usable_cores()
+    return float(np.clip(passes - RESERVE * budget, 0, budget / 2))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -225,7 +243,7 @@ def _prepared(settings: StudySettings, pool: DecoderPool, progress: Progress) ->
         experiment = preparing(image_set, source)
     metric, because = metric_for(experiment.task, settings.metric)
     progress.say(because)
-    experiment = replace(experiment, balanced=metric == "balanced accuracy", chosen_on_fold=settings.choose_rate)
+    experiment = replace(experiment, metric=metric, chosen_on_fold=settings.choose_rate)
     return _Prepared(
         entries=PhotoEntries(experiment),
         question=Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed),
@@ -271,8 +289,9 @@ def _inspected(settings: StudySettings, geometry: Geometry, pool: DecoderPool, p
 def _check_groups(image_set: ImageSet, seed: int) -> None:
     """Refuse groups that splits and the folds inside them cannot keep whole, before anything is computed."""
     task = make_task(image_set, seed=seed)
-    groups = len(np.unique(task.units[task.train_rows]))
-    if groups > FEW_GROUPS:
+    sizes = np.unique(task.units[task.train_rows], return_counts=True)[1]
+    groups = len(sizes)
+    if groups > FEW_GROUPS and 2 * sizes.max() < sizes.sum():
         return
     try:
         for number in range(LOOKS[-1]):
@@ -319,7 +338,7 @@ class _Findings:
         found = self.race.measured
         if not self.interrupted:
             return found
-        return [m for m in found if m.strategy is not None and m.strategy.refit_seconds <= SOON]
+        return [m for m in found if m.strategy is not None and m.refit_seconds <= SOON]
 
     def passed_over(self) -> str:
         """What was measured and may not be picked, in a sentence; empty if nothing."""
@@ -349,9 +368,8 @@ class _Delivery:
 
 def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: DecoderPool) -> RunRecord:
     """Choose, train on everything, deliver, confirm, compare, and write."""
-    race, experiment = findings.race, findings.experiment
-    task, question = experiment.task, race.question
-    selection = select_strategy(findings.candidates(), task, question.metric)
+    race, question = findings.race, findings.race.question
+    selection = select_strategy(findings.candidates(), question)
     delivery = _delivery(settings, findings, selection, out=out, pool=pool)
     by_name = {m.name: m for m in race.measured}
     steps = [(by_name[first.name], by_name[second.name]) for first, second in pairs(delivery.outcomes)]
@@ -365,7 +383,7 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
         picked_because=" ".join(filter(None, (selection.because, findings.passed_over()))) if selection else "",
         model=delivery.model,
         winner=winner_of(question, findings.candidates()),
-        test_looks=earlier_looks(out, record.test_images) + 1 if record.test_images else 0,
+        test_looks=earlier_looks(out, record.test_images) + 1 if any(o.confirmation for o in record.strategies) else 0,
         folder_step=delivery.folder_step,
         learning_curve=delivery.learning_curve,
     )
@@ -445,7 +463,8 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
         measured: Candidates.
 
     Returns:
-        None below two strategies that were measured; those with fewer than five splits do not count beside others.
+        None below two strategies that were measured (those with fewer than five splits do not count beside others),
+        and where all common splits test on the same single group.
     """
     mine = well_measured([m for m in measured if m.outcome.deliverable and comparable(question, m, m)])
     if len(mine) < 2:
@@ -454,6 +473,8 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
     rows = [p.split.test for p in mine[0].predicted[:common]]
     values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in mine]
     tested = values[0][1]
+    if len(np.unique(task.units[tested])) < 2:
+        return None
     found = corrected_winner(
         np.stack([means for means, _ in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
     )
@@ -474,7 +495,7 @@ def _confirmed(outcome: Outcome, findings: _Findings) -> Outcome:
     measured = next(m for m in race.measured if m.name == outcome.name)
     if measured.strategy is None or outcome.kind not in {"probe", "head"} or not len(experiment.task.test_rows):
         return outcome
-    if measured.seconds_a_split / (1 - TEST_FRACTION) > race.clock.left() + RESERVE * race.clock.budget:
+    if measured.refit_seconds > race.clock.left() + RESERVE * race.clock.budget:
         return outcome
     return confirmed(outcome, experiment, measured.strategy)
 

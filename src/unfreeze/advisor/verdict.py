@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from unfreeze.advisor.phrases import (
+    MOST,
     SCORE_FIELD,
     amount,
     difference,
@@ -161,7 +162,11 @@ def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison],
     head, deeper = _first(_of_kind(outcomes, "head")), _deeper(outcomes)
     found = [(o, c) for o in deeper if head and (c := _between(comparisons, head, o)) is not None]
     if head is None or not found:
-        missing = "the head alone was not measured" if head is None or not head.measured else "nothing more was trained"
+        missing = (
+            "the head alone was not measured"
+            if head is None or not head.measured
+            else "no pretrained block was trained"
+        )
         yield f"Whether step one (the head alone) is enough here was not measured: {missing}."
         return
     everything = len(found) == len(deeper) and any(outcome.kind == "full" for outcome, _ in found)
@@ -186,7 +191,8 @@ def _answer_on_step_one(found: Sequence[Comparison], terms: _Terms, *, everythin
             f"{terms.margin_in_words}."
         )
     highest = max(comparison.interval.high for comparison in found)
-    limit = f"; a gain above {amount(round(highest, 3), terms.metric)} is unlikely" if highest > terms.margin else ""
+    says = terms.margin < highest < MOST[terms.metric]
+    limit = f"; a gain above {amount(round(highest, 3), terms.metric)} is unlikely" if says else ""
     return (
         "Cannot tell whether step one (the head alone) is enough here: that training more gains over "
         f"{terms.margin_in_words} is neither shown nor ruled out{limit}."
@@ -253,10 +259,9 @@ def _on_depth(
     }[between.answer]
     if at_last and between.answer == "cannot tell":
         opening = "Earlier layers show no gain here"
-    yield (
-        f"{opening}: {best.name} {terms.score(best)}, {last.name} {terms.score(last)}, {_numbers(between, terms)}; "
-        f"{chosen}."
-    )
+    # means over other splits differ where the strategies do not
+    scores = f"{best.name} {terms.score(best)}, {last.name} {terms.score(last)}, " if best.splits == last.splits else ""
+    yield f"{opening}: {scores or f'{best.name} over {last.name} '}{_numbers(between, terms)}; {chosen}."
 
 
 def _on_scratch(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], terms: _Terms) -> Iterable[str]:
@@ -292,9 +297,9 @@ def _on_winner(picked: Outcome | None, winner: Winner | None, terms: _Terms) -> 
     metric = terms.metric
     opening = "That is" if picked is not None and picked.name == winner.name else f"{_capital(winner.name)} has"
     yield (
-        f"{opening} the best score of the {winner.among} that can be delivered: {score(winner.naive, metric)} image by "
-        f"image over their common splits, {score(winner.corrected, metric)} without the optimism of having been chosen "
-        f"as the best (95 % interval {score_span(winner.interval, metric)})."
+        f"{opening} the best score of the {winner.among} that can be delivered and have enough splits: "
+        f"{score(winner.naive, metric)} image by image over their common splits, {score(winner.corrected, metric)} "
+        f"without the optimism of having been chosen as the best (95 % interval {score_span(winner.interval, metric)})."
     )
 
 
@@ -359,7 +364,7 @@ def _on_more_images(outcomes: Sequence[Outcome], curves: LearningCurves | None) 
     yield (
         f"With twice as many training images {probe.strategy} is expected to reach {curves.metric} "
         f"{score_span(probe.expected_bands[0], curves.metric)} %; with {probe.sizes[-1]:,} it reaches "
-        f"{score(probe.scores[-1], curves.metric)}."
+        f"{score(probe.scores[-1], curves.metric)} ({probe.splits} splits)."
     )
     dearer = _named(outcomes, tuned.strategy) if tuned else None
     if dearer is None:

@@ -119,9 +119,10 @@ def _sizes(document: dict[str, Any]) -> str:
 
 
 def _split_sentence(document: dict[str, Any]) -> str:
-    groups = f"; {count(document['groups'], 'group')}, each kept on one side" if document["groups"] else ""
+    groups = f"; {count(document['groups'], 'group')}" if document["groups"] else ""
     if not document["splits"]["given"]:
-        return f"No split is given: unfreeze run measures on repeated splits, probe and tune keep a test part{groups}"
+        kept = f"{groups}, each kept on one side" if groups else ""
+        return f"No split is given: unfreeze run measures on repeated splits, probe and tune keep a test part{kept}"
     parts = ", ".join(f"{number:,} {name}" for name, number in document["splits"]["images"].items())
     return f"The split is given: {parts}{groups}"
 

@@ -107,13 +107,15 @@ class Rival:
 
     Attributes:
         name: Of the strategy.
-        score: What it reached, 0 to 1, in the metric that decides.
+        score: What it reached in the metric that decides, larger being better.
+        shown: The same in words.
         answer: How it compares with the predicted one: better, worse or equivalent only if the comparison is settled.
         is_cheaper: Whether it costs less than the predicted one.
     """
 
     name: str
     score: float
+    shown: str
     answer: Literal["better", "worse", "equivalent", "cannot tell"]
     is_cheaper: bool
 

@@ -121,7 +121,8 @@ class FolderStep:
         second: Name of the delivered strategy.
         difference: Its score less that of the first in the metric that decides, mean over seeds.
         interval: 95 % interval, over images or groups and over seeds.
-        seeds: With how many seeds the delivered strategy was trained; of one, the variance over seeds is unknown.
+        seeds: With how many seeds the delivered strategy was trained.
+        seeds_differ: Whether another seed gives another model; then the variance over seeds is unknown with one.
     """
 
     first: str
@@ -129,6 +130,7 @@ class FolderStep:
     difference: float
     interval: Interval
     seeds: int
+    seeds_differ: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +261,8 @@ class Winner:
     """The score of the best strategy, with and without the optimism of having been chosen as the best.
 
     Attributes:
-        name: The strategy with the best measured score among those that can be delivered.
+        name: The strategy with the best measured score among those that can be delivered and have five splits (or as
+            many as any has).
         naive: Its score as measured: the mean over images of each image's mean over the common splits.
         corrected: The same by bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018).
         interval: 95 % interval of `corrected`.

@@ -100,7 +100,7 @@ class DecoderPool:
     """
 
     def __init__(self, *, workers: int | None = None, timeout: float = 10.0) -> None:
-        self.workers = workers or _cores()
+        self.workers = workers or usable_cores()
         self.timeout = timeout
         self._children: list[_Child] = []
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
@@ -377,7 +377,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -212,6 +212,12 @@ class ImageTable:
         """Number of used images whose shorter side has fewer pixels."""
         return self._number(f"state = {State.USED} AND min(width, height) < {side}")
 
+    def number_of_groups_on_both_sides(self) -> int:
+        """Number of groups with used images in the test part and outside of it."""
+        used = f"SELECT grouping FROM image WHERE state = {State.USED} AND grouping <> x''"
+        query = f"SELECT count(*) FROM ({used} GROUP BY grouping HAVING count(DISTINCT split = 'test') > 1)"
+        return int(self._database.execute(query).fetchone()[0])
+
     def given_splits(self) -> set[str]:
         """Splits of all candidates; empty text for those without."""
         return {split for (split,) in self._database.execute("SELECT DISTINCT split FROM image")}

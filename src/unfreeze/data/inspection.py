@@ -320,3 +320,9 @@ def _warnings(table: ImageTable) -> Iterator[str]:
             f"{tiny} of {used} images are smaller than {_SMALL_SIDE} pixels on their shorter side: "
             "they are enlarged, which adds no detail."
         )
+    both = table.number_of_groups_on_both_sides()
+    if both:
+        yield (
+            f"{both} group(s) have images in the test part and in the rest: what the test part says is too good to be "
+            "true for them. Give each group to one part."
+        )

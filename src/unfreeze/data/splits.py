@@ -178,7 +178,9 @@ def _deal_groups(
         # Each class weighs the same, by how much of it the group holds; the emptiest side wins among equals.
         score = (lack * (counts / wanted.sum(axis=0)[present])).sum(axis=1)
         whole = 1 - have.sum(axis=1) / wanted.sum(axis=1)
-        best = int(np.lexsort((rng.permutation(len(score)), -whole, -np.round(score, 9)))[0])
+        # The first group finds all sides empty: chance decides, but where only the larger side has room for it.
+        excess = np.maximum(0, sizes[group] - (wanted - have).sum(axis=1))
+        best = int(np.lexsort((rng.permutation(len(score)), excess, -whole, -np.round(score, 9)))[0])
         sides[images] = best
         have[best, present] += counts
 

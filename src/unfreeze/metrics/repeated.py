@@ -155,7 +155,7 @@ def compare_splits(
         worse=worse,
         equivalent=equivalent,
         better=better,
-        answer=_answer(worse, equivalent, better, needed=0.5 + level / 2, near_enough=unseen < margin),
+        answer=_answer(worse, equivalent, better, needed=0.5 + level / 2, near_enough=not unseen or unseen < margin),
         standard_error=error,
         degrees_of_freedom=freedom,
         split_variance=variance,

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from unfreeze.core.progress import Progress
+from unfreeze.core.records import Metric
 from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.splits import assign_sides, folds
@@ -170,7 +171,7 @@ class Experiment:
         codes: Of every row, at every tap of `source`.
         squares: Decoded images.
         augmentation: Of training images.
-        balanced: Train and fit so that all classes count the same, however many images each has.
+        metric: What decides, and so what is trained and fitted for.
         chosen_on_fold: Choose rates and the epoch to stop after on the first fold, as `strategies.rates` does.
         seed: The run's seed.
         progress: Is told where the work stands.
@@ -182,11 +183,16 @@ class Experiment:
     codes: Codes
     squares: Squares
     augmentation: Augmentation = LIGHT
-    balanced: bool = False
+    metric: Metric = "accuracy"
     chosen_on_fold: bool = False
     seed: int
     progress: Progress
     cache: Path | None = None
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all classes count the same in training and fits, however many images each has."""
+        return self.metric == "balanced accuracy"
 
     @property
     def engine(self) -> Engine:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from unfreeze.core.errors import ImageSetError
 from unfreeze.core.records import LearningCurve, LearningCurves, Metric
 from unfreeze.core.seeding import derive_seed
 from unfreeze.metrics.extrapolation import (
@@ -190,6 +191,8 @@ def _with_smaller(
 def halves(task: Task, split: Split, halvings: int) -> list[Split]:
     """Half of what a split learns from, half of that, and so on, as long as each class keeps two images (or groups).
 
+    A group that holds half of the images also ends it: a half must have two groups to choose C on.
+
     Args:
         task: Labels and groups.
         split: The whole.
@@ -200,7 +203,10 @@ def halves(task: Task, split: Split, halvings: int) -> list[Split]:
     """
     found = list[Split]()
     while len(found) < halvings and _fewest_of_a_class(task, split) >= 2 * FEWEST_OF_A_CLASS:
-        split = task.half(split)
+        try:
+            split = task.half(split)
+        except ImageSetError:  # half of the images lie in one group, so that a half has no folds
+            break
         if _fewest_of_a_class(task, split) < FEWEST_OF_A_CLASS:
             break
         found.append(split)

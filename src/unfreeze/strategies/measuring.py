@@ -16,7 +16,7 @@ from unfreeze.core.seeding import derive_seed
 from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
 from unfreeze.metrics.intervals import accuracy_interval
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, metric_values
-from unfreeze.strategies.experiment import Split, Task
+from unfreeze.strategies.experiment import TEST_FRACTION, Split, Task
 from unfreeze.strategies.strategy import Fit, Strategy
 
 DECIMALS = 5  # of log-likelihoods that are kept
@@ -78,6 +78,12 @@ class Measurement:
         """Mean wall time of a split; 0 before the first."""
         seconds = self.outcome.cost.split_seconds
         return sum(seconds) / len(seconds) if seconds else 0.0
+
+    @property
+    def refit_seconds(self) -> float:
+        """Forecast of a fit on everything: a training's own, and no less than what splits took, which are smaller."""
+        own = self.strategy.refit_seconds if self.strategy else 0.0
+        return max(own, self.seconds_a_split / (1 - TEST_FRACTION))
 
     def measure(self, task: Task, split: Split, *, advance: Advance = ignore) -> None:
         """Run the strategy on the next split and note what it gave and took."""

@@ -79,7 +79,7 @@ def tune_model(
     )
     decides, because = metric_for(experiment.task, metric)
     progress.say(because)
-    experiment = replace(experiment, balanced=decides == "balanced accuracy")
+    experiment = replace(experiment, metric=decides)
     left = budget_seconds - (time.perf_counter() - started)
     outcome, fit = tuned(experiment, unfreeze, scratch=scratch, wish=Wish(allowance=left, splits=0, epochs=epochs))
     assert fit.backbone is not None  # noqa: S101 - only probes at earlier taps have none

@@ -47,7 +47,7 @@ def test_no_rule_without_similarity() -> None:
 
     assert (found.rule, found.family, found.likeness) == (None, None, None)
     assert "no BatchNorm" in found.sentence
-    assert held(found, "head", 0.9, []).answer == "cannot tell"
+    assert held(found, "head", "90.0 %", []).answer == "cannot tell"
 
 
 @pytest.mark.parametrize(
@@ -72,24 +72,28 @@ def rival(
     name: str, answer: Literal["better", "worse", "equivalent", "cannot tell"], *, is_cheaper: bool = False
 ) -> Rival:
     """At 90 %."""
-    return Rival(name=name, score=0.9, answer=answer, is_cheaper=is_cheaper)
+    return Rival(name=name, score=0.9, shown="90.0 %", answer=answer, is_cheaper=is_cheaper)
 
 
 def test_a_rule_holds_if_nothing_is_better_or_as_good_for_less() -> None:
     """Worse rivals, and equivalent ones that cost more, leave it standing."""
-    found = held(prediction(122, 2, 0.8), "head", 0.935, [rival("full", "worse"), rival("unfreeze 2", "equivalent")])
+    found = held(prediction(122, 2, 0.8), "head", "93.5 %", [rival("full", "worse"), rival("unfreeze 2", "equivalent")])
 
     assert found.answer == "held"
     assert found.sentence == (
-        "The rule of thumb said: linear on the last codes (rule 1); measured: head 93.5 %, and nothing else was "
-        "better, or as good for less. It held."
+        "The rule of thumb said: linear on the last codes (rule 1); measured: head 93.5 %, and nothing else that "
+        "was measured was better, or as good for less. It held."
     )
 
 
 def test_a_better_rival_refutes_it_whatever_else_is_unsettled() -> None:
     """The best of the better rivals is named."""
-    rivals = [rival("head", "cannot tell"), rival("unfreeze 1", "better"), replace(rival("full", "better"), score=0.95)]
-    found = held(prediction(14, 136, 0.3), "softmax on the codes of blocks.4", 0.78, rivals)
+    rivals = [
+        rival("head", "cannot tell"),
+        rival("unfreeze 1", "better"),
+        replace(rival("full", "better"), score=0.95, shown="95.0 %"),
+    ]
+    found = held(prediction(14, 136, 0.3), "softmax on the codes of blocks.4", "78.0 %", rivals)
 
     assert found.answer == "did not hold"
     assert found.sentence == (
@@ -100,7 +104,7 @@ def test_a_better_rival_refutes_it_whatever_else_is_unsettled() -> None:
 
 def test_an_equivalent_cheaper_rival_refutes_it() -> None:
     """Advice to fine-tune everything does not hold where the head does as well."""
-    found = held(prediction(833, 10, 0.6), "full", 0.9, [rival("head", "equivalent", is_cheaper=True)])
+    found = held(prediction(833, 10, 0.6), "full", "90.0 %", [rival("head", "equivalent", is_cheaper=True)])
 
     assert found.answer == "did not hold"
     assert "does as well for less" in found.sentence
@@ -111,5 +115,5 @@ def test_what_is_not_settled_cannot_be_told(rivals: list[Rival]) -> None:
     """No rivals, or one that is not settled, give no answer; nor does a strategy that was never measured."""
     rule = prediction(833, 10, 0.6)
 
-    assert held(rule, "full", 0.9, rivals).answer == "cannot tell"
-    assert held(rule, None, None, [rival("head", "worse")]).answer == "cannot tell"
+    assert held(rule, "full", "90.0 %", rivals).answer == "cannot tell"
+    assert held(rule, None, "", [rival("head", "worse")]).answer == "cannot tell"

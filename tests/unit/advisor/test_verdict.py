@@ -239,8 +239,9 @@ def test_the_picked_strategy_is_named_with_its_numbers() -> None:
         "10 splits. It took 3 minutes (6 minutes of processor time, at most 1.4 GB of memory)."
     ) in text
     assert (
-        "That is the best score of the 4 that can be delivered: 90.0 % image by image over their common splits, 89.3 % "
-        "without the optimism of having been chosen as the best (95 % interval 85.0 to 92.0)."
+        "That is the best score of the 4 that can be delivered and have enough splits: 90.0 % image by image over "
+        "their common splits, 89.3 % without the optimism of having been chosen as the best (95 % interval 85.0 to "
+        "92.0)."
     ) in text
     assert "The delivered model is refitted on all 400 images" in text
 
@@ -249,7 +250,7 @@ def test_a_best_strategy_that_was_not_picked_is_named() -> None:
     """Where a cheaper strategy was picked, the best score is that of another, with its name."""
     winner = Winner(name="full", naive=0.91, corrected=0.9, interval=Interval(0.85, 0.92), among=4)
 
-    assert "Full has the best score of the 4 that can be delivered: 91.0 % image by image" in written(
+    assert "Full has the best score of the 4 that can be delivered and have enough splits: 91.0 %" in written(
         [HEAD, FULL], picked=HEAD, winner=winner
     )
 
@@ -270,7 +271,7 @@ def test_what_is_missing_is_said() -> None:
 
     text = written([short, LEFT_OUT, dropped], interrupted=True)
 
-    assert "was not measured: nothing more was trained" in text
+    assert "was not measured: no pretrained block was trained" in text
     assert "one of the two is missing" in text
     assert "Whether earlier layers do better than the last codes was not measured." in text
     assert "No strategy was finished" in text
@@ -429,7 +430,7 @@ def test_the_learning_curve_says_what_more_images_are_expected_to_give(found: di
     """The probe's band at twice the images, and where fine-tuning overtakes it."""
     text = written([SOFTMAX, TWO], learning_curve=replace(LEARNING, **found))
 
-    assert "is expected to reach accuracy 86.3 to 92.1 %; with 320 it reaches 87.8 %." in text
+    assert "is expected to reach accuracy 86.3 to 92.1 %; with 320 it reaches 87.8 % (10 splits)." in text
     assert said in text
 
 

@@ -83,7 +83,7 @@ def test_the_page_shows_the_records(document: dict[str, Any]) -> None:
         "interval": "89.1 to 94.6 %",
         "left out": "needs 40 min of 15 min",
         "why this metric": "The classes are about equally frequent.",
-        "winner": "92.1 % as measured, 91.7 % without the optimism",
+        "winner": "92.1 % image by image over their common splits, 91.7 % without the optimism",
         "step": "+4.2 points",
         "probabilities": "6 % / 62 % / 32 %",
         "settling": "about 300 to 500 more images would probably settle it",

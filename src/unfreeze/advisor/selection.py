@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from unfreeze.advisor.phrases import difference
+from unfreeze.advisor.steps import Question, estimate
 from unfreeze.core.records import Metric
 from unfreeze.metrics.grouping import units
 from unfreeze.strategies.experiment import Task
@@ -25,8 +27,10 @@ class Selection:
     because: str
 
 
-def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metric) -> Selection | None:
+def select_strategy(candidates: Sequence[Measurement], question: Question) -> Selection | None:
     """From cheap to dear: a strategy is kept if it gains more than one standard error over the one kept before it.
+
+    Not where it is settled that the gain is no larger than the margin: that much does not matter to the user.
 
     The one-standard-error rule (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3), pair by
     pair, so that each pair is compared on all splits that both of them ran on. The standard error is that of the paired
@@ -35,12 +39,12 @@ def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metri
     Args:
         candidates: Cheapest first; those that were not measured or cannot be delivered are passed over, and those that
             ran on fewer splits than would give probabilities come last.
-        task: Labels and groups.
-        metric: What decides.
+        question: Metric, margin, labels and groups.
 
     Returns:
         The selection, or None if nothing was measured.
     """
+    task, metric = question.task, question.metric
     usable = [c for c in candidates if c.outcome.deliverable and c.splits and _has(c, metric, task)]
     if not usable:
         return None
@@ -48,14 +52,22 @@ def select_strategy(candidates: Sequence[Measurement], task: Task, metric: Metri
     first = well_measured(usable)
     usable = [*first, *(c for c in usable if c not in first)]
     kept, because = usable[0], f"Nothing gains more than one standard error over {usable[0].name}, the cheapest."
+    within_margin: list[str] = []
     for dearer in usable[1:]:
         gain, error, common = _gain(kept, dearer, task, metric)
-        if gain > error:
-            amount = f"{gain:+.3f} in log-likelihood" if metric == "log-loss" else f"{100 * gain:+.1f} points"
-            splits = f"{common} common split{'' if common == 1 else 's'}"
-            limit = f"{error:.3f}" if metric == "log-loss" else f"{100 * error:.1f}"
-            because = f"It gains {amount} over {kept.name} on {splits}, more than one standard error ({limit})."
-            kept = dearer
+        if gain <= error:
+            continue
+        if estimate(question, kept, dearer).answer in {"equivalent", "not worth it"}:
+            within_margin.append(f"{dearer.name} ({difference(gain, metric)})")
+            continue
+        splits = f"{common} common split{'' if common == 1 else 's'}"
+        limit = f"{error:.3f}" if metric == "log-loss" else f"{100 * error:.1f}"
+        because = (
+            f"It gains {difference(gain, metric)} over {kept.name} on {splits}, more than one standard error ({limit})."
+        )
+        kept, within_margin = dearer, []
+    if within_margin:
+        because += f" What {' and '.join(within_margin)} gained over it is settled to be within your margin."
     return Selection(picked=kept, because=because)
 
 
