@@ -142,6 +142,18 @@ def test_grouped_classes_are_on_both_sides(groups_per_class: list[int], seed: in
         assert {image.split for image in made.images if image.label == f"class {label}"} == {"train", "test"}
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_group_too_large_to_test_on_trains(seed: int) -> None:
+    """Six images of ten in one group: it lies on the larger side, and the others fill the smaller one."""
+    labels = np.tile([0, 1], 100)
+    groups = ["large"] * 120 + [""] * 80
+
+    made = split_image_set(image_set(labels, groups), seed=seed)
+
+    assert {image.split for image in made.images if image.group == "large"} == {"train"}
+    assert sum(image.split == "test" for image in made.images) == 40
+
+
 def test_groups_that_hold_every_class() -> None:
     """Fourteen drawers who each drew every letter: about a fifth of them test, and each letter is on both sides."""
     labels = np.repeat(np.arange(30), 14)

@@ -1,11 +1,13 @@
 """The user's own test folder, asked about trained models."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from unfreeze.advisor.confirming import folder_step
+from unfreeze.advisor.confirming import earlier_looks, folder_step
 from unfreeze.advisor.steps import Question
 from unfreeze.core.records import Confirmation, Interval, Metric, Outcome
 from unfreeze.strategies.experiment import Task
@@ -85,3 +87,15 @@ def test_log_loss_is_compared_by_the_likelihoods(make_rows: MakeTask) -> None:
 
     assert step is not None
     assert step.difference == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("images", "confirmation", "looks"), [(["a"], {}, 1), (["a"], None, 0), (["b"], {}, 0)])
+def test_a_look_is_a_run_that_confirmed_on_the_same_images(
+    tmp_path: Path, images: list[str], confirmation: dict[str, str] | None, looks: int
+) -> None:
+    """A run that was interrupted before it asked the test folder has not looked at it."""
+    earlier = tmp_path / "earlier" / "run.json"
+    earlier.parent.mkdir()
+    earlier.write_text(json.dumps({"test_images": images, "strategies": [{"confirmation": confirmation}]}))
+
+    assert earlier_looks(tmp_path / "this", ["a"]) == looks

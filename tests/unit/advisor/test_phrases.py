@@ -2,8 +2,8 @@
 
 import pytest
 
-from unfreeze.advisor.phrases import amount, difference, difference_span, probability, score, score_span
-from unfreeze.core.records import Interval
+from unfreeze.advisor.phrases import amount, difference, difference_span, on_folder, probability, score, score_span
+from unfreeze.core.records import FolderStep, Interval
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ def test_accuracies_are_in_per_cent_and_points() -> None:
     assert difference(0.042, "accuracy") == "+4.2 points"
     assert difference(-0.0001, "accuracy") == "+0.0 points"
     assert difference_span(Interval(-0.011, 0.073), "accuracy") == "-1.1 to +7.3"
+    assert difference_span(Interval(-1.3, 0.4), "accuracy") == "-100.0 to +40.0"
     assert [amount(margin, "accuracy") for margin in (0.005, 0.01, 0.02)] == ["0.5 points", "1 point", "2 points"]
 
 
@@ -32,6 +33,18 @@ def test_log_loss_is_in_nats() -> None:
     assert difference(-0.0312, "log-loss") == "-0.031 nats"
     assert difference_span(Interval(-0.0001, 0.05), "log-loss") == "+0.000 to +0.050"
     assert amount(0.02, "log-loss") == "0.02 nats"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "differ", "said"),
+    [(3, True, "mean of 3 seeds"), (1, True, "of one seed, whose"), (1, False, "to +5.0).")],
+)
+def test_a_single_seed_is_said_where_another_could_differ(seeds: int, differ: bool, said: str) -> None:
+    """A trained network differs from seed to seed, which one seed does not show; a probe does not."""
+    found = Interval(0.01, 0.05)
+    step = FolderStep(first="a", second="b", difference=0.03, interval=found, seeds=seeds, seeds_differ=differ)
+
+    assert said in on_folder(step, "accuracy")
 
 
 def test_what_was_not_measured_has_no_number() -> None:

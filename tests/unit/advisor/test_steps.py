@@ -78,3 +78,11 @@ def test_the_best_log_loss_is_told_as_a_loss(make_rows: MakeTask) -> None:
     assert (winner.name, winner.naive) == ("sure", pytest.approx(-np.log(0.9)))
     assert winner.corrected == pytest.approx(-np.log(0.9))
     assert winner.interval.low <= winner.corrected <= winner.interval.high
+
+
+def test_one_group_that_all_splits_test_on_has_no_winner(make_rows: MakeTask) -> None:
+    """How much of a best score is luck is found by drawing groups, of which there must be two."""
+    task = make_rows(30, groups=[str(row // 10) for row in range(30)])
+    assert len(np.unique(task.units[task.split(0).test])) == 1
+
+    assert winner_of(question(task), [measured("one", task, splits=1), measured("two", task, [0], splits=1)]) is None

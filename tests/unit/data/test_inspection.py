@@ -226,6 +226,23 @@ def test_warnings(pool: DecoderPool, tmp_path: Path) -> None:
     assert "25 of 25 images are smaller than 64 pixels" in text
 
 
+def test_a_group_on_both_sides_of_a_given_split_is_said(pool: DecoderPool, tmp_path: Path) -> None:
+    """One patient's photos in both parts: what the test part says is too good to be true."""
+    fill(tmp_path, "photos", count=4)
+    rows = [
+        ("0.png", "a", "train", "p"),
+        ("1.png", "b", "train", "q"),
+        ("2.png", "a", "test", "p"),
+        ("3.png", "b", "test", ""),
+    ]
+    lines = [",".join((f"photos/{name}", *rest)) for name, *rest in rows]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,split,group", *lines]))
+
+    text = " ".join(read(tmp_path / "list.csv", pool).warnings)
+
+    assert "1 group(s) have images in the test part and in the rest" in text
+
+
 def test_balanced_large_images_need_no_warning(pool: DecoderPool, tmp_path: Path) -> None:
     """Where there is nothing to say, nothing is said."""
     for label in "ab":

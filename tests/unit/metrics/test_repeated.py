@@ -37,6 +37,17 @@ def test_each_answer(images: int, gained: float, lost: float, answer: str) -> No
     assert study(images, gained=gained, lost=lost).answer == answer
 
 
+def test_a_clear_loss_is_not_worth_it_at_any_margin() -> None:
+    """Even for somebody to whom every difference matters."""
+    rng = np.random.default_rng(0)
+    tests = [rng.choice(300, 60, replace=False) for _ in range(10)]
+    first, second = ([np.where(t % 10 < right, 1.0, 0.0) for t in tests] for right in (9, 7))
+
+    found = compare_splits(first, second, units=tests, test_fraction=0.2, margin=0.0)
+
+    assert found.answer == "not worth it"
+
+
 def test_a_definite_answer_needs_its_probability() -> None:
     """Over many studies the answer is the one whose probability reaches 0.975."""
     for seed in range(60):

@@ -49,6 +49,15 @@ def test_halves_end_where_a_class_would_keep_one_image(make_rows: MakeTask, imag
     assert len(halves(task, task.split(0), 3)) == parts
 
 
+def test_halves_end_where_one_group_would_be_left(make_rows: MakeTask) -> None:
+    """With half of the images in one group, a half may be that group alone, which has no folds to choose C on."""
+    groups = [name for name, size in (("a", 100), ("b", 40), ("c", 40), ("d", 20)) for _ in range(size)]
+    task = make_rows(200, groups=groups)
+    for number in range(20):
+        for part in halves(task, task.split(number), 3):
+            assert len(np.unique(task.units[part.learn])) >= 2
+
+
 @dataclass(frozen=True)
 class Known:
     """A fine-tuning that is right on a known share of the test images, by number of training images."""
