@@ -32,13 +32,12 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.features.extraction import read_codes
-from unfreeze.metrics.repeated import StepEstimate, compare_splits
+from unfreeze.metrics.repeated import LOOKS, StepEstimate, compare_splits
 from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.depth import Loss, TapProbe, fit_tap_probes
 from unfreeze.strategies.experiment import Split, Task
 from unfreeze.zoo.backbones import load_backbone
 
-LOOKS = (5, 10, 20)
 CHUNK = 5
 MARGIN = 0.01
 MORE_IMAGES = 100  # that a study has which may ask for more: of 300, nearly all are worth it at once

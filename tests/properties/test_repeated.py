@@ -142,14 +142,12 @@ def test_few_splits_are_never_definite(seed: int, splits: int) -> None:
 
 @few
 @given(st.integers(0, 10**6))
-def test_the_probability_to_settle_is_one_and_grows_with_what_is_added(seed: int) -> None:
-    """It is a probability, and what would do is among what was considered."""
+def test_what_would_settle_is_among_what_was_considered(seed: int) -> None:
+    """Splits or images, not both; up to three times as many more, inside the range that is said."""
     now = estimate(splits_of(*random_outcomes(seed, gain=0.1), np.arange(100), splits=5, seed=seed))
 
     said = what_would_settle(now, images=100, splits=20, seed=seed)
 
-    assert 0 <= said.with_all_splits <= 1
-    assert 0 <= said.four_times <= 1
     assert said.splits is None or said.more_images is None
     if said.more_images is not None and said.more_images_range is not None:
         low, high = said.more_images_range

@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
 from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
-from unfreeze.metrics.comparison import disagreements, paired_difference
+from unfreeze.metrics.comparison import paired_difference
 from unfreeze.metrics.intervals import accuracy_interval, wilson
 
 
@@ -92,8 +92,3 @@ def test_interval_covers_the_true_difference(rng: np.random.Generator) -> None:
 
     assert 180 <= covered <= 200
     assert claimed <= 20
-
-
-def test_disagreements_count_predictions_not_mistakes() -> None:
-    """Two wrong but different classes disagree; the same wrong class agrees."""
-    assert disagreements(np.array([0, 1, 2, 2]), np.array([0, 2, 2, 1])) == 2

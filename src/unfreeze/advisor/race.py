@@ -19,12 +19,11 @@ from unfreeze.advisor.verdict import pairs
 from unfreeze.core.phases import timed
 from unfreeze.core.progress import Advance, Progress, ignore
 from unfreeze.core.records import Kind, Outcome
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS
 from unfreeze.strategies.entries import DearStrategy, Depth, Entries
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.measuring import Measurement, added, metered
 
-LOOKS = (5, 10, 20)  # common splits
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
 # What is left for each image, seconds, below which the first depth is not tried, and the second gets all that it needs
 # before a deeper one gets what is left: in equal shares, two and four blocks would both be trained too little to tell

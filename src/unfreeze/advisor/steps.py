@@ -7,12 +7,10 @@ import numpy as np
 from unfreeze.core.records import Comparison, Interval, Metric, Settling
 from unfreeze.core.seeding import derive_seed
 from unfreeze.metrics.comparison import difference_over_seeds, paired_difference
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, compare_splits, largest_difference
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, StepEstimate, compare_splits, largest_difference
 from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.experiment import Task
 from unfreeze.strategies.measuring import Measurement, units_of
-
-PLANNED_SPLITS = 20  # of a study with more images, which is given the time for the race's last look
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,7 +118,7 @@ def _settling(question: Question, found: StepEstimate, *, dropped: bool) -> Sett
     would = what_would_settle(
         found,
         images=len(question.task.train_rows),
-        splits=PLANNED_SPLITS,
+        splits=LOOKS[-1],  # a study with more images is given the time for them
         seed=derive_seed(question.seed, "settling"),
     )
     if would.splits is not None:  # it is time that is missing, not images

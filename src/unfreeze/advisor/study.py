@@ -18,7 +18,7 @@ from unfreeze.advisor.confirming import confirmed, earlier_looks, folder_step, o
 from unfreeze.advisor.evidence import facts_of, gain_forecasts, rule_record, similarity_within
 from unfreeze.advisor.forecasts import forecast_sentence
 from unfreeze.advisor.model_card import model_card
-from unfreeze.advisor.race import LOOKS, RESERVE, Clock, Race
+from unfreeze.advisor.race import RESERVE, Clock, Race
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
 from unfreeze.advisor.selection import Selection, select_strategy
@@ -27,6 +27,7 @@ from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
 from unfreeze.core.errors import AuditError, ImageSetError
 from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_bytes, write_json
+from unfreeze.core.interrupts import held_back
 from unfreeze.core.phases import timed
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import (
@@ -50,7 +51,7 @@ from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import RECIPES
 from unfreeze.features.extraction import geometry_of
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, largest_difference
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.candidates import Prepare, load_candidates, measure_candidates
 from unfreeze.strategies.depth import depth_points
@@ -267,7 +268,12 @@ def _screened(
     splits = [found.task.split(number) for number in range(FEWEST_FOR_PROBABILITIES)]
     units = [units_of(found.task, split) for split in splits]
     scores = [Scores(row=row, values=values) for row, values in found.candidates]
-    place, rows = choose(scores, units, test_fraction=found.task.tested_share(splits))
+    place, rows = choose(
+        scores,
+        units,
+        test_fraction=found.task.tested_share(splits),
+        largest_difference=largest_difference(metric, found.task.labels[splits[0].test]),
+    )
     return found.sources[place], rows, screening_sentence(rows, metric)
 
 
@@ -368,9 +374,20 @@ class _Delivery:
 
 def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: DecoderPool) -> RunRecord:
     """Choose, train on everything, deliver, confirm, compare, and write."""
-    race, question = findings.race, findings.race.question
-    selection = select_strategy(findings.candidates(), question)
+    with held_back():
+        selection = select_strategy(findings.candidates(), findings.race.question)
     delivery = _delivery(settings, findings, selection, out=out, pool=pool)
+    with held_back():
+        record = _concluded(settings, findings, selection, delivery, out=out)
+        write_json(out / "run.json", record.to_json())
+    return record
+
+
+def _concluded(
+    settings: StudySettings, findings: _Findings, selection: Selection | None, delivery: _Delivery, *, out: Path
+) -> RunRecord:
+    """The whole record, from all that was measured and delivered."""
+    race, question = findings.race, findings.race.question
     by_name = {m.name: m for m in race.measured}
     steps = [(by_name[first.name], by_name[second.name]) for first, second in pairs(delivery.outcomes)]
     comparisons = [compare(question, *sides) for sides in steps if all(comparable(question, m, m) for m in sides)]
@@ -387,9 +404,7 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
         folder_step=delivery.folder_step,
         learning_curve=delivery.learning_curve,
     )
-    record = replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
-    write_json(out / "run.json", record.to_json())
-    return record
+    return replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
 
 
 def _delivery(

@@ -408,7 +408,7 @@ class RunRecord:
         metric: What decides: accuracy, balanced accuracy or log-loss.
         metric_because: Why, in one sentence.
         margin: Differences up to this do not matter to the user; a fraction, or nats.
-        facts: What was measured before any training, as plain data.
+        facts: What was measured before any training, as plain data; the depth curve in it is that of all splits.
         rule: What the rule of thumb said before any training, and whether it held, as plain data; empty if none
             applies.
         network: The card of the source network, as plain data.

@@ -3,25 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.special import ndtri
 from scipy.stats import t as student
 
 from unfreeze.core.records import Interval
 from unfreeze.metrics.grouping import Units, resampled_means, units
-
-
-def disagreements(first_predictions: Int[np.ndarray, " image"], second_predictions: Int[np.ndarray, " image"]) -> int:
-    """Number of images for which two classifiers predict different classes.
-
-    Args:
-        first_predictions: Predicted class index of every image.
-        second_predictions: The other classifier's, in the same order.
-
-    Returns:
-        A count; right or wrong does not matter here.
-    """
-    return int(np.sum(np.asarray(first_predictions) != np.asarray(second_predictions)))
 
 
 def paired_difference(

@@ -9,7 +9,7 @@ from unfreeze.core.errors import InputError
 from unfreeze.core.records import Interval
 from unfreeze.metrics.repeated import inflation
 
-FURTHEST = 4.0  # times the largest measured size
+FURTHEST = 4  # times the images that there are: further than that nothing is promised
 FEWEST_SIZES = 3  # a law through two sizes would be a guess that no third one checks
 EXPONENTS = np.linspace(0.1, 1.5, 57)  # what measured exponents of error lie between (Hestness 2017, arXiv:1712.00409)
 EXPONENT = 0.5  # where fewer than four sizes cannot carry three parameters

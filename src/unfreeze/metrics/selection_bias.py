@@ -19,14 +19,12 @@ class WinnerEstimate:
         naive: Its mean, which is too high, as it was chosen for it.
         corrected: Mean on images that did not choose.
         interval: Of `corrected`, from the bootstrap.
-        chosen: How often each strategy won among resampled images, fractions that add up to one.
     """
 
     winner: int
     naive: float
     corrected: float
     interval: Interval
-    chosen: tuple[float, ...]
 
 
 def corrected_winner(
@@ -76,11 +74,11 @@ def corrected_winner(
         raise InputError(msg)
     totals = np.stack([np.bincount(unit_of, weights=row) for row in values])
     rng = np.random.default_rng(seed)
-    scores, wins = np.empty(draws), np.empty(draws, np.int64)
+    scores = np.empty(draws)
     for draw in range(draws):
         times, left_out = _drawn(len(sizes), rng)
-        wins[draw] = np.argmax(totals @ times / (sizes @ times))
-        scores[draw] = totals[wins[draw]] @ left_out / (sizes @ left_out)
+        won = np.argmax(totals @ times / (sizes @ times))
+        scores[draw] = totals[won] @ left_out / (sizes @ left_out)
     means = totals.sum(axis=1) / sizes.sum()
     low, high = np.quantile(scores, [0.5 - level / 2, 0.5 + level / 2])
     return WinnerEstimate(
@@ -88,7 +86,6 @@ def corrected_winner(
         naive=float(means.max()),
         corrected=float(scores.mean()),
         interval=Interval(float(low), float(high)),
-        chosen=tuple((np.bincount(wins, minlength=number_of_strategies) / draws).tolist()),
     )
 
 

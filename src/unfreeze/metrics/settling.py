@@ -7,11 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from unfreeze.core.errors import InputError
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate, inflation, t_quantile
+from unfreeze.metrics.extrapolation import FURTHEST
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, StepEstimate, inflation, t_quantile
 
 WANTED = 0.8  # predictive probability of a settled answer
-FURTHEST = 4  # times the images that there are: further than that nothing is promised
-_LOOKS = (5, 10, 20)  # numbers of splits that are considered
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)  # what a rounded number of images begins with
 
 
@@ -21,18 +20,14 @@ class Prospect:
 
     Attributes:
         splits: Number of common splits of the same images that would do, of those that can be had; None if none does.
-        with_all_splits: Predictive probability of a settled answer with any number of splits of the same images.
         more_images: Smallest addition of images that would do; None if splits alone do, or if four times the images
             would not.
         more_images_range: `more_images` rounded down and up, for people; None like it.
-        four_times: Predictive probability of a settled answer with four times the images.
     """
 
     splits: int | None
-    with_all_splits: float
     more_images: int | None
     more_images_range: tuple[int, int] | None
-    four_times: float
 
 
 def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed: int, draws: int = 4000) -> Prospect:
@@ -70,18 +65,14 @@ def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, seed:
         )
         raise InputError(msg)
     chance = _Chance(estimate, seed=seed, draws=draws)
-    enough = [k for k in _LOOKS if estimate.splits < k <= splits and chance.with_splits(k) >= WANTED]
-    with_all = chance.with_splits(1_000_000)
-    furthest = chance.with_images(FURTHEST, splits)
+    enough = [k for k in LOOKS if estimate.splits < k <= splits and chance.with_splits(k) >= WANTED]
     more = None
-    if not enough and furthest >= WANTED:
+    if not enough and chance.with_images(FURTHEST, splits) >= WANTED:
         more = _fewest(chance, images, splits)
     return Prospect(
         splits=enough[0] if enough else None,
-        with_all_splits=with_all,
         more_images=more,
         more_images_range=None if more is None else _rounded(more),
-        four_times=furthest,
     )
 
 

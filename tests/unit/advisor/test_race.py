@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from unfreeze.advisor.race import LOOKS, Clock, Race
+from unfreeze.advisor.race import Clock, Race
 from unfreeze.advisor.steps import Question
 from unfreeze.core.progress import Advance, Silent
 from unfreeze.core.records import Outcome
+from unfreeze.metrics.repeated import LOOKS
 from unfreeze.strategies.entries import Depth
 from unfreeze.strategies.experiment import Split, Task
 from unfreeze.strategies.finetuning import Forecast, Wish

@@ -88,7 +88,6 @@ def test_a_difference_at_the_margin_is_not_settled_by_four_times_the_data() -> N
 
     assert (said.splits, said.more_images_range) == (None, None)
     assert said.more_images is None
-    assert said.four_times < 0.8
 
 
 def test_the_optimism_of_a_winner_among_equals_is_removed() -> None:
@@ -99,7 +98,6 @@ def test_the_optimism_of_a_winner_among_equals_is_removed() -> None:
         said = corrected_winner(values, np.arange(100), seed=seed + 1000, draws=40)
         naive.append(said.naive)
         corrected.append(said.corrected)
-        assert sum(said.chosen) == pytest.approx(1)
 
     error = np.std(corrected) / np.sqrt(300)
     assert np.mean(naive) > 0.55
@@ -113,7 +111,6 @@ def test_a_single_strategy_has_no_optimism() -> None:
     said = corrected_winner(values, np.arange(400), seed=0)
 
     assert said.corrected == pytest.approx(values.mean(), abs=0.003)
-    assert said.chosen == (1.0,)
 
 
 def test_values_of_one_image_are_averaged_over_its_splits() -> None:
