@@ -257,9 +257,10 @@ def test_a_decoder_that_dies_is_replaced(paths: list[Path], slow: Path) -> None:
 def test_ctrl_c_reaches_the_program_and_the_pool_lives_on(paths: list[Path]) -> None:
     """Ctrl-C in the middle of a stream raises KeyboardInterrupt once, and the pool can be used afterwards."""
     script = """
-import itertools, pathlib, sys
+import itertools, pathlib, signal, sys
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.geometry import Geometry
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job passes over it
 paths = list(map(pathlib.Path, sys.argv[1:]))
 with DecoderPool(workers=2) as pool:
     try:
@@ -276,9 +277,12 @@ with DecoderPool(workers=2) as pool:
         text=True,
         start_new_session=True,
     )
-    assert process.stdout.readline() == "started\n"
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        assert process.stdout.readline() == "started\n"
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
 
     assert (out, err, process.returncode) == ("[90, 89, 88]\n", "", 0)
 
