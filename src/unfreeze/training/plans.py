@@ -20,7 +20,7 @@ HEAD_EPOCHS = 10  # each of at most LBFGS_ITERATIONS; later ones end at once whe
 RATE, RATE_OF_FEW = 2e-3, 1e-3  # of step two
 FEW_IMAGES = 500  # between the sizes where the rates were compared: up to 300 images, and from 1,500
 # Szegedy et al. 2016, arXiv:1512.00567. Also where log-loss decides, though the smoothed target itself costs 0.1 nats:
-# on three splits of hymenoptera (244 images) two blocks reach 0.160 nats with it and 0.145 without it, four blocks 0.156
+# on three splits of hymenoptera (244 images) two blocks reach 0.160 nats with it and 0.145 without, four blocks 0.156
 # and 0.351.
 LABEL_SMOOTHING = 0.1
 
