@@ -28,12 +28,13 @@ def confirmed(outcome: Outcome, experiment: Experiment, strategy: Strategy) -> O
     return replace(outcome, confirmation=confirmation(fit, experiment.task, seed=experiment.seed))
 
 
-def other_seeds(experiment: Experiment, strategy: Strategy, *, seconds: float) -> list[Confirmation]:
+def other_seeds(experiment: Experiment, strategy: Strategy, again: float, *, seconds: float) -> list[Confirmation]:
     """The delivered strategy trained on everything with other seeds, as far as the time allows.
 
     Args:
         experiment: With a test folder.
         strategy: Step one gives the same with every seed, so that nothing is trained again.
+        again: Seconds that training it once more is expected to take.
         seconds: That are left.
 
     Returns:
@@ -43,7 +44,7 @@ def other_seeds(experiment: Experiment, strategy: Strategy, *, seconds: float) -
     if not isinstance(strategy, FineTuning):
         return found
     for number in range(1, SEEDS):
-        if number * strategy.refit_seconds > seconds:
+        if number * again > seconds:
             break
         again = strategy.with_seed(derive_seed(experiment.seed, "again", number))
         outcome = confirmed(strategy.outcome, experiment, again)

@@ -45,10 +45,16 @@ class Clock:
     Attributes:
         budget: Seconds.
         started: When the run began, as `time.perf_counter` has it.
+        kept: Seconds more that are kept for what follows the race.
     """
 
     budget: float
     started: float = field(default_factory=time.perf_counter)
+    kept: float = 0.0
+
+    def keeping(self, seconds: float) -> "Clock":
+        """The same with so much of the budget kept for what follows."""
+        return replace(self, budget=self.budget - seconds, kept=self.kept + seconds)
 
     def elapsed(self) -> float:
         """Seconds since the run began."""
@@ -134,7 +140,7 @@ class Race:
         if last is None or last.strategy is None:
             return True
         splits = FEWEST_FOR_PROBABILITIES if len(to_come) > 1 else 1
-        needed = DEEPER * (splits * last.seconds_a_split + last.strategy.refit_seconds)
+        needed = DEEPER * (splits * last.seconds_a_split + last.refit_seconds)
         return _share(to_come) * self.clock.left() >= needed
 
     def _try_step_one(self) -> None:
@@ -235,7 +241,8 @@ class Race:
             notes.append(f"{measured.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget")
         enough = self._enough.get(measured.name, 0.0)
         if status == "shortened" and enough > self.clock.budget:
-            notes.append(f"all of it would fit into about {math.ceil(enough / (1 - RESERVE) / 60)}m")
+            given = (enough + self.clock.kept) / (1 - RESERVE)
+            notes.append(f"all of it would fit into about {math.ceil(given / 60)}m")
         measured.outcome = replace(measured.outcome, status=status, note="; ".join(filter(None, notes)))
 
     def _note_forecast(self, measured: Measurement) -> None:

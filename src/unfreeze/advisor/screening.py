@@ -106,7 +106,7 @@ def screening_sentence(rows: Sequence[Screened], metric: Metric) -> str:
         gap = difference(largest.score - picked.score, metric)
         said += f" The static rule, the largest network, would have taken {largest.name} ({gap})."
     if len(measured) > 1:
-        said += " It was chosen on splits that will also measure it, which flatters it a little."
+        said += f" {picked.name} was chosen on splits that also measure it, which flatters it a little."
     left_out = [f"{row.name} ({row.note})" for row in rows if row.note]
     return said + (f" Left out: {'; '.join(left_out)}." if left_out else "")
 

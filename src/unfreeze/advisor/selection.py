@@ -20,7 +20,7 @@ class Selection:
 
     Attributes:
         picked: The strategy.
-        because: One sentence.
+        because: A sentence or two.
     """
 
     picked: Measurement

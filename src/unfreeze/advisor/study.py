@@ -53,7 +53,7 @@ from unfreeze.data.transforms import RECIPES
 from unfreeze.features.extraction import geometry_of
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, largest_difference
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
-from unfreeze.strategies.candidates import Prepare, load_candidates, measure_candidates
+from unfreeze.strategies.candidates import Prepare, load_candidates, measure_candidates, seconds_an_image
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
 from unfreeze.strategies.experiment import Experiment, Task, make_task
@@ -64,13 +64,13 @@ from unfreeze.strategies.preparation import metric_for, prepare
 from unfreeze.strategies.strategy import Fit
 from unfreeze.strategies.trials import Feed, predict_rows
 from unfreeze.strategies.tuning import fit_everything
+from unfreeze.training.precision import training_device
 from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone
 from unfreeze.zoo.folders import save_model
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 SCREENING_SHARE = 1 / 3  # of the budget, at most
 MODEL = "model"  # folder
-FORWARD_SECONDS = 0.032  # an image, of EfficientNet-Lite0 at 224 pixels in float32 on one core of a server
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
 CHECKED_IMAGES = 32
@@ -139,12 +139,14 @@ def _raced(settings: StudySettings, clock: Clock, pool: DecoderPool, progress: P
     """Everything up to the end of the race; an interrupt of the race ends it."""
     ready = _prepared(settings, pool, progress)
     experiment, question = ready.experiment, ready.question
-    kept = _confirming_seconds(experiment.task, settings.budget_seconds)
-    race = ready.race(replace(clock, budget=clock.budget - kept))
-    if race.clock.left() <= 0:
+    kept = _confirming_seconds(experiment, settings.budget_seconds)
+    race = ready.race(clock.keeping(kept))
+    if kept:
+        race.say(f"About {kept:.0f} s of the budget are kept for predicting your own test folder.")
+    if clock.left() <= 0:
         race.say(
-            f"Inspecting the images and reading their codes took {race.clock.elapsed():.0f} s, so that nothing is left "
-            "of the budget: step one is measured on one split. The codes are kept, and the next run has them at once."
+            f"Inspecting the images and reading their codes took {clock.elapsed():.0f} s, so that nothing is left of "
+            "the budget: step one is measured on one split. The codes are kept, and the next run has them at once."
         )
     with race.timed("facts"):
         similarity = similarity_within(experiment, budget=settings.budget_seconds)
@@ -166,6 +168,7 @@ def _raced(settings: StudySettings, clock: Clock, pool: DecoderPool, progress: P
     except KeyboardInterrupt:
         interrupted = True
         progress.say("Interrupted: keeping what there is so far.")
+    race.clock = clock  # what was kept for the test folder may be spent on it
     return _Findings(
         race=race,
         entries=ready.entries,
@@ -178,13 +181,16 @@ def _raced(settings: StudySettings, clock: Clock, pool: DecoderPool, progress: P
     )
 
 
-def _confirming_seconds(task: Task, budget: float) -> float:
+def _confirming_seconds(experiment: Experiment, budget: float) -> float:
     """What the network's passes over a test folder take beyond the reserve, which holds small ones.
 
     Two: by the trained network, and by the saved one. At most half of the budget, since without a race there is nothing
-    to confirm.
+    to confirm. A GPU takes next to nothing.
     """
-    passes = 2 * len(task.test_rows) * FORWARD_SECONDS / usable_cores()
+    images = len(experiment.task.test_rows)
+    if not images or training_device().type != "cpu":
+        return 0.0
+    passes = 2 * images * seconds_an_image(experiment.source) / usable_cores()
     return float(np.clip(passes - RESERVE * budget, 0, budget / 2))
 
 
@@ -376,7 +382,9 @@ def _conclude(settings: StudySettings, findings: _Findings, *, out: Path, pool: 
     """Choose, train on everything, deliver, confirm, compare, and write."""
     with held_back():
         selection = select_strategy(findings.candidates(), findings.race.question)
-    delivery = _delivery(settings, findings, selection, out=out, pool=pool)
+        delivery = _Delivery(outcomes=[m.record(findings.experiment.task) for m in findings.race.measured])
+    if selection is not None:
+        _deliver(settings, findings, selection, delivery, out=out, pool=pool)
     with held_back():
         record = _concluded(settings, findings, selection, delivery, out=out)
         write_json(out / "run.json", record.to_json())
@@ -407,14 +415,17 @@ def _concluded(
     return replace(record, verdict=verdict_of(record, picked), seconds=round(race.clock.elapsed(), 3))
 
 
-def _delivery(
-    settings: StudySettings, findings: _Findings, selection: Selection | None, *, out: Path, pool: DecoderPool
-) -> _Delivery:
-    """The model, then its confirmation, then learning curves; Ctrl-C ends it and keeps what is finished."""
+def _deliver(
+    settings: StudySettings,
+    findings: _Findings,
+    selection: Selection,
+    found: _Delivery,
+    *,
+    out: Path,
+    pool: DecoderPool,
+) -> None:
+    """The model, then its confirmation and learning curves, into `found`; Ctrl-C ends it and keeps what is finished."""
     race, experiment = findings.race, findings.experiment
-    found = _Delivery(outcomes=[m.record(experiment.task) for m in race.measured])
-    if selection is None:
-        return found
     try:
         with race.timed("deliver"):
             delivered = _delivered(settings, experiment, selection, out=out, pool=pool)
@@ -424,11 +435,11 @@ def _delivery(
         found.folder_step = _on_folder(findings, found.outcomes, selection)
         found.learning_curve = _learning_curves(settings, findings)
     except KeyboardInterrupt:
-        race.progress.say("Interrupted: keeping what is finished.")
-        found.interrupted = True
-        if found.model is None:
-            shutil.rmtree(out / MODEL, ignore_errors=True)  # half a model
-    return found
+        with held_back():
+            race.progress.say("Interrupted: keeping what is finished.")
+            found.interrupted = True
+            if found.model is None:
+                shutil.rmtree(out / MODEL, ignore_errors=True)  # half a model
 
 
 def _learning_curves(settings: StudySettings, findings: _Findings) -> LearningCurves | None:
@@ -519,10 +530,11 @@ def _on_folder(findings: _Findings, outcomes: Sequence[Outcome], selection: Sele
     """What was picked against the feature extractor on the user's own test folder, with other seeds if time is left."""
     race, experiment, strategy = findings.race, findings.experiment, selection.picked.strategy
     by_name = {outcome.name: outcome for outcome in outcomes}
+    again = selection.picked.refit_seconds
     if not len(experiment.task.test_rows) or strategy is None or SOFTMAX_ON_LAST not in by_name:
         return None
     with race.timed("confirm"):
-        others = [] if findings.interrupted else other_seeds(experiment, strategy, seconds=race.clock.left())
+        others = [] if findings.interrupted else other_seeds(experiment, strategy, again, seconds=race.clock.left())
     return folder_step(race.question, by_name[SOFTMAX_ON_LAST], by_name[strategy.outcome.name], others)
 
 

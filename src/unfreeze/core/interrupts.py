@@ -19,4 +19,5 @@ def held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        if usual is not None:  # of a handler that was not installed from Python nothing is known
+            signal.signal(signal.SIGINT, usual)

@@ -402,7 +402,8 @@ class RunRecord:
         test_images: Names of the images of the user's own test folder; empty without one.
         test_labels: Class index of each.
         test_groups: Group of each.
-        test_looks: How many runs in the same directory, this one included, have looked at that test folder.
+        test_looks: How many runs in the same directory, this one included, have looked at that test folder; 0
+            where nothing was confirmed on one.
         folder_step: What was delivered against the feature extractor there; None without a folder, or if they are one.
         splits: The splits that were used, common to all strategies.
         metric: What decides: accuracy, balanced accuracy or log-loss.
@@ -415,10 +416,11 @@ class RunRecord:
         depth_curve: Probes at every tap.
         strategies: What each strategy gave, cheapest first.
         comparisons: The steps behind the verdict.
-        winner: The best score, with and without its optimism; None below two strategies.
+        winner: The best score, with and without its optimism; None below two strategies, and where all splits test on
+            one single group.
         race: Why each strategy was tried, repeated, dropped or left out: sentences, in the order of time.
         picked: Name of the strategy that was chosen, or None if nothing was finished.
-        picked_because: One sentence.
+        picked_because: A sentence or two.
         verdict: The sentences of the answer.
         model: Folder of the delivered model, relative to the run's folder; None if nothing was finished.
         codes: Counts of codes computed and reused: ``{"computed": n, "reused": m}``.

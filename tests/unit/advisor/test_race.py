@@ -163,7 +163,7 @@ def test_the_budget_is_kept_with_room_for_the_last_training(make_rows: MakeTask,
         time.now = 0.0
         contest = Contest(make_rows(400), time, {1: 0.81, 2: 0.82, 4: 0.82}, seconds=5.0)
         race = race_of(contest.cheap[0].task, contest, time, budget=budget)
-        ran = max((m.strategy.refit_seconds for m in race.measured if m.strategy), default=0.0)
+        ran = max(m.refit_seconds for m in race.measured)
 
         assert time.now + ran <= 1.2 * budget
 
@@ -215,6 +215,18 @@ def test_what_is_shortened_says_which_budget_would_hold_all_of_it(make_rows: Mak
 
     assert splits_of(race)["unfreeze 2"] == 2
     assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all of it would fit into about 7m"
+
+
+def test_time_that_is_kept_for_a_test_folder_counts_in_the_budget_that_would_do(make_rows: MakeTask, time: Time) -> None:
+    """As above, with two minutes more that the race may not use: nine minutes and not seven."""
+    contest = Contest(make_rows(400), time, {2: 0.9}, seconds=60.0)
+    contest.dear[2].splits = 2
+    question = Question(task=contest.cheap[0].task, metric="accuracy", margin=0.01, seed=0)
+    race = Race(question, contest, Clock(420.0, time.now).keeping(120.0), Silent())
+    race.run([2])
+
+    assert race.clock.left() <= 300.0
+    assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all of it would fit into about 9m"
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def test_the_sentence_names_choice_best_and_static_rule() -> None:
     assert screening_sentence(rows, "accuracy") == (
         "Screened 3 candidates by a softmax on their last codes: cheap is raced (80.0 %, 1.0 ms an image): the "
         "cheapest within one standard error of best (80.5 %, 3.0 ms an image). The static rule, the largest network, "
-        "would have taken largest (-30.0 points). It was chosen on splits that will also measure it, which flatters it "
-        "a little."
+        "would have taken largest (-30.0 points). cheap was chosen on splits that also measure it, which flatters it a "
+        "little."
     )
 
 

@@ -228,6 +228,22 @@ def test_earlier_layers_are_judged_by_their_step(answer: str, tap: str, opening:
     assert f"on average cross-validation likes {likes} best." in text
 
 
+def test_scores_on_other_splits_do_not_stand_beside_a_difference_on_common_ones() -> None:
+    """Means over other splits would seem to contradict it."""
+    fewer = replace(EARLIER, splits=5)
+    text = written([SOFTMAX, fewer], [step(SOFTMAX, fewer, "worth it", splits=5)], depth_curve=CURVE)
+
+    assert "Earlier layers do better here: softmax on the best tap over softmax on the last codes +4.2 points" in text
+
+
+def test_a_limit_that_no_gain_can_pass_is_not_said() -> None:
+    """Of two splits an interval reaches beyond what a difference can be."""
+    wide = step(HEAD, TWO, "cannot tell", splits=2, interval=Interval(-1.2, 1.3))
+
+    assert "is unlikely" not in written([HEAD, TWO], [wide])
+    assert "-100.0 to +100.0" in written([HEAD, TWO], [wide])
+
+
 def test_the_picked_strategy_is_named_with_its_numbers() -> None:
     """What to use, what it reaches and costs, how much of that is luck, and what is delivered."""
     winner = Winner(name="unfreeze 2", naive=0.9, corrected=0.893, interval=Interval(0.85, 0.92), among=4)
