@@ -217,7 +217,7 @@ def test_what_is_shortened_says_which_budget_would_hold_all_of_it(make_rows: Mak
     assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all of it would fit into about 7m"
 
 
-def test_time_that_is_kept_for_a_test_folder_counts_in_the_budget_that_would_do(make_rows: MakeTask, time: Time) -> None:
+def test_time_kept_for_a_test_folder_counts_in_the_budget_that_would_do(make_rows: MakeTask, time: Time) -> None:
     """As above, with two minutes more that the race may not use: nine minutes and not seven."""
     contest = Contest(make_rows(400), time, {2: 0.9}, seconds=60.0)
     contest.dear[2].splits = 2
