@@ -46,8 +46,8 @@ def other_seeds(experiment: Experiment, strategy: Strategy, again: float, *, sec
     for number in range(1, SEEDS):
         if number * again > seconds:
             break
-        again = strategy.with_seed(derive_seed(experiment.seed, "again", number))
-        outcome = confirmed(strategy.outcome, experiment, again)
+        other = strategy.with_seed(derive_seed(experiment.seed, "again", number))
+        outcome = confirmed(strategy.outcome, experiment, other)
         assert outcome.confirmation is not None  # noqa: S101 - there is a test folder
         found.append(outcome.confirmation)
     return found
