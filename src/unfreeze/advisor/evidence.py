@@ -7,7 +7,7 @@ import numpy as np
 
 from unfreeze.advisor.facts import facts
 from unfreeze.advisor.forecasts import forecast_gains
-from unfreeze.advisor.phrases import score
+from unfreeze.advisor.phrases import measured_score
 from unfreeze.advisor.rules import carries_out, held
 from unfreeze.advisor.steps import Question, comparable, compare, mean_score
 from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LAST
@@ -160,6 +160,5 @@ def _answer(step: Comparison, *, is_cheaper: bool) -> Literal["better", "worse",
 
 
 def _shown(question: Question, measured: Measurement) -> str:
-    """The score as a verdict writes it; a log-loss as a loss, though larger is better in `mean_score`."""
-    value = mean_score(question, measured)
-    return score(-value if question.metric == "log-loss" else value, question.metric)
+    """The score as a verdict writes it."""
+    return measured_score(mean_score(question, measured), question.metric)

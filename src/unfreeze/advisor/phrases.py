@@ -25,6 +25,11 @@ def score(value: float | None, metric: Metric) -> str:
     return f"{value:.3f} nats" if metric == "log-loss" else f"{100 * value:.1f} %"
 
 
+def measured_score(value: float | None, metric: Metric) -> str:
+    """As `score`, of a mean in which larger is better: a log-loss, which has its sign turned there, as a loss."""
+    return score(-value if value is not None and metric == "log-loss" else value, metric)
+
+
 def score_span(interval: Interval, metric: Metric) -> str:
     """The interval of a score as ``88.9 to 93.5`` (per cent or nats)."""
     if metric == "log-loss":

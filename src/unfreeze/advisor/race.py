@@ -137,7 +137,7 @@ class Race:
         For one split and for everything; for five splits where more is to come, which would else go short as well.
         """
         last = max((m for m in self.measured if m.work), key=_rank, default=None)
-        if last is None or last.strategy is None:
+        if last is None:
             return True
         splits = FEWEST_FOR_PROBABILITIES if len(to_come) > 1 else 1
         needed = DEEPER * (splits * last.seconds_a_split + last.refit_seconds)

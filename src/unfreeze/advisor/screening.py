@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from unfreeze.advisor.phrases import difference, score
+from unfreeze.advisor.phrases import difference, measured_score
 from unfreeze.core.records import Metric, Screened
 from unfreeze.metrics.repeated import compare_splits
 
@@ -90,13 +90,13 @@ def screening_sentence(rows: Sequence[Screened], metric: Metric) -> str:
     measured = [row for row in rows if row.score is not None]
     best = max(measured, key=lambda row: (row.difference or 0.0, -row.seconds_an_image))
     said = f"Screened {len(measured)} candidates by a softmax on their last codes: {picked.name} is raced"
-    said += f" ({_shown(picked.score, metric)}, {1000 * picked.seconds_an_image:.1f} ms an image)"
+    said += f" ({measured_score(picked.score, metric)}, {1000 * picked.seconds_an_image:.1f} ms an image)"
     if picked is best:
         said += ", which scored best."
     else:
         said += (
             f": the cheapest within one standard error of {best.name}"
-            f" ({_shown(best.score, metric)}, {1000 * best.seconds_an_image:.1f} ms an image)."
+            f" ({measured_score(best.score, metric)}, {1000 * best.seconds_an_image:.1f} ms an image)."
         )
     if largest is picked:
         said += " The static rule, the largest network, would have taken the same."
@@ -109,10 +109,6 @@ def screening_sentence(rows: Sequence[Screened], metric: Metric) -> str:
         said += f" {picked.name} was chosen on splits that also measure it, which flatters it a little."
     left_out = [f"{row.name} ({row.note})" for row in rows if row.note]
     return said + (f" Left out: {'; '.join(left_out)}." if left_out else "")
-
-
-def _shown(value: float | None, metric: Metric) -> str:
-    return score(value if value is None or metric != "log-loss" else -value, metric)
 
 
 def size_hint(median_side: float, size: int) -> str:
