@@ -205,11 +205,11 @@ def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
 ) -> None:
     """Ctrl-C after the race: what was measured and said is there, and no half of a model."""
 
-    def stopped(*_: object, out: Path, **__: object) -> None:
-        (out / "model").mkdir()
+    def stopped(_: object, __: object, folder: Path, **___: object) -> None:
+        folder.mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unfreeze.advisor.study._delivered", stopped)
+    monkeypatch.setattr("unfreeze.advisor.study.deliver", stopped)
     settings = StudySettings(source=digits, size=32, budget_seconds=30, strategies=())
     record = run_study(settings, out=tmp_path, progress=Silent())
 

@@ -1,4 +1,4 @@
-"""Choosing a strategy on predictions that its splits held out."""
+"""Choosing a strategy on predictions that its splits held out, and what of its score is the luck of the choice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from unfreeze.advisor.phrases import difference
-from unfreeze.advisor.steps import Question, estimate
-from unfreeze.core.records import Metric
+from unfreeze.advisor.steps import Question, comparable, estimate
+from unfreeze.core.records import Interval, Metric, Winner
+from unfreeze.core.seeding import derive_seed
 from unfreeze.metrics.grouping import units
+from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.experiment import Task
 from unfreeze.strategies.measuring import Measurement, well_measured
 
@@ -69,6 +71,40 @@ def select_strategy(candidates: Sequence[Measurement], question: Question) -> Se
     if within_margin:
         because += f" What {' and '.join(within_margin)} gained over it is settled to be within your margin."
     return Selection(picked=kept, because=because)
+
+
+def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | None:
+    """The best score among what could be picked, with and without the optimism of having been chosen as the best.
+
+    Args:
+        question: Metric and task.
+        measured: Candidates.
+
+    Returns:
+        None below two strategies that were measured (those with fewer than five splits do not count beside others),
+        and where all common splits test on the same single group.
+    """
+    mine = well_measured([m for m in measured if m.outcome.deliverable and comparable(question, m, m)])
+    if len(mine) < 2:
+        return None
+    task, common = question.task, min(m.splits for m in mine)
+    rows = [p.split.test for p in mine[0].predicted[:common]]
+    values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in mine]
+    tested = values[0][1]
+    if len(np.unique(task.units[tested])) < 2:
+        return None
+    found = corrected_winner(
+        np.stack([means for means, _ in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
+    )
+    sign = -1.0 if question.metric == "log-loss" else 1.0  # shown as a loss, though larger was better here
+    ends = sorted((sign * found.interval.low, sign * found.interval.high))
+    return Winner(
+        name=mine[found.winner].name,
+        naive=sign * found.naive,
+        corrected=sign * found.corrected,
+        interval=Interval(*ends),
+        among=len(mine),
+    )
 
 
 def _has(measured: Measurement, metric: Metric, task: Task) -> bool:

@@ -12,38 +12,34 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
 
 from unfreeze.advisor.confirming import confirmed, earlier_looks, folder_step, other_seeds
+from unfreeze.advisor.delivering import deliver
 from unfreeze.advisor.evidence import facts_of, gain_forecasts, rule_record, similarity_within
 from unfreeze.advisor.forecasts import forecast_sentence
-from unfreeze.advisor.model_card import model_card
 from unfreeze.advisor.race import RESERVE, Clock, Race
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
-from unfreeze.advisor.selection import Selection, select_strategy
+from unfreeze.advisor.selection import Selection, select_strategy, winner_of
 from unfreeze.advisor.steps import Question, comparable, compare
 from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
-from unfreeze.core.errors import AuditError, ImageSetError
+from unfreeze.core.errors import ImageSetError
 from unfreeze.core.facts import GainForecast, Prediction, Similarity
-from unfreeze.core.files import write_bytes, write_json
+from unfreeze.core.files import write_json
 from unfreeze.core.interrupts import held_back
 from unfreeze.core.phases import timed
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import (
     Comparison,
     FolderStep,
-    Interval,
     LearningCurves,
     Metric,
     Outcome,
     RunRecord,
     Screened,
     SplitRecord,
-    Winner,
     plain,
 )
-from unfreeze.core.seeding import derive_seed
 from unfreeze.core.versions import versions
 from unfreeze.data.decoder_pool import DecoderPool, usable_cores
 from unfreeze.data.geometry import Geometry
@@ -52,28 +48,20 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.data.transforms import RECIPES
 from unfreeze.features.extraction import geometry_of
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, largest_difference
-from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.candidates import Prepare, load_candidates, measure_candidates, seconds_an_image
 from unfreeze.strategies.depth import depth_points
 from unfreeze.strategies.entries import Depth, PhotoEntries, depths_for
 from unfreeze.strategies.experiment import Experiment, Task, make_task
 from unfreeze.strategies.learning_curve import learning_curves
-from unfreeze.strategies.measuring import Measurement, Took, added, confirmation, units_of, well_measured
-from unfreeze.strategies.prediction import predict_images
+from unfreeze.strategies.measuring import Measurement, units_of
 from unfreeze.strategies.preparation import metric_for, prepare
-from unfreeze.strategies.strategy import Fit
-from unfreeze.strategies.trials import Feed, predict_rows
-from unfreeze.strategies.tuning import fit_everything
 from unfreeze.training.precision import training_device
 from unfreeze.zoo.backbones import DEFAULT_BACKBONE, Backbone
-from unfreeze.zoo.folders import save_model
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 SCREENING_SHARE = 1 / 3  # of the budget, at most
 MODEL = "model"  # folder
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
-DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
-CHECKED_IMAGES = 32
 FEW_GROUPS = 50  # with more of them, none of which holds half of the images, no side of a split is left with one
 
 
@@ -428,7 +416,7 @@ def _deliver(
     race, experiment = findings.race, findings.experiment
     try:
         with race.timed("deliver"):
-            delivered = _delivered(settings, experiment, selection, out=out, pool=pool)
+            delivered = deliver(experiment, selection, out / MODEL, pool=pool)
         found.model = MODEL
         found.outcomes = [delivered if o.name == delivered.name else o for o in found.outcomes]
         found.outcomes = [o if o.name == delivered.name else _confirmed(o, findings) for o in found.outcomes]
@@ -481,40 +469,6 @@ def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
     )
 
 
-def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | None:
-    """The best score among what could be picked, with and without the optimism of having been chosen as the best.
-
-    Args:
-        question: Metric and task.
-        measured: Candidates.
-
-    Returns:
-        None below two strategies that were measured (those with fewer than five splits do not count beside others),
-        and where all common splits test on the same single group.
-    """
-    mine = well_measured([m for m in measured if m.outcome.deliverable and comparable(question, m, m)])
-    if len(mine) < 2:
-        return None
-    task, common = question.task, min(m.splits for m in mine)
-    rows = [p.split.test for p in mine[0].predicted[:common]]
-    values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in mine]
-    tested = values[0][1]
-    if len(np.unique(task.units[tested])) < 2:
-        return None
-    found = corrected_winner(
-        np.stack([means for means, _ in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
-    )
-    sign = -1.0 if question.metric == "log-loss" else 1.0  # shown as a loss, though larger was better here
-    ends = sorted((sign * found.interval.low, sign * found.interval.high))
-    return Winner(
-        name=mine[found.winner].name,
-        naive=sign * found.naive,
-        corrected=sign * found.corrected,
-        interval=Interval(*ends),
-        among=len(mine),
-    )
-
-
 def _confirmed(outcome: Outcome, findings: _Findings) -> Outcome:
     """A cheap strategy that was not picked, asked about the user's own test folder if there is time to train it."""
     race, experiment = findings.race, findings.experiment
@@ -536,78 +490,6 @@ def _on_folder(findings: _Findings, outcomes: Sequence[Outcome], selection: Sele
     with race.timed("confirm"):
         others = [] if findings.interrupted else other_seeds(experiment, strategy, again, seconds=race.clock.left())
     return folder_step(race.question, by_name[SOFTMAX_ON_LAST], by_name[strategy.outcome.name], others)
-
-
-def _delivered(
-    settings: StudySettings, experiment: Experiment, selection: Selection, *, out: Path, pool: DecoderPool
-) -> Outcome:
-    """Train the picked strategy on everything, save it, and check that its folder says the same in float32."""
-    picked, task = selection.picked, experiment.task
-    assert picked.strategy is not None  # noqa: S101 - what was measured is ready to run
-    refit, fit = fit_everything(experiment, picked.strategy)
-    assert fit.backbone is not None  # noqa: S101 - only what can be delivered is selected
-    picked.note(fit)
-    last = refit.cost
-    cost = added(picked.outcome.cost, Took(last.refit_seconds, last.cpu_seconds, last.peak_bytes))
-    picked.outcome = replace(picked.outcome, cost=replace(cost, refit_seconds=last.refit_seconds))
-    outcome, folder = picked.record(task), out / MODEL
-    _save(folder, fit, outcome, experiment)
-    rows = task.test_rows if len(task.test_rows) else task.train_rows[:CHECKED_IMAGES]
-    scores = _scores_as_saved(folder, fit.backbone, experiment, rows, pool=pool)
-    if len(task.test_rows):
-        outcome = replace(outcome, confirmation=confirmation(replace(fit, scores=scores), task, seed=settings.seed))
-    _rewrite_card(folder, outcome, experiment, selection.because)
-    return outcome
-
-
-def _scores_as_saved(
-    folder: Path, trained: Backbone, experiment: Experiment, rows: Int[np.ndarray, " row"], *, pool: DecoderPool
-) -> np.ndarray:
-    """Scores of `rows` by the folder, loaded as a stranger would; checked against the trained network on a few."""
-    images = [experiment.task.image_set.images[row] for row in rows]
-    said = predict_images(folder, [image.path for image in images], pool=pool, progress=experiment.progress)
-    if said.set_aside:
-        msg = f"{said.set_aside[0].name} could be read at the start of the run and cannot be read any more. Run again."
-        raise AuditError(msg)
-    pixels, few = experiment.pixels, rows[:CHECKED_IMAGES]
-    feed = Feed(cut=trained.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
-    own = predict_rows(trained, feed, few)
-    difference = float(np.abs(said.scores[: len(few)] - own).max() / max(1.0, np.abs(own).max()))
-    if difference > DELIVERED_DIFFERENCE:
-        msg = (
-            f"The saved model does not say what the trained network says: their scores differ by {difference:.1e} of "
-            f"the largest on {len(few)} images, where {DELIVERED_DIFFERENCE:g} is allowed. The folder {folder} is not "
-            "to be used; please report this."
-        )
-        raise AuditError(msg)
-    return said.scores
-
-
-def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment) -> None:
-    assert fit.backbone is not None  # noqa: S101 - only what can be delivered is selected
-    card = _card(outcome, experiment, "")
-    names = experiment.task.image_set.classes
-    save_model(folder, fit.backbone, class_names=names, card_text=card, margins=not fit.probabilities)
-
-
-def _rewrite_card(folder: Path, outcome: Outcome, experiment: Experiment, because: str) -> None:
-    """The card again, now with what was measured on the saved model."""
-    text = _card(outcome, experiment, because)
-    write_bytes(folder / "README.md", text.encode("utf-8", "surrogateescape"))
-
-
-def _card(outcome: Outcome, experiment: Experiment, how: str) -> str:
-    task, image_set = experiment.task, experiment.task.image_set
-    sentences = [how] if how else []
-    return model_card(
-        title=f"{outcome.name} on {image_set.root.name}",
-        outcome=outcome,
-        network=plain(experiment.source.card),
-        classes=image_set.classes,
-        images=image_set.counts,
-        test_size=len(task.test_rows),
-        measured=sentences,
-    )
 
 
 def _record(

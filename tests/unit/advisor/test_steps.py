@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unfreeze.advisor.selection import winner_of
 from unfreeze.advisor.steps import Question, compare, estimate
-from unfreeze.advisor.study import winner_of
 from unfreeze.core.records import Outcome, Settling
 from unfreeze.strategies.experiment import Task
 from unfreeze.strategies.measuring import Measurement, Predicted
