@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from panel import rows
-from rivals import RIVALS
+from rivals import PEERS, RIVALS, SEEDLESS
 
 DRAWS = 2000
 Row = dict[str, Any]
@@ -41,7 +41,7 @@ class Tested:
 
 
 def tested() -> dict[str, dict[str, list[Tested]]]:
-    """By budget (with its cores) and set, an entry a seed; peers without a seed are in every entry."""
+    """By budget (with its cores) and set, an entry a seed; the peers that know no seed are in every entry."""
     every = rows(RIVALS)
     found: dict[str, dict[str, list[Tested]]] = {}
     for run in (row for row in every if row["side"] == "run"):
@@ -52,12 +52,10 @@ def tested() -> dict[str, dict[str, list[Tested]]]:
         for row in same_seed:
             if row["side"].startswith("plan "):
                 plans = row["right"] | plans  # the run's own model counts where there are two
-        seeds_of = {row["side"]: {r["seed"] for r in mine if r["side"] == row["side"]} for row in mine}
         peers = {
             f"{row['side']} {name}": bits
             for row in mine
-            if row["side"] in {"fastai", "timm", "vyntri"}
-            and (row["seed"] == run["seed"] or run["seed"] not in seeds_of[row["side"]])
+            if row["side"] in SEEDLESS or (row["side"] in PEERS and row["seed"] == run["seed"])
             for name, bits in row["right"].items()
         }
         groups = np.array([group if group >= 0 else -2 - place for place, group in enumerate(run["groups"])])
@@ -90,9 +88,9 @@ def drawn_times(groups: np.ndarray, among: np.ndarray, rng: np.random.Generator)
     return times[groups].astype(np.float64)
 
 
-def regrets(seeds: Sequence[Tested], *, resample: bool) -> np.ndarray:
+def regrets(seeds: Sequence[Tested], rng: np.random.Generator, *, resample: bool) -> np.ndarray:
     """The cross-fitted regret of a set, one value a draw; without resampling only the halves vary."""
-    rng, found = np.random.default_rng(0), []
+    found = []
     for _ in range(DRAWS):
         groups = seeds[0].groups
         order = rng.permutation(groups.max() + 1)
@@ -114,16 +112,21 @@ def _regret(one: Tested, times: list[np.ndarray]) -> float:
     return float(np.mean(both))
 
 
-def gains(seeds: Sequence[Tested], peer: str, *, resample: bool) -> np.ndarray:
-    """Score of what was picked less that of a peer, one value a draw (a single one without resampling)."""
-    rng, found = np.random.default_rng(0), []
-    groups = seeds[0].groups
-    for _ in range(DRAWS if resample else 1):
-        times = drawn_times(groups, np.arange(groups.max() + 1), rng) if resample else np.ones(len(groups))
-        chosen = rng.integers(len(seeds), size=len(seeds)) if resample else range(len(seeds))
-        each = [
-            seeds[n].score(seeds[n].plans[seeds[n].picked], times) - seeds[n].score(seeds[n].peers[peer], times)
-            for n in chosen
-        ]
-        found.append(np.mean(each))
+def gain_over(seeds: Sequence[Tested], peer: str) -> float:
+    """Score of what was picked less that of a peer, mean over the seeds."""
+    return _gain(seeds, peer, np.ones(len(seeds[0].groups)))
+
+
+def drawn_gains_over(seeds: Sequence[Tested], peer: str, rng: np.random.Generator) -> np.ndarray:
+    """The same with groups and seeds drawn anew, one value a draw."""
+    groups, found = seeds[0].groups, []
+    for _ in range(DRAWS):
+        times = drawn_times(groups, np.arange(groups.max() + 1), rng)
+        chosen = [seeds[number] for number in rng.integers(len(seeds), size=len(seeds))]
+        found.append(_gain(chosen, peer, times))
     return np.array(found)
+
+
+def _gain(seeds: Sequence[Tested], peer: str, times: np.ndarray) -> float:
+    each = [one.score(one.plans[one.picked], times) - one.score(one.peers[peer], times) for one in seeds]
+    return float(np.mean(each))

@@ -32,6 +32,7 @@ HERE = Path(__file__).parent
 
 Row = dict[str, Any]
 Names = list[str]  # of the test images, in the order of list.csv
+Side = Callable[[Place, int, Names], Row]  # measures one seed
 
 
 def test_part(data: Path) -> tuple[Names, list[str], list[str]]:
@@ -76,7 +77,7 @@ def run_side(place: Place, seed: int, names: Names) -> Row:
     }
 
 
-def plan_side(blocks: str) -> Callable[[Place, int, Names], Row]:
+def plan_side(blocks: str) -> Side:
     """One plan by itself, after the head."""
 
     def side(place: Place, seed: int, names: Names) -> Row:
@@ -100,7 +101,7 @@ def plan_side(blocks: str) -> Callable[[Place, int, Names], Row]:
     return side
 
 
-def peer_side(script: str, *options: str, seeded: bool = False) -> Callable[[Place, int, Names], Row]:
+def peer_side(script: str, *options: str, seeded: bool = False) -> Side:
     """A peer's script."""
 
     def side(place: Place, seed: int, names: Names) -> Row:
@@ -112,14 +113,13 @@ def peer_side(script: str, *options: str, seeded: bool = False) -> Callable[[Pla
     return side
 
 
-SIDES: dict[str, Callable[[Place, int, Names], Row]] = {
-    "run": run_side,
-    **{f"plan {blocks}": plan_side(blocks) for blocks in PLANS},
+PEERS: dict[str, Side] = {
     "fastai": peer_side("fastai_finetune.py", "--epochs", "5", seeded=True),
     "timm": peer_side("timm_codes.py"),
     "vyntri": peer_side("vyntri_fit.py"),
 }
-SEEDLESS = {"timm", "vyntri"}  # give the same in every run
+SEEDLESS = PEERS.keys() - {"fastai"}  # give the same in every run
+SIDES: dict[str, Side] = {"run": run_side, **{f"plan {blocks}": plan_side(blocks) for blocks in PLANS}, **PEERS}
 
 
 def wanted(sets: list[str], seeds: list[int], sides: list[str]) -> Iterator[tuple[str, int, str]]:
