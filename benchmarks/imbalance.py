@@ -1,62 +1,117 @@
-"""What noticing the imbalance gives: probes for which all classes count the same, against plain ones.
+"""What noticing the imbalance gives: strategies for which all classes count the same, against a plain probe.
 
     python benchmarks/imbalance.py --panel PANEL --sets magtile
 
 All images of a set (train and test parts together), 20 of the splits that a run makes, whole groups on one side. The
-plain probe is a softmax on the last codes whose C is chosen for accuracy; beside it stand the probes that a run fits
-where imbalance is strong, at the last codes. Differences of balanced accuracy with the interval that a run prints: it
-is one of the expected difference over training sets, where a single test part tells of its own few rare images only.
-Rows are appended to `results.jsonl`; a set that is there is not measured again.
+plain probe is a softmax on the last codes whose C is chosen for accuracy, as everybody fits it. Beside it stand what a
+run fits where imbalance is strong: probes on the last codes, and trainings of the last blocks. Differences of balanced
+accuracy with the interval that a run prints: it is one of the expected difference over training sets, where a single
+test part tells of its own few rare images only.
+
+Rows are appended to `results.jsonl`, one a set and strategy; what is there is not measured again.
 """
 
 import argparse
-from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from panel import code_version, is_there, keep
 
+from unfreeze.core.records import Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
-from unfreeze.features.extraction import geometry_of, read_codes
-from unfreeze.metrics.repeated import compare_splits, metric_values
-from unfreeze.strategies.depth import fit_tap_probes
-from unfreeze.strategies.experiment import make_task
+from unfreeze.features.extraction import geometry_of
+from unfreeze.metrics.repeated import compare_splits, largest_difference, metric_values
+from unfreeze.strategies.depth import Loss, fit_tap_probes
+from unfreeze.strategies.entries import PhotoEntries
+from unfreeze.strategies.experiment import Split
+from unfreeze.strategies.finetuning import Wish
+from unfreeze.strategies.preparation import prepare
 from unfreeze.zoo.backbones import load_backbone
 
 MEASURE = "imbalance"
+METRIC = "balanced accuracy"
 SPLITS = 20
-PLAIN = "softmax, plain"
+LOSSES: tuple[Loss, ...] = ("softmax", "svm")
+BLOCKS = (2, 4)
+ALLOWANCE = 3600.0  # seconds of a training on all splits; a plan is not to be cut down here
 
-Values = dict[str, list[np.ndarray]]
+Scores = Callable[[Split], np.ndarray]
+Row = dict[str, Any]
 
 
-def measure(source: Path) -> dict[str, Any]:
-    """One set: balanced accuracies, and differences from the plain probe."""
-    with DecoderPool() as pool:
+class Study:
+    """One set with all its images, and its splits."""
+
+    def __init__(self, source: Path, pool: DecoderPool) -> None:
         backbone = load_backbone()
         image_set = read_image_set(source, pool=pool, geometry=geometry_of(backbone.card))
-        codes = read_codes(image_set, backbone, pool=pool).last
-    together = replace(image_set, images=tuple(replace(image, split="train") for image in image_set.images))
-    task = make_task(together, seed=0)
-    scores: Values = defaultdict(list)
-    splits = [task.split(number) for number in range(SPLITS)]
-    for split in splits:
-        for balanced in (False, True):
-            for probe in fit_tap_probes({"last": codes}, task, split, balanced=balanced):
-                said = probe.test_scores.argmax(axis=1)
-                values = metric_values("balanced accuracy", task.labels[split.test], predictions=said)
-                scores[f"{probe.loss}, {'balanced' if balanced else 'plain'}"].append(values)
-    units, share = [task.units[split.test] for split in splits], task.tested_share(splits)
-    row: dict[str, Any] = {"images": len(codes), "units": len(np.unique(task.units)), "splits": SPLITS}
-    for name, values in scores.items():
-        step = compare_splits(scores[PLAIN], values, units=units, test_fraction=share, margin=0.01)
-        row[name] = round(float(np.mean([one.mean() for one in values])), 4)
-        if name != PLAIN and step.interval is not None:
-            row[f"{name}, gain"] = [round(x, 4) for x in (step.difference, step.interval.low, step.interval.high)]
-    return row
+        together = replace(image_set, images=tuple(replace(image, split="train") for image in image_set.images))
+        self.experiment = replace(prepare(together, backbone, pool=pool), metric=METRIC)
+        self.task = self.experiment.task
+        self.splits = [self.task.split(number) for number in range(SPLITS)]
+
+    def probe(self, loss: Loss, *, balanced: bool) -> Scores:
+        """On the last codes."""
+
+        def scores(split: Split) -> np.ndarray:
+            codes = {"last": self.experiment.codes.last}
+            (probe,) = fit_tap_probes(codes, self.task, split, losses=(loss,), balanced=balanced)
+            return probe.test_scores
+
+        return scores
+
+    def training(self, blocks: int) -> Scores:
+        """Of the last blocks, as a run trains them when balanced accuracy decides."""
+        ready = self._entries.ready(blocks, Wish(allowance=ALLOWANCE, splits=SPLITS))
+        if isinstance(ready, Outcome) or ready.outcome.status != "done":
+            raise SystemExit(f"unfreeze {blocks} does not fit {ALLOWANCE:.0f} s; give ALLOWANCE more.")
+        return lambda split: ready.fit(split).scores
+
+    @cached_property
+    def _entries(self) -> PhotoEntries:
+        return PhotoEntries(self.experiment, losses=("softmax",))
+
+    def values(self, scores: Scores) -> list[np.ndarray]:
+        """Of each split a value a test image, whose mean is the balanced accuracy."""
+        return [
+            metric_values(METRIC, self.task.labels[split.test], predictions=scores(split).argmax(axis=1))
+            for split in self.splits
+        ]
+
+    def row(self, plain: list[np.ndarray], values: list[np.ndarray]) -> Row:
+        """A strategy beside the plain probe."""
+        step = compare_splits(
+            plain,
+            values,
+            units=[self.task.units[split.test] for split in self.splits],
+            test_fraction=self.task.tested_share(self.splits),
+            margin=0.01,
+            largest=largest_difference(METRIC, self.task.labels[self.splits[0].test]),
+        )
+        assert step.interval is not None  # there is more than one split
+        return {
+            "images": len(self.task.train_rows),
+            "units": step.units,
+            "splits": SPLITS,
+            "balanced_accuracy": round(float(np.mean([one.mean() for one in values])), 4),
+            "gain": round(step.difference, 4),
+            "interval": [round(step.interval.low, 4), round(step.interval.high, 4)],
+            "answer": step.answer,
+        }
+
+
+def strategies(study: Study) -> Iterator[tuple[str, Callable[[], Scores]]]:
+    """Every strategy by its name, made when it is wanted."""
+    for balanced in (False, True):
+        for loss in LOSSES:
+            yield f"{loss}, {'balanced' if balanced else 'plain'}", partial(study.probe, loss, balanced=balanced)
+    for blocks in BLOCKS:
+        yield f"unfreeze {blocks}, balanced", partial(study.training, blocks)
 
 
 def main() -> None:
@@ -65,11 +120,14 @@ def main() -> None:
     parser.add_argument("--panel", type=Path, required=True)
     parser.add_argument("--sets", default="magtile")
     asked = parser.parse_args()
-    for name in asked.sets.split(","):
-        key = {"measure": MEASURE, "set": name}
-        if is_there(key):
-            continue
-        keep({**key, "code": code_version(), **measure(asked.panel / name / "list.csv")})
+    with DecoderPool() as pool:
+        for name in asked.sets.split(","):
+            study = Study(asked.panel / name / "list.csv", pool)
+            plain = study.values(study.probe("softmax", balanced=False))
+            for strategy, make in strategies(study):
+                key = {"measure": MEASURE, "set": name, "strategy": strategy}
+                if not is_there(key):
+                    keep({**key, "code": code_version(), **study.row(plain, study.values(make()))})
 
 
 if __name__ == "__main__":

@@ -88,6 +88,16 @@ the lower end of a one-sided 95 % bootstrap over groups and seeds. Points of the
 
 """
 
+IMBALANCE = """## Balanced accuracy where one class has most images
+
+    python benchmarks/imbalance.py --panel PANEL
+
+All images of a set, 20 splits, whole groups on one side. *Plain* is fitted as everybody fits it; *balanced* is what a
+run fits and trains where it notices a strong imbalance. The gain is that over the plain softmax on the last codes, in
+points, with the interval that a run prints.
+
+"""
+
 BESIDE = """## The picked strategy beside its peers
 
     python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON
@@ -404,6 +414,20 @@ def plain(found: list[Row], title: str, script: str, options: str = "--panel PAN
     return f"## {title}\n\n    python benchmarks/{script}.py {options}\n\n" + table(names, lines)
 
 
+def imbalanced(found: list[Row]) -> str:
+    """A line for each set and strategy."""
+    lines = [
+        [
+            row["set"], row["strategy"], str(row["images"]), str(row["units"]), str(row["splits"]),
+            percent(row["balanced_accuracy"]), f"{100 * row['gain']:+.1f}",
+            " to ".join(f"{100 * end:+.1f}" for end in row["interval"]), row["answer"], row["code"],
+        ]
+        for row in found
+    ]  # fmt: skip
+    names = ("set", "strategy", "images", "groups", "splits", "balanced accuracy, %", "gain", "interval", "answer")
+    return IMBALANCE + table((*names, "commit"), lines)
+
+
 def shown(value: Any) -> str:
     """A cell: a median with its range, a list, a number, a word."""
     if isinstance(value, dict):
@@ -433,6 +457,7 @@ def main() -> None:
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
+    imbalance = newest([r for r in by_measure.get("imbalance", []) if "strategy" in r], "set", "strategy")
     kept = rows(DRAWS)
     on_draws = newest([row for row in kept if row["measure"] == "draws"], "set", "first")
     with_more = newest([row for row in kept if row["measure"] == "more images"], "set", "from", "draw", "step")
@@ -460,10 +485,7 @@ def main() -> None:
         ),
         (similarity, lambda found: plain(found, "Similarity to the source", "similarity")),
         (rank, lambda found: plain(found, "Similarity and what fine-tuning gains", "similarity")),
-        (
-            by_measure.get("imbalance", []),
-            lambda found: plain(found, "Balanced accuracy where one class has most images", "imbalance"),
-        ),
+        (imbalance, imbalanced),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),
     ]
