@@ -21,7 +21,10 @@ RATE, RATE_OF_FEW = 2e-3, 1e-3  # of step two
 FEW_IMAGES = 500  # between the sizes where the rates were compared: up to 300 images, and from 1,500
 # Szegedy et al. 2016, arXiv:1512.00567. Also where log-loss decides, though the smoothed target itself costs 0.1 nats:
 # on three splits of hymenoptera (244 images) two blocks reach 0.160 nats with it and 0.145 without, four blocks 0.156
-# and 0.351.
+# and 0.351. Balanced training, too, spreads the share over all classes alike. Spread as classes are frequent, it would
+# leave the best scores where they are, but the push towards rare classes makes up for what overfitting takes from them:
+# two blocks on eight samples of cifar10's train part (six classes, 495 images, two thirds of them in one class, 96 px)
+# reach a balanced accuracy of 72.5 % on 900 others, spread by frequency 71.3 %, without smoothing 69.4 %.
 LABEL_SMOOTHING = 0.1
 
 
