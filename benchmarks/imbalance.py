@@ -2,7 +2,8 @@
 
     python benchmarks/imbalance.py --panel PANEL --sets magtile
 
-All images of a set (train and test parts together), 20 of the splits that a run makes, whole groups on one side. The
+All images of a set (train and test parts together), 20 of the splits that a run makes (10 for trainings), whole groups
+on one side. The
 plain probe is a softmax on the last codes whose C is chosen for accuracy, as everybody fits it. Beside it stand what a
 run fits where imbalance is strong: probes on the last codes, and trainings of the last blocks. Differences of balanced
 accuracy with the interval that a run prints: it is one of the expected difference over training sets, where a single
@@ -21,11 +22,11 @@ from typing import Any
 import numpy as np
 from panel import code_version, is_there, keep
 
-from unfreeze.core.records import Outcome
+from unfreeze.core.records import Metric, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.features.extraction import geometry_of
-from unfreeze.metrics.repeated import compare_splits, largest_difference, metric_values
+from unfreeze.metrics.repeated import compare_splits, inflation, largest_difference, metric_values, t_quantile
 from unfreeze.strategies.depth import Loss, fit_tap_probes
 from unfreeze.strategies.entries import PhotoEntries
 from unfreeze.strategies.experiment import Split
@@ -34,10 +35,12 @@ from unfreeze.strategies.preparation import prepare
 from unfreeze.zoo.backbones import load_backbone
 
 MEASURE = "imbalance"
-METRIC = "balanced accuracy"
+METRIC: Metric = "balanced accuracy"
 SPLITS = 20
+TRAINED_SPLITS = 10  # the first ones, of trainings, which take about a minute each
 LOSSES: tuple[Loss, ...] = ("softmax", "svm")
-BLOCKS = (2, 4)
+BLOCKS = (2,)
+PLAIN = "softmax, plain"
 ALLOWANCE = 3600.0  # seconds of a training on all splits; a plan is not to be cut down here
 
 Scores = Callable[[Split], np.ndarray]
@@ -67,7 +70,7 @@ class Study:
 
     def training(self, blocks: int) -> Scores:
         """Of the last blocks, as a run trains them when balanced accuracy decides."""
-        ready = self._entries.ready(blocks, Wish(allowance=ALLOWANCE, splits=SPLITS))
+        ready = self._entries.ready(blocks, Wish(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
         if isinstance(ready, Outcome) or ready.outcome.status != "done":
             raise SystemExit(f"unfreeze {blocks} does not fit {ALLOWANCE:.0f} s; give ALLOWANCE more.")
         return lambda split: ready.fit(split).scores
@@ -76,42 +79,65 @@ class Study:
     def _entries(self) -> PhotoEntries:
         return PhotoEntries(self.experiment, losses=("softmax",))
 
-    def values(self, scores: Scores) -> list[np.ndarray]:
+    def values(self, scores: Scores, *, splits: int = SPLITS) -> list[np.ndarray]:
         """Of each split a value a test image, whose mean is the balanced accuracy."""
         return [
             metric_values(METRIC, self.task.labels[split.test], predictions=scores(split).argmax(axis=1))
-            for split in self.splits
+            for split in self.splits[:splits]
         ]
 
-    def row(self, plain: list[np.ndarray], values: list[np.ndarray]) -> Row:
-        """A strategy beside the plain probe."""
+    def score(self, values: list[np.ndarray]) -> Row:
+        """Of a strategy by itself."""
+        return {
+            "images": len(self.task.train_rows),
+            "splits": len(values),
+            "balanced_accuracy": round(float(np.mean([one.mean() for one in values])), 4),
+        }
+
+    def gain(self, plain: list[np.ndarray], values: list[np.ndarray]) -> Row:
+        """Over the plain probe, on common splits: the interval that a run prints, and that of the splits alone.
+
+        A run's is wider where a class has few groups, since what these do not show may still happen.
+        """
+        common = self.splits[: len(values)]
+        share = self.task.tested_share(common)
         step = compare_splits(
-            plain,
+            plain[: len(values)],
             values,
-            units=[self.task.units[split.test] for split in self.splits],
-            test_fraction=self.task.tested_share(self.splits),
+            units=[self.task.units[split.test] for split in common],
+            test_fraction=share,
             margin=0.01,
             largest=largest_difference(METRIC, self.task.labels[self.splits[0].test]),
         )
         assert step.interval is not None  # there is more than one split
+        assert step.split_variance is not None
+        half = t_quantile(step.level, step.splits - 1) * (step.split_variance * inflation(step.splits, share)) ** 0.5
         return {
-            "images": len(self.task.train_rows),
             "units": step.units,
-            "splits": SPLITS,
-            "balanced_accuracy": round(float(np.mean([one.mean() for one in values])), 4),
             "gain": round(step.difference, 4),
             "interval": [round(step.interval.low, 4), round(step.interval.high, 4)],
+            "of_splits_alone": [round(step.difference - half, 4), round(step.difference + half, 4)],
             "answer": step.answer,
         }
 
 
-def strategies(study: Study) -> Iterator[tuple[str, Callable[[], Scores]]]:
-    """Every strategy by its name, made when it is wanted."""
+def strategies(study: Study) -> Iterator[tuple[str, Callable[[], list[np.ndarray]]]]:
+    """Every strategy by its name, and what measures it."""
     for balanced in (False, True):
         for loss in LOSSES:
-            yield f"{loss}, {'balanced' if balanced else 'plain'}", partial(study.probe, loss, balanced=balanced)
+            yield f"{loss}, {'balanced' if balanced else 'plain'}", partial(probed, study, loss, balanced=balanced)
     for blocks in BLOCKS:
-        yield f"unfreeze {blocks}, balanced", partial(study.training, blocks)
+        yield f"unfreeze {blocks}, balanced", partial(trained, study, blocks)
+
+
+def probed(study: Study, loss: Loss, *, balanced: bool) -> list[np.ndarray]:
+    """A probe on all splits."""
+    return study.values(study.probe(loss, balanced=balanced))
+
+
+def trained(study: Study, blocks: int) -> list[np.ndarray]:
+    """The last blocks on the first splits."""
+    return study.values(study.training(blocks), splits=TRAINED_SPLITS)
 
 
 def main() -> None:
@@ -123,11 +149,14 @@ def main() -> None:
     with DecoderPool() as pool:
         for name in asked.sets.split(","):
             study = Study(asked.panel / name / "list.csv", pool)
-            plain = study.values(study.probe("softmax", balanced=False))
-            for strategy, make in strategies(study):
+            plain = probed(study, "softmax", balanced=False)
+            for strategy, measured in strategies(study):
                 key = {"measure": MEASURE, "set": name, "strategy": strategy}
-                if not is_there(key):
-                    keep({**key, "code": code_version(), **study.row(plain, study.values(make()))})
+                if is_there(key):
+                    continue
+                values = plain if strategy == PLAIN else measured()
+                gain = {} if strategy == PLAIN else study.gain(plain, values)
+                keep({**key, "code": code_version(), **study.score(values), **gain})
 
 
 if __name__ == "__main__":
