@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from panel import code_version, is_there, keep
 
+from unfreeze.core.progress import ignore
 from unfreeze.core.records import Metric, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
@@ -73,7 +74,7 @@ class Study:
         ready = self._entries.ready(blocks, Wish(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
         if isinstance(ready, Outcome) or ready.outcome.status != "done":
             raise SystemExit(f"unfreeze {blocks} does not fit {ALLOWANCE:.0f} s; give ALLOWANCE more.")
-        return lambda split: ready.fit(split).scores
+        return lambda split: ready.fit(split, advance=ignore).scores
 
     @cached_property
     def _entries(self) -> PhotoEntries:
