@@ -20,9 +20,9 @@ SIZE = 64
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[list[np.ndarray], np.ndarray]:
-    """Eighty images of the digits 0, 1, 4 and 7 as grey arrays, with words as labels."""
+    """Forty images each of the digits 0, 1, 4 and 7 as grey arrays, with words as labels."""
     images, labels = load_digits(return_X_y=True)
-    rows = np.concatenate([np.flatnonzero(labels == digit)[:20] for digit in (0, 1, 4, 7)])
+    rows = np.concatenate([np.flatnonzero(labels == digit)[:40] for digit in (0, 1, 4, 7)])
     arrays = [np.kron(images[row].reshape(8, 8) * 15.9, np.ones((4, 4))).astype(np.uint8) for row in rows]
     words = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven"])
     return arrays, words[labels[rows]]
