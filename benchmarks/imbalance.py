@@ -15,7 +15,7 @@ Rows are appended to `results.jsonl`, one a set and strategy; what is there is n
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,6 @@ BLOCKS = (2,)
 PLAIN = "softmax, plain"
 ALLOWANCE = 3600.0  # seconds of a training on all splits; a plan is not to be cut down here
 
-Scores = Callable[[Split], np.ndarray]
 Row = dict[str, Any]
 
 
@@ -59,28 +58,25 @@ class Study:
         self.task = self.experiment.task
         self.splits = [self.task.split(number) for number in range(SPLITS)]
 
-    def probe(self, loss: Loss, *, balanced: bool) -> Scores:
-        """On the last codes."""
+    def probed(self, loss: Loss, *, balanced: bool) -> list[np.ndarray]:
+        """A probe on the last codes."""
 
         def scores(split: Split) -> np.ndarray:
             codes = {"last": self.experiment.codes.last}
             (probe,) = fit_tap_probes(codes, self.task, split, losses=(loss,), balanced=balanced)
             return probe.test_scores
 
-        return scores
+        return self._values(scores, splits=SPLITS)
 
-    def training(self, blocks: int) -> Scores:
-        """Of the last blocks, as a run trains them when balanced accuracy decides."""
-        ready = self._entries.ready(blocks, Wish(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
+    def trained(self, blocks: int) -> list[np.ndarray]:
+        """The last blocks, as a run trains them when balanced accuracy decides."""
+        entries = PhotoEntries(self.experiment, losses=("softmax",))
+        ready = entries.ready(blocks, Wish(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
         if isinstance(ready, Outcome) or ready.outcome.status != "done":
             raise SystemExit(f"unfreeze {blocks} does not fit {ALLOWANCE:.0f} s; give ALLOWANCE more.")
-        return lambda split: ready.fit(split, advance=ignore).scores
+        return self._values(lambda split: ready.fit(split, advance=ignore).scores, splits=TRAINED_SPLITS)
 
-    @cached_property
-    def _entries(self) -> PhotoEntries:
-        return PhotoEntries(self.experiment, losses=("softmax",))
-
-    def values(self, scores: Scores, *, splits: int = SPLITS) -> list[np.ndarray]:
+    def _values(self, scores: Callable[[Split], np.ndarray], *, splits: int) -> list[np.ndarray]:
         """Of each split a value a test image, whose mean is the balanced accuracy."""
         return [
             metric_values(METRIC, self.task.labels[split.test], predictions=scores(split).argmax(axis=1))
@@ -126,19 +122,9 @@ def strategies(study: Study) -> Iterator[tuple[str, Callable[[], list[np.ndarray
     """Every strategy by its name, and what measures it."""
     for balanced in (False, True):
         for loss in LOSSES:
-            yield f"{loss}, {'balanced' if balanced else 'plain'}", partial(probed, study, loss, balanced=balanced)
+            yield f"{loss}, {'balanced' if balanced else 'plain'}", partial(study.probed, loss, balanced=balanced)
     for blocks in BLOCKS:
-        yield f"unfreeze {blocks}, balanced", partial(trained, study, blocks)
-
-
-def probed(study: Study, loss: Loss, *, balanced: bool) -> list[np.ndarray]:
-    """A probe on all splits."""
-    return study.values(study.probe(loss, balanced=balanced))
-
-
-def trained(study: Study, blocks: int) -> list[np.ndarray]:
-    """The last blocks on the first splits."""
-    return study.values(study.training(blocks), splits=TRAINED_SPLITS)
+        yield f"unfreeze {blocks}, balanced", partial(study.trained, blocks)
 
 
 def main() -> None:
@@ -150,7 +136,7 @@ def main() -> None:
     with DecoderPool() as pool:
         for name in asked.sets.split(","):
             study = Study(asked.panel / name / "list.csv", pool)
-            plain = probed(study, "softmax", balanced=False)
+            plain = study.probed("softmax", balanced=False)
             for strategy, measured in strategies(study):
                 key = {"measure": MEASURE, "set": name, "strategy": strategy}
                 if is_there(key):
