@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 from panel import rows
-from rivals import PEERS, RIVALS, SEEDLESS
+from rivals import PEERS, PLANS, RIVALS, SEEDLESS
 
 DRAWS = 2000
+OF_BLOCKS = {f"plan {blocks}" for blocks in PLANS if blocks != "all"}
 Row = dict[str, Any]
 
 
@@ -41,12 +42,17 @@ class Tested:
 
 
 def tested() -> dict[str, dict[str, list[Tested]]]:
-    """By budget (with its cores) and set, an entry a seed; the peers that know no seed are in every entry."""
+    """By budget (with its cores) and set, an entry a seed; the peers that know no seed are in every entry.
+
+    A run counts once the plans of some blocks have been measured beside it: before, it would regret nothing.
+    """
     every = rows(RIVALS)
     found: dict[str, dict[str, list[Tested]]] = {}
     for run in (row for row in every if row["side"] == "run"):
         mine = [row for row in every if row["set"] == run["set"]]
         same_seed = [row for row in mine if row["seed"] == run["seed"] and _allowed(row) == _allowed(run)]
+        if not {row["side"] for row in same_seed}.issuperset(OF_BLOCKS):
+            continue
         kept = [place for place, bit in enumerate(run["right"][run["picked"]]) if bit != "-"]
         plans = {name: run["right"][name] for name in run["right"] if name in run["deliverable"]}
         for row in same_seed:
