@@ -3,11 +3,10 @@
     python benchmarks/imbalance.py --panel PANEL --sets magtile
 
 All images of a set (train and test parts together), 20 of the splits that a run makes (10 for trainings), whole groups
-on one side. The
-plain probe is a softmax on the last codes whose C is chosen for accuracy, as everybody fits it. Beside it stand what a
-run fits where imbalance is strong: probes on the last codes, and trainings of the last blocks. Differences of balanced
-accuracy with the interval that a run prints: it is one of the expected difference over training sets, where a single
-test part tells of its own few rare images only.
+on one side. The plain probe is a softmax on the last codes whose C is chosen for accuracy, as everybody fits it. Beside
+it stands what a run fits where imbalance is strong: probes on the last codes, and trainings of the last blocks.
+Differences of balanced accuracy with the interval that a run prints: it is one of the expected difference over training
+sets, where a single test part tells of its own few rare images only.
 
 Rows are appended to `results.jsonl`, one a set and strategy; what is there is not measured again.
 """
@@ -118,13 +117,25 @@ class Study:
         }
 
 
-def strategies(study: Study) -> Iterator[tuple[str, Callable[[], list[np.ndarray]]]]:
+Measures = dict[str, Callable[[Study], list[np.ndarray]]]  # of strategies, by name
+
+
+def strategies() -> Iterator[tuple[str, Callable[[Study], list[np.ndarray]]]]:
     """Every strategy by its name, and what measures it."""
     for balanced in (False, True):
         for loss in LOSSES:
-            yield f"{loss}, {'balanced' if balanced else 'plain'}", partial(study.probed, loss, balanced=balanced)
+            yield f"{loss}, {'balanced' if balanced else 'plain'}", partial(Study.probed, loss=loss, balanced=balanced)
     for blocks in BLOCKS:
-        yield f"unfreeze {blocks}, balanced", partial(study.trained, blocks)
+        yield f"unfreeze {blocks}, balanced", partial(Study.trained, blocks=blocks)
+
+
+def measure(source: Path, missing: Measures, pool: DecoderPool) -> Iterator[tuple[str, Row]]:
+    """A row for each strategy of one set."""
+    study = Study(source, pool)
+    plain = study.probed("softmax", balanced=False)
+    for strategy, measured in missing.items():
+        values = plain if strategy == PLAIN else measured(study)
+        yield strategy, study.score(values) | ({} if strategy == PLAIN else study.gain(plain, values))
 
 
 def main() -> None:
@@ -135,15 +146,10 @@ def main() -> None:
     asked = parser.parse_args()
     with DecoderPool() as pool:
         for name in asked.sets.split(","):
-            study = Study(asked.panel / name / "list.csv", pool)
-            plain = study.probed("softmax", balanced=False)
-            for strategy, measured in strategies(study):
-                key = {"measure": MEASURE, "set": name, "strategy": strategy}
-                if is_there(key):
-                    continue
-                values = plain if strategy == PLAIN else measured()
-                gain = {} if strategy == PLAIN else study.gain(plain, values)
-                keep({**key, "code": code_version(), **study.score(values), **gain})
+            key = {"measure": MEASURE, "set": name}
+            missing = {one: how for one, how in strategies() if not is_there({**key, "strategy": one})}
+            for strategy, row in measure(asked.panel / name / "list.csv", missing, pool) if missing else ():
+                keep({**key, "strategy": strategy, "code": code_version(), **row})
 
 
 if __name__ == "__main__":
