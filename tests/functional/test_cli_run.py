@@ -181,13 +181,13 @@ def test_a_misspelt_network_is_one_sentence_and_nothing_is_written(photos: Path,
 
 def test_several_sizes_are_screened_and_one_is_raced(photos: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """The record has a row a size with its scores, one of them picked; the race's story says so, and it ran there."""
-    settings = ("--engine", "torch", "--strategies", "none", "--size", "32,64")
+    settings = ("--engine", "torch", "--strategies", "none", "--size", "128,32")
     arguments = command("run", photos, "--budget", "1m", "--out", tmp_path / "run", "--json", *settings)
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
 
     printed = json.loads(done.stdout)
-    assert [row["size"] for row in printed["screening"]] == [32, 64]
+    assert [row["size"] for row in printed["screening"]] == [32, 128]  # cheapest first; 64 may cost what 32 does
     (picked,) = [row for row in printed["screening"] if row["picked"]]
     assert printed["network"]["size"] == picked["size"]
     assert all(row["splits"] == 5 and row["h_score"] is not None for row in printed["screening"])
