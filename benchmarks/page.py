@@ -321,12 +321,10 @@ def _asked_cells(mine: list[Row]) -> list[str]:
 def regret_table(rivals: dict[str, dict[str, list[Tested]]], panel_sets: Iterable[str]) -> str:
     """For each budget a line for each set and one for their mean; what of the panel is missing."""
     missing = sorted(set(panel_sets) - {name for sets in rivals.values() for name in sets})
-    left_out = (
-        f"\nNot measured: {', '.join(missing)}. Plans that do not fit the budget have no model.\n" if missing else ""
-    )
+    left_out = f"Not measured: {', '.join(missing)}. " if missing else ""
     names = ("budget", "set", "metric", "seeds", "picked", "plans on the test part, %", "regret", "at least")
     lines = [[budget, *line] for budget, sets in rivals.items() for line in _regret_lines(sets)]
-    return REGRET + table(names, lines) + left_out
+    return REGRET + table(names, lines) + f"\n{left_out}Plans that do not fit the budget have no model.\n"
 
 
 def _regret_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
