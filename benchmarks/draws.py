@@ -34,7 +34,7 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.features.extraction import read_codes
 from unfreeze.metrics.repeated import LOOKS, StepEstimate, compare_splits
 from unfreeze.metrics.settling import what_would_settle
-from unfreeze.strategies.depth import Loss, TapProbe, fit_tap_probes
+from unfreeze.strategies.depth import LOSSES, Place, TapProbe, fit_tap_probes
 from unfreeze.strategies.experiment import Split, Task
 from unfreeze.zoo.backbones import load_backbone
 
@@ -121,13 +121,8 @@ def study(pool: Pool, drawn: np.ndarray, number: int) -> Task:
 
 def probes(pool: Pool, task: Task, split: Split, strategies: set[str]) -> dict[str, TapProbe]:
     """The probes of these strategies, as a run fits them."""
-    found = {}
-    for tap in TAPS:
-        losses: list[Loss] = [loss for loss in ("softmax", "svm") if f"{tap} {loss}" in strategies]  # type: ignore[misc]
-        if losses:
-            fitted = fit_tap_probes({tap: pool.codes[tap]}, task, split, losses=losses)
-            found |= {f"{probe.tap} {probe.loss}": probe for probe in fitted}
-    return found
+    places = [Place(split, tap, loss) for tap in TAPS for loss in LOSSES if f"{tap} {loss}" in strategies]
+    return {f"{probe.tap} {probe.loss}": probe for probe in fit_tap_probes(pool.codes, task, places)}
 
 
 @dataclass(frozen=True, eq=False)

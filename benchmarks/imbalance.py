@@ -27,7 +27,7 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.features.extraction import geometry_of
 from unfreeze.metrics.repeated import compare_splits, inflation, largest_difference, metric_values, t_quantile
-from unfreeze.strategies.depth import Loss, fit_tap_probes
+from unfreeze.strategies.depth import Loss, Place, fit_tap_probes
 from unfreeze.strategies.entries import PhotoEntries
 from unfreeze.strategies.experiment import Split
 from unfreeze.strategies.finetuning import Wish
@@ -62,7 +62,7 @@ class Study:
 
         def scores(split: Split) -> np.ndarray:
             codes = {"last": self.experiment.codes.last}
-            (probe,) = fit_tap_probes(codes, self.task, split, losses=(loss,), balanced=balanced)
+            (probe,) = fit_tap_probes(codes, self.task, [Place(split, "last", loss)], balanced=balanced)
             return probe.test_scores
 
         return self._values(scores, splits=SPLITS)

@@ -33,8 +33,9 @@ from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import folds
 from unfreeze.features.extraction import read_codes
-from unfreeze.probes.search import DEFAULT_CS, search_probes
-from unfreeze.strategies.depth import LOSSES
+from unfreeze.probes.cores import side_by_side
+from unfreeze.probes.search import DEFAULT_CS, ProbeSearch, search_probe
+from unfreeze.strategies.depth import LOSSES, Loss
 from unfreeze.strategies.experiment import Task, make_task
 from unfreeze.zoo.backbones import load_backbone
 
@@ -57,15 +58,18 @@ def five_folds(task: Task) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def ours(by_tap: Codes, task: Task) -> Found:
     """All probes by unfreeze."""
-    train = task.train_rows
-    found = {}
-    for tap, codes in by_tap.items():
-        searches = search_probes(
-            codes[train], task.labels[train], five_folds(task), losses=LOSSES, Cs=CS, class_count=task.class_count
-        )
-        for loss, search in zip(LOSSES, searches, strict=True):
-            found[f"{tap} {loss}"] = (search.C, search.cv_accuracy)
-    return found
+    train, cuts = task.train_rows, five_folds(task)
+
+    def fit(place: tuple[str, Loss]) -> ProbeSearch:
+        tap, loss = place
+        codes, labels = by_tap[tap][train], task.labels[train]
+        return search_probe(codes, labels, cuts, loss=loss, Cs=CS, class_count=task.class_count)
+
+    places = [(tap, loss) for tap in by_tap for loss in LOSSES]
+    searches = side_by_side(fit, places, size=lambda place: by_tap[place[0]].shape[1])
+    return {
+        f"{tap} {loss}": (search.C, search.cv_accuracy) for (tap, loss), search in zip(places, searches, strict=True)
+    }
 
 
 def theirs(standardised: Codes, task: Task, most_steps: tuple[int, int]) -> Found:

@@ -11,6 +11,7 @@ level that is there already is not simulated again.
 import argparse
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,9 @@ class Two:
     def step_one(self) -> list[Strategy]:
         """The first."""
         return [self._head]
+
+    def share(self, strategies: Sequence[Strategy], split: Split) -> None:
+        """They have nothing in common."""
 
     def ready(self, depth: Depth, wish: Wish) -> LeastSquares:  # noqa: ARG002 - there is only one
         """The second."""

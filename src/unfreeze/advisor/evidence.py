@@ -75,9 +75,9 @@ def facts_before_training(shared: StepOne, similarity: Similarity) -> Facts:
         The facts.
     """
     experiment, task = shared.experiment, shared.experiment.task
-    split, probes = task.split(0), len(experiment.codes.by_tap)
-    with experiment.progress.phase("probes", total=probes, unit="fit") as advance:
-        fitted = shared.at_taps(split, "softmax", advance)
+    split = task.split(0)
+    with experiment.progress.phase("probes", total=len(shared.places), unit="fit") as advance:
+        fitted = shared.fit(split, shared.places, advance)
     return facts_of(experiment, similarity, depth_points([(split, fitted)], task))
 
 

@@ -295,6 +295,7 @@ class Race:
             took = sum(m.seconds_a_split for m in mine)
             if number and self.clock.elapsed() + took > until:
                 break
+            self.entries.share([m.strategy for m in mine if m.strategy], task.split(number))
             for measured in mine:
                 measured.measure(task, task.split(number), advance=advance if measured.work else ignore)
                 if not training:

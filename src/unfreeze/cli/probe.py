@@ -66,7 +66,7 @@ def probe(
     with result_output(as_json=json) as output:
         from unfreeze.core.records import plain
         from unfreeze.report.table import depth_table
-        from unfreeze.strategies.depth import LOSSES, depth_points, fit_tap_probes
+        from unfreeze.strategies.depth import LOSSES, Place, depth_points, fit_tap_probes
         from unfreeze.strategies.experiment import make_task
 
         progress, phases = progress_on_stderr(), Phases()
@@ -75,8 +75,9 @@ def probe(
         with phases.timed("probes"):
             task = make_task(image_set, seed=seed)
             split = task.everything()
-            with progress.phase("probes", total=len(found.by_tap) * len(losses), unit="probe") as advance:
-                probes = fit_tap_probes(found.by_tap, task, split, losses=losses, advance=advance)
+            places = [Place(split, name, known) for name in found.by_tap for known in losses]
+            with progress.phase("probes", total=len(places), unit="probe") as advance:
+                probes = fit_tap_probes(found.by_tap, task, places, advance=advance)
             points = depth_points([(split, probes)], task)
         test = len(image_set.part("test").images)
         document: dict[str, Any] = {

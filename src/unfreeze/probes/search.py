@@ -1,6 +1,6 @@
 """The regularisation of a probe, chosen by cross-validation on the training part."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,6 +69,7 @@ def search_probe(
     loss: Loss,
     Cs: Sequence[float] = DEFAULT_CS,
     class_count: int,
+    balanced: bool = False,
     block_rows: int | None = None,
 ) -> ProbeSearch:
     """Choose C on the folds and fit the probe on all rows.
@@ -83,6 +84,9 @@ def search_probe(
         loss: "softmax" or "svm".
         Cs: What to try.
         class_count: Number of classes.
+        balanced: Make all classes count the same, however many images each has. A softmax is fitted as ever, and the
+            logarithms of the classes' shares are taken off its scores (`metrics.imbalance.log_shares`); the images of
+            an SVM are weighted (`balanced_weights`). C is chosen with weighted images.
         block_rows: Rows of codes read at a time, in every pass, for codes that do not fit in memory (a memory map). If
             None, all are held in memory up to 512 MiB, and 8,192 beyond.
 
@@ -92,43 +96,6 @@ def search_probe(
     Raises:
         InputError: The codes or labels cannot be fitted, or there is nothing to choose by; the text says why.
     """
-    (search,) = search_probes(
-        codes, labels, folds, losses=(loss,), Cs=Cs, class_count=class_count, block_rows=block_rows
-    )
-    return search
-
-
-def search_probes(
-    codes: Float[np.ndarray, "image code"],
-    labels: Int[np.ndarray, " image"],
-    folds: Folds,
-    *,
-    losses: Sequence[Loss],
-    Cs: Sequence[float] = DEFAULT_CS,
-    class_count: int,
-    balanced: bool = False,
-    block_rows: int | None = None,
-) -> Iterator[ProbeSearch]:
-    """`search_probe` for several losses, which share all that depends on the codes alone.
-
-    Args:
-        codes: One row per training image.
-        labels: Class index of each.
-        folds: Pairs of row numbers (train, held out).
-        losses: "softmax" or "svm".
-        Cs: What to try.
-        class_count: Number of classes.
-        balanced: Make all classes count the same, however many images each has. A softmax is fitted as ever, and the
-            logarithms of the classes' shares are taken off its scores (`metrics.imbalance.log_shares`); the images of
-            an SVM are weighted (`balanced_weights`). C is chosen with weighted images.
-        block_rows: As `search_probe`.
-
-    Yields:
-        A search per loss.
-
-    Raises:
-        InputError: As `search_probe`.
-    """
     check_training_rows(codes, labels, class_count)
     ordered = tuple(sorted(float(C) for C in Cs))
     if not ordered or ordered[0] <= 0 or not any(len(held_out) for _, held_out in folds):
@@ -137,8 +104,7 @@ def search_probes(
     used = [fold for fold in folds if len(fold[1])]
     block = block_rows or block_for(codes)
     ready = _in_memory(codes, used) if block is None else _in_blocks(codes, used, block)
-    for loss in losses:
-        yield _search(ready, labels, ordered, loss=loss, class_count=class_count, balanced=balanced)
+    return _search(ready, labels, ordered, loss=loss, class_count=class_count, balanced=balanced)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +122,7 @@ class _Ready:
 
     coordinates: Coordinates
     rows: Rows
-    batches: Callable[[], Iterable[_Batch]]  # makes them anew at every call if they are too large to keep
+    batches: Iterator[_Batch]  # made as they are taken: all may be too large to hold
     shared_axes: bool  # so that a fold's weights mean nearly the same in the whole
 
 
@@ -174,20 +140,18 @@ def _in_memory(codes: Float[np.ndarray, "image code"], folds: Folds) -> _Ready:
             held_out = RowsInMemory.of([of_all[:, held] for of_all, (_, held) in zip(moved, mine, strict=True)])
             yield _Batch(mine, rows, held_out)
 
-    ready = _Ready(Coordinates(scaling, axes), RowsInMemory.of([along]), batches, shared_axes=True)
-    if together < len(folds):
-        return ready
-    kept = list(batches())
-    return replace(ready, batches=lambda: kept)
+    return _Ready(Coordinates(scaling, axes), RowsInMemory.of([along]), batches(), shared_axes=True)
 
 
 def _in_blocks(codes: Float[np.ndarray, "image code"], folds: Folds, block: int) -> _Ready:
     coordinates, rows = fitted_in_blocks(CodeBlocks(codes, None, block))
-    batches = []
-    for train, held_out in folds:
-        _, mine = fitted_in_blocks(CodeBlocks(codes, train, block))
-        batches.append(_Batch([(train, held_out)], mine, replace(mine, blocks=CodeBlocks(codes, held_out, block))))
-    return _Ready(coordinates, rows, lambda: batches, shared_axes=False)
+
+    def batches() -> Iterator[_Batch]:
+        for train, held_out in folds:
+            _, mine = fitted_in_blocks(CodeBlocks(codes, train, block))
+            yield _Batch([(train, held_out)], mine, replace(mine, blocks=CodeBlocks(codes, held_out, block)))
+
+    return _Ready(coordinates, rows, batches(), shared_axes=False)
 
 
 def _search(
@@ -200,9 +164,7 @@ def _search(
     balanced: bool,
 ) -> ProbeSearch:
     scores = np.full((len(Cs), len(labels), class_count), np.nan, np.float32)
-    weights = [
-        _fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs, balanced=balanced) for batch in ready.batches()
-    ]
+    weights = [_fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs, balanced=balanced) for batch in ready.batches]
     Cs = Cs[: min(map(len, weights))]  # folds that are not fitted together need not end together
     scores = scores[: len(Cs)]
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))

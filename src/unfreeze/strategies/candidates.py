@@ -17,7 +17,7 @@ from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.probes.transferability import NEIGHBOURS, h_score, log_maximum_evidence, neighbour_accuracy
-from unfreeze.strategies.depth import fit_tap_probes
+from unfreeze.strategies.depth import Place, fit_tap_probes
 from unfreeze.strategies.experiment import Experiment, Task
 from unfreeze.strategies.measuring import predicted
 from unfreeze.strategies.strategy import Fit
@@ -173,13 +173,13 @@ def _row(source: Backbone, seconds: float, *, several_sizes: bool) -> Screened:
 def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Screened, Values]:
     """A softmax on the last codes on each split, and scores of the codes of the train part."""
     task, codes = experiment.task, experiment.codes.last
-    last = {experiment.source.taps[-1].name: codes}
-    values = []
-    for number in range(FEWEST_FOR_PROBABILITIES):
-        split = task.split(number)
-        (probe,) = fit_tap_probes(last, task, split, losses=("softmax",), balanced=metric == "balanced accuracy")
-        fit = Fit(scores=probe.test_scores)
-        values.append(predicted(fit, task, split).values(metric, task))
+    last = experiment.source.taps[-1].name
+    places = [Place(task.split(number), last, "softmax") for number in range(FEWEST_FOR_PROBABILITIES)]
+    probes = fit_tap_probes({last: codes}, task, places, balanced=metric == "balanced accuracy")
+    values = tuple(
+        predicted(Fit(scores=probe.test_scores), task, place.split).values(metric, task)
+        for place, probe in zip(places, probes, strict=True)
+    )
     rows = task.train_rows
     if len(rows) > SCORED_IMAGES:
         rows = np.sort(generator(task.seed, "transferability").choice(rows, SCORED_IMAGES, replace=False))
@@ -190,4 +190,4 @@ def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Sc
         h_score=h_score(mine, labels),
         neighbour_accuracy=neighbour_accuracy(mine, labels, neighbours=min(NEIGHBOURS, len(rows) - 1)),
     )
-    return scored, tuple(values)
+    return scored, values

@@ -1,9 +1,9 @@
 """The depth curve: a linear SVM and a softmax classifier on the codes of every tap."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,13 +12,22 @@ from jaxtyping import Float
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import DepthPoint
 from unfreeze.metrics.accuracy import accuracy
-from unfreeze.probes.search import ProbeSearch, search_probes
+from unfreeze.probes.cores import side_by_side
+from unfreeze.probes.search import ProbeSearch, search_probe
 from unfreeze.probes.solver import LinearProbe
 from unfreeze.strategies.experiment import Split, Task
 from unfreeze.zoo.backbones import Backbone
 
 Loss = Literal["softmax", "svm"]
 LOSSES: tuple[Loss, ...] = ("softmax", "svm")
+
+
+class Place(NamedTuple):
+    """Where a probe is fitted: on which split, at which tap, with which loss."""
+
+    split: Split
+    tap: str
+    loss: Loss
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,8 +42,8 @@ class TapProbe:
         Cs: What it chose from.
         cv_accuracy: Its cross-validated accuracy.
         test_scores: Of the split's test rows.
-        seconds: Wall time of search and fit; what losses fitted together share is the first one's.
-        cpu_seconds: Processor time of the same.
+        seconds: Its part of the wall time of all that were fitted side by side, by their processor times: parts add up.
+        cpu_seconds: Processor time of search and fit.
     """
 
     tap: str
@@ -47,66 +56,62 @@ class TapProbe:
     seconds: float
     cpu_seconds: float
 
+    @property
+    def seconds_alone(self) -> float:
+        """Wall time of the same with nothing beside it: it runs on one core."""
+        return max(self.seconds, self.cpu_seconds)
+
 
 def fit_tap_probes(
-    by_tap: dict[str, Float[np.ndarray, "image code"]],
+    by_tap: Mapping[str, Float[np.ndarray, "image code"]],
     task: Task,
-    split: Split,
+    places: Sequence[Place],
     *,
-    losses: Sequence[Loss] = LOSSES,
     balanced: bool = False,
     advance: Advance = ignore,
 ) -> list[TapProbe]:
-    """Fit every loss at every tap, shallow to deep; the split's test rows are only scored.
+    """Fit a probe at every place, side by side; the splits' test rows are only scored.
 
     Args:
         by_tap: Codes of every row.
         task: Labels.
-        split: Rows and folds.
-        losses: Which linear classifiers.
-        balanced: Make all classes count the same, as `probes.search.search_probes` says.
+        places: Split, tap and loss.
+        balanced: Make all classes count the same, as `probes.search.search_probe` says.
         advance: Is told of every probe.
 
     Returns:
-        One probe per tap and loss.
+        One probe a place.
     """
-    found = []
-    for tap, codes in by_tap.items():
-        started = _clocks()
-        searches = search_probes(
-            codes[split.learn],
-            task.labels[split.learn],
-            split.folds_in_learn,
-            losses=losses,
+
+    def fit(place: Place) -> tuple[ProbeSearch, Float[np.ndarray, "row cls"], float]:
+        started, codes, learn = time.thread_time(), by_tap[place.tap], place.split.learn
+        search = search_probe(
+            codes[learn],
+            task.labels[learn],
+            place.split.folds_in_learn,
+            loss=place.loss,
             class_count=task.class_count,
             balanced=balanced,
         )
-        for loss, search in zip(losses, searches, strict=True):
-            found.append(_tap_probe(tap, loss, search, codes[split.test], _clocks() - started))
-            advance(1)
-            started = _clocks()
-    return found
+        return search, search.probe.scores(codes[place.split.test]), time.thread_time() - started
 
-
-def _clocks() -> Float[np.ndarray, "2"]:
-    """Wall time and processor time, seconds."""
-    return np.array([time.perf_counter(), time.process_time()])
-
-
-def _tap_probe(
-    tap: str, loss: Loss, search: ProbeSearch, test: Float[np.ndarray, "row code"], took: Float[np.ndarray, "2"]
-) -> TapProbe:
-    return TapProbe(
-        tap=tap,
-        loss=loss,
-        probe=search.probe,
-        C=search.C,
-        Cs=search.Cs,
-        cv_accuracy=search.cv_accuracy,
-        test_scores=search.probe.scores(test),
-        seconds=float(took[0]),
-        cpu_seconds=float(took[1]),
-    )
+    started = time.perf_counter()
+    found = side_by_side(fit, places, size=lambda place: by_tap[place.tap].shape[1], advance=advance)
+    seconds, of_all = time.perf_counter() - started, sum(cpu_seconds for *_, cpu_seconds in found)
+    return [
+        TapProbe(
+            tap=place.tap,
+            loss=place.loss,
+            probe=search.probe,
+            C=search.C,
+            Cs=search.Cs,
+            cv_accuracy=search.cv_accuracy,
+            test_scores=scores,
+            seconds=seconds * cpu_seconds / of_all,
+            cpu_seconds=cpu_seconds,
+        )
+        for place, (search, scores, cpu_seconds) in zip(places, found, strict=True)
+    ]
 
 
 def depth_points(fitted: Sequence[tuple[Split, Sequence[TapProbe]]], task: Task) -> tuple[DepthPoint, ...]:

@@ -1,14 +1,15 @@
 """What may take part in a race: every strategy, made ready to run on the splits of one task."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, final, runtime_checkable
 
 from unfreeze.core.records import Outcome
 from unfreeze.strategies.depth import LOSSES, Loss
-from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.experiment import Experiment, Split
 from unfreeze.strategies.finetuning import Forecast, Wish, ready_full, ready_scratch, ready_unfreeze
 from unfreeze.strategies.preparation import with_measured_flips
-from unfreeze.strategies.step_one import step_one
+from unfreeze.strategies.step_one import ProbeStrategy, step_one
 from unfreeze.strategies.strategy import Strategy
 
 Depth = int | Literal["all", "scratch"]
@@ -30,6 +31,10 @@ class Entries(Protocol):
 
     def step_one(self) -> list[Strategy]:
         """The cheap ones."""
+        ...
+
+    def share(self, strategies: Sequence[Strategy], split: Split) -> None:
+        """Do at once what these need on a split and can take from each other."""
         ...
 
     def ready(self, depth: Depth, wish: Wish) -> DearStrategy | Outcome:
@@ -54,6 +59,11 @@ class PhotoEntries:
     def step_one(self) -> list[Strategy]:
         """Every loss on the last codes and on the best tap, and the head."""
         return self._cheap
+
+    def share(self, strategies: Sequence[Strategy], split: Split) -> None:
+        """Fit all their probes side by side: one by one they would take one core each."""
+        probes = [strategy for strategy in strategies if isinstance(strategy, ProbeStrategy)]
+        self.shared.fit(split, [place for strategy in probes for place in strategy.places])
 
     def ready(self, depth: Depth, wish: Wish) -> DearStrategy | Outcome:
         """Some blocks, all, or from scratch."""

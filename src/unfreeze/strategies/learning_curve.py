@@ -98,7 +98,7 @@ def learning_curves(
         scoring.whole_splits(probe)[:MOST_SPLITS],
         lambda split: Fit(scores=shared.on_last(split, "softmax").test_scores),
         halvings=HALVINGS,
-        forecast=shared.on_last(task.split(0), "softmax").seconds,
+        forecast=shared.on_last(task.split(0), "softmax").seconds_alone,
         seconds=probe_seconds,
     )
     if not cheap:

@@ -16,6 +16,7 @@ from unfreeze.features.choice import SAMPLE
 from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import read_codes
 from unfreeze.metrics.imbalance import strongly_imbalanced
+from unfreeze.probes.cores import one_blas_thread
 from unfreeze.probes.solver import fit_probe
 from unfreeze.strategies.experiment import Experiment, Task, make_task, with_codes_only
 from unfreeze.training.examples import Squares
@@ -107,7 +108,8 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     task, codes = experiment.task, experiment.codes.last
     learn, select = task.everything().folds[0]
     asked = select[:: max(1, len(select) // MIRRORED_IMAGES)]
-    probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
+    with one_blas_thread():
+        probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
     plain = probe.predict(codes[asked]) == task.labels[asked]
     source = experiment.source
     calibration = list(experiment.pixels.views(asked[:SAMPLE], epoch=None))

@@ -1,5 +1,6 @@
 """Step one, and the feature extractor that it is compared with: linear classifiers on the frozen network's codes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.probes.solver import LinearProbe
-from unfreeze.strategies.depth import LOSSES, Loss, TapProbe, best_probe, fit_tap_probes, with_probe
+from unfreeze.strategies.depth import LOSSES, Loss, Place, TapProbe, best_probe, fit_tap_probes, with_probe
 from unfreeze.strategies.experiment import Experiment, Split
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial
@@ -36,17 +37,35 @@ class StepOne:
     _probes: dict[tuple[str, str, Loss], TapProbe] = field(default_factory=dict)
     _heads: dict[str, tuple[Fit, LinearProbe]] = field(default_factory=dict)
 
-    def at_taps(self, split: Split, loss: Loss, advance: Advance = ignore) -> list[TapProbe]:
-        """One loss at every tap, shallow to deep."""
-        probes = []
-        for tap in self._names:
-            probes.append(self._probe(split, tap, loss))
-            advance(1)
-        return probes
+    @property
+    def places(self) -> tuple[tuple[str, Loss], ...]:
+        """Every tap and loss, shallow to deep."""
+        return tuple((tap, loss) for tap in self._names for loss in self.losses)
+
+    @property
+    def last(self) -> str:
+        """The tap of the last codes."""
+        return self.experiment.source.taps[-1].name
+
+    def fit(self, split: Split, places: Iterable[tuple[str, Loss]], advance: Advance = ignore) -> list[TapProbe]:
+        """Probes of a split at these taps, with these losses; what is missing is fitted side by side."""
+        wanted = [(split.name, *place) for place in places]
+        missing = [key for key in dict.fromkeys(wanted) if key not in self._probes]
+        advance(len(wanted) - len(missing))
+        if missing:
+            fitted = fit_tap_probes(
+                self.experiment.codes.by_tap,
+                self.experiment.task,
+                [Place(split, tap, loss) for _, tap, loss in missing],
+                balanced=self.experiment.balanced,
+                advance=advance,
+            )
+            self._probes.update(zip(missing, fitted, strict=True))
+        return [self._probes[key] for key in wanted]
 
     def on_last(self, split: Split, loss: Loss) -> TapProbe:
         """On the last codes; no other tap is fitted for it."""
-        return self._probe(split, self.experiment.source.taps[-1].name, loss)
+        return self.fit(split, [(self.last, loss)])[0]
 
     def head(self, split: Split) -> Fit:
         """The head alone, trained to convergence with the C of the softmax on the last codes."""
@@ -72,15 +91,6 @@ class StepOne:
     def _names(self) -> tuple[str, ...]:
         return self.taps or tuple(self.experiment.codes.by_tap)
 
-    def _probe(self, split: Split, tap: str, loss: Loss) -> TapProbe:
-        key = split.name, tap, loss
-        if key not in self._probes:
-            by_tap = {tap: self.experiment.codes.by_tap[tap]}
-            (self._probes[key],) = fit_tap_probes(
-                by_tap, self.experiment.task, split, losses=(loss,), balanced=self.experiment.balanced
-            )
-        return self._probes[key]
-
 
 @dataclass(frozen=True, eq=False)
 class ProbeStrategy:
@@ -104,20 +114,21 @@ class ProbeStrategy:
         """What it is."""
         kind = "SVM" if self.loss == "svm" else "softmax"
         if self.last:
-            tap = self.shared.experiment.source.taps[-1].name
-            name, trained = f"{self.loss} on the last codes", f"linear {kind} on codes of {tap}"
-            return Outcome(name=name, kind="probe", tap=tap, trained=trained)
+            name, trained = f"{self.loss} on the last codes", f"linear {kind} on codes of {self.shared.last}"
+            return Outcome(name=name, kind="probe", tap=self.shared.last, trained=trained)
         trained = f"linear {kind} on the codes that cross-validation likes best"
         return Outcome(name=f"{self.loss} on the best tap", kind="probe", trained=trained, deliverable=False)
 
+    @property
+    def places(self) -> list[tuple[str, Loss]]:
+        """The probes of a split that it needs: tap and loss, shallow to deep."""
+        mine = [(tap, loss) for tap, loss in self.shared.places if loss == self.loss]
+        return mine[-1:] if self.last else mine
+
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:  # noqa: ARG002 - it passes over no images
         """Fit, or take what was fitted for another strategy."""
-        if self.last:
-            mine = self.shared.on_last(split, self.loss)
-            needed = [mine]
-        else:
-            needed = self.shared.at_taps(split, self.loss)
-            mine = best_probe(needed)
+        needed = self.shared.fit(split, self.places)
+        mine = best_probe(needed)
         width = mine.probe.weight.shape[1]
         return Fit(
             scores=mine.test_scores,

@@ -10,7 +10,6 @@ from unfreeze.core.records import Metric, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.transforms import RECIPES
-from unfreeze.strategies.depth import LOSSES
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Wish, ready_full, ready_scratch, ready_unfreeze
 from unfreeze.strategies.measuring import Measurement, added, confirmation, metered
@@ -139,5 +138,5 @@ def codes_only(experiment: Experiment) -> tuple[Outcome, Fit]:
     """The feature extractor that cross-validation prefers among those that can be delivered: softmax or SVM."""
     shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
     everything = experiment.task.everything()
-    best = max((shared.on_last(everything, loss) for loss in LOSSES), key=lambda probe: probe.cv_accuracy)
+    best = max(shared.fit(everything, shared.places), key=lambda probe: probe.cv_accuracy)
     return fit_everything(experiment, ProbeStrategy(shared, best.loss, last=True))

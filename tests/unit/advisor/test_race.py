@@ -1,6 +1,6 @@
 """The race, with strategies whose accuracy and cost are known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -89,6 +89,9 @@ class Contest:
     def step_one(self) -> list[Strategy]:
         """The cheap ones."""
         return list(self.cheap)
+
+    def share(self, strategies: Sequence[Strategy], split: Split) -> None:
+        """They have nothing in common."""
 
     def ready(self, depth: Depth, wish: Wish) -> Known | Outcome:
         """The strategy, if what it is forecast to take fits."""

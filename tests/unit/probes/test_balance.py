@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from unfreeze.metrics.accuracy import balanced_accuracy
-from unfreeze.probes.search import search_probes
+from unfreeze.probes.search import search_probe
 from unfreeze.probes.solver import Loss
 
 
@@ -27,7 +27,7 @@ def test_balanced_probes_find_the_rare_class(loss: Loss, rng: np.random.Generato
     fresh, of_fresh = unequal(rng, (4000, 4000))
     folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(codes, labels))
     plain, balanced = (
-        next(search_probes(codes, labels, folds, losses=(loss,), class_count=2, balanced=wanted)).probe.predict(fresh)
+        search_probe(codes, labels, folds, loss=loss, class_count=2, balanced=wanted).probe.predict(fresh)
         for wanted in (False, True)
     )
 
@@ -40,7 +40,7 @@ def test_a_balanced_svm_is_that_of_scikit_learn(rng: np.random.Generator) -> Non
     codes, labels = unequal(rng)
     fresh, _ = unequal(rng, (4000, 4000))
     folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(codes, labels))
-    (search,) = search_probes(codes, labels, folds, losses=("svm",), class_count=2, balanced=True)
+    search = search_probe(codes, labels, folds, loss="svm", class_count=2, balanced=True)
     scaler = StandardScaler().fit(codes)
     theirs = LinearSVC(C=search.C, class_weight="balanced", max_iter=100_000, tol=1e-8, intercept_scaling=100)
     theirs.fit(scaler.transform(codes), labels)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from unfreeze.core.errors import InputError
-from unfreeze.probes.search import DEFAULT_CS, choose, held_out_losses, is_past, search_probe, search_probes
+from unfreeze.probes.search import DEFAULT_CS, choose, held_out_losses, is_past, search_probe
 from unfreeze.probes.solver import Loss, fit_probe
 
 
@@ -73,18 +73,6 @@ def test_codes_read_in_blocks_give_the_same_search(tmp_path: Path, loss: Loss) -
     assert blocks.C == whole.C
     assert np.abs(np.subtract(blocks.cv_accuracies, whole.cv_accuracies)).max() <= 1 / len(codes)
     np.testing.assert_allclose(blocks.probe.scores(codes), whole.probe.scores(codes), atol=2e-3)
-
-
-def test_losses_searched_together_are_those_searched_alone() -> None:
-    """Sharing the coordinates of codes between losses changes no bit, and a second search repeats the first."""
-    codes, labels, folds = few_digits()
-
-    together = list(search_probes(codes, labels, folds, losses=("softmax", "svm"), class_count=10))
-
-    for search, loss in zip(together, ("softmax", "svm"), strict=True):
-        alone = search_probe(codes, labels, folds, loss=loss, class_count=10)
-        assert search.probe.weight.tobytes() == alone.probe.weight.tobytes()
-        assert search.held_out_scores.tobytes() == alone.held_out_scores.tobytes()
 
 
 def test_folds_too_large_to_be_fitted_together_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

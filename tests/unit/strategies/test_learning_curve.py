@@ -10,7 +10,7 @@ from unfreeze.core.progress import Advance, Silent
 from unfreeze.core.records import LearningCurves, Outcome
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.features.extraction import Codes
-from unfreeze.strategies.depth import fit_tap_probes
+from unfreeze.strategies.depth import Place, fit_tap_probes
 from unfreeze.strategies.experiment import Experiment, Split, Task
 from unfreeze.strategies.learning_curve import halves, learning_curves
 from unfreeze.strategies.measuring import Measurement
@@ -102,9 +102,10 @@ def test_a_probe_is_fitted_once_a_split_for_whoever_asks(shared: StepOne) -> Non
     """Alone, among all taps or for the head; and with the bits of a fit beside an SVM."""
     experiment, split = shared.experiment, shared.experiment.task.split(0)
     alone = shared.on_last(split, "softmax")
-    beside = fit_tap_probes(experiment.codes.by_tap, experiment.task, split)[-2]
+    places = [Place(split, tap, loss) for tap, loss in shared.places]
+    beside, _ = fit_tap_probes(experiment.codes.by_tap, experiment.task, places)
 
-    assert shared.at_taps(split, "softmax")[-1] is alone
+    assert shared.fit(split, shared.places)[0] is alone
     assert (alone.tap, alone.loss, alone.C) == (beside.tap, beside.loss, beside.C)
     np.testing.assert_array_equal(alone.test_scores, beside.test_scores)
 
