@@ -22,7 +22,7 @@ from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
 from unfreeze.advisor.selection import Selection, select_strategy, winner_of
 from unfreeze.advisor.steps import Question, comparable, compare
-from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, pairs, verdict
+from unfreeze.advisor.verdict import SOFTMAX_ON_LAST, on_overrun, pairs, verdict
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_json
@@ -466,6 +466,7 @@ def verdict_of(record: RunRecord, picked: Outcome | None) -> tuple[str, ...]:
         test_looks=record.test_looks,
         folder_step=record.folder_step,
         learning_curve=record.learning_curve,
+        overrun=on_overrun(record.seconds, record.budget_seconds, record.phases),
     )
 
 

@@ -31,6 +31,8 @@ SVM_ON_BEST = "svm on the best tap"
 
 CAVEAT = "The variance over training sets is not in this interval."
 
+LATE = 1.2  # times its budget: a run ends within that, as a rule
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
@@ -112,6 +114,7 @@ def verdict(
     test_looks: int = 0,
     folder_step: FolderStep | None = None,
     learning_curve: LearningCurves | None = None,
+    overrun: str = "",
 ) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
@@ -136,6 +139,7 @@ def verdict(
         test_looks: How many runs in this directory have looked at that folder, this one included; 0 if not known.
         folder_step: What was delivered against the feature extractor on that folder; None if it was not compared.
         learning_curve: Scores by number of training images; None without.
+        overrun: What `on_overrun` says.
 
     Returns:
         The sentences.
@@ -154,6 +158,7 @@ def verdict(
         *([str(rule["sentence"])] if rule else []),
         *_on_more_images(outcomes, learning_curve),
         *_on_gaps(outcomes, interrupted=interrupted),
+        *filter(None, [overrun]),
         *_on_estimate(outcomes, train_size, terms),
     )
 
@@ -397,6 +402,28 @@ def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]
         reason = f": {note.rstrip('.')}" if note else ""
         listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
         yield f"{_capital(listed)} {'was' if len(names) == 1 else 'were'} {status}{reason}."
+
+
+def on_overrun(seconds: float, budget: float, phases: Mapping[str, float]) -> str:
+    """That a run took longer than its budget, and with what.
+
+    Args:
+        seconds: What the run took.
+        budget: What it was given, seconds.
+        phases: Seconds by phase.
+
+    Returns:
+        A sentence; empty for a run that ended in time.
+    """
+    if seconds <= LATE * budget:
+        return ""
+    longest = sorted(phases, key=lambda phase: -phases[phase])[:2]
+    named = " and ".join(f"{phase} ({_duration(phases[phase])})" for phase in longest)
+    return (
+        f"The run took {_duration(seconds)}, more than its budget of {_duration(budget)}, the most of it for {named}: "
+        "inspecting the images, reading their codes, one split of step one, and training what is delivered on all "
+        "images are never cut down, and on a machine that is busy with other work everything takes longer."
+    )
 
 
 def _on_estimate(outcomes: Sequence[Outcome], train_size: int, terms: _Terms) -> Iterable[str]:

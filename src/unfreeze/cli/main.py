@@ -5,7 +5,6 @@ at once. So every command imports what it needs in its own body, which is the on
 """
 
 import errno
-import gc
 import os
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from unfreeze.cli.inspect import inspect
 from unfreeze.cli.output import ReaderGoneError
 from unfreeze.cli.predict import predict
 from unfreeze.cli.probe import probe
+from unfreeze.cli.process import settle_process
 from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
 from unfreeze.cli.tune import tune
@@ -33,9 +33,6 @@ from unfreeze.report.wording import printable
 
 INTERRUPTED = 130
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
-# Objects made before Python looks for garbage, in place of 700: importing torch makes a million that stay, and looking
-# through them again and again took half a second of every start.
-GARBAGE_AFTER = 50_000
 TRACEBACK_VARIABLE = "UNFREEZE_TRACEBACK"
 
 # Without rich_markup_mode and pretty exceptions, typer does not import rich.
@@ -110,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not sys.warnoptions:  # what libraries say to programmers is no news for users; python -W brings it back
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category)
-    gc.set_threshold(GARBAGE_AFTER)
+    settle_process()
     given = list(sys.argv[1:] if arguments is None else arguments)
     wants_traceback = "--traceback" in given or os.environ.get(TRACEBACK_VARIABLE, "") not in {"", "0"}
     sys.exit(exit_code_of([part for part in given if part != "--traceback"], show_traceback=wants_traceback))

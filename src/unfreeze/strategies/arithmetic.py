@@ -4,6 +4,7 @@ Kept, because equal runs must give equal bits: a second measurement may see a bu
 """
 
 import json
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ from unfreeze.training.precision import Arithmetic, Layout, Precision, candidate
 from unfreeze.zoo.backbones import Backbone
 
 TIMED_STEPS = 2
+# A first step that takes so many times what can be afforded ends the timing. It also pays for what is prepared once (it
+# takes up to two and a half times as long as later ones), and another candidate may take a fraction of its time.
+TOO_SLOW = 10.0
 WORTH_A_CHANGE = 0.9  # a candidate replaces an earlier one only below this part of its time: else noise would choose
 
 
@@ -44,8 +48,19 @@ class Timed:
     cost: float
 
 
+class TooSlowError(Exception):
+    """Training takes many times what can be afforded, whatever the layout and precision."""
+
+
 def choose_arithmetic(
-    start: Backbone, plan: Plan, feed: Feed, rows: Int[np.ndarray, " row"], *, seed: int, cache: Path | None
+    start: Backbone,
+    plan: Plan,
+    feed: Feed,
+    rows: Int[np.ndarray, " row"],
+    *,
+    seed: int,
+    cache: Path | None,
+    affordable: float = math.inf,
 ) -> tuple[Timed, tuple[Timed, ...]]:
     """The layout and precision to train in: the kept choice, else the fastest of all candidates.
 
@@ -56,9 +71,13 @@ def choose_arithmetic(
         rows: The rows to train on.
         seed: Of the timed steps.
         cache: Folder of what is kept; the user's cache if None.
+        affordable: Seconds that one image may take in one epoch for the training to be of use.
 
     Returns:
         The choice, and everything that was timed now: the choice alone if it was kept.
+
+    Raises:
+        TooSlowError: The first step took `TOO_SLOW` times what can be afforded; nothing is kept.
     """
     few = _timed_rows(plan, rows)
     for _ in feed.examples.batches(few, size=_batch_size(plan, rows), epoch=0):
@@ -67,7 +86,7 @@ def choose_arithmetic(
     path = kept_beside("training", cache) / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
     kept = _kept(path)
     wanted = candidates() if kept is None else (kept,)
-    timed = tuple(_time(start, plan, feed, few, arithmetic, seed=seed) for arithmetic in wanted)
+    timed = tuple(_time(start, plan, feed, few, arithmetic, seed=seed, affordable=affordable) for arithmetic in wanted)
     chosen = fastest(timed)
     if kept is None:
         with disk_errors_explained(path):
@@ -127,14 +146,28 @@ def _timed_rows(plan: Plan, rows: Int[np.ndarray, " row"]) -> Int[np.ndarray, " 
 
 
 def _time(
-    start: Backbone, plan: Plan, feed: Feed, few: Int[np.ndarray, " few"], arithmetic: Arithmetic, *, seed: int
+    start: Backbone,
+    plan: Plan,
+    feed: Feed,
+    few: Int[np.ndarray, " few"],
+    arithmetic: Arithmetic,
+    *,
+    seed: int,
+    affordable: float,
 ) -> Timed:
     """The faster one of a few steps on a copy that is thrown away."""
     size = len(few) // (1 + TIMED_STEPS)
     short = replace(plan, epochs=1, batch_size=size, layout=arithmetic.layout, precision=arithmetic.precision)
     stamps: list[tuple[float, float]] = []
     clocks = (time.perf_counter, time.process_time if training_device().type == "cpu" else time.perf_counter)
-    run_trial(start, short, feed, few, seed=seed, advance=lambda _: stamps.append((clocks[0](), clocks[1]())))
+    begun = clocks[0]()
+
+    def stamp(_: int) -> None:
+        stamps.append((clocks[0](), clocks[1]()))
+        if len(stamps) == 1 and stamps[0][0] - begun > TOO_SLOW * affordable * size:
+            raise TooSlowError
+
+    run_trial(start, short, feed, few, seed=seed, advance=stamp)
     steps = np.diff(np.array(stamps), axis=0).min(axis=0) / size
     return Timed(
         layout=arithmetic.layout, precision=arithmetic.precision, seconds=float(steps[0]), cost=float(steps[1])

@@ -10,7 +10,7 @@ from unfreeze.core.errors import ImageSetError
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
-from unfreeze.strategies.arithmetic import choose_arithmetic
+from unfreeze.strategies.arithmetic import TooSlowError, choose_arithmetic
 from unfreeze.strategies.experiment import Experiment, Split, Task
 from unfreeze.strategies.rates import choose_inside, epochs_of_choices
 from unfreeze.strategies.step_one import StepOne
@@ -248,9 +248,18 @@ def _ready(
     if wish.allowance <= 0:
         return _no_time_left(outcome, plan)
     started, everything = time.perf_counter(), experiment.task.everything()
-    chosen, timed = choose_arithmetic(
-        start(everything, experiment.seed), plan, feed, everything.learn, seed=experiment.seed, cache=experiment.cache
-    )
+    try:
+        chosen, timed = choose_arithmetic(
+            start(everything, experiment.seed),
+            plan,
+            feed,
+            everything.learn,
+            seed=experiment.seed,
+            cache=experiment.cache,
+            affordable=wish.allowance / _least_work(experiment.task, plan, wish),
+        )
+    except TooSlowError:
+        return _no_time_left(outcome, plan, f"a first step took many times what fits into {wish.allowance:.0f} s")
     plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all splits and the last training
     left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
     expected = forecast(experiment.task, plan, per_image=chosen.seconds, wish=left)
@@ -281,10 +290,8 @@ def _ready(
     )
 
 
-def _no_time_left(outcome: Outcome, plan: Plan) -> Outcome:
-    return replace(
-        outcome, status="left out", note="no time was left for it", settings={**plan.to_json(), "forecast": None}
-    )
+def _no_time_left(outcome: Outcome, plan: Plan, note: str = "no time was left for it") -> Outcome:
+    return replace(outcome, status="left out", note=note, settings={**plan.to_json(), "forecast": None})
 
 
 def forecast(task: Task, plan: Plan, *, per_image: float, wish: Wish) -> Forecast:
@@ -301,7 +308,7 @@ def forecast(task: Task, plan: Plan, *, per_image: float, wish: Wish) -> Forecas
     Returns:
         The forecast; 0 epochs if fewer than the fewest that are worth it fit even on one split.
     """
-    fewest = min(plan.epochs, FEWEST_EPOCHS)
+    fewest = _fewest_epochs(plan)
     fewest_repeated = max(fewest, math.ceil(LEAST_SHARE_REPEATED * plan.epochs))
     of_all = plan.epochs * per_image * _passes(task, wish.splits)
     least_splits = min(wish.splits, 1)
@@ -312,6 +319,15 @@ def forecast(task: Task, plan: Plan, *, per_image: float, wish: Wish) -> Forecas
             seconds, repeatable = epochs * seconds_an_epoch, epochs >= fewest_repeated
             return Forecast(epochs=epochs, splits=splits, seconds=seconds, seconds_of_all=of_all, repeatable=repeatable)
     return Forecast(epochs=0, splits=0, seconds=plan.epochs * seconds_an_epoch, seconds_of_all=of_all)
+
+
+def _fewest_epochs(plan: Plan) -> int:
+    return min(plan.epochs, FEWEST_EPOCHS)
+
+
+def _least_work(task: Task, plan: Plan, wish: Wish) -> int:
+    """Passes over an image of the least training that is worth it."""
+    return _fewest_epochs(plan) * _passes(task, min(wish.splits, 1))
 
 
 def _passes(task: Task, splits: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from example_run import LEARNING
-from unfreeze.advisor.verdict import CAVEAT, best_probe, pairs, verdict
+from unfreeze.advisor.verdict import CAVEAT, best_probe, on_overrun, pairs, verdict
 from unfreeze.core.records import (
     Comparison,
     Confirmation,
@@ -295,6 +295,17 @@ def test_what_is_missing_is_said() -> None:
     assert "Fine-tuning the whole network was dropped: hopeless after 5 splits." in text
     assert "The head alone was shortened: 5 of 20 epochs fit into the budget." in text
     assert "The run was interrupted" in text
+
+
+def test_a_run_that_outlasts_its_budget_says_with_what() -> None:
+    """Beyond a fifth more than the budget: both times and the two longest phases; nothing where it ended in time."""
+    phases = {"inspect": 70.0, "step one": 250.0, "facts": 3.0, "deliver": 120.0}
+
+    late = on_overrun(443.0, 180.0, phases)
+
+    assert "The run took 7 minutes, more than its budget of 3 minutes" in written([HEAD], overrun=late)
+    assert "the most of it for step one (4 minutes) and deliver (2 minutes)" in late
+    assert on_overrun(1.2 * 180.0, 180.0, phases) == ""
 
 
 def test_strategies_with_the_same_fate_for_the_same_reason_share_a_sentence() -> None:

@@ -1,19 +1,22 @@
 """How the layout and precision of training are chosen, and that the choice stays."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from unfreeze.core.progress import Advance
 from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.transforms import NONE
-from unfreeze.strategies.arithmetic import Timed, choose_arithmetic, fastest
-from unfreeze.strategies.trials import Feed
+from unfreeze.strategies.arithmetic import Timed, TooSlowError, choose_arithmetic, fastest
+from unfreeze.strategies.trials import Feed, Trial, run_trial
 from unfreeze.training.examples import Pixels, Remembered, Squares
 from unfreeze.training.plans import Plan, Rule
 from unfreeze.training.precision import candidates
-from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.backbones import Backbone, load_backbone
 
+PLAN = Plan(kind="full", blocks=None, rules=(Rule(".*", 1e-3),), batch_size=4)
 PLAIN = Timed(layout="channels_last", precision="float32", seconds=0.1, cost=0.050)
 
 
@@ -29,19 +32,23 @@ def test_noise_does_not_choose() -> None:
     assert fastest([PLAIN, Timed(layout="NCHW", precision="float32", seconds=0.1, cost=0.047)]) == PLAIN
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"layout": "NCHW", "precision": "float8"}'])
-def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path: Path, rng: np.random.Generator, damage: str) -> None:
-    """The first call times every candidate, the second one the kept choice alone; after damage all are timed again."""
+def small_training(rng: np.random.Generator) -> tuple[Backbone, Feed]:
+    """A network with random weights, and eight images of noise in two classes."""
     start = load_backbone("resnet18", pretrained=False, size=32).with_classes(2)
     images = Remembered(
         rng.normal(size=(8, 3, 32, 32)).astype(np.float32), np.empty((0, 0, 3, 32, 32), np.float32), np.full(8, -1)
     )
     pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0)
-    feed = Feed(cut=start.cuts[0], examples=images, features=images, pixels=pixels, labels=np.arange(8) % 2)
-    plan = Plan(kind="full", blocks=None, rules=(Rule(".*", 1e-3),), batch_size=4)
+    return start, Feed(cut=start.cuts[0], examples=images, features=images, pixels=pixels, labels=np.arange(8) % 2)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"layout": "NCHW", "precision": "float8"}'])
+def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path: Path, rng: np.random.Generator, damage: str) -> None:
+    """The first call times every candidate, the second one the kept choice alone; after damage all are timed again."""
+    start, feed = small_training(rng)
 
     def choose() -> tuple[Timed, tuple[Timed, ...]]:
-        return choose_arithmetic(start, plan, feed, np.arange(8), seed=0, cache=tmp_path)
+        return choose_arithmetic(start, PLAN, feed, np.arange(8), seed=0, cache=tmp_path)
 
     chosen, timed = choose()
     again, (only,) = choose()
@@ -53,3 +60,25 @@ def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path: Path, rng: np.r
     assert again == only
     assert (again.layout, again.precision) == (chosen.layout, chosen.precision)
     assert len(choose()[1]) == len(candidates())
+
+
+def test_a_training_that_cannot_be_afforded_is_given_up_after_one_step(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a nanosecond an image is left; nothing is kept, so that a run with more time measures for itself."""
+    start, feed = small_training(rng)
+    steps: list[int] = []
+
+    def counted(*given: Any, advance: Advance, **settings: Any) -> Trial:
+        def step(done: int) -> None:
+            steps.append(done)
+            advance(done)
+
+        return run_trial(*given, advance=step, **settings)
+
+    monkeypatch.setattr("unfreeze.strategies.arithmetic.run_trial", counted)
+    with pytest.raises(TooSlowError):
+        choose_arithmetic(start, PLAN, feed, np.arange(8), seed=0, cache=tmp_path, affordable=1e-9)
+
+    assert steps == [4]
+    assert not list((tmp_path / "training").glob("*"))
