@@ -24,8 +24,9 @@ from unfreeze.training.precision import Arithmetic, Layout, Precision, candidate
 from unfreeze.zoo.backbones import Backbone
 
 TIMED_STEPS = 2
-# A first step that takes so many times what can be afforded ends the timing. It also pays for what is prepared once (it
-# takes up to two and a half times as long as later ones), and another candidate may take a fraction of its time.
+# A step that takes so many times what can be afforded ends the timing: on a CPU the first one, which also pays for what
+# is prepared once (up to two and a half times a later one), and another candidate may take a fraction of its time; on a
+# GPU, where the first one loads libraries, the second.
 TOO_SLOW = 10.0
 WORTH_A_CHANGE = 0.9  # a candidate replaces an earlier one only below this part of its time: else noise would choose
 
@@ -49,7 +50,7 @@ class Timed:
 
 
 class TooSlowError(Exception):
-    """Training takes many times what can be afforded, whatever the layout and precision."""
+    """Training takes many times what can be afforded."""
 
 
 def choose_arithmetic(
@@ -77,7 +78,7 @@ def choose_arithmetic(
         The choice, and everything that was timed now: the choice alone if it was kept.
 
     Raises:
-        TooSlowError: The first step took `TOO_SLOW` times what can be afforded; nothing is kept.
+        TooSlowError: A step took `TOO_SLOW` times what can be afforded; nothing is kept.
     """
     few = _timed_rows(plan, rows)
     for _ in feed.examples.batches(few, size=_batch_size(plan, rows), epoch=0):
@@ -158,17 +159,18 @@ def _time(
     """The faster one of a few steps on a copy that is thrown away."""
     size = len(few) // (1 + TIMED_STEPS)
     short = replace(plan, epochs=1, batch_size=size, layout=arithmetic.layout, precision=arithmetic.precision)
-    stamps: list[tuple[float, float]] = []
-    clocks = (time.perf_counter, time.process_time if training_device().type == "cpu" else time.perf_counter)
-    begun = clocks[0]()
+    on_cpu = training_device().type == "cpu"
+    clocks = (time.perf_counter, time.process_time if on_cpu else time.perf_counter)
+    stamps = [(clocks[0](), clocks[1]())]
 
     def stamp(_: int) -> None:
         stamps.append((clocks[0](), clocks[1]()))
-        if len(stamps) == 1 and stamps[0][0] - begun > TOO_SLOW * affordable * size:
+        decides = len(stamps) == (2 if on_cpu else 3)
+        if decides and stamps[-1][0] - stamps[-2][0] > TOO_SLOW * affordable * size:
             raise TooSlowError
 
     run_trial(start, short, feed, few, seed=seed, advance=stamp)
-    steps = np.diff(np.array(stamps), axis=0).min(axis=0) / size
+    steps = np.diff(np.array(stamps[1:]), axis=0).min(axis=0) / size
     return Timed(
         layout=arithmetic.layout, precision=arithmetic.precision, seconds=float(steps[0]), cost=float(steps[1])
     )

@@ -259,7 +259,7 @@ def _ready(
             affordable=wish.allowance / _least_work(experiment.task, plan, wish),
         )
     except TooSlowError:
-        return _no_time_left(outcome, plan, f"a first step took many times what fits into {wish.allowance:.0f} s")
+        return _no_time_left(outcome, plan, f"a step of it took many times what fits into {wish.allowance:.0f} s")
     plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all splits and the last training
     left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
     expected = forecast(experiment.task, plan, per_image=chosen.seconds, wish=left)
