@@ -458,6 +458,7 @@ def main() -> None:
     covered = newest(by_measure.get("coverage", []), "images", "shared_error", "gain", "splits")
     memory = newest(by_measure.get("memory", []), "size", "engine")
     startup = newest(by_measure.get("start-up", []), "cores")
+    busy = newest(by_measure.get("busy machine", []), "set", "machine", "side")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
@@ -482,6 +483,7 @@ def main() -> None:
         (with_more, more_images),
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
         (by_measure.get("forecasts", []), forecasts),
+        (busy, lambda found: plain(found, "A quiet machine and a busy one", "busy")),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
         (
             memory,
