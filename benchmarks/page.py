@@ -106,7 +106,7 @@ BESIDE = """## The picked strategy beside its peers
 The same runs, and on the same images fastai's `fine_tune(5)`, timm's codes with scikit-learn, and vyntri, with the same
 weights and their own defaults. What was picked less the peer, points of the metric that decides; the interval is a
 bootstrap over groups and seeds, 95 % divided among the peers (Bonferroni). fastai, which has seeds, stands beside the
-runs with its own ones; the others give the same every time.
+runs with its own ones; the others give the same every time. A peer that was stopped counts in no mean.
 
 """
 
@@ -368,7 +368,14 @@ def _peer_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
             low, high = np.quantile(draws[name], [tail, 1 - tail])
             seeds = str(len(mine[name])) if name in mine else ""
             lines.append([peer, name, seeds, f"{100 * point:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"])
-    return lines
+    return lines + _stopped_lines(sets)
+
+
+def _stopped_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
+    stopped = {
+        (peer, name): limit for name, seeds in sets.items() for one in seeds for peer, limit in one.stopped.items()
+    }
+    return [[peer, name, "", f"not finished in {limit // 60} min", ""] for (peer, name), limit in stopped.items()]
 
 
 def forecasts(found: list[Row]) -> str:

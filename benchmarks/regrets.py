@@ -31,6 +31,7 @@ class Tested:
     picked: str
     plans: dict[str, np.ndarray]
     peers: dict[str, np.ndarray]
+    stopped: dict[str, int]  # peers that were not finished, and after how many seconds
 
     def score(self, right: np.ndarray, times: np.ndarray) -> float:
         """Accuracy or balanced accuracy with every image counted so many times."""
@@ -58,12 +59,11 @@ def tested() -> dict[str, dict[str, list[Tested]]]:
         for row in same_seed:
             if row["side"].startswith("plan "):
                 plans = row["right"] | plans  # the run's own model counts where there are two
-        peers = {
-            f"{row['side']} {name}": bits
-            for row in mine
-            if row["side"] in SEEDLESS or (row["side"] in PEERS and row["seed"] == run["seed"])
-            for name, bits in row["right"].items()
-        }
+        beside = [
+            row for row in mine if row["side"] in SEEDLESS or (row["side"] in PEERS and row["seed"] == run["seed"])
+        ]
+        peers = {f"{row['side']} {name}": bits for row in beside for name, bits in row["right"].items()}
+        stopped = {f"{row['side']} {name}": row["peer_limit"] for row in beside for name in row.get("unfinished", [])}
         groups = np.array([group if group >= 0 else -2 - place for place, group in enumerate(run["groups"])])
         found.setdefault(_allowed(run), {}).setdefault(run["set"], []).append(
             Tested(
@@ -74,6 +74,7 @@ def tested() -> dict[str, dict[str, list[Tested]]]:
                 picked=run["picked"],
                 plans={name: _numbers(bits, kept) for name, bits in plans.items()},
                 peers={name: _numbers(bits, kept) for name, bits in peers.items()},
+                stopped=stopped,
             )
         )
     return found

@@ -5,7 +5,8 @@
 For each set and seed, on the same train and test part: one `unfreeze run` with a budget, which picks a strategy; every
 other plan by itself (`unfreeze tune`, with the same budget, so that a plan which does not fit is shortened as it would
 be in a run); and the peers: fastai's `fine_tune(5)`, timm's codes with LogisticRegressionCV and with a searched
-LinearSVC, and vyntri. A peer's budget is what it takes. Of each it is kept which test images were right.
+LinearSVC, and vyntri. A peer's budget is what it takes, at most `--peer-limit` seconds: of one that is stopped, what it
+had finished counts. Of each it is kept which test images were right.
 
 Rows are appended to `rivals.jsonl` beside this file; a set, seed and side that is there already is not measured again
 (a side of ours with the same budget and number of cores), whatever the version of the code that it names. `page.py`
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,16 @@ HERE = Path(__file__).parent
 
 Row = dict[str, Any]
 Names = list[str]  # of the test images, in the order of list.csv
-Side = Callable[[Place, int, Names], Row]  # measures one seed
+
+
+@dataclass(frozen=True)
+class Course(Place):
+    """Where things are, and the seconds after which a peer is stopped."""
+
+    peer_limit: int
+
+
+Side = Callable[[Course, int, Names], Row]  # measures one seed
 
 
 def test_part(data: Path) -> tuple[Names, list[str], list[str]]:
@@ -59,7 +70,7 @@ def confirmed(said: Row, names: Names) -> dict[str, str]:
     return found
 
 
-def run_side(place: Place, seed: int, names: Names) -> Row:
+def run_side(place: Course, seed: int, names: Names) -> Row:
     """A whole run; of its strategies, those that it asks about the test part."""
     command = [sys.executable, "-m", "unfreeze", "run", str(place.data / "list.csv"), "--json"]
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +91,7 @@ def run_side(place: Place, seed: int, names: Names) -> Row:
 def plan_side(blocks: str) -> Side:
     """One plan by itself, after the head."""
 
-    def side(place: Place, seed: int, names: Names) -> Row:
+    def side(place: Course, seed: int, names: Names) -> Row:
         command = [sys.executable, "-m", "unfreeze", "tune", str(place.data / "list.csv"), "--json"]
         with tempfile.TemporaryDirectory() as folder:
             options = ["--unfreeze", blocks, "--budget", place.budget, "--seed", str(seed), "--out", f"{folder}/model"]
@@ -104,11 +115,12 @@ def plan_side(blocks: str) -> Side:
 def peer_side(script: str, *options: str, seeded: bool = False) -> Side:
     """A peer's script."""
 
-    def side(place: Place, seed: int, names: Names) -> Row:
-        command = [place.python, str(HERE / "peer_predictions.py"), str(place.peers / script), str(place.data)]
-        said, wall = run_json([*command, *options, *(["--seed", str(seed)] if seeded else [])])
+    def side(place: Course, seed: int, names: Names) -> Row:
+        command = [place.python, str(HERE / "peer_predictions.py"), str(place.peer_limit), str(place.peers / script)]
+        said, wall = run_json([*command, str(place.data), *options, *(["--seed", str(seed)] if seeded else [])])
         right = {name: bits(one, names) for name, one in said["right"].items()}
-        return {"seconds": round(wall, 1), "said": said["said"], "right": right}
+        limited = {"peer_limit": place.peer_limit, "unfinished": said["unfinished"]}
+        return {"seconds": round(wall, 1), "said": said["said"], **limited, "right": right}
 
     return side
 
@@ -141,6 +153,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--budget", default="10m")
+    parser.add_argument("--peer-limit", type=int, default=3600)
     asked = parser.parse_args()
     seeds = [int(seed) for seed in asked.seeds.split(",")]
     with tempfile.TemporaryDirectory() as cache:
@@ -151,7 +164,8 @@ def main() -> None:
                 key |= {"budget": asked.budget, "cores": cores}
             if is_there(key, RIVALS):
                 continue
-            place = Place(asked.panel / name, asked.peers, asked.peer_python, Path(cache), asked.budget)
+            data = asked.panel / name
+            place = Course(data, asked.peers, asked.peer_python, Path(cache), asked.budget, asked.peer_limit)
             names, labels, groups = test_part(place.data)
             measured = SIDES[side](place, seed, names)
             if side == "run":
