@@ -106,7 +106,8 @@ BESIDE = """## The picked strategy beside its peers
 The same runs, and on the same images fastai's `fine_tune(5)`, timm's codes with scikit-learn, and vyntri, with the same
 weights and their own defaults. What was picked less the peer, points of the metric that decides; the interval is a
 bootstrap over groups and seeds, 95 % divided among the peers (Bonferroni). fastai, which has seeds, stands beside the
-runs with its own ones; the others give the same every time. A peer that was stopped counts in no mean.
+runs with its own ones; the others give the same every time. A mean leaves out the sets on which its peer was not
+finished when it was stopped.
 
 """
 

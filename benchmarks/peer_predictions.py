@@ -83,15 +83,17 @@ def main() -> None:
     sys.path.insert(0, str(script.parent))
     left: Left = {"__name__": "__main__", "__file__": str(script)}
     said = io.StringIO()
-    # Not `runpy.run_path`, which gives the variables only of a script that came to its end.
-    with contextlib.redirect_stdout(said), at_most(seconds):
-        exec(compile(script.read_text(), script, "exec"), left)
     classifiers = CLASSIFIERS[script.name]
-    finished = {name: read for name, (variable, read) in classifiers.items() if variable in left}
+    with contextlib.redirect_stdout(said):
+        # Not `runpy.run_path`, which gives the variables only of a script that came to its end.
+        with at_most(seconds):
+            exec(compile(script.read_text(), script, "exec"), left)
+        printed = said.getvalue().strip().splitlines()
+        right = {name: read(left) for name, (variable, read) in classifiers.items() if variable in left}
     document = {
-        "said": json.loads((said.getvalue().strip().splitlines() or ["null"])[-1]),
-        "right": {name: read(left) for name, read in finished.items()},
-        "unfinished": [name for name in classifiers if name not in finished],
+        "said": json.loads(printed[-1]) if printed else None,
+        "right": right,
+        "unfinished": [name for name in classifiers if name not in right],
     }
     print(json.dumps(document))
 
