@@ -40,8 +40,8 @@ def measure_side(source: Path, side: str) -> dict[str, float]:
     """One side's figures, in this process, which nothing heavy has been imported into yet."""
     if side == "unfreeze":
         settle_process()
-    from unfreeze.data.decoder_pool import DecoderPool
     from unfreeze.data.inspection import read_image_set
+    from unfreeze.images.pool import DecoderPool
     from unfreeze.strategies.preparation import prepare
     from unfreeze.zoo.backbones import load_backbone
 
@@ -59,7 +59,7 @@ def measure_side(source: Path, side: str) -> dict[str, float]:
 def probes_seconds(experiment: Any, side: str) -> float:
     """All probes of a split."""
     from unfreeze.probes.search import search_probe
-    from unfreeze.strategies.depth import LOSSES, Place, fit_tap_probes
+    from unfreeze.strategies.depth_curve import LOSSES, Place, fit_tap_probes
 
     task, by_tap = experiment.task, experiment.codes.by_tap
     split = task.split(0)
@@ -90,7 +90,7 @@ def prediction_ms(backbone: Any) -> float:
 
 def training_ms(experiment: Any, blocks: int | None) -> float:
     """Wall time of an image in an epoch, with the fastest arithmetic."""
-    from unfreeze.strategies.entries import PhotoEntries
+    from unfreeze.strategies.catalogue import PhotoEntries
     from unfreeze.strategies.finetuning import Wish
 
     with tempfile.TemporaryDirectory() as fresh:  # a choice that was kept would be that of the other side

@@ -28,14 +28,14 @@ import numpy as np
 from panel import DRAWS, code_version, is_there, keep, rows
 
 from unfreeze.core.seeding import generator
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
+from unfreeze.data.tasks import Split, Task
 from unfreeze.features.extraction import read_codes
+from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import LOOKS, StepEstimate, compare_splits
 from unfreeze.metrics.settling import what_would_settle
-from unfreeze.strategies.depth import LOSSES, Place, TapProbe, fit_tap_probes
-from unfreeze.strategies.experiment import Split, Task
+from unfreeze.strategies.depth_curve import LOSSES, Place, TapProbe, fit_tap_probes
 from unfreeze.zoo.backbones import load_backbone
 
 CHUNK = 5

@@ -22,7 +22,7 @@ from scipy.stats import t as student
 
 from unfreeze.advisor.forecasts import STEPS as FORECAST_STEPS
 from unfreeze.advisor.forecasts import MeasuredStep, fact_values, fit_forecaster, of_step
-from unfreeze.advisor.verdict import SOFTMAX_ON_BEST
+from unfreeze.core.strategies import SOFTMAX_ON_BEST
 
 MEASURE = "forecasts"
 TABLE = Path(__file__).parents[1] / "src" / "unfreeze" / "advisor" / "forecasts.json"

@@ -22,14 +22,16 @@ import numpy as np
 from panel import code_version, is_there, keep
 
 from unfreeze.core.progress import ignore
-from unfreeze.core.records import Metric, Outcome
-from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.core.records import Outcome
+from unfreeze.core.settings import Metric
 from unfreeze.data.inspection import read_image_set
-from unfreeze.features.extraction import geometry_of
+from unfreeze.data.squares import geometry_of
+from unfreeze.data.tasks import Split
+from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import compare_splits, inflation, largest_difference, metric_values, t_quantile
-from unfreeze.strategies.depth import Loss, Place, fit_tap_probes
-from unfreeze.strategies.entries import PhotoEntries
-from unfreeze.strategies.experiment import Split
+from unfreeze.strategies.catalogue import PhotoEntries
+from unfreeze.strategies.depth_curve import Place, fit_tap_probes
+from unfreeze.core.strategies import Loss
 from unfreeze.strategies.finetuning import Wish
 from unfreeze.strategies.preparation import prepare
 from unfreeze.zoo.backbones import load_backbone

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from unfreeze.data.decoder_pool import DecoderPool
-from unfreeze.data.geometry import centre
 from unfreeze.data.inspection import listed_images
-from unfreeze.features.choice import choose_engine
-from unfreeze.features.extraction import geometry_of
+from unfreeze.data.squares import geometry_of
+from unfreeze.features.engine_choice import choose_engine
+from unfreeze.images.geometry import centre
+from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import load_backbone
 
 

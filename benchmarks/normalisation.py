@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from panel import code_version, is_there, keep
 
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
+from unfreeze.data.tasks import make_task
 from unfreeze.features.extraction import read_codes
+from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.search import search_probe
-from unfreeze.strategies.experiment import make_task
 from unfreeze.zoo.backbones import load_backbone
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

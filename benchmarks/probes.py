@@ -29,14 +29,15 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_info
 
 from unfreeze.core.versions import versions
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import folds
+from unfreeze.data.tasks import Task, make_task
 from unfreeze.features.extraction import read_codes
+from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.search import DEFAULT_CS, ProbeSearch, search_probe
-from unfreeze.strategies.depth import LOSSES, Loss
-from unfreeze.strategies.experiment import Task, make_task
+from unfreeze.strategies.depth_curve import LOSSES
+from unfreeze.core.strategies import Loss
 from unfreeze.zoo.backbones import load_backbone
 
 MEASURE = "probes"

@@ -20,15 +20,17 @@ import numpy as np
 from coverage import FIRST, MARGIN, SECOND, Truth, World, balanced, fit, world_with
 from panel import code_version, is_there, keep
 
-from unfreeze.advisor.race import Clock, Race
-from unfreeze.advisor.steps import Question, compare
+from unfreeze.advisor.comparisons import compare
+from unfreeze.advisor.questions import Question
 from unfreeze.core.progress import Advance, Silent
 from unfreeze.core.records import Comparison, Outcome
 from unfreeze.data.image_set import Image, ImageSet
-from unfreeze.strategies.entries import Depth
-from unfreeze.strategies.experiment import Split, Task, make_task
+from unfreeze.data.tasks import Split, Task, make_task
+from unfreeze.strategies.catalogue import Depth
 from unfreeze.strategies.finetuning import Forecast, Wish
 from unfreeze.strategies.strategy import Fit, Strategy
+from unfreeze.workflows.clock import Clock
+from unfreeze.workflows.race import Race
 
 MEASURE = "race"
 IMAGES = (100, 300)

@@ -24,10 +24,10 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from unfreeze.core.facts import Similarity
-from unfreeze.data.decoding import decode
-from unfreeze.data.geometry import centre, square
-from unfreeze.features.extraction import geometry_of
+from unfreeze.data.squares import geometry_of
 from unfreeze.features.similarity import similarity_of
+from unfreeze.images.decoding import decode
+from unfreeze.images.geometry import centre, square
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 MEASURE, RANK = "similarity", "similarity and gain"

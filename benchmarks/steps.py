@@ -26,19 +26,20 @@ from typing import Any
 import numpy as np
 from panel import STEPS, code_version, is_there, keep
 
-from unfreeze.advisor.evidence import facts_before_training, similarity_within
-from unfreeze.advisor.steps import Question, estimate, mean_score
+from unfreeze.advisor.comparisons import estimate, mean_score
+from unfreeze.advisor.questions import Question
 from unfreeze.core.records import Outcome, plain
 from unfreeze.core.seeding import generator
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
-from unfreeze.features.extraction import geometry_of
-from unfreeze.strategies.entries import PhotoEntries
-from unfreeze.strategies.experiment import Task
+from unfreeze.data.squares import geometry_of
+from unfreeze.data.tasks import Task
+from unfreeze.images.pool import DecoderPool
+from unfreeze.strategies.catalogue import PhotoEntries
 from unfreeze.strategies.finetuning import Wish
-from unfreeze.strategies.measuring import Measurement
+from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.preparation import metric_for, prepare
+from unfreeze.workflows.before_training import facts_before_training, similarity_within
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 MEASURE = "step"

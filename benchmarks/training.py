@@ -35,15 +35,15 @@ from torchvision import datasets, transforms
 
 from unfreeze.core.progress import SILENT
 from unfreeze.core.versions import versions
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
-from unfreeze.data.transforms import STANDARD
-from unfreeze.features.extraction import geometry_of
-from unfreeze.strategies.arithmetic import choose_arithmetic
-from unfreeze.strategies.trials import Feed, run_trial
-from unfreeze.training.examples import Pixels, Squares
-from unfreeze.training.plans import Plan, Rule
+from unfreeze.data.squares import Squares, geometry_of
+from unfreeze.images.pool import DecoderPool
+from unfreeze.core.plans import STANDARD
+from unfreeze.training.examples import Pixels
+from unfreeze.core.plans import Plan, Rule
+from unfreeze.training.timing import choose_arithmetic
+from unfreeze.training.trials import Feed, run_trial
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 IMAGES = 300  # at most, evenly through the train part, so that a repeat takes less than a minute

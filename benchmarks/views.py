@@ -18,16 +18,16 @@ import numpy as np
 from panel import code_version, is_there, keep
 
 from unfreeze.core.versions import versions
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
+from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare, with_measured_flips
 from unfreeze.strategies.step_one import StepOne
-from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.examples import Through, remember
 from unfreeze.training.loop import Examples
 from unfreeze.training.plans import unfreeze_plan
+from unfreeze.training.trials import Feed, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.graph import Cut
 

@@ -4,24 +4,8 @@ from typing import Any
 
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.facts import GainForecast
-from unfreeze.core.records import (
-    Audit,
-    Comparison,
-    Confirmation,
-    Cost,
-    DepthPoint,
-    FolderStep,
-    ImageCounts,
-    Interval,
-    LearningCurve,
-    LearningCurves,
-    Metric,
-    Outcome,
-    RunRecord,
-    Settling,
-    SplitRecord,
-    Winner,
-)
+from unfreeze.core.records import Audit, Comparison, Confirmation, Cost, DepthPoint, FolderStep, ImageCounts, Interval, LearningCurve, LearningCurves, Outcome, RunRecord, Settling, SplitRecord, Winner
+from unfreeze.core.settings import Metric
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m & [red]{{ 7*7 }}"
 SPLITS, TESTED, TRAIN, TEST = 10, 80, 400, 300

@@ -8,44 +8,45 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unfreeze.advisor.estimator import TransferClassifier
-    from unfreeze.advisor.study import StudySettings, run_study
+    from unfreeze.core.cards import Card
     from unfreeze.core.errors import UnfreezeError
     from unfreeze.core.records import Outcome, RunRecord
-    from unfreeze.data.decoder_pool import DecoderPool
+    from unfreeze.core.settings import StudySettings
     from unfreeze.data.image_set import Image, ImageSet
     from unfreeze.data.inspection import read_image_set
     from unfreeze.data.splits import split_image_set
     from unfreeze.features.extraction import Codes, read_codes
+    from unfreeze.images.pool import DecoderPool
     from unfreeze.probes.search import search_probe
     from unfreeze.probes.solver import LinearProbe, fit_probe
-    from unfreeze.strategies.prediction import predict_images
+    from unfreeze.workflows.estimator import TransferClassifier
+    from unfreeze.workflows.prediction import predict_images
+    from unfreeze.workflows.study import run_study
     from unfreeze.zoo.backbones import Backbone, load_backbone
-    from unfreeze.zoo.cards import Card
     from unfreeze.zoo.folders import load_model, save_model
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "Backbone": "unfreeze.zoo.backbones",
-    "Card": "unfreeze.zoo.cards",
+    "Card": "unfreeze.core.cards",
     "Codes": "unfreeze.features.extraction",
-    "DecoderPool": "unfreeze.data.decoder_pool",
+    "DecoderPool": "unfreeze.images.pool",
     "Image": "unfreeze.data.image_set",
     "ImageSet": "unfreeze.data.image_set",
     "LinearProbe": "unfreeze.probes.solver",
     "Outcome": "unfreeze.core.records",
     "RunRecord": "unfreeze.core.records",
-    "StudySettings": "unfreeze.advisor.study",
-    "TransferClassifier": "unfreeze.advisor.estimator",
+    "StudySettings": "unfreeze.core.settings",
+    "TransferClassifier": "unfreeze.workflows.estimator",
     "UnfreezeError": "unfreeze.core.errors",
     "fit_probe": "unfreeze.probes.solver",
     "load_backbone": "unfreeze.zoo.backbones",
     "load_model": "unfreeze.zoo.folders",
-    "predict_images": "unfreeze.strategies.prediction",
+    "predict_images": "unfreeze.workflows.prediction",
     "read_codes": "unfreeze.features.extraction",
     "read_image_set": "unfreeze.data.inspection",
-    "run_study": "unfreeze.advisor.study",
+    "run_study": "unfreeze.workflows.study",
     "save_model": "unfreeze.zoo.folders",
     "search_probe": "unfreeze.probes.search",
     "split_image_set": "unfreeze.data.splits",

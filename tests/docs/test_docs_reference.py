@@ -11,30 +11,14 @@ from types import ModuleType
 import pytest
 
 import unfreeze
-from unfreeze.advisor.study import StudySettings
 from unfreeze.cli.manual import EXIT_CODES
 from unfreeze.core import errors
+from unfreeze.core.cards import Card
 from unfreeze.core.facts import GainForecast
-from unfreeze.core.records import (
-    SCHEMA,
-    Audit,
-    Comparison,
-    Confirmation,
-    Cost,
-    DepthPoint,
-    ImageCounts,
-    LearningCurve,
-    LearningCurves,
-    Outcome,
-    RunRecord,
-    Screened,
-    Settling,
-    SplitRecord,
-    Winner,
-)
-from unfreeze.data.transforms import Augmentation
-from unfreeze.training.plans import Plan, Rule
-from unfreeze.zoo.cards import Card
+from unfreeze.core.records import SCHEMA, Audit, Comparison, Confirmation, Cost, DepthPoint, ImageCounts, LearningCurve, LearningCurves, Outcome, RunRecord, Screened, Settling, SplitRecord, Winner
+from unfreeze.core.settings import StudySettings
+from unfreeze.core.plans import Augmentation
+from unfreeze.core.plans import Plan, Rule
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unfreeze.data.decoder import MAX_BYTES
-from unfreeze.data.decoder_pool import DecoderPool
-from unfreeze.data.decoding import UnreadableImageError, decode
-from unfreeze.data.geometry import Geometry
+from unfreeze.images.decoder import MAX_BYTES
+from unfreeze.images.decoding import UnreadableImageError, decode
+from unfreeze.images.geometry import Geometry
+from unfreeze.images.pool import DecoderPool
 
 REASON = re.compile(
     r"empty-file|truncated|corrupt-\w+|\w+-variant|not-an-image: .*|format-not-allowed: .*|sample-format: .*|"

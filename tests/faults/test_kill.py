@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from unfreeze.features.cache import repair, stored, verify
+from unfreeze.store.upkeep import repair, stored, verify
 
 IMAGES = 1100  # more than one portion
 OPTIONS = ("--size", "32", "--engine", "torch", "--json")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unfreeze.features.store import CodeStore, open_store
+from unfreeze.store.codes import CodeStore, open_store
 
 DESCRIPTION = {"network": "resnet\x1b18", "taps": ["low", "last"], "engine": "torch", "precision": "f32"}
 Run = Callable[..., subprocess.CompletedProcess[str]]

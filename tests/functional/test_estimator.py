@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from unfreeze.advisor.estimator import TransferClassifier
 from unfreeze.core.errors import ImageSetError, InputError
+from unfreeze.workflows.estimator import TransferClassifier
 
 pytestmark = pytest.mark.slow
 

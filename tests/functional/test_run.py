@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unfreeze.advisor.study import StudySettings, run_study
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.progress import Silent
 from unfreeze.core.records import RunRecord
-from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.core.settings import StudySettings
 from unfreeze.data.samples import write_sample
-from unfreeze.strategies.prediction import predict_images
+from unfreeze.images.pool import DecoderPool
+from unfreeze.workflows.prediction import predict_images
+from unfreeze.workflows.study import run_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run")]
 
@@ -190,7 +191,7 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
     def interrupted(*args: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unfreeze.strategies.entries.ready_unfreeze", interrupted)
+    monkeypatch.setattr("unfreeze.strategies.catalogue.ready_unfreeze", interrupted)
     found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=Silent())
 
     assert found.interrupted
@@ -209,7 +210,7 @@ def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
         folder.mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unfreeze.advisor.study.deliver", stopped)
+    monkeypatch.setattr("unfreeze.workflows.study.deliver", stopped)
     settings = StudySettings(source=digits, size=32, budget_seconds=30, strategies=())
     record = run_study(settings, out=tmp_path, progress=Silent())
 

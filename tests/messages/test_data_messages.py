@@ -8,9 +8,9 @@ import pytest
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, TooManyBadFilesError, UnfreezeError
 from unfreeze.core.progress import Silent
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.samples import write_sample
+from unfreeze.images.pool import DecoderPool
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from unfreeze.core.progress import SILENT
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.samples import write_sample
 from unfreeze.features.extraction import read_codes
+from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.search import DEFAULT_CS
 from unfreeze.probes.solver import LinearProbe, Loss, fit_probe
 from unfreeze.zoo.backbones import load_backbone

@@ -9,17 +9,17 @@ import torch
 from PIL import Image as PillowImage
 
 from unfreeze.core.progress import Silent
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.inspection import read_image_set
-from unfreeze.data.transforms import NONE
 from unfreeze.features.engines import REFERENCE
+from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare
-from unfreeze.strategies.trials import Feed, predict_rows, run_trial
+from unfreeze.core.plans import NONE
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.freezing import apply_plan
 from unfreeze.training.loop import make_optimizer, train_epochs
 from unfreeze.training.plans import full_plan, unfreeze_plan
+from unfreeze.training.trials import Feed, predict_rows, run_trial
 from unfreeze.zoo.backbones import load_backbone
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unfreeze.data.image_set import Image, ImageSet
-from unfreeze.strategies.experiment import Task, make_task
+from unfreeze.data.tasks import Task, make_task
 
 MakeTask = Callable[..., Task]
 

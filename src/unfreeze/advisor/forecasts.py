@@ -19,40 +19,43 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 
-from unfreeze.advisor.phrases import difference, difference_span, not_proved, probability
-from unfreeze.advisor.verdict import SOFTMAX_ON_BEST, SOFTMAX_ON_LAST
-from unfreeze.core.facts import GainForecast
-from unfreeze.core.records import Interval, Metric
+from unfreeze.core.facts import Facts, GainForecast
+from unfreeze.core.phrases import not_proved
+from unfreeze.core.records import Interval
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, StrategyId, parse_strategy, unfreeze
+from unfreeze.core.wording import difference, difference_span, probability
 
 FACTS = ("log images", "log images per class", "similarity", "peak depth", "peak gain", "error left")
-STEPS = (
+Step = tuple[StrategyId, StrategyId]
+STEPS: tuple[Step, ...] = (
     (SOFTMAX_ON_LAST, SOFTMAX_ON_BEST),
-    (SOFTMAX_ON_BEST, "head"),
-    ("head", "unfreeze 1"),
-    ("unfreeze 1", "unfreeze 2"),
-    ("head", "unfreeze 2"),
+    (SOFTMAX_ON_BEST, HEAD),
+    (HEAD, unfreeze(1)),
+    (unfreeze(1), unfreeze(2)),
+    (HEAD, unfreeze(2)),
 )
 LEVEL = 0.8
 PENALTIES = (np.inf, 3.0, 1.0, 0.3, 0.1, 0.03)  # in units of the number of studies; the first leaves the mean alone
 SURE = 0.01  # a forecast from a few sets is never surer than this
 
 
-def fact_values(facts: Mapping[str, Any]) -> list[float | None]:
+def fact_values(facts: Facts) -> list[float | None]:
     """What a forecast is made from.
 
     Args:
-        facts: `Facts` as plain data.
+        facts: Before any training.
 
     Returns:
         A number for each of `FACTS`; None where it was not measured.
     """
-    accuracy = facts["probe_accuracy"]
+    accuracy = facts.probe_accuracy
     return [
-        float(np.log(facts["images"])),
-        float(np.log(facts["images"] / facts["classes"])),
-        facts["similarity"]["value"],
-        facts["peak_depth"],
-        facts["peak_gain"],
+        float(np.log(facts.images)),
+        float(np.log(facts.images / facts.classes)),
+        facts.similarity.value,
+        facts.peak_depth,
+        facts.peak_gain,
         None if accuracy is None else 1 - accuracy,
     ]
 
@@ -253,23 +256,27 @@ class ForecastTable:
     document: Mapping[str, Any]
 
     @cached_property
-    def steps(self) -> dict[tuple[str, str], MeasuredStep]:
+    def steps(self) -> dict[Step, MeasuredStep]:
         """The studies of each step, by what is compared against and what is asked about."""
         return {step: of_step(self.document["studies"], step) for step in STEPS}
 
-    def is_better_than_mean(self, step: tuple[str, str]) -> bool:
+    def is_better_than_mean(self, step: Step) -> bool:
         """Whether the forecast of the gain was better than the mean gain of other sets, beyond chance."""
         return bool(self._tests(step).get("better_than_mean", False))
 
-    def is_better_than_rate(self, step: tuple[str, str]) -> bool:
+    def is_better_than_rate(self, step: Step) -> bool:
         """Whether the probability that it pays was better than the base rate of other sets, beyond chance."""
         return bool(self._tests(step).get("better_than_rate", False))
 
-    def _tests(self, step: tuple[str, str]) -> Mapping[str, Any]:
-        return next((row for row in self.document["tests"] if (row["first"], row["second"]) == step), {})
+    def _tests(self, step: Step) -> Mapping[str, Any]:
+        return next((row for row in self.document["tests"] if _step_of(row) == step), {})
 
 
-def of_step(studies: Sequence[Mapping[str, Any]], step: tuple[str, str]) -> MeasuredStep:
+def _step_of(row: Mapping[str, Any]) -> Step:
+    return parse_strategy(row["first"]), parse_strategy(row["second"])
+
+
+def of_step(studies: Sequence[Mapping[str, Any]], step: Step) -> MeasuredStep:
     """What one step gained in the studies that measured it.
 
     Args:
@@ -280,7 +287,7 @@ def of_step(studies: Sequence[Mapping[str, Any]], step: tuple[str, str]) -> Meas
     Returns:
         The step.
     """
-    found = [(study, each) for study in studies for each in study["steps"] if (each["first"], each["second"]) == step]
+    found = [(study, each) for study in studies for each in study["steps"] if _step_of(each) == step]
     facts = np.array([study["facts"] for study, _ in found], dtype=np.float64)  # None becomes NaN
     return MeasuredStep(
         facts=facts.reshape(len(found), len(FACTS)),
@@ -299,8 +306,8 @@ def shipped_table() -> ForecastTable:
 
 
 def forecast_gains(
-    facts: Mapping[str, Any],
-    names: Sequence[str],
+    facts: Facts,
+    strategies: Sequence[StrategyId],
     *,
     metric: Metric,
     margin: float,
@@ -309,8 +316,8 @@ def forecast_gains(
     """What each strategy is expected to gain over the next cheaper one that the table knows.
 
     Args:
-        facts: `Facts` as plain data, of probes that were fitted.
-        names: The strategies, cheapest first.
+        facts: Of probes that were fitted.
+        strategies: Cheapest first.
         metric: What decides.
         margin: Gains up to this do not pay; a fraction.
         table: Of studies; the one that ships if None.
@@ -323,22 +330,20 @@ def forecast_gains(
         return ()
     known = table or shipped_table()
     values = np.array([fact_values(facts)], dtype=np.float64)
-    steps = [step for step in _next_steps(names) if len(known.steps[step].gains)]
+    steps = [step for step in _next_steps(strategies) if len(known.steps[step].gains)]
     return tuple(_forecast(known, step, values, margin) for step in steps)
 
 
-def _next_steps(names: Sequence[str]) -> list[tuple[str, str]]:
-    """For each strategy the step to it from the dearest of the cheaper ones."""
+def _next_steps(strategies: Sequence[StrategyId]) -> list[Step]:
+    """For each strategy the step to it from the most expensive of the cheaper ones."""
     found = []
-    for place, second in enumerate(names):
-        cheaper = [first for first in names[:place] if (first, second) in STEPS]
+    for place, second in enumerate(strategies):
+        cheaper = [first for first in strategies[:place] if (first, second) in STEPS]
         found += [(cheaper[-1], second)] if cheaper else []
     return found
 
 
-def _forecast(
-    table: ForecastTable, step: tuple[str, str], facts: Float[np.ndarray, "1 fact"], margin: float
-) -> GainForecast:
+def _forecast(table: ForecastTable, step: Step, facts: Float[np.ndarray, "1 fact"], margin: float) -> GainForecast:
     forecaster = fit_forecaster(table.steps[step], margin=margin)
     gain, half = float(forecaster.gains(facts)[0]), forecaster.half_width()
     return GainForecast(
@@ -363,9 +368,10 @@ def forecast_sentence(forecast: GainForecast) -> str:
         Gain, interval, probability, and whether such forecasts have proved themselves.
     """
     span = difference_span(Interval(forecast.low, forecast.high), "accuracy")
+    gain = f"{difference(forecast.gain, 'accuracy')} over {forecast.over.label} ({100 * LEVEL:.0f} %: {span})"
     said = (
-        f"Forecast before training: {forecast.strategy} {difference(forecast.gain, 'accuracy')} over {forecast.over} "
-        f"({100 * LEVEL:.0f} %: {span}), pays with a probability of {probability(forecast.pays)}"
+        f"Forecast before training: {forecast.strategy.label} {gain}, pays with a probability of "
+        f"{probability(forecast.pays)}"
     )
     doubt = not_proved(gain=forecast.better_than_mean, probability=forecast.better_than_rate)
     return f"{said}; {doubt}." if doubt else f"{said}."

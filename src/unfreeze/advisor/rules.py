@@ -13,7 +13,9 @@ with what people call similar on those sets is no evidence for it.
 
 from collections.abc import Sequence
 
-from unfreeze.core.facts import Facts, Family, Likeness, Prediction, Rival, RuleOutcome, Size
+from unfreeze.core.facts import Facts, Family, Likeness, Prediction, Rival, RuleRecord, Size
+from unfreeze.core.findings import Finding, finding
+from unfreeze.core.strategies import StrategyId
 
 # Large: more than 1,000 images, which is what the benchmark of adaptation from few examples gives each task (Zhai et
 # al. 2019, VTAB-1k, arXiv:1910.04867), and at least 100 in the median class: the notes fear overfitting, and a class
@@ -70,25 +72,29 @@ def predicted(facts: Facts) -> Prediction:
     return Prediction(rule=rule, sentence=sentence, family=family, size=size, likeness=likeness)
 
 
-def carries_out(family: Family, kind: str, *, on_last_codes: bool) -> bool:
+def rule_finding(prediction: Prediction) -> Finding:
+    """What the rule of thumb says, as a finding: UF121 to UF124, or UF120 where none applies."""
+    return finding(f"UF12{prediction.rule or 0}", prediction.sentence)
+
+
+def carries_out(family: Family, strategy: StrategyId) -> bool:
     """Whether a strategy is what a family means.
 
     Args:
         family: Of a prediction.
-        kind: Of the strategy: ``probe``, ``head``, ``unfreeze``, ``full`` or ``scratch``.
-        on_last_codes: For a probe: whether it reads the last codes.
+        strategy: Which.
 
     Returns:
         True for strategies of the family. Both families of the whole network are carried out by ``full``.
     """
     if family == "linear on the last codes":
-        return kind == "head" or (kind == "probe" and on_last_codes)
+        return strategy.kind == "head" or strategy.taps == "last"
     if family == "linear on earlier codes":
-        return kind == "probe" and not on_last_codes
-    return kind == "full"
+        return strategy.taps == "best"
+    return strategy.kind == "full"
 
 
-def held(prediction: Prediction, name: str | None, score: str, rivals: Sequence[Rival]) -> RuleOutcome:
+def held(prediction: Prediction, best: StrategyId | None, score: str, rivals: Sequence[Rival]) -> RuleRecord:
     """Whether the rule of thumb held, in one sentence.
 
     It held if every rival is settled as worse, or as equivalent and no cheaper. It did not if one rival is settled as
@@ -97,36 +103,36 @@ def held(prediction: Prediction, name: str | None, score: str, rivals: Sequence[
 
     Args:
         prediction: Made before training.
-        name: The strategy of the predicted family that was measured; None if none was.
+        best: The strategy of the predicted family that was measured; None if none was.
         score: What it reached, in words.
         rivals: The other strategies, each compared with it.
 
     Returns:
-        The answer and its sentence; it is a function of its arguments alone, so that a record can make it again.
+        The prediction, the answer and its sentence.
     """
     if prediction.family is None:
-        return RuleOutcome(answer="cannot tell", sentence=prediction.sentence)
+        return RuleRecord(prediction=prediction, answer="cannot tell", sentence=prediction.sentence)
     said = f"The rule of thumb said: {prediction.family} (rule {prediction.rule})"
-    if name is None:
-        return RuleOutcome(answer="cannot tell", sentence=f"{said}; measured: nothing of that kind. Cannot tell.")
+    if best is None:
+        sentence = f"{said}; measured: nothing of that kind. Cannot tell."
+        return RuleRecord(prediction=prediction, answer="cannot tell", sentence=sentence)
     against = [rival for rival in rivals if rival.answer == "better"]
     against += [rival for rival in rivals if rival.answer == "equivalent" and rival.is_cheaper]
     unsettled = [rival for rival in rivals if rival.answer == "cannot tell"]
-    measured = f"{said}; measured: {name} {score}"
+    measured = f"{said}; measured: {best.label} {score}"
     if against:
-        best = max((r for r in against if r.answer == against[0].answer), key=lambda rival: rival.score)
-        how = "is better" if best.answer == "better" else "does as well for less"
-        sentence = f"{measured}, and {best.name}, {best.shown}, {how}. It did not hold."
-        return RuleOutcome(answer="did not hold", sentence=sentence)
+        rival = max((r for r in against if r.answer == against[0].answer), key=lambda rival: rival.score)
+        how = "is better" if rival.answer == "better" else "does as well for less"
+        sentence = f"{measured}, and {rival.strategy.label}, {rival.shown}, {how}. It did not hold."
+        return RuleRecord(prediction=prediction, answer="did not hold", sentence=sentence)
     if unsettled or not rivals:
         rest = _unsettled(unsettled) if unsettled else "nothing else"
-        return RuleOutcome(answer="cannot tell", sentence=f"{measured}; {rest}. Cannot tell whether it holds here.")
-    return RuleOutcome(
-        answer="held",
-        sentence=f"{measured}, and nothing else that was measured was better, or as good for less. It held.",
-    )
+        sentence = f"{measured}; {rest}. Cannot tell whether it holds here."
+        return RuleRecord(prediction=prediction, answer="cannot tell", sentence=sentence)
+    sentence = f"{measured}, and nothing else that was measured was better, or as good for less. It held."
+    return RuleRecord(prediction=prediction, answer="held", sentence=sentence)
 
 
 def _unsettled(rivals: Sequence[Rival]) -> str:
-    listed = ", ".join(f"{rival.name} {rival.shown}" for rival in rivals)
+    listed = ", ".join(f"{rival.strategy.label} {rival.shown}" for rival in rivals)
     return f"not settled against {listed}"

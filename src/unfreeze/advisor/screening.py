@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from unfreeze.advisor.phrases import difference, measured_score
-from unfreeze.core.records import Metric, Screened
+from unfreeze.core.findings import Finding, finding
+from unfreeze.core.records import Screened
+from unfreeze.core.settings import Metric
+from unfreeze.core.wording import difference, measured_score, milliseconds
 from unfreeze.metrics.repeated import compare_splits
 
-SMALL_PHOTOS = 0.5  # of the input's side: photos this small may not gain from being blown up
+SMALL_PHOTOS = 0.5  # of the input's side: photos this small may not gain from being upscaled
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,13 +92,13 @@ def screening_sentence(rows: Sequence[Screened], metric: Metric) -> str:
     measured = [row for row in rows if row.score is not None]
     best = max(measured, key=lambda row: (row.difference or 0.0, -row.seconds_an_image))
     said = f"Screened {len(measured)} candidates by a softmax on their last codes: {picked.name} is raced"
-    said += f" ({measured_score(picked.score, metric)}, {1000 * picked.seconds_an_image:.1f} ms an image)"
+    said += f" ({measured_score(picked.score, metric)}, {milliseconds(picked.seconds_an_image)} per image)"
     if picked is best:
         said += ", which scored best."
     else:
         said += (
             f": the cheapest within one standard error of {best.name}"
-            f" ({measured_score(best.score, metric)}, {1000 * best.seconds_an_image:.1f} ms an image)."
+            f" ({measured_score(best.score, metric)}, {milliseconds(best.seconds_an_image)} per image)."
         )
     if largest is picked:
         said += " The static rule, the largest network, would have taken the same."
@@ -111,23 +113,24 @@ def screening_sentence(rows: Sequence[Screened], metric: Metric) -> str:
     return said + (f" Left out: {'; '.join(left_out)}." if left_out else "")
 
 
-def size_hint(median_side: float, size: int) -> str:
-    """A hint that a smaller input may do, for small photos; empty for others.
+def size_finding(median_side: float, size: int) -> Finding | None:
+    """That a smaller input may do, for small photos; None for others.
 
     Args:
         median_side: Of the photos' shorter sides, pixels.
         size: Side of the network's input, pixels.
 
     Returns:
-        A sentence or nothing.
+        UF108, or nothing.
 
     Example:
-        >>> size_hint(200, 224)
-        ''
+        >>> size_finding(200, 224) is None
+        True
     """
     if median_side > SMALL_PHOTOS * size:
-        return ""
-    return (
-        f"Half of the photos are {median_side:g} pixels or less on their shorter side and are blown up to {size}: "
-        "--size auto measures whether a smaller input does as well, and may save time."
+        return None
+    return finding(
+        "UF108",
+        f"Half of the photos are {median_side:g} pixels or less on their shorter side and are upscaled to {size}.",
+        "--size auto measures whether a smaller input does as well, and may save time.",
     )

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from unfreeze.advisor.phrases import difference
-from unfreeze.advisor.steps import Question, comparable, estimate
-from unfreeze.core.records import Interval, Metric, Winner
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.questions import Question
+from unfreeze.core.records import Interval, Winner
 from unfreeze.core.seeding import derive_seed
+from unfreeze.core.strategies import StrategyId
+from unfreeze.core.wording import count, difference, listed
+from unfreeze.core.wording import standard_error as standard_error_in_words
 from unfreeze.metrics.grouping import units
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
-from unfreeze.strategies.experiment import Task
-from unfreeze.strategies.measuring import Measurement, well_measured
+from unfreeze.strategies.predictions import Measured, well_measured
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Selection:
     """Which strategy to use.
 
@@ -25,12 +27,12 @@ class Selection:
         because: A sentence or two.
     """
 
-    picked: Measurement
+    picked: StrategyId
     because: str
 
 
-def select_strategy(candidates: Sequence[Measurement], question: Question) -> Selection | None:
-    """From cheap to dear: a strategy is kept if it gains more than one standard error over the one kept before it.
+def select_strategy(candidates: Sequence[Measured], comparisons: Comparisons) -> Selection | None:
+    """From cheap to expensive: a strategy is kept if it gains more than one standard error over the one kept before.
 
     Not where it is settled that the gain is no larger than the margin: that much does not matter to the user.
 
@@ -41,55 +43,56 @@ def select_strategy(candidates: Sequence[Measurement], question: Question) -> Se
     Args:
         candidates: Cheapest first; those that were not measured or cannot be delivered are passed over, and those that
             ran on fewer splits than would give probabilities come last.
-        question: Metric, margin, labels and groups.
+        comparisons: Metric, margin, labels and groups.
 
     Returns:
         The selection, or None if nothing was measured.
     """
-    task, metric = question.task, question.metric
-    usable = [c for c in candidates if c.outcome.deliverable and c.splits and _has(c, metric, task)]
+    question = comparisons.question
+    usable = [c for c in candidates if c.outcome.deliverable and c.splits and _has_metric(c, question)]
     if not usable:
         return None
     # A lucky first split of a slow SVM must not become what all the others are compared with on that split alone.
     first = well_measured(usable)
-    usable = [*first, *(c for c in usable if c not in first)]
-    kept, because = usable[0], f"Nothing gains more than one standard error over {usable[0].name}, the cheapest."
+    kept, *others = [*first, *(c for c in usable if c not in first)]
+    because = f"Nothing gains more than one standard error over {kept.strategy.label}, the cheapest."
     within_margin: list[str] = []
-    for dearer in usable[1:]:
-        gain, error, common = _gain(kept, dearer, task, metric)
+    for other in others:
+        gain, error, common = _gain(kept, other, question)
         if gain <= error:
             continue
-        if estimate(question, kept, dearer).answer in {"equivalent", "not worth it"}:
-            within_margin.append(f"{dearer.name} ({difference(gain, metric)})")
+        shown = difference(gain, question.metric)
+        if comparisons.estimate(kept, other).answer in {"equivalent", "not worth it"}:
+            within_margin.append(f"{other.strategy.label} ({shown})")
             continue
-        splits = f"{common} common split{'' if common == 1 else 's'}"
-        limit = f"{error:.3f}" if metric == "log-loss" else f"{100 * error:.1f}"
         because = (
-            f"It gains {difference(gain, metric)} over {kept.name} on {splits}, more than one standard error ({limit})."
+            f"It gains {shown} over {kept.strategy.label} on {count(common, 'common split')}, more than one standard "
+            f"error ({standard_error_in_words(error, question.metric)})."
         )
-        kept, within_margin = dearer, []
+        kept, within_margin = other, []
     if within_margin:
-        because += f" What {' and '.join(within_margin)} gained over it is settled to be within your margin."
-    return Selection(picked=kept, because=because)
+        because += f" What {listed(within_margin)} gained over it is settled to be within your margin."
+    return Selection(picked=kept.strategy, because=because)
 
 
-def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | None:
+def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner | None:
     """The best score among what could be picked, with and without the optimism of having been chosen as the best.
 
     Args:
-        question: Metric and task.
         measured: Candidates.
+        comparisons: Metric and task.
 
     Returns:
         None below two strategies that were measured (those with fewer than five splits do not count beside others),
         and where all common splits test on the same single group.
     """
-    mine = well_measured([m for m in measured if m.outcome.deliverable and comparable(question, m, m)])
-    if len(mine) < 2:
+    question = comparisons.question
+    among = well_measured([m for m in measured if m.outcome.deliverable and comparisons.has_metric(m)])
+    if len(among) < 2:
         return None
-    task, common = question.task, min(m.splits for m in mine)
-    rows = [p.split.test for p in mine[0].predicted[:common]]
-    values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in mine]
+    task, common = question.task, min(m.splits for m in among)
+    rows = [p.split.test for p in among[0].predicted[:common]]
+    values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in among]
     tested = values[0][1]
     if len(np.unique(task.units[tested])) < 2:
         return None
@@ -97,28 +100,28 @@ def winner_of(question: Question, measured: Sequence[Measurement]) -> Winner | N
         np.stack([means for means, _ in values]), task.units[tested], seed=derive_seed(question.seed, "winner")
     )
     sign = -1.0 if question.metric == "log-loss" else 1.0  # shown as a loss, though larger was better here
-    ends = sorted((sign * found.interval.low, sign * found.interval.high))
+    low, high = sorted((sign * found.interval.low, sign * found.interval.high))
     return Winner(
-        name=mine[found.winner].name,
+        strategy=among[found.winner].strategy,
         naive=sign * found.naive,
         corrected=sign * found.corrected,
-        interval=Interval(*ends),
-        among=len(mine),
+        interval=Interval(low, high),
+        among=len(among),
     )
 
 
-def _has(measured: Measurement, metric: Metric, task: Task) -> bool:
+def _has_metric(measured: Measured, question: Question) -> bool:
     """Whether it has the metric at all: an SVM has no log-loss."""
-    return bool(np.isfinite(measured.predicted[0].values(metric, task)).all())
+    return bool(np.isfinite(measured.predicted[0].values(question.metric, question.task)).all())
 
 
-def _gain(kept: Measurement, dearer: Measurement, task: Task, metric: Metric) -> tuple[float, float, int]:
+def _gain(kept: Measured, other: Measured, question: Question) -> tuple[float, float, int]:
     """Mean gain on the common splits, its standard error, and how many splits they are."""
-    common = min(kept.splits, dearer.splits)
-    ours, theirs = ([p.values(metric, task) for p in m.predicted[:common]] for m in (kept, dearer))
+    task, common = question.task, min(kept.splits, other.splits)
+    before, after = ([p.values(question.metric, task) for p in m.predicted[:common]] for m in (kept, other))
     tested = [str(unit) for p in kept.predicted[:common] for unit in task.units[p.split.test]]
-    gain = float(np.mean([b.mean() - a.mean() for a, b in zip(ours, theirs, strict=True)]))
-    return gain, standard_error(_joined(theirs), _joined(ours), tested), common
+    gain = float(np.mean([b.mean() - a.mean() for a, b in zip(before, after, strict=True)]))
+    return gain, standard_error(_joined(after), _joined(before), tested), common
 
 
 def _joined(values: Sequence[Float[np.ndarray, "..."]]) -> Float[np.ndarray, " row"]:

@@ -1,121 +1,96 @@
-"""The answer of a run: which steps are asked about, and the sentences that say what came of them.
+"""The answer of a run: the sentences that say what came of the steps that it asked about.
 
-Pure functions of records, so that a verdict can be written again without a network or an image. Answers, intervals and
-probabilities are those of the comparisons; nothing is judged here.
+A pure function of what a run measured, so that a verdict can be written again without a network or an image. Answers,
+intervals and probabilities are those of the comparisons; nothing is judged here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-from unfreeze.advisor.phrases import (
+from unfreeze.advisor.questions import best_probe, between, deeper, measured_strategies
+from unfreeze.core.phrases import looked_at, on_folder, probability_of, settled_by
+from unfreeze.core.records import Comparison, Outcome, RunResults
+from unfreeze.core.strategies import (
+    FULL,
+    HEAD,
+    SCRATCH,
+    SOFTMAX_ON_BEST,
+    SOFTMAX_ON_LAST,
+    SVM_ON_LAST,
+    StrategyId,
+)
+from unfreeze.core.wording import (
     MOST,
-    SCORE_FIELD,
     amount,
+    capital,
+    count,
     difference,
     difference_span,
-    on_folder,
-    probability_of,
+    duration,
+    listed,
     score,
     score_span,
-    settled_by,
+    storage,
 )
-from unfreeze.core.records import Comparison, DepthPoint, FolderStep, LearningCurves, Metric, Outcome, Winner
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
-
-SOFTMAX_ON_LAST = "softmax on the last codes"
-SVM_ON_LAST = "svm on the last codes"
-SOFTMAX_ON_BEST = "softmax on the best tap"
-SVM_ON_BEST = "svm on the best tap"
 
 CAVEAT = "The variance over training sets is not in this interval."
 
 LATE = 1.2  # times its budget: a run ends within that, as a rule
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Terms:
-    """What every sentence about a step is written in."""
+@dataclass(frozen=True)
+class _Run:
+    """What a run measured, as sentences ask for it."""
 
-    metric: Metric
-    margin: float
-    splits: int
+    results: RunResults
 
     @property
-    def margin_in_words(self) -> str:
-        return amount(self.margin, self.metric)
+    def margin(self) -> str:
+        return amount(self.results.margin, self.results.metric)
+
+    @property
+    def splits(self) -> int:
+        return len(self.results.splits)
+
+    def measured(self, strategy: StrategyId) -> Outcome | None:
+        outcome = self.results.outcome_of(strategy)
+        return outcome if outcome is not None and outcome.measured else None
+
+    def step(self, first: StrategyId | None, second: StrategyId | None) -> Comparison | None:
+        return between(self.results.comparisons, first, second)
 
     def score(self, outcome: Outcome) -> str:
-        return score(getattr(outcome, SCORE_FIELD[self.metric]), self.metric)
+        return score(outcome.score(self.results.metric), self.results.metric)
+
+    def step_in_words(self, comparison: Comparison) -> str:
+        """The answer on a step, with what both sides took and with its numbers."""
+        sides = (comparison.second, comparison.first)
+        step = " instead of ".join(f"{side.in_words} ({self._took(side)})" for side in sides)
+        if comparison.answer == "cannot tell":
+            return f"Whether {step} is worth it cannot be told: {self.numbers(comparison)}"
+        return f"{capital(step)} is {comparison.answer}: {self.numbers(comparison)}"
+
+    def _took(self, strategy: StrategyId) -> str:
+        outcome = self.results.outcome_of(strategy)
+        return duration(outcome.cost.seconds if outcome else 0.0)
+
+    def numbers(self, comparison: Comparison) -> str:
+        """Difference, interval, probabilities, and what would settle a step that cannot be told."""
+        metric = self.results.metric
+        parts = [difference(comparison.difference, metric)]
+        parts.append(f"95 % interval {difference_span(comparison.interval, metric)}")
+        worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
+        if worse is not None and equivalent is not None and better is not None:
+            parts.append(probability_of(comparison.answer, worse, equivalent, better, self.margin))
+        if comparison.splits != self.splits:
+            parts.append(f"on {count(comparison.splits, 'common split')}")
+        ending = f"; {settled_by(comparison.settling)}" if comparison.settling else ""
+        return ", ".join(parts) + ending
 
 
-def pairs(outcomes: Sequence[Outcome]) -> tuple[tuple[Outcome, Outcome], ...]:
-    """The steps that a verdict speaks of, as far as both sides were measured.
-
-    The head against the softmax on the last codes; each deeper strategy against the head; each deeper one against the
-    next shallower one; SVM against softmax; pretrained against random weights; the probes at the best tap against the
-    same probes on the last codes, and one of them (the softmax where there is one, since an SVM at another tap would
-    answer two questions at once) against everything else that was measured.
-
-    An SVM has no log-loss: where that decides, its pairs cannot be compared and have to be passed over.
-
-    Args:
-        outcomes: What was measured.
-
-    Returns:
-        Each pair once: what is compared against, and what is asked about.
-    """
-    measured = [outcome for outcome in outcomes if outcome.measured]
-    found = {(first.name, second.name): (first, second) for first, second in _pairs(measured)}
-    return tuple(found.values())
-
-
-def _pairs(measured: Sequence[Outcome]) -> Iterable[tuple[Outcome, Outcome]]:
-    heads, scratch, whole = (_of_kind(measured, kind) for kind in ("head", "scratch", "full"))
-    deeper = _deeper(measured)
-    softmax, svm = ([o for o in measured if o.name == name] for name in (SOFTMAX_ON_LAST, SVM_ON_LAST))
-    for firsts, seconds in ((softmax, heads), (heads, deeper)):
-        yield from ((first, second) for first in firsts for second in seconds)
-    yield from pairwise(deeper)
-    for firsts, seconds in (
-        (softmax, svm),
-        (scratch, whole),
-        (softmax, [o for o in measured if o.name == SOFTMAX_ON_BEST]),
-        (svm, [o for o in measured if o.name == SVM_ON_BEST]),
-    ):
-        yield from ((first, second) for first in firsts for second in seconds)
-    best = best_probe(measured)
-    if best is not None:
-        yield from ((other, best) for other in [*softmax, *svm, *heads, *deeper, *scratch])
-
-
-def best_probe(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The probe whose tap was chosen: the softmax where it was measured, else the SVM; None if neither was."""
-    measured = [outcome for outcome in outcomes if outcome.measured]
-    return _named(measured, SOFTMAX_ON_BEST) or _named(measured, SVM_ON_BEST)
-
-
-def verdict(
-    outcomes: Sequence[Outcome],
-    comparisons: Sequence[Comparison],
-    *,
-    picked: Outcome | None,
-    winner: Winner | None,
-    depth_curve: Sequence[DepthPoint],
-    metric: Metric,
-    margin: float,
-    train_size: int,
-    splits: int,
-    test_size: int,
-    rule: Mapping[str, Any],
-    interrupted: bool,
-    delivered: bool = True,
-    test_looks: int = 0,
-    folder_step: FolderStep | None = None,
-    learning_curve: LearningCurves | None = None,
-    overrun: str = "",
-) -> tuple[str, ...]:
+def verdict(results: RunResults) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
     In this order: is step one (the head alone) enough; is it any different from the feature extractor; do earlier
@@ -123,184 +98,163 @@ def verdict(
     more images are expected to give; what was left out; and what is estimated.
 
     Args:
-        outcomes: What each strategy gave.
-        comparisons: The steps that were compared, of those that `pairs` names.
-        picked: The strategy that was chosen; None if nothing was finished.
-        winner: The best score with and without its optimism; None below two strategies.
-        depth_curve: Probes at every tap, shallow to deep.
-        metric: What decides.
-        margin: Differences up to this do not matter; a fraction, or nats.
-        train_size: Number of images that splits are made of.
-        splits: The largest number of splits that a strategy was measured on.
-        test_size: Number of images of the user's own test folder; 0 without one.
-        rule: What the rule of thumb said and whether it held, with a ``sentence``; empty if none applies.
-        interrupted: Whether the user stopped the run.
-        delivered: Whether what was picked was trained on everything and saved.
-        test_looks: How many runs in this directory have looked at that folder, this one included; 0 if not known.
-        folder_step: What was delivered against the feature extractor on that folder; None if it was not compared.
-        learning_curve: Scores by number of training images; None without.
-        overrun: What `on_overrun` says.
+        results: What the run measured and chose; a whole record too, whose own verdict does not matter.
 
     Returns:
         The sentences.
     """
-    terms = _Terms(metric=metric, margin=margin, splits=splits)
+    run = _Run(results)
+    picked = results.outcome_of(results.picked)
+    overrun = on_overrun(results.seconds, results.budget_seconds, results.phases)
     return (
-        *_on_step_one(outcomes, comparisons, terms),
-        *_on_feature_extractor(outcomes, comparisons, terms),
-        *_on_depth(outcomes, comparisons, depth_curve, terms),
-        *_on_scratch(outcomes, comparisons, terms),
-        *_on_choice(picked, terms),
-        *_on_winner(picked, winner, terms),
-        *_on_delivery(picked, train_size, delivered=delivered),
-        *_on_cut_off_networks(outcomes, comparisons, picked, terms),
-        *_on_test_folder(picked, test_size, test_looks, folder_step, terms),
-        *([str(rule["sentence"])] if rule else []),
-        *_on_more_images(outcomes, learning_curve),
-        *_on_gaps(outcomes, interrupted=interrupted),
+        *_on_step_one(run),
+        *_on_feature_extractor(run),
+        *_on_depth(run),
+        *_on_scratch(run),
+        *_on_choice(picked, run),
+        *_on_winner(run),
+        *_on_delivery(run),
+        *_on_cut_off_networks(run),
+        *_on_test_folder(picked, run),
+        results.rule.sentence,
+        *_on_more_images(run),
+        *_on_gaps(run),
         *filter(None, [overrun]),
-        *_on_estimate(outcomes, train_size, terms),
+        *_on_estimate(run),
     )
 
 
-def _on_step_one(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], terms: _Terms) -> Iterable[str]:
-    head, deeper = _first(_of_kind(outcomes, "head")), _deeper(outcomes)
-    found = [(o, c) for o in deeper if head and (c := _between(comparisons, head, o)) is not None]
-    if head is None or not found:
-        missing = (
-            "the head alone was not measured"
-            if head is None or not head.measured
-            else "no pretrained block was trained"
-        )
+def _on_step_one(run: _Run) -> Iterable[str]:
+    trained = deeper(outcome.strategy for outcome in run.results.strategies)
+    steps = [step for strategy in trained if (step := run.step(HEAD, strategy)) is not None]
+    if not steps:
+        head = run.measured(HEAD)
+        missing = "the head alone was not measured" if head is None else "no pretrained block was trained"
         yield f"Whether step one (the head alone) is enough here was not measured: {missing}."
         return
-    everything = len(found) == len(deeper) and any(outcome.kind == "full" for outcome, _ in found)
-    yield _answer_on_step_one([comparison for _, comparison in found], terms, everything=everything)
-    for outcome, comparison in found:
-        yield f"{_step(head, outcome, comparison, terms)}."
-    measured = [outcome for outcome in deeper if outcome.measured]
-    depths = [(a, b, c) for a, b in pairwise(measured) if (c := _between(comparisons, a, b))]
-    if depths:
-        said = [f"{a.name} to {b.name}: {c.answer} ({difference(c.difference, terms.metric)})" for a, b, c in depths]
+    everything = len(steps) == len(trained) and FULL in trained
+    yield _answer_on_step_one(steps, run, everything=everything)
+    for step in steps:
+        yield f"{run.step_in_words(step)}."
+    metric, measured = run.results.metric, deeper(measured_strategies(run.results.strategies))
+    said = [
+        f"{shallower.label} to {strategy.label}: {step.answer} ({difference(step.difference, metric)})"
+        for shallower, strategy in pairwise(measured)
+        if (step := run.step(shallower, strategy)) is not None
+    ]
+    if said:
         yield f"From one depth to the next, {'; '.join(said)}."
 
 
-def _answer_on_step_one(found: Sequence[Comparison], terms: _Terms, *, everything: bool) -> str:
-    answers = {comparison.answer for comparison in found}
+def _answer_on_step_one(steps: Sequence[Comparison], run: _Run, *, everything: bool) -> str:
+    answers, metric = {step.answer for step in steps}, run.results.metric
     if "worth it" in answers:
         return "Step one (the head alone) is not enough here: training more than the head is worth it."
     if "cannot tell" not in answers:
-        limits = "" if everything else f", as far as was measured ({', '.join(one.second for one in found)})"
+        limits = "" if everything else f", as far as was measured ({', '.join(step.second.label for step in steps)})"
         return (
             f"Step one (the head alone) is enough here{limits}: training more than the head gains no more than "
-            f"{terms.margin_in_words}."
+            f"{run.margin}."
         )
-    highest = max(comparison.interval.high for comparison in found)
-    says = terms.margin < highest < MOST[terms.metric]
-    limit = f"; a gain above {amount(round(highest, 3), terms.metric)} is unlikely" if says else ""
+    highest = max(step.interval.high for step in steps)
+    says = run.results.margin < highest < MOST[metric]
+    limit = f"; a gain above {amount(round(highest, 3), metric)} is unlikely" if says else ""
     return (
         "Cannot tell whether step one (the head alone) is enough here: that training more gains over "
-        f"{terms.margin_in_words} is neither shown nor ruled out{limit}."
+        f"{run.margin} is neither shown nor ruled out{limit}."
     )
 
 
-def _on_feature_extractor(
-    outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], terms: _Terms
-) -> Iterable[str]:
-    head, extractor = _first(_of_kind(outcomes, "head")), _named(outcomes, SOFTMAX_ON_LAST)
-    between = _between(comparisons, extractor, head)
-    if between is None or head is None or extractor is None:
+def _on_feature_extractor(run: _Run) -> Iterable[str]:
+    step = run.step(SOFTMAX_ON_LAST, HEAD)
+    head, extractor = run.measured(HEAD), run.measured(SOFTMAX_ON_LAST)
+    if step is None or head is None or extractor is None:
         yield (
             "Whether step one is any different from the feature extractor (softmax on the last codes) was not "
             "measured: one of the two is missing."
         )
     else:
         # One prediction in a hundred comes from rounding and early stopping alone.
-        same = between.disagreements <= between.predictions / 100
+        same = step.disagreements <= step.predictions / 100
         name = "the feature extractor (softmax on the last codes)"
         opening = {
             "worth it": f"Step one does better than {name}",
             "not worth it": f"Step one does not do better than {name}",
             "equivalent": f"Step one is equivalent to {name} within your margin",
             "cannot tell": f"Step one is not the same as {name}, and which is better cannot be told",
-        }[between.answer]
-        parts = [f"they disagree on {between.disagreements:,} of {between.predictions:,} predictions"]
+        }[step.answer]
+        parts = [f"they disagree on {step.disagreements:,} of {step.predictions:,} predictions"]
         if head.splits == extractor.splits:  # means over other splits differ where predictions do not
-            parts.append(f"{terms.metric} {terms.score(head)} and {terms.score(extractor)}")
+            parts.append(f"{run.results.metric} {run.score(head)} and {run.score(extractor)}")
         if not same:
-            parts.append(_numbers(between, terms))
+            parts.append(run.numbers(step))
         yield f"{f'Step one is no different from {name}' if same else opening}: {'; '.join(parts)}."
-    svm = _named(outcomes, SVM_ON_LAST)
-    by_svm = _between(comparisons, extractor, svm)
-    if extractor and svm and by_svm is not None and by_svm.answer != "cannot tell":
-        yield f"{_step(extractor, svm, by_svm, terms)}."
+    by_svm = run.step(SOFTMAX_ON_LAST, SVM_ON_LAST)
+    if by_svm is not None and by_svm.answer != "cannot tell":
+        yield f"{run.step_in_words(by_svm)}."
 
 
-def _on_depth(
-    outcomes: Sequence[Outcome],
-    comparisons: Sequence[Comparison],
-    depth_curve: Sequence[DepthPoint],
-    terms: _Terms,
-) -> Iterable[str]:
-    best = best_probe(outcomes)
-    if best is None or len({point.tap for point in depth_curve}) < 2:
+def _on_depth(run: _Run) -> Iterable[str]:
+    curve = run.results.depth_curve
+    chosen = best_probe(measured_strategies(run.results.strategies))
+    best = run.measured(chosen) if chosen else None
+    if best is None or len({point.tap for point in curve}) < 2:
         yield "Whether earlier layers do better than the last codes was not measured."
         return
-    loss = "softmax" if best.name == SOFTMAX_ON_BEST else "svm"
-    liked = max((point for point in depth_curve if point.loss == loss), key=lambda point: point.cv_accuracy).tap
-    at_last = liked == depth_curve[-1].tap
-    likes = "the last codes" if at_last else f"the codes of {liked}"
-    chosen = f"the tap is chosen inside each split; on average cross-validation likes {likes} best"
-    last = _named(outcomes, SOFTMAX_ON_LAST if best.name == SOFTMAX_ON_BEST else SVM_ON_LAST)
-    between = _between(comparisons, last, best)
-    if between is None or last is None:
-        yield f"Whether earlier layers do better was not compared: nothing on the last codes was measured; {chosen}."
+    of_loss = [point for point in curve if point.loss == best.strategy.loss]
+    tap = max(of_loss, key=lambda point: point.cv_accuracy).tap
+    at_last = tap == curve[-1].tap
+    codes = "the last codes" if at_last else f"the codes of {tap}"
+    picks = f"the tap is chosen inside each split; on average cross-validation likes {codes} best"
+    last = run.measured(SOFTMAX_ON_LAST if best.strategy == SOFTMAX_ON_BEST else SVM_ON_LAST)
+    step = run.step(last.strategy, best.strategy) if last else None
+    if step is None or last is None:
+        yield f"Whether earlier layers do better was not compared: nothing on the last codes was measured; {picks}."
         return
     opening = {
         "worth it": "Earlier layers do better here",
         "not worth it": "Earlier layers do not do better here",
         "equivalent": "Earlier layers do as well as the last codes here, and no better",
         "cannot tell": "Cannot tell whether earlier layers do better here",
-    }[between.answer]
-    if at_last and between.answer == "cannot tell":
+    }[step.answer]
+    if at_last and step.answer == "cannot tell":
         opening = "Earlier layers show no gain here"
-    # means over other splits differ where the strategies do not
-    scores = f"{best.name} {terms.score(best)}, {last.name} {terms.score(last)}, " if best.splits == last.splits else ""
-    yield f"{opening}: {scores or f'{best.name} over {last.name} '}{_numbers(between, terms)}; {chosen}."
+    scores = f"{best.name} over {last.name} "
+    if best.splits == last.splits:  # else means over other splits differ where the strategies do not
+        scores = f"{best.name} {run.score(best)}, {last.name} {run.score(last)}, "
+    yield f"{opening}: {scores}{run.numbers(step)}; {picks}."
 
 
-def _on_scratch(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], terms: _Terms) -> Iterable[str]:
-    scratch, whole = _first(_of_kind(outcomes, "scratch")), _first(_of_kind(outcomes, "full"))
-    between = _between(comparisons, scratch, whole)
-    if scratch and whole and between:
-        yield f"{_step(scratch, whole, between, terms)}; that is what the pretrained weights give."
+def _on_scratch(run: _Run) -> Iterable[str]:
+    step = run.step(SCRATCH, FULL)
+    if step is not None:
+        yield f"{run.step_in_words(step)}; that is what the pretrained weights give."
 
 
-def _on_choice(picked: Outcome | None, terms: _Terms) -> Iterable[str]:
+def _on_choice(picked: Outcome | None, run: _Run) -> Iterable[str]:
     if picked is None:
         yield "No strategy was finished, so none can be recommended; run again with a larger budget."
         return
-    words = "" if picked.kind == "probe" else f" ({_called(picked)})"
+    words = "" if picked.kind == "probe" else f" ({picked.strategy.in_words})"
     interval = f"95 % interval {score_span(picked.interval, 'accuracy')}" if picked.interval else ""
     accuracy = f"accuracy {score(picked.accuracy, 'accuracy')}"
-    if terms.metric == "accuracy":
-        reached = f"{accuracy}{f', {interval}' if interval else ''}"
-    else:
-        reached = f"{terms.metric} {terms.score(picked)} ({accuracy}{f', {interval}' if interval else ''})"
+    with_interval = f"{accuracy}{f', {interval}' if interval else ''}"
+    metric = run.results.metric
+    reached = with_interval if metric == "accuracy" else f"{metric} {run.score(picked)} ({with_interval})"
     over = "on one split" if picked.splits == 1 else f"as the mean over {picked.splits} splits"
     cost = picked.cost
-    memory = f", at most {cost.peak_bytes / 1e9:.1f} GB of memory" if cost.peak_bytes else ""
+    memory = f", at most {storage(cost.peak_bytes)} of memory" if cost.peak_bytes else ""
     yield (
-        f"Use {picked.name}{words}: {reached}, {over}. It took {_duration(cost.seconds)} "
-        f"({_duration(cost.cpu_seconds)} of processor time{memory})."
+        f"Use {picked.name}{words}: {reached}, {over}. It took {duration(cost.seconds)} "
+        f"({duration(cost.cpu_seconds)} of processor time{memory})."
     )
 
 
-def _on_winner(picked: Outcome | None, winner: Winner | None, terms: _Terms) -> Iterable[str]:
+def _on_winner(run: _Run) -> Iterable[str]:
+    winner, metric = run.results.winner, run.results.metric
     if winner is None:
         return
-    metric = terms.metric
-    opening = "That is" if picked is not None and picked.name == winner.name else f"{_capital(winner.name)} has"
+    opening = "That is" if run.results.picked == winner.strategy else f"{capital(winner.strategy.label)} has"
     yield (
         f"{opening} the best score of the {winner.among} that can be delivered and have enough splits: "
         f"{score(winner.naive, metric)} image by image over their common splits, {score(winner.corrected, metric)} "
@@ -308,100 +262,89 @@ def _on_winner(picked: Outcome | None, winner: Winner | None, terms: _Terms) -> 
     )
 
 
-def _on_delivery(picked: Outcome | None, train_size: int, *, delivered: bool) -> Iterable[str]:
-    if picked is not None and not delivered:
+def _on_delivery(run: _Run) -> Iterable[str]:
+    if run.results.picked is None:
+        return
+    if run.results.model is None:
         yield "There is no model: the run was interrupted while it was made."
-    elif picked is not None:
+    else:
         yield (
-            f"The delivered model is refitted on all {train_size:,} images; the scores are those of models that saw "
-            "the training part of a split."
+            f"The delivered model is refitted on all {len(run.results.train_images):,} images; the scores are those of "
+            "models that saw the training part of a split."
         )
 
 
-def _on_cut_off_networks(
-    outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], picked: Outcome | None, terms: _Terms
-) -> Iterable[str]:
-    for outcome in outcomes:
-        between = _between(comparisons, picked, outcome)
-        if outcome.kind == "probe" and not outcome.deliverable and between and between.answer == "worth it":
+def _on_cut_off_networks(run: _Run) -> Iterable[str]:
+    for outcome in run.results.strategies:
+        step = run.step(run.results.picked, outcome.strategy)
+        if outcome.kind == "probe" and not outcome.deliverable and step and step.answer == "worth it":
             yield (
-                f"{_capital(_called(outcome))} does better than that: {_numbers(between, terms)}. It is not delivered "
+                f"{capital(outcome.strategy.in_words)} does better than that: {run.numbers(step)}. It is not delivered "
                 f"as the model, because it needs the network cut off at {outcome.tap}."
             )
 
 
-def _on_test_folder(
-    picked: Outcome | None, test_size: int, test_looks: int, step: FolderStep | None, terms: _Terms
-) -> Iterable[str]:
-    if not test_size:
+def _on_test_folder(picked: Outcome | None, run: _Run) -> Iterable[str]:
+    images = count(len(run.results.test_images), "image")
+    if not run.results.test_images:
         return
     found = picked.confirmation if picked is not None else None
     if found is None:
-        yield f"Your own test folder ({test_size:,} images) was not used: there is no delivered model to confirm."
+        yield f"Your own test folder ({images}) was not used: there is no delivered model to confirm."
         return
     yield (
-        f"On your own test folder ({test_size:,} images) the delivered model reaches accuracy "
+        f"On your own test folder ({images}) the delivered model reaches accuracy "
         f"{score(found.accuracy, 'accuracy')} (95 % interval {score_span(found.interval, 'accuracy')}), balanced "
         f"accuracy {score(found.balanced_accuracy, 'balanced accuracy')}. This confirms this trained model and has "
         "chosen nothing."
     )
+    step = run.results.folder_step
     if step is not None:
-        yield on_folder(step, terms.metric)
+        yield on_folder(step, run.results.metric)
     yield CAVEAT if step is None else "The variance over training sets is not in these intervals."
-    if test_looks:
-        yield looked_at(test_looks)
+    if run.results.test_looks:
+        yield looked_at(run.results.test_looks)
 
 
-def looked_at(test_looks: int) -> str:
-    """How often the user's own test folder has been looked at in a run directory, in a sentence."""
-    if test_looks == 1:
-        return "No other run in this directory has looked at the folder."
-    return (
-        f"{test_looks} runs in this directory, this one included, have looked at the folder: whoever keeps the best of "
-        "them has chosen on it."
-    )
-
-
-def _on_more_images(outcomes: Sequence[Outcome], curves: LearningCurves | None) -> Iterable[str]:
+def _on_more_images(run: _Run) -> Iterable[str]:
+    curves = run.results.learning_curve
     if curves is None:
         return
     probe, tuned = curves.probe, curves.fine_tuning
     yield (
-        f"With twice as many training images {probe.strategy} is expected to reach {curves.metric} "
+        f"With twice as many training images {probe.strategy.label} is expected to reach {curves.metric} "
         f"{score_span(probe.expected_bands[0], curves.metric)} %; with {probe.sizes[-1]:,} it reaches "
-        f"{score(probe.scores[-1], curves.metric)} ({probe.splits} splits)."
+        f"{score(probe.scores[-1], curves.metric)} ({count(probe.splits, 'split')})."
     )
-    dearer = _named(outcomes, tuned.strategy) if tuned else None
-    if dearer is None:
+    if tuned is None:
         return
-    opening = _capital(_called(dearer))
+    words, other = tuned.strategy.in_words, probe.strategy.label
     if curves.overtakes == "already ahead":
-        yield f"{opening} is ahead of {probe.strategy} already."
+        yield f"{capital(words)} is ahead of {other} already."
     elif curves.overtakes == "not within":
-        yield f"{opening} is not expected to overtake {probe.strategy} within four times your data."
+        yield f"{capital(words)} is not expected to overtake {other} within four times your data."
     elif curves.between is not None:
         low, high = (int(float(f"{size:.2g}")) for size in curves.between)
         where = f"between about {low:,} and {high:,}" if low > probe.sizes[-1] else f"by about {high:,}"
-        yield f"{opening} is expected to overtake {probe.strategy} {where} training images."
+        yield f"{capital(words)} is expected to overtake {other} {where} training images."
     else:
         why = f": {curves.note}" if curves.note else ""
         yield (
-            f"Whether {_called(dearer)} overtakes {probe.strategy} within four times your data cannot be told from the "
-            f"learning curve{why}."
+            f"Whether {words} overtakes {other} within four times your data cannot be told from the learning "
+            f"curve{why}."
         )
 
 
-def _on_gaps(outcomes: Sequence[Outcome], *, interrupted: bool) -> Iterable[str]:
-    if interrupted:
+def _on_gaps(run: _Run) -> Iterable[str]:
+    if run.results.interrupted:
         yield "The run was interrupted; this verdict rests on what was finished until then."
     alike: dict[tuple[str, str], list[str]] = {}
-    for outcome in outcomes:
+    for outcome in run.results.strategies:
         if outcome.status != "done":
-            alike.setdefault((outcome.status, outcome.note), []).append(_called(outcome))
+            alike.setdefault((outcome.status, outcome.note), []).append(outcome.strategy.in_words)
     for (status, note), names in alike.items():
         reason = f": {note.rstrip('.')}" if note else ""
-        listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-        yield f"{_capital(listed)} {'was' if len(names) == 1 else 'were'} {status}{reason}."
+        yield f"{capital(listed(names))} {'was' if len(names) == 1 else 'were'} {status}{reason}."
 
 
 def on_overrun(seconds: float, budget: float, phases: Mapping[str, float]) -> str:
@@ -418,97 +361,30 @@ def on_overrun(seconds: float, budget: float, phases: Mapping[str, float]) -> st
     if seconds <= LATE * budget:
         return ""
     longest = sorted(phases, key=lambda phase: -phases[phase])[:2]
-    named = " and ".join(f"{phase} ({_duration(phases[phase])})" for phase in longest)
+    named = " and ".join(f"{phase} ({duration(phases[phase])})" for phase in longest)
     return (
-        f"The run took {_duration(seconds)}, more than its budget of {_duration(budget)}, the most of it for {named}: "
+        f"The run took {duration(seconds)}, more than its budget of {duration(budget)}, the most of it for {named}: "
         "inspecting the images, reading their codes, one split of step one, and training what is delivered on all "
         "images are never cut down, and on a machine that is busy with other work everything takes longer."
     )
 
 
-def _on_estimate(outcomes: Sequence[Outcome], train_size: int, terms: _Terms) -> Iterable[str]:
-    measured = _first([outcome for outcome in outcomes if outcome.measured])
-    if not terms.splits or measured is None:
+def _on_estimate(run: _Run) -> Iterable[str]:
+    measured = next((outcome for outcome in run.results.strategies if outcome.measured), None)
+    if not run.splits or measured is None:
         yield "No split was finished, so nothing here is measured."
         return
-    size = train_size - len(measured.predictions[0])
-    several = f"stratified splits that strategies share, {terms.splits} at most"
+    train = len(run.results.train_images)
+    several = f"stratified splits that strategies share, {run.splits} at most"
     yield (
-        f"What is estimated: the expected difference in {terms.metric} at the training size of a split (about {size:,} "
-        f"of {train_size:,} images), over training sets, images and seeds, from "
-        f"{'one stratified split' if terms.splits == 1 else several}; a difference matters above "
-        f"{terms.margin_in_words}."
+        f"What is estimated: the expected difference in {run.results.metric} at the training size of a split (about "
+        f"{train - len(measured.predictions[0]):,} of {train:,} images), over training sets, images and seeds, from "
+        f"{'one stratified split' if run.splits == 1 else several}; a difference matters above {run.margin}."
     )
-    if terms.splits == 1:
+    if run.splits == 1:
         yield "With one split the variance over training sets is in no interval."
-    if terms.splits < FEWEST_FOR_PROBABILITIES:
+    if run.splits < FEWEST_FOR_PROBABILITIES:
         yield (
             "With fewer than five common splits there are no probabilities and nothing is called equivalent; a larger "
             "budget gives more splits."
         )
-
-
-def _of_kind(outcomes: Iterable[Outcome], kind: str) -> list[Outcome]:
-    return [outcome for outcome in outcomes if outcome.kind == kind]
-
-
-def _deeper(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """What trains more than the head, shallow to deep; random weights apart."""
-    known = list(outcomes)
-    unfrozen = sorted(_of_kind(known, "unfreeze"), key=lambda outcome: outcome.blocks or 0)
-    return [*unfrozen, *_of_kind(known, "full")]
-
-
-def _named(outcomes: Iterable[Outcome], name: str) -> Outcome | None:
-    return _first([outcome for outcome in outcomes if outcome.name == name])
-
-
-def _first(outcomes: Sequence[Outcome]) -> Outcome | None:
-    return outcomes[0] if outcomes else None
-
-
-def _between(comparisons: Iterable[Comparison], first: Outcome | None, second: Outcome | None) -> Comparison | None:
-    if first is None or second is None:
-        return None
-    return next((c for c in comparisons if (c.first, c.second) == (first.name, second.name)), None)
-
-
-def _called(outcome: Outcome) -> str:
-    """The strategy as part of a sentence."""
-    if outcome.kind == "unfreeze":
-        return "unfreezing the last block" if outcome.blocks == 1 else f"unfreezing the last {outcome.blocks} blocks"
-    in_words = {"head": "the head alone", "full": "fine-tuning the whole network", "scratch": "training from scratch"}
-    return in_words.get(outcome.kind, f"the {outcome.name}")
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _step(first: Outcome, second: Outcome, comparison: Comparison, terms: _Terms) -> str:
-    """The answer on a step, with what both sides took and with its numbers."""
-    step = " instead of ".join(f"{_called(o)} ({_duration(o.cost.seconds)})" for o in (second, first))
-    numbers = _numbers(comparison, terms)
-    if comparison.answer == "cannot tell":
-        return f"Whether {step} is worth it cannot be told: {numbers}"
-    return f"{_capital(step)} is {comparison.answer}: {numbers}"
-
-
-def _numbers(comparison: Comparison, terms: _Terms) -> str:
-    """Difference, interval, probabilities, and what would settle a step that cannot be told."""
-    parts = [difference(comparison.difference, terms.metric)]
-    parts.append(f"95 % interval {difference_span(comparison.interval, terms.metric)}")
-    worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
-    if worse is not None and equivalent is not None and better is not None:
-        parts.append(probability_of(comparison.answer, worse, equivalent, better, terms.margin_in_words))
-    if comparison.splits != terms.splits:
-        parts.append(f"on {comparison.splits} common split{'' if comparison.splits == 1 else 's'}")
-    settling = comparison.settling
-    ending = f"; {settled_by(settling.kind, settling.low, settling.high)}" if settling else ""
-    return ", ".join(parts) + ending
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} seconds" if seconds >= 1 else "less than a second"
-    return f"{seconds / 60:.0f} minutes"

@@ -9,9 +9,8 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemai
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from unfreeze.cli.progress import plural, rate
 from unfreeze.core.progress import Advance
-from unfreeze.report.wording import printable
+from unfreeze.core.wording import printable, rate
 
 
 @final
@@ -41,7 +40,7 @@ class Bars:
     def phase(self, name: str, *, total: int, unit: str) -> Iterator[Advance]:
         """Show a bar as long as the phase lasts; it stays on the screen, done."""
         bars = self._shown()
-        task = bars.add_task(printable(name), total=total or None, unit=plural(unit))
+        task = bars.add_task(printable(name), total=total or None, unit=unit)
         self._open += 1
         try:
             yield lambda done: bars.advance(task, done)

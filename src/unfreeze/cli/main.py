@@ -24,12 +24,13 @@ from unfreeze.cli.output import ReaderGoneError
 from unfreeze.cli.predict import predict
 from unfreeze.cli.probe import probe
 from unfreeze.cli.process import settle_process
+from unfreeze.cli.report import report
 from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
 from unfreeze.cli.tune import tune
 from unfreeze.cli.version import version
 from unfreeze.core.errors import DiskFullError, UnfreezeError
-from unfreeze.report.wording import printable
+from unfreeze.core.wording import printable
 
 INTERRUPTED = 130
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
@@ -80,6 +81,7 @@ _add("codes", codes, manual.CODES)
 _add("probe", probe, manual.PROBE)
 _add("tune", tune, manual.TUNE)
 _add("predict", predict, manual.PREDICT)
+_add("report", report, manual.REPORT)
 _add("sample", sample, manual.SAMPLE)
 _add("list", cache.list_stores, manual.CACHE_LIST, group=cache_app)
 _add("verify", cache.verify, manual.CACHE_VERIFY, group=cache_app)

@@ -63,7 +63,7 @@ Running again reuses all codes.
 Examples:
 
   unfreeze run photos/
-  unfreeze run photos/ --budget 1h --strategies 2,4,all,scratch
+  unfreeze run photos/ --budget 1h --strategies 2,4,full,scratch
   unfreeze run list.csv --backbone resnet50 --out runs/resnet50
   unfreeze run photos/ --seed 1 --json > run.json
 {EXIT_CODES}"""
@@ -123,9 +123,10 @@ Examples:
 TUNE = f"""
 Train one strategy and write the model.
 
-  --unfreeze head  the head alone, on the frozen network
-  --unfreeze 2     the last two blocks and the head
-  --unfreeze all   the whole network, earlier layers at lower rates
+  --unfreeze head     the head alone, on the frozen network
+  --unfreeze 2        the last two blocks and the head
+  --unfreeze full     the whole network, earlier layers at lower rates
+  --unfreeze scratch  the whole network, from random weights
 
 Trains on the training part, reports on the test part (a stratified fifth
 where none is given), and writes a folder
@@ -135,8 +136,8 @@ unfreeze, with a model card.
 Examples:
 
   unfreeze tune photos/ --unfreeze head --out model/
-  unfreeze tune photos/ --unfreeze all --budget 1h --out model/
-  unfreeze tune photos/ --unfreeze all --scratch --epochs 30 --out model/
+  unfreeze tune photos/ --unfreeze full --budget 1h --out model/
+  unfreeze tune photos/ --unfreeze scratch --epochs 30 --out model/
 {EXIT_CODES}"""
 
 PREDICT = f"""
@@ -152,6 +153,17 @@ Examples:
 
   unfreeze predict unfreeze-runs/photos-1/model new/*.jpg
   unfreeze predict model/ inbox/ --top 3 --json
+{EXIT_CODES}"""
+
+REPORT = f"""
+Write the report of a run again, from its run.json alone.
+
+RUN is the folder that unfreeze run wrote. report.html in it is replaced; no
+network, image or store is needed.
+{_JSON}
+Example:
+
+  unfreeze report unfreeze-runs/photos-1
 {EXIT_CODES}"""
 
 SAMPLE = f"""

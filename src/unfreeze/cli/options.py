@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from unfreeze.core.records import Metric
-
-DEFAULT_BACKBONE = "tf_efficientnet_lite0"
+    from unfreeze.core.settings import Metric
 
 
 class Engine(StrEnum):
@@ -102,5 +100,9 @@ PrecisionName = Annotated[
 AugmentName = Annotated[Augment, typer.Option("--augment", help="How much training images are varied.")]
 MetricName = Annotated[
     MetricChoice, typer.Option("--metric", help="What decides; auto: balanced where classes are very unequal.")
+]
+Tap = Annotated[
+    str | None,
+    typer.Option("--tap", metavar="TAP", help="Only this tap; last is the last one.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

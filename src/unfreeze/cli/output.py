@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, final
 
-from unfreeze.report.wording import printable
+from unfreeze.core.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, OutputError
-from unfreeze.core.files import disk_errors_explained, new_folder
+from unfreeze.core.files import check_writable, disk_errors_explained, new_folder
 
 RUNS = Path("unfreeze-runs")
 
@@ -68,7 +68,7 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
     else:
         with disk_errors_explained(out):
             out.mkdir(parents=True, exist_ok=True)
-            _check_writable(out)
+            check_writable(out)
         folder = out
     try:
         yield folder
@@ -78,31 +78,9 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
         raise
 
 
-def _check_writable(folder: Path) -> None:
-    probe = folder / ".unfreeze-tmp-writable"
-    probe.write_bytes(b"")
-    probe.unlink()
-
-
 def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         try:
             folder.rmdir()  # refuses a folder that holds anything
         except OSError:
             return
-
-
-def checked_new_file(path: Path) -> None:
-    """Make sure, before the work, that a file can be written at `path`.
-
-    Raises:
-        OutputError: It exists already, or its folder cannot be written.
-    """
-    with disk_errors_explained(path):
-        if path.is_symlink() or path.exists():
-            msg = f"{path} exists already and is not overwritten. Remove it or choose another name with --out."
-            raise OutputError(msg)
-        if not path.parent.is_dir():
-            msg = f"There is no folder {path.parent} to write {path.name} into. Make it, or choose another --out."
-            raise OutputError(msg)
-        _check_writable(path.parent)

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from unfreeze.cli.options import AsJson
-from unfreeze.cli.output import result_output
-from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.core.errors import InputError, TooManyBadFilesError
-from unfreeze.report.wording import count, percent
-
-if TYPE_CHECKING:
-    from unfreeze.strategies.prediction import Predictions
+from unfreeze.cli.output import Output, result_output
+from unfreeze.cli.work import working
+from unfreeze.core.documents import PredictRecord
+from unfreeze.core.errors import InputError
+from unfreeze.core.records import plain
+from unfreeze.core.wording import percent
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
@@ -33,35 +32,26 @@ def predict(
     json: AsJson = False,
 ) -> None:
     """Name classes."""
-    with result_output(as_json=json) as output:
-        paths = image_files(images)
-        from unfreeze.data.decoder_pool import DecoderPool
-        from unfreeze.report.table import add_row, plain_table
-        from unfreeze.strategies.prediction import predict_images
+    paths = image_files(images)
+    with result_output(as_json=json) as output, working() as resources:
+        from unfreeze.workflows.prediction import predict as predict_classes
 
-        progress = progress_on_stderr()
-        with DecoderPool() as pool:
-            predictions = predict_images(model, paths, pool=pool, progress=progress)
-        for item in predictions.set_aside:
-            progress.say(f"set aside: {item.name}: {item.reason}")
-        if predictions.set_aside and not predictions.names:
-            first = predictions.set_aside[0]
-            msg = f"None of {count(len(paths), 'file')} can be used; for example {first.name}: {first.reason}."
-            raise TooManyBadFilesError(msg)
-        document = prediction_document(predictions, top=top)
-        output.document(document)
-        measure = measure_of(predictions)
-        table = plain_table("path", "label", measure, right={measure})
-        for row in document["images"]:
-            for place, guess in enumerate(row["top"]):
-                value = percent(guess[measure]) if measure == "probability" else f"{guess[measure]:.2f}"
-                add_row(table, ("" if place else row["path"], guess["label"], value))
-        output.table(table)
+        record = predict_classes(model, paths, top=top, resources=resources)
+        output.document(plain(record))
+        if not output.as_json:
+            _show(record, output)
 
 
-def measure_of(predictions: "Predictions") -> str:
-    """What the model says of a class: a probability, or an SVM's decision score."""
-    return "probability" if predictions.gives_probabilities else "score"
+def _show(record: PredictRecord, output: Output) -> None:
+    from unfreeze.report.table import add_row, plain_table
+
+    measure = "score" if any(image.probability is None for image in record.images) else "probability"
+    table = plain_table("path", "label", measure, right={measure})
+    for image in record.images:
+        for place, guess in enumerate(image.top):
+            value = percent(guess.probability) if guess.score is None else f"{guess.score:.2f}"
+            add_row(table, ("" if place else image.path, guess.label, value))
+    output.table(table)
 
 
 def image_files(named: Sequence[Path]) -> list[Path]:
@@ -96,27 +86,3 @@ def _images_below(folder: Path) -> Iterator[Path]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if not hidden and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             yield path
-
-
-def prediction_document(predictions: "Predictions", *, top: int) -> dict[str, Any]:
-    """What `unfreeze predict --json` prints.
-
-    Args:
-        predictions: Of a model.
-        top: How many labels to name per image, at most.
-
-    Returns:
-        A document ready for JSON.
-    """
-    rows, measure = [], measure_of(predictions)
-    values = predictions.probabilities if predictions.gives_probabilities else predictions.scores
-    for name, row in zip(predictions.names, values, strict=True):
-        order = (-row).argsort(kind="stable")[:top]
-        guesses = [{"label": predictions.class_names[index], measure: round(float(row[index]), 6)} for index in order]
-        rows.append({"path": name, **guesses[0], "top": guesses})
-    return {
-        "schema": "unfreeze.predict/1",
-        "classes": list(predictions.class_names),
-        "images": rows,
-        "set_aside": [{"name": item.name, "reason": item.reason} for item in predictions.set_aside],
-    }

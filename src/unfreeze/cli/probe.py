@@ -1,12 +1,11 @@
 """``unfreeze probe``: the depth curve."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, get_args
 
 import typer
 
 from unfreeze.cli.options import (
-    DEFAULT_BACKBONE,
     AsJson,
     BackboneName,
     Engine,
@@ -17,13 +16,17 @@ from unfreeze.cli.options import (
     Seed,
     Size,
     Source,
+    Tap,
     Weights,
 )
 from unfreeze.cli.output import result_output
 from unfreeze.cli.places import checked_source
-from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.cli.reading import Choice, Phases, read_all
-from unfreeze.report.wording import count, duration
+from unfreeze.cli.process import process_began
+from unfreeze.cli.work import working
+from unfreeze.core.records import plain
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest, ImageSettings
+from unfreeze.core.strategies import Loss
+from unfreeze.core.wording import count, duration
 
 
 class LossChoice(StrEnum):
@@ -38,10 +41,7 @@ def probe(
     source: Source,
     *,
     loss: Annotated[LossChoice, typer.Option("--loss", help="Which linear classifier.")] = LossChoice.both,
-    tap: Annotated[
-        str | None,
-        typer.Option("--tap", metavar="TAP", help="Only this tap; last is the last one.", show_default=False),
-    ] = None,
+    tap: Tap = None,
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
     size: Size = None,
@@ -52,50 +52,21 @@ def probe(
     json: AsJson = False,
 ) -> None:
     """Fit linear classifiers at every tap."""
-    choice = Choice(
-        source=source,
-        backbone=backbone,
-        weights=weights,
-        size=size,
-        seed=seed,
-        max_bad=max_bad,
-        engine=engine.value,
-        precision=precision.value,
+    request = EngineRequest(engine.value, precision.value)
+    settings = ImageSettings(
+        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
     )
     checked_source(source)
-    with result_output(as_json=json) as output:
-        from unfreeze.core.records import plain
+    with result_output(as_json=json) as output, working() as resources:
         from unfreeze.report.table import depth_table
-        from unfreeze.strategies.depth import LOSSES, Place, depth_points, fit_tap_probes
-        from unfreeze.strategies.experiment import make_task
+        from unfreeze.workflows.probing import probe as fit_probes
+        from unfreeze.workflows.reading import Phases
 
-        progress, phases = progress_on_stderr(), Phases()
-        image_set, card, found = read_all(choice, tap=tap, progress=progress, phases=phases)
-        losses = [known for known in LOSSES if loss.value in {known, "both"}]
-        with phases.timed("probes"):
-            task = make_task(image_set, seed=seed)
-            split = task.everything()
-            places = [Place(split, name, known) for name in found.by_tap for known in losses]
-            with progress.phase("probes", total=len(places), unit="probe") as advance:
-                probes = fit_tap_probes(found.by_tap, task, places, advance=advance)
-            points = depth_points([(split, probes)], task)
-        test = len(image_set.part("test").images)
-        document: dict[str, Any] = {
-            "schema": "unfreeze.probe/1",
-            "source": str(source),
-            "network": card.name,
-            "images": plain(image_set.counts),
-            "classes": list(image_set.classes),
-            "train_images": len(image_set.images) - test,
-            "test_images": test,
-            "depth_curve": plain(points),
-            "codes": {"computed": found.computed, "reused": found.reused},
-            "seed": seed,
-            "phases": phases.document(),
-        }
-        output.document(document)
-        output.table(depth_table(document["depth_curve"]))
+        losses = [known for known in get_args(Loss) if loss.value in {known, "both"}]
+        record = fit_probes(settings, resources, tap=tap, losses=losses, phases=Phases(process_began()))
+        output.document(plain(record))
+        output.table(depth_table(record.depth_curve))
         output.line()
-        sizes = f"{count(document['train_images'], 'image')} to train, {test:,} to test"
-        seconds = duration(document["phases"]["whole"])
-        output.line(f"{sizes}, {count(len(image_set.classes), 'class')}; * best by cross-validation; {seconds}")
+        sizes = f"{count(record.train_images, 'image')} to train, {record.test_images:,} to test"
+        classes, seconds = count(len(record.classes), "class"), duration(record.phases["whole"])
+        output.line(f"{sizes}, {classes}; * best by cross-validation; {seconds}")

@@ -22,6 +22,13 @@ def settle_process() -> None:
     _wait_briefly()
 
 
+def process_began() -> float:
+    """When the operating system started this process, seconds since 1970."""
+    import psutil
+
+    return float(psutil.Process().create_time())
+
+
 def _keep_freed_memory() -> None:
     """Have the C library keep memory for the next tensor instead of giving it back after each.
 

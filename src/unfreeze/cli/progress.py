@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TextIO, final
 
 from unfreeze.core.progress import Advance, Progress
-from unfreeze.report.wording import count, duration, printable
+from unfreeze.core.wording import count, duration, printable, rate, where
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -51,38 +51,6 @@ class Lines:
         with contextlib.suppress(BrokenPipeError, ValueError):  # nobody reads any more: no reason to stop the work
             self._stream.write(printable(line) + "\n")
             self._stream.flush()
-
-
-def where(done: int, *, total: int, unit: str, seconds: float) -> str:
-    """Where a phase stands, with rate and time left.
-
-    Args:
-        done: Units done.
-        total: Units in all; 0 when that is not known.
-        unit: Their name.
-        seconds: Since the phase began.
-
-    Returns:
-        For example ``640 of 1,797 images, 64.0 images/s, 18 s left``.
-    """
-    of_all = f"{done:,} of {count(total, unit)}" if total else count(done, unit)
-    if not done or seconds <= 0:
-        return of_all
-    speed = done / seconds
-    left = f", {duration((total - done) / speed)} left" if total > done else ""
-    return f"{of_all}, {rate(speed, unit)}{left}"
-
-
-def rate(speed: float, unit: str) -> str:
-    """Units per second, or the time of one where that is longer: ``64.0 images/s``, ``25 s a training``."""
-    if speed >= 1:
-        return f"{speed:,.1f} {plural(unit)}/s"
-    return f"{duration(1 / speed)} a {plural(unit)[:-1]}"
-
-
-def plural(unit: str) -> str:
-    """The name of several units; layers give it as they like."""
-    return unit if unit.endswith("s") else f"{unit}s"
 
 
 def progress_on(stream: TextIO) -> Progress:

@@ -1,13 +1,12 @@
 """``unfreeze run``: the whole study, its table, its verdict and its report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import (
-    DEFAULT_BACKBONE,
     METRICS,
     AsJson,
     Augment,
@@ -26,19 +25,20 @@ from unfreeze.cli.options import (
 )
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_source, fresh_folder
-from unfreeze.cli.progress import progress_on_stderr
+from unfreeze.cli.work import working
 from unfreeze.core.errors import InputError
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest, StudySettings
+from unfreeze.core.strategies import parse_strategies
 
 if TYPE_CHECKING:
     from unfreeze.core.progress import Progress
-    from unfreeze.strategies.entries import Depth
+    from unfreeze.core.records import RunRecord
+
 
 INTERRUPTED = 130
-DEFAULT_STRATEGIES = "auto"
 
 
 SMALLEST_SIZE, LARGEST_SIZE = 16, 4096
-REPORT = "report.html"
 
 
 def run(
@@ -68,9 +68,9 @@ def run(
         typer.Option(
             "--strategies",
             metavar="LIST",
-            help="What is tried beyond step one: numbers of blocks, all, scratch, with commas between; none for none.",
+            help="What is tried beyond step one: numbers of blocks, full, scratch, with commas between; none for none.",
         ),
-    ] = DEFAULT_STRATEGIES,
+    ] = "auto",
     metric: MetricName = MetricChoice.auto,
     margin: Annotated[
         float, typer.Option("--margin", metavar="POINTS", min=0.0, help="Differences up to this do not matter to you.")
@@ -96,60 +96,54 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
-    seconds = parse_duration(budget)
+    settings = StudySettings(
+        source=source,
+        backbone=parse_backbones(backbone),
+        weights=weights,
+        size=parse_sizes(size),
+        strategies=strategy_words(strategies),
+        metric=METRICS[metric],
+        margin=margin,
+        budget_seconds=parse_duration(budget),
+        seed=seed,
+        max_bad=max_bad,
+        request=EngineRequest(engine.value, precision.value),
+        augment=augment.value,
+        choose_rate=choose_rate,
+    )
     checked_source(source)
-    with result_output(as_json=json) as output, fresh_folder(source, out) as folder:
-        progress = progress_on_stderr()
-        from unfreeze.advisor.study import StudySettings, run_study
+    with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working() as resources:
+        from unfreeze.workflows.reports import write_report
+        from unfreeze.workflows.study import study
 
-        settings = StudySettings(
-            source=source,
-            backbone=parse_backbones(backbone),
-            weights=weights,
-            size=parse_sizes(size),
-            strategies=parse_strategies(strategies),
-            metric=METRICS[metric],
-            margin=margin,
-            budget_seconds=seconds,
-            seed=seed,
-            max_bad=max_bad,
-            engine=engine.value,
-            precision=precision.value,
-            augment=augment.value,
-            choose_rate=choose_rate,
-        )
-        document = run_study(settings, out=folder, progress=progress).to_json()
-        _finish(document, folder, output, progress)
-    if document["interrupted"]:
+        record = study(settings, resources, out=folder)
+        report = write_report(record, folder)
+        _show(record, folder, report, output, resources.progress)
+    if record.interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-def parse_strategies(text: str) -> "tuple[Depth, ...] | None":
+def strategy_words(text: str) -> tuple[str, ...] | None:
     """What ``--strategies`` stands for.
 
     Args:
-        text: auto, none, or numbers of blocks, ``all`` and ``scratch`` with commas between them.
+        text: auto, none, or words that `core.strategies.parse_strategy` reads, with commas between them.
 
     Returns:
-        The depths; None for auto.
+        The words; None for auto.
 
     Raises:
-        InputError: A part is none of them.
+        InputError: A word stands for no strategy.
 
     Example:
-        >>> parse_strategies("2,all")
-        (2, 'all')
+        >>> strategy_words("2, full")
+        ('2', 'full')
     """
-    if text == DEFAULT_STRATEGIES:
-        return None
-    if text == "none":
-        return ()
-    parts = [part.strip() for part in text.split(",")]
-    wrong = [part for part in parts if part not in {"all", "scratch"} and not (part.isdecimal() and int(part))]
-    if wrong:
-        msg = f"--strategies takes auto, none, or numbers of blocks, all and scratch, as in 1,2,all; got {wrong[0]!r}."
-        raise InputError(msg)
-    return tuple(int(part) if part.isdecimal() else part for part in parts)  # type: ignore[misc]
+    if text in {"auto", "none"}:
+        return None if text == "auto" else ()
+    words = tuple(word.strip() for word in text.split(","))
+    parse_strategies(words, option="--strategies (auto, none, or a list)")
+    return words
 
 
 def parse_backbones(text: str) -> str | tuple[str, ...]:
@@ -198,22 +192,20 @@ def parse_sizes(text: str | None) -> int | tuple[int, ...] | Literal["auto"] | N
     return sizes if len(sizes) > 1 else sizes[0]
 
 
-def _finish(document: dict[str, Any], folder: Path, output: Output, progress: "Progress") -> None:
-    from unfreeze.report.page import write_page
+def _show(record: "RunRecord", folder: Path, report: Path, output: Output, progress: "Progress") -> None:
     from unfreeze.report.table import screening_table, strategy_table
 
-    write_page(folder / REPORT, document)
-    output.document(document)
-    if document["screening"]:
-        output.table(screening_table(document))
+    output.document(record.to_json())
+    if record.screening:
+        output.table(screening_table(record))
         output.line()
-    if document["strategies"]:
-        output.table(strategy_table(document))
+    if record.strategies:
+        output.table(strategy_table(record.strategies, picked=record.picked, metric=record.metric))
         output.line()
-    for sentence in document["verdict"]:
+    for sentence in record.verdict:
         output.line(sentence)
     output.line()
-    places = {"report": folder / REPORT, **({"model": folder / document["model"]} if document["model"] else {})}
+    places = {"report": report, **({"model": folder / record.model} if record.model else {})}
     for name, place in places.items():
         if output.as_json:
             progress.say(f"{name} {place}")

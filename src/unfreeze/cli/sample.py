@@ -8,7 +8,8 @@ import typer
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import result_output
 from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.report.wording import count
+from unfreeze.core.records import plain
+from unfreeze.core.wording import count
 
 
 def sample(
@@ -21,8 +22,10 @@ def sample(
 ) -> None:
     """Write a sample data set."""
     with result_output(as_json=json) as out:
-        from unfreeze.data.samples import write_sample
+        progress = progress_on_stderr()
+        progress.say("loading …")
+        from unfreeze.workflows.sampling import sample as write
 
-        images = write_sample(name, folder, progress=progress_on_stderr())
-        out.document({"schema": "unfreeze.sample/1", "name": name, "folder": str(folder), "images": images})
-        out.line(f"{count(images, 'image')} written to {folder}")
+        record = write(name, folder, progress=progress)
+        out.document(plain(record))
+        out.line(f"{count(record.images, 'image')} written to {record.folder}")

@@ -1,13 +1,12 @@
 """``unfreeze tune``: one strategy, trained and written as a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
 from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import (
-    DEFAULT_BACKBONE,
     METRICS,
     AsJson,
     Augment,
@@ -29,14 +28,12 @@ from unfreeze.cli.options import (
 )
 from unfreeze.cli.output import result_output
 from unfreeze.cli.places import checked_source, fresh_folder
-from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.cli.reading import Choice, Phases, network, split_images
-from unfreeze.core.errors import InputError
-
-if TYPE_CHECKING:
-    from unfreeze.core.records import Outcome
-    from unfreeze.data.image_set import ImageSet
-    from unfreeze.zoo.backbones import Backbone
+from unfreeze.cli.process import process_began
+from unfreeze.cli.work import working
+from unfreeze.core.errors import PlanError
+from unfreeze.core.records import plain
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest, ImageSettings, TuneSettings
+from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
 
 
 def tune(
@@ -46,8 +43,8 @@ def tune(
         str,
         typer.Option(
             "--unfreeze",
-            metavar="K|head|all",
-            help="What learns: the head, the last K blocks too, or everything.",
+            metavar="K|head|full|scratch",
+            help="What learns: the head, the last K blocks too, or everything; from scratch with random weights.",
             show_default=False,
         ),
     ],
@@ -78,105 +75,49 @@ def tune(
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
-    depth, seconds = parse_depth(unfreeze), parse_duration(budget)
-    choice = Choice(
-        source=source,
-        backbone=backbone,
-        weights=weights,
-        size=size,
-        seed=seed,
-        max_bad=max_bad,
-        engine=engine.value,
-        precision=precision.value,
+    strategy = tuned_strategy(unfreeze, scratch=scratch)
+    request = EngineRequest(engine.value, precision.value)
+    settings = ImageSettings(
+        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
+    )
+    tuning = TuneSettings(
+        strategy=strategy.key,
+        budget_seconds=parse_duration(budget),
+        epochs=epochs,
+        augment=augment.value,
+        metric=METRICS[metric],
     )
     checked_source(source)
-    with result_output(as_json=json) as output, fresh_folder(source, out) as folder:
-        from unfreeze.data.decoder_pool import DecoderPool
+    with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working() as resources:
         from unfreeze.report.table import strategy_table
-        from unfreeze.strategies.tuning import tune_model
+        from unfreeze.workflows.reading import Phases
+        from unfreeze.workflows.tuning import tune as tune_model
 
-        progress, phases = progress_on_stderr(), Phases()
-        with DecoderPool() as pool:
-            source_network = network(choice)  # first, since a mistake in its name should not cost an inspection
-            phases.started()
-            with phases.timed("decode"):
-                image_set = split_images(choice, source_network.card, pool=pool, progress=progress)
-            with phases.timed("train"):
-                outcome, trained = tune_model(
-                    image_set,
-                    source_network,
-                    unfreeze=depth,
-                    scratch=scratch,
-                    seed=seed,
-                    budget_seconds=seconds,
-                    epochs=epochs,
-                    pool=pool,
-                    progress=progress,
-                    engine=engine.value,
-                    precision=precision.value,
-                    augment=augment.value,
-                    metric=METRICS[metric],
-                )
-        with phases.timed("write"):
-            _save(folder, outcome, image_set, source_network, trained)
-        document = _document(outcome, image_set, folder, phases)
-        output.document(document)
-        output.table(strategy_table({**document, "picked": None}, reasons=True))
+        record = tune_model(settings, tuning, resources, out=folder, phases=Phases(process_began()))
+        output.document(plain(record))
+        output.table(strategy_table(record.strategies, reasons=True))
         output.line()
-        output.line(f"model  {folder}")
+        output.line(f"model  {record.model}")
 
 
-def parse_depth(text: str) -> int | Literal["head", "all"]:
-    """What ``--unfreeze`` stands for.
+def tuned_strategy(word: str, *, scratch: bool) -> StrategyId:
+    """What ``--unfreeze`` and ``--scratch`` stand for.
 
     Args:
-        text: head, all, or a number of blocks.
+        word: As `core.strategies.parse_strategy` reads it.
+        scratch: Whether to start from random weights.
 
     Returns:
-        The word, or the number.
+        The strategy.
 
     Raises:
-        InputError: It is none of them.
+        InputError: The word stands for none.
+        PlanError: From scratch everything learns.
     """
-    if text in {"head", "0"}:
-        return "head"
-    if text == "all":
-        return "all"
-    if text.isdecimal():
-        return int(text)
-    msg = f"--unfreeze must be head, all or a number of blocks; got {text!r}."
-    raise InputError(msg)
-
-
-def _save(folder: Path, outcome: "Outcome", image_set: "ImageSet", source: "Backbone", trained: "Backbone") -> None:
-    from unfreeze.advisor.model_card import model_card
-    from unfreeze.core.records import plain
-    from unfreeze.zoo.folders import save_model
-
-    test = len(image_set.part("test").images)
-    card = model_card(
-        title=f"{outcome.name} on {image_set.root.name}",
-        outcome=outcome,
-        network=plain(source.card),
-        classes=image_set.classes,
-        images=image_set.counts,
-        test_size=test,
-        measured=(),
-    )
-    save_model(folder, trained, class_names=image_set.classes, card_text=card)
-
-
-def _document(outcome: "Outcome", image_set: "ImageSet", folder: Path, phases: Phases) -> dict[str, Any]:
-    from unfreeze.core.records import plain
-
-    tested = image_set.part("test")
-    return {
-        "schema": "unfreeze.tune/1",
-        "images": plain(image_set.counts),
-        "classes": list(image_set.classes),
-        "test_images": [image.name for image in tested.images],
-        "test_labels": tested.labels().tolist(),
-        "strategies": [plain(outcome)],
-        "model": str(folder),
-        "phases": phases.document(),
-    }
+    strategy = parse_strategy(word, option="--unfreeze")
+    if not scratch or strategy == SCRATCH:
+        return strategy
+    if strategy != FULL:
+        msg = f"From scratch everything learns: --scratch goes with --unfreeze full, not with {word!r}."
+        raise PlanError(msg)
+    return SCRATCH

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from unfreeze.core.strategies import StrategyId
+
 Size = Literal["small", "large"]
 Likeness = Literal["similar", "very different"]
 Family = Literal[
@@ -55,7 +57,7 @@ class Facts:
             has nearly all.
         is_imbalanced: Whether the imbalance is strong.
         median_side: Median of the images' shorter sides, in pixels.
-        small_images: Share of the images whose shorter side is below the network's input, so that they are blown up.
+        small_images: Share of the images whose shorter side is below the network's input, so that they are upscaled.
         groups: How many groups there are; None if none were given.
         similarity: To the source.
         peak_tap: Where the probe is best; None if no probes were fitted.
@@ -106,14 +108,14 @@ class Rival:
     """Another strategy, compared with the one that a rule of thumb predicted.
 
     Attributes:
-        name: Of the strategy.
+        strategy: Which.
         score: What it reached in the metric that decides, larger being better.
         shown: The same in words.
         answer: How it compares with the predicted one: better, worse or equivalent only if the comparison is settled.
         is_cheaper: Whether it costs less than the predicted one.
     """
 
-    name: str
+    strategy: StrategyId
     score: float
     shown: str
     answer: Literal["better", "worse", "equivalent", "cannot tell"]
@@ -121,14 +123,16 @@ class Rival:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuleOutcome:
-    """Whether a rule of thumb held.
+class RuleRecord:
+    """What a rule of thumb said before any training, and whether it held.
 
     Attributes:
+        prediction: What it said.
         answer: held, did not hold, or cannot tell.
         sentence: The rule, what was measured, and the answer.
     """
 
+    prediction: Prediction
     answer: Literal["held", "did not hold", "cannot tell"]
     sentence: str
 
@@ -138,8 +142,8 @@ class GainForecast:
     """What a strategy was expected to gain before it was trained.
 
     Attributes:
-        strategy: Its name.
-        over: Name of the cheaper strategy that it is compared with.
+        strategy: Which.
+        over: The cheaper strategy that it is compared with.
         gain: Expected difference of the two, a fraction.
         low: Lower end of the 80 % interval of what 20 splits will measure.
         high: Its upper end.
@@ -149,8 +153,8 @@ class GainForecast:
         better_than_rate: The same of `pays`, against the share of the other sets' steps that paid.
     """
 
-    strategy: str
-    over: str
+    strategy: StrategyId
+    over: StrategyId
     gain: float
     low: float
     high: float

@@ -146,3 +146,26 @@ def new_folder(parent: Path, name: str) -> Path:
                 number += 1
             else:
                 return folder
+
+
+def check_writable(folder: Path) -> None:
+    """Try it out, before work whose results would be lost; see `disk_errors_explained`."""
+    probe = folder / ".unfreeze-tmp-writable"
+    probe.write_bytes(b"")
+    probe.unlink()
+
+
+def checked_new_file(path: Path) -> None:
+    """Make sure, before the work, that a file can be written at `path`.
+
+    Raises:
+        OutputError: It exists already, or its folder cannot be written.
+    """
+    with disk_errors_explained(path):
+        if path.is_symlink() or path.exists():
+            msg = f"{path} exists already and is not overwritten. Remove it or choose another name with --out."
+            raise OutputError(msg)
+        if not path.parent.is_dir():
+            msg = f"There is no folder {path.parent} to write {path.name} into. Make it, or choose another --out."
+            raise OutputError(msg)
+        check_writable(path.parent)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def ignore_interrupts() -> Iterator[None]:
     """Pass over Ctrl-C inside the block: for the last second or so of a work whose result would be lost.
 
     Only the main thread is interrupted, and only it may say so; elsewhere nothing is changed.

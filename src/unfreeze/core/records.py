@@ -5,20 +5,24 @@ records alone, so that they can be made again without a network, an image or tor
 """
 
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal
+from pathlib import PurePath
+from typing import Any, ClassVar, Literal, NamedTuple, final
 
-from unfreeze.core.facts import GainForecast
+from unfreeze.core.cards import Card
+from unfreeze.core.facts import Facts, GainForecast, RuleRecord
+from unfreeze.core.findings import Finding
+from unfreeze.core.plans import ProbeSettings, TrainingSettings
+from unfreeze.core.settings import Metric, StudySettings
+from unfreeze.core.strategies import Kind, Loss, StrategyId
 
-SCHEMA = "unfreeze.run/2"
+Schema = Literal["unfreeze.run/3"]
+SCHEMA: Schema = "unfreeze.run/3"
 
-Kind = Literal["probe", "head", "unfreeze", "full", "scratch"]
 Status = Literal["done", "shortened", "dropped", "left out", "interrupted"]
-Metric = Literal["accuracy", "balanced accuracy", "log-loss"]
 Answer = Literal["worth it", "not worth it", "equivalent", "cannot tell"]
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A 95 % interval; accuracies and differences are fractions."""
 
     low: float
@@ -37,6 +41,61 @@ class ImageCounts:
     def __post_init__(self) -> None:
         """Refuse counts that do not add up: that would be our mistake."""
         assert self.found == self.used + self.set_aside + self.duplicates_removed, self  # noqa: S101
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """A file that claims to be an image and cannot be used.
+
+    Attributes:
+        name: Of the file, relative to the images' root.
+        reason: Why, beginning with a code.
+        sha256: Of its bytes; empty if they could not be read.
+    """
+
+    name: str
+    reason: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicate:
+    """An image that was removed because another one has the same pixels.
+
+    Attributes:
+        name: Of the image.
+        same_as: Name of the other one.
+        why: Why this one went.
+    """
+
+    name: str
+    same_as: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeCounts:
+    """How many images ran through the network for their codes, and how many had theirs from the store."""
+
+    computed: int
+    reused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeForecast:
+    """What was forecast of a training, and what it took.
+
+    Attributes:
+        strategy: Which.
+        forecast_seconds: Of all its training; None where it was not forecast.
+        seconds: What it took until the first splits were measured.
+        status: What became of it.
+    """
+
+    strategy: StrategyId
+    forecast_seconds: float | None
+    seconds: float
+    status: Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,16 +176,16 @@ class FolderStep:
     The interval holds for models trained on this train part: the variance over training sets is not in it.
 
     Attributes:
-        first: Name of the strategy compared against.
-        second: Name of the delivered strategy.
+        first: The strategy compared against.
+        second: The delivered strategy.
         difference: Its score less that of the first in the metric that decides, mean over seeds.
         interval: 95 % interval, over images or groups and over seeds.
         seeds: With how many seeds the delivered strategy was trained.
         seeds_differ: Whether another seed gives another model; then the variance over seeds is unknown with one.
     """
 
-    first: str
-    second: str
+    first: StrategyId
+    second: StrategyId
     difference: float
     interval: Interval
     seeds: int
@@ -138,12 +197,10 @@ class Outcome:
     """What one strategy gave.
 
     Attributes:
-        name: Unique in its run, for people: ``softmax on the last codes``, ``unfreeze 2``.
-        kind: probe, head, unfreeze, full or scratch.
+        strategy: Which; unique in its run.
         tap: Where the codes are read (probes only); of the probe at the best tap, the one that was chosen last: each
             training chooses its own.
-        blocks: Number of blocks that learned; 0 for probes and the head, None for the whole network.
-        trained: What was trained, in words.
+        description: What was trained, in words.
         status: done, shortened (fewer epochs or splits than wanted), dropped (hopeless, so not repeated), left out
             (nothing was measured) or interrupted.
         note: Why; else empty.
@@ -157,18 +214,16 @@ class Outcome:
             for an SVM.
         confirmation: On the user's own test folder; None without one, or where nothing was trained on everything.
         cost: What it took.
-        settings: The plan and its settings, as plain data.
+        settings: How it was fitted or trained; None where that is not known, as in simulations.
         audit: Of its trainings, the first that failed or else the last; None for probes, which train nothing in the
             network.
         curve: Mean training loss of every epoch of the last training.
         deliverable: Whether timm can load the result as a model (a probe at an earlier tap is a cut-off network).
     """
 
-    name: str
-    kind: Kind
-    trained: str
+    strategy: StrategyId
+    description: str
     tap: str | None = None
-    blocks: int | None = 0
     status: Status = "done"
     note: str = ""
     splits: int = 0
@@ -180,15 +235,30 @@ class Outcome:
     log_likelihoods: tuple[tuple[float, ...], ...] = ()
     confirmation: Confirmation | None = None
     cost: Cost = field(default_factory=Cost)
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: ProbeSettings | TrainingSettings | None = None
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
     deliverable: bool = True
 
     @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.strategy.label
+
+    @property
+    def kind(self) -> Kind:
+        """Of its strategy."""
+        return self.strategy.kind
+
+    @property
     def measured(self) -> bool:
         """Whether there are predictions."""
         return bool(self.predictions)
+
+    def score(self, metric: Metric) -> float | None:
+        """Mean over splits of a metric, as shown: a log-loss is a loss. None where there is none."""
+        scores = {"accuracy": self.accuracy, "balanced accuracy": self.balanced_accuracy, "log-loss": self.log_loss}
+        return scores[metric]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,8 +296,8 @@ class Comparison:
     """A step: the second strategy against the first, on common splits, in the metric that decides.
 
     Attributes:
-        first: Name of the strategy compared against.
-        second: Name of the strategy that is asked about.
+        first: The strategy compared against.
+        second: The strategy that is asked about.
         difference: Expected score of the second minus that of the first at the training size of a split; accuracies as
             fractions, log-loss in nats with its sign turned, so that more is better.
         interval: 95 % interval of it (Nadeau & Bengio 2003); with one split, a paired bootstrap over its test images,
@@ -242,8 +312,8 @@ class Comparison:
         settling: What would settle it; None unless it cannot be told.
     """
 
-    first: str
-    second: str
+    first: StrategyId
+    second: StrategyId
     difference: float
     interval: Interval
     splits: int
@@ -261,7 +331,7 @@ class Winner:
     """The score of the best strategy, with and without the optimism of having been chosen as the best.
 
     Attributes:
-        name: The strategy with the best measured score among those that can be delivered and have five splits (or as
+        strategy: The one with the best measured score among those that can be delivered and have five splits (or as
             many as any has).
         naive: Its score as measured: the mean over images of each image's mean over the common splits.
         corrected: The same by bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018).
@@ -269,7 +339,7 @@ class Winner:
         among: How many strategies it was the best of.
     """
 
-    name: str
+    strategy: StrategyId
     naive: float
     corrected: float
     interval: Interval
@@ -291,7 +361,7 @@ class DepthPoint:
 
     tap: str
     width: int
-    loss: Literal["softmax", "svm"]
+    loss: Loss
     C: float
     cv_accuracy: float
     accuracy: float
@@ -302,7 +372,7 @@ class LearningCurve:
     """Scores of one strategy by number of training images, and what is expected of more.
 
     Attributes:
-        strategy: Its name.
+        strategy: Which.
         splits: On how many splits it was measured at every size.
         sizes: Numbers of training images, ascending; means over splits.
         scores: At each of `sizes`; means over splits.
@@ -312,7 +382,7 @@ class LearningCurve:
         expected_bands: 95 % band of each.
     """
 
-    strategy: str
+    strategy: StrategyId
     splits: int
     sizes: tuple[int, ...]
     scores: tuple[float, ...]
@@ -385,17 +455,17 @@ class Screened:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """Everything that a run measured.
+class RunResults:
+    """Everything that a run measured and chose: what its verdict is made of.
 
     Attributes:
-        command: What was asked, as plain settings.
+        command: What was asked.
         versions: Of unfreeze, Python and the libraries that move numbers.
         images: Where every file went.
         classes: Class names, in the order of the class indices.
-        set_aside: Name and reason of every file that could not be used.
-        duplicates: Name of every removed file, what it equals, and why it went.
-        warnings: What the user should know about the images, in sentences.
+        set_aside: Every file that could not be used.
+        duplicates: Every image that was removed, what it equals, and why it went.
+        findings: What was noticed about the images and the task.
         train_images: Names of the images that splits are made of and that the delivered model is trained on.
         train_labels: Class index of each.
         train_groups: Group of each; empty strings where none was given.
@@ -409,23 +479,21 @@ class RunRecord:
         metric: What decides: accuracy, balanced accuracy or log-loss.
         metric_because: Why, in one sentence.
         margin: Differences up to this do not matter to the user; a fraction, or nats.
-        facts: What was measured before any training, as plain data; the depth curve in it is that of all splits.
-        rule: What the rule of thumb said before any training, and whether it held, as plain data; empty if none
-            applies.
-        network: The card of the source network, as plain data.
+        facts: What was measured before any training; the depth curve in it is that of all splits.
+        rule: What the rule of thumb said before any training, and whether it held.
+        network: The card of the source network.
         depth_curve: Probes at every tap.
         strategies: What each strategy gave, cheapest first.
         comparisons: The steps behind the verdict.
         winner: The best score, with and without its optimism; None below two strategies, and where all splits test on
             one single group.
         race: Why each strategy was tried, repeated, dropped or left out: sentences, in the order of time.
-        picked: Name of the strategy that was chosen, or None if nothing was finished.
+        picked: The strategy that was chosen, or None if nothing was finished.
         picked_because: A sentence or two.
-        verdict: The sentences of the answer.
         model: Folder of the delivered model, relative to the run's folder; None if nothing was finished.
-        codes: Counts of codes computed and reused: ``{"computed": n, "reused": m}``.
+        codes: Counts of codes computed and reused.
         phases: Seconds by phase.
-        forecasts: What was forecast before each training, and what it took, seconds.
+        forecasts: What was forecast before each training, and what it took.
         gain_forecasts: What each strategy was expected to gain, forecast before any network was trained.
         seconds: Wall time of the whole run.
         seed: The run's seed.
@@ -433,16 +501,18 @@ class RunRecord:
         interrupted: Whether the user stopped it.
         screening: Networks and sizes that could have been raced; empty where one was given.
         learning_curve: Scores by number of training images; None where images or time do not suffice.
-        schema: Name and version of this document.
     """
 
-    command: dict[str, Any]
+    # Read by pydantic, when a record is loaded again, for this class and all that it holds.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
+
+    command: StudySettings
     versions: dict[str, str]
     images: ImageCounts
     classes: tuple[str, ...]
-    set_aside: tuple[dict[str, str], ...]
-    duplicates: tuple[dict[str, str], ...]
-    warnings: tuple[str, ...]
+    set_aside: tuple[SetAside, ...]
+    duplicates: tuple[Duplicate, ...]
+    findings: tuple[Finding, ...]
     train_images: tuple[str, ...]
     train_labels: tuple[int, ...]
     train_groups: tuple[str, ...]
@@ -453,21 +523,20 @@ class RunRecord:
     metric: Metric
     metric_because: str
     margin: float
-    facts: dict[str, Any]
-    rule: dict[str, Any]
-    network: dict[str, Any]
+    facts: Facts
+    rule: RuleRecord
+    network: Card
     depth_curve: tuple[DepthPoint, ...]
     strategies: tuple[Outcome, ...]
     comparisons: tuple[Comparison, ...]
     winner: Winner | None
     race: tuple[str, ...]
-    picked: str | None
+    picked: StrategyId | None
     picked_because: str
-    verdict: tuple[str, ...]
     model: str | None
-    codes: dict[str, int]
+    codes: CodeCounts
     phases: dict[str, float]
-    forecasts: tuple[dict[str, Any], ...]
+    forecasts: tuple[TimeForecast, ...]
     seconds: float
     seed: int
     budget_seconds: float
@@ -477,43 +546,56 @@ class RunRecord:
     screening: tuple[Screened, ...] = ()
     learning_curve: LearningCurves | None = None
     gain_forecasts: tuple[GainForecast, ...] = ()
-    schema: str = SCHEMA
+
+    def outcome_of(self, strategy: StrategyId | None) -> Outcome | None:
+        """What a strategy gave; None if it was not tried."""
+        return next((outcome for outcome in self.strategies if outcome.strategy == strategy), None)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RunRecord(RunResults):
+    """What `run.json` holds: everything that a run measured and chose, and its verdict.
+
+    Attributes:
+        verdict: The sentences of the answer; `advisor.verdict.verdict` writes them, also from a record that was loaded.
+        schema: Name and version of this document.
+    """
+
+    verdict: tuple[str, ...]
+    schema: Schema = SCHEMA
+
+    @classmethod
+    def of(cls, results: RunResults, *, verdict: tuple[str, ...]) -> "RunRecord":
+        """The record of these results, with the sentences that were made of them."""
+        return cls(**{each.name: getattr(results, each.name) for each in fields(RunResults)}, verdict=verdict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionary, `schema` first; an interval becomes a pair ``[low, high]``."""
+        """Plain dictionary, `schema` first; an interval becomes a pair ``[low, high]``, a strategy its key."""
         document: dict[str, Any] = plain(self)
         return {"schema": document.pop("schema"), **document}
 
+    @classmethod
+    def from_json(cls, document: Any) -> "RunRecord":
+        """The record that `to_json` wrote; see `core.record_json.run_from_json`."""
+        from unfreeze.core.record_json import run_from_json
+
+        return run_from_json(document)
+
 
 def plain(value: Any) -> Any:
-    """`value` with dataclasses as dictionaries, intervals as pairs and tuples as lists."""
-    if isinstance(value, Interval):
-        return [value.low, value.high]
+    """`value` as JSON has it: dataclasses as dictionaries, strategies as their keys, tuples as lists.
+
+    A byte of a file name that is no text becomes a backslash and its number, since JSON has no place for it.
+    """
+    if isinstance(value, StrategyId):
+        return value.key
+    if isinstance(value, (str, PurePath)):
+        return str(value).encode("utf-8", "backslashreplace").decode()
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {plain(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     return value
-
-
-__all__ = [
-    "Answer",
-    "Audit",
-    "Comparison",
-    "Confirmation",
-    "Cost",
-    "DepthPoint",
-    "ImageCounts",
-    "Interval",
-    "LearningCurve",
-    "LearningCurves",
-    "Metric",
-    "Outcome",
-    "RunRecord",
-    "Settling",
-    "SplitRecord",
-    "Winner",
-    "plain",
-]

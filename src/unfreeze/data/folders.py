@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import final
 
 from unfreeze.core.errors import ImageSetError
-from unfreeze.data.candidates import SPLIT_WORDS, Candidate
+from unfreeze.core.findings import finding
+from unfreeze.core.wording import count
 from unfreeze.data.image_table import ImageTable
+from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
 
 # Names that systems and tools leave behind; `unfreeze-runs` is where our own results go by default.
 _LITTER = {
@@ -168,7 +170,10 @@ def _walk_split(walk: _Walk, split: str, folder: str, table: ImageTable) -> None
         msg = f"{folder} has no class folders. Put the training images of each class into a folder of its own."
         raise ImageSetError(msg)
     if not folders and strays:
-        table.warnings.append(f"{strays} files in {folder} have no class folder and so no label: they were not used.")
+        sentence = (
+            f"{count(strays, 'file')} in {folder} lie beside the class folders and have no label: they were not used."
+        )
+        table.findings.append(finding("UF107", sentence, "Put them into the folder of their class."))
     _walk_classes(walk, folders, split, table)
 
 
@@ -187,5 +192,5 @@ def _candidates(walk: _Walk, folder: os.DirEntry[str], split: str) -> Iterator[C
 def _what_was_there(strays: int, walk: _Walk) -> str:
     """Half a sentence on what was found instead of class folders."""
     parts = [f"{strays} file(s) beside"] if strays else []
-    parts += [f"{count} skipped: {reason}" for reason, count in walk.skipped.items() if "link" in reason]
+    parts += [f"{number} skipped: {reason}" for reason, number in walk.skipped.items() if "link" in reason]
     return f" ({', '.join(parts)})" if parts else ""

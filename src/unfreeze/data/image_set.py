@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from unfreeze.core.records import ImageCounts
+from unfreeze.core.findings import Finding
+from unfreeze.core.records import Duplicate, ImageCounts, SetAside
 
 SPLITS = ("train", "val", "test")
 
@@ -43,24 +44,6 @@ class Image:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class SetAside:
-    """A file that claims to be an image and cannot be used."""
-
-    name: str
-    reason: str
-    sha256: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Duplicate:
-    """An image that was removed because another one has the same pixels."""
-
-    name: str
-    same_as: str
-    why: str
-
-
 def _nothing_skipped() -> Mapping[str, int]:
     return MappingProxyType({})
 
@@ -74,8 +57,8 @@ class ImageSet:
         images: Ordered by name.
         set_aside: Files that could not be used, and why.
         duplicates: Images that were removed, and why.
-        skipped: Number of files that are not even candidates, by reason.
-        warnings: What the user should know, in sentences.
+        skipped: Number of files that are not image files, by reason.
+        findings: What the user should know.
         class_names: All classes when `images` is a part of a larger set; empty to take those of `images`.
     """
 
@@ -84,7 +67,7 @@ class ImageSet:
     set_aside: tuple[SetAside, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=_nothing_skipped)
-    warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     class_names: tuple[str, ...] = ()
 
     @cached_property
@@ -119,6 +102,6 @@ class ImageSet:
             set_aside=(),
             duplicates=(),
             skipped=_nothing_skipped(),
-            warnings=(),
+            findings=(),
             class_names=self.classes,
         )

@@ -18,10 +18,11 @@ import numpy as np
 from jaxtyping import Int
 
 from unfreeze.core.databases import temporary_database
-from unfreeze.core.records import ImageCounts
-from unfreeze.data.candidates import Candidate
-from unfreeze.data.decoder_pool import Inspection
-from unfreeze.data.image_set import Duplicate, Image, SetAside
+from unfreeze.core.findings import Finding
+from unfreeze.core.records import Duplicate, ImageCounts, SetAside
+from unfreeze.data.image_set import Image
+from unfreeze.data.listed_files import Candidate
+from unfreeze.images.pool import Inspection
 
 
 class State(IntEnum):
@@ -62,7 +63,7 @@ class ImageTable:
         root: The folder that names are relative to.
         skipped: Number of files that are no candidates, by reason.
         empty_labels: Labels of class folders without any candidate.
-        warnings: What the user should know, in sentences.
+        findings: What the user should know.
     """
 
     def __init__(self, database: sqlite3.Connection, source: Path) -> None:
@@ -71,7 +72,7 @@ class ImageTable:
         self.root = source if source.is_dir() else source.parent
         self.skipped: Counter[str] = Counter()
         self.empty_labels: list[str] = []
-        self.warnings: list[str] = []
+        self.findings: list[Finding] = []
 
     def add(self, candidates: Iterable[Candidate]) -> int:
         """Add candidates of different names; how many there were."""

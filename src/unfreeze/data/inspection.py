@@ -4,20 +4,22 @@ import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
+from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
-from unfreeze.data.candidates import Candidate
-from unfreeze.data.decoder_pool import DecoderPool, Inspection
+from unfreeze.core.records import Duplicate, SetAside
 from unfreeze.data.folders import IMAGE_SUFFIXES, list_folder
-from unfreeze.data.geometry import Geometry
-from unfreeze.data.image_set import Duplicate, Image, ImageSet, SetAside
+from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
+from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import LIST_SUFFIXES, list_rows
+from unfreeze.images.geometry import Geometry
+from unfreeze.images.pool import DecoderPool, Inspection
 
 # One bad file of twenty is no reason to stop.
 _BAD_FILES_ALWAYS_ALLOWED = 2
@@ -71,7 +73,7 @@ def read_image_set(
             set_aside=tuple(table.files_set_aside()),
             duplicates=tuple(table.duplicates()),
             skipped=MappingProxyType(dict(table.skipped)),
-            warnings=tuple(table.warnings),
+            findings=tuple(table.findings),
         )
 
 
@@ -144,7 +146,7 @@ def inspected_portions(
     _check_bad_files(table, max_bad)
     _remove_duplicates(table)
     _check_classes(table)
-    table.warnings += _warnings(table)
+    table.findings += _findings(table)
     yield table.images_called(candidate.name for candidate in some)
 
 
@@ -190,26 +192,31 @@ def _counted(aside: Iterable[SetAside]) -> str:
 
 
 def _remove_duplicates(table: ImageTable) -> None:
-    """Leave images with different pixels; warn of what the user should know about the others."""
+    """Leave images with different pixels; note what the user should know about the others."""
     conflicting = 0
     shown: list[str] = []
-    leaks: Counter[tuple[str, str]] = Counter()
+    concerned: list[str] = []
+    leaks: dict[tuple[str, str], list[str]] = defaultdict(list)
     for same in table.twins():
         if len({image.label for image in same}) > 1:
             conflicting += len(same)
+            concerned += [image.name for image in same][: NAMED_IMAGES - len(concerned)]
             if len(shown) < _SHOWN:
                 shown.append(" = ".join(image.name for image in same[:_SHOWN]))
             table.remove(_conflict(image, same) for image in same)
             continue
         first, *others = sorted(same, key=lambda image: (_RANK[image.split], image.name))
-        leaks.update((other.split, first.split) for other in others if other.split != first.split)
+        for other in others:
+            if other.split != first.split:
+                leaks[other.split, first.split].append(other.name)
         table.remove(Duplicate(name=other.name, same_as=first.name, why=_why(other, first)) for other in others)
     if conflicting:
-        table.warnings.append(
+        sentence = (
             f"{conflicting} images with conflicting labels were left out: the same picture lies in two classes "
-            f"({'; '.join(shown)}). Decide which is right."
+            f"({'; '.join(shown)})."
         )
-    table.warnings += _leak_warnings(leaks)
+        table.findings.append(finding("UF101", sentence, "Decide which is right.", images=concerned))
+    table.findings += _leak_findings(leaks)
 
 
 def _conflict(image: Image, same: Sequence[Image]) -> Duplicate:
@@ -223,10 +230,10 @@ def _why(other: Image, first: Image) -> str:
     return f"same pixels in {first.split}"
 
 
-def _leak_warnings(leaks: Counter[tuple[str, str]]) -> Iterator[str]:
-    for (gone, stayed), count in sorted(leaks.items()):
-        if count:
-            yield f"{count} {gone} images were left out because they are exact copies of {stayed} images: a leak."
+def _leak_findings(leaks: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Finding]:
+    for (gone, stayed), names in sorted(leaks.items()):
+        sentence = f"{len(names)} {gone} images were left out because they are exact copies of {stayed} images: a leak."
+        yield finding("UF102", sentence, images=names)
 
 
 def _check_classes(table: ImageTable) -> None:
@@ -299,30 +306,31 @@ def _reasons_of(aside: Iterable[SetAside]) -> str:
     return f" ({len(some)} set aside: {_counted(some)})" if some else ""
 
 
-def _warnings(table: ImageTable) -> Iterator[str]:
-    """Sentences on what makes these images hard to learn from or to measure on."""
+def _findings(table: ImageTable) -> Iterator[Finding]:
+    """What makes these images hard to learn from or to measure on."""
     sizes = table.sizes("", "train")
     if not sizes:
         return
     (large, most), (small, least) = sizes.most_common()[0], sizes.most_common()[-1]
     if most > _IMBALANCE * least:
-        yield (
-            f"The classes are unbalanced: {large!r} has {most} images to learn from, {small!r} has {least}. "
-            "Look at the balanced accuracy."
-        )
+        sentence = f"The classes are unbalanced: {large!r} has {most} images to learn from, {small!r} has {least}."
+        yield finding("UF103", sentence, "Look at the balanced accuracy.")
     few = sorted(label for label, size in sizes.items() if size < _FEW_IMAGES)
     if few:
         names = ", ".join(map(repr, few[:_SHOWN])) + (", ..." if len(few) > _SHOWN else "")
-        yield f"{len(few)} class(es) have fewer than {_FEW_IMAGES} images to learn from ({names}): expect little there."
+        sentence = f"{len(few)} class(es) have fewer than {_FEW_IMAGES} images to learn from ({names})."
+        yield finding("UF104", sentence, "Expect little there, or add images.")
     tiny, used = table.number_smaller_than(_SMALL_SIDE), table.number_of(State.USED)
     if tiny > used / 2:
-        yield (
+        sentence = (
             f"{tiny} of {used} images are smaller than {_SMALL_SIDE} pixels on their shorter side: "
             "they are enlarged, which adds no detail."
         )
+        yield finding("UF105", sentence)
     both = table.number_of_groups_on_both_sides()
     if both:
-        yield (
+        sentence = (
             f"{both} group(s) have images in the test part and in the rest: what the test part says is too good to be "
-            "true for them. Give each group to one part."
+            "true for them."
         )
+        yield finding("UF106", sentence, "Give each group to one part.")

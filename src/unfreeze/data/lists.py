@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unfreeze.core.errors import ImageSetError
-from unfreeze.data.candidates import SPLIT_WORDS, Candidate
 from unfreeze.data.image_table import ImageTable
+from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
 
 LIST_SUFFIXES = (".csv", ".parquet")
 _SHOWN = 20

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
-from unfreeze.features.converted import BATCH_SIZE, compiled_prefix, output_name, quantised_prefix
+from unfreeze.features.openvino_prefix import BATCH_SIZE, compiled_prefix, output_name, quantised_prefix
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
 

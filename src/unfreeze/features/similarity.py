@@ -21,14 +21,14 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 
+from unfreeze.core.cards import Card
 from unfreeze.core.facts import Similarity
-from unfreeze.data.decoder_pool import DecoderPool
-from unfreeze.data.geometry import FILTERS, centre
 from unfreeze.data.image_set import Image
-from unfreeze.features.converted import BATCH_SIZE
-from unfreeze.features.extraction import decoded
+from unfreeze.data.squares import decoded
+from unfreeze.features.openvino_prefix import BATCH_SIZE
+from unfreeze.images.geometry import FILTERS, centre
+from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, network_input
-from unfreeze.zoo.cards import Card
 
 SAMPLE = 200  # images
 

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int, Shaped
 from scipy.stats import t as student
 
 from unfreeze.core.errors import InputError
-from unfreeze.core.records import Answer, Interval, Metric
+from unfreeze.core.records import Answer, Interval
+from unfreeze.core.settings import Metric
 
 FEWEST_FOR_PROBABILITIES = 5  # common splits; below that Student's t has tails too heavy for a definite answer anyway
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 
 from unfreeze.core.progress import Advance, ignore
-from unfreeze.data.decoder_pool import usable_cores
+from unfreeze.images.pool import usable_cores
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -1,13 +1,12 @@
 """Where the marks of the report's charts stand; the template draws them. Units are pixels of an SVG view box."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from unfreeze.advisor.phrases import amount, probability
-from unfreeze.report.wording import percent, percent_range, printable
+from unfreeze.core.records import Comparison, DepthPoint, Interval, LearningCurve, LearningCurves, Outcome, RunRecord
+from unfreeze.core.wording import amount, percent, percent_range, printable, probability
 
 WIDTH = 720
 LEFT = 56  # room for the labels of the axis of accuracy
@@ -15,6 +14,7 @@ RIGHT = 16
 NAMES = 240  # room for the names of strategies
 ROW = 30
 STEP = 150  # width of a step's small pictures
+TOP, BOTTOM = 14.0, 250.0  # of curves, down
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class DepthChart:
 
 
 @dataclass(frozen=True)
-class LearningCurve:
+class DrawnCurve:
     """A strategy by number of training images.
 
     Attributes:
@@ -101,7 +101,7 @@ class LearningChart:
     height: float
     ticks: tuple[Tick, ...]
     sizes: tuple[Tick, ...]
-    curves: tuple[LearningCurve, ...]
+    curves: tuple[DrawnCurve, ...]
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,36 @@ def axis(values: Sequence[float]) -> tuple[float, float, tuple[float, ...]]:
     return ticks[0], ticks[-1], ticks
 
 
-def depth_chart(points: Sequence[Mapping[str, Any]]) -> DepthChart | None:
+@dataclass(frozen=True)
+class Scale:
+    """A round axis of fractions, from `BOTTOM` up to `TOP`.
+
+    Attributes:
+        low: At the bottom.
+        high: At the top.
+        at: Its round values.
+    """
+
+    low: float
+    high: float
+    at: tuple[float, ...]
+
+    @classmethod
+    def around(cls, values: Sequence[float]) -> "Scale":
+        """As `axis`."""
+        return cls(*axis(values))
+
+    def down(self, value: float) -> float:
+        """Where a value stands."""
+        return round(BOTTOM - (BOTTOM - TOP) * (value - self.low) / (self.high - self.low), 1)
+
+    @property
+    def ticks(self) -> tuple[Tick, ...]:
+        """Its labelled lines."""
+        return tuple(Tick(self.down(value), percent(value)) for value in self.at)
+
+
+def depth_chart(points: Sequence[DepthPoint]) -> DepthChart | None:
     """Where the marks of the depth curve stand.
 
     Args:
@@ -199,186 +228,183 @@ def depth_chart(points: Sequence[Mapping[str, Any]]) -> DepthChart | None:
     Returns:
         The chart; None if there is nothing to draw.
     """
-    usable = [point for point in points if point["accuracy"] is not None]
-    if not usable:
+    if not points:
         return None
-    taps = list(dict.fromkeys(point["tap"] for point in usable))
-    low, high, ticks = axis([point["accuracy"] for point in usable])
-    top, bottom = 14.0, 250.0
+    taps = list(dict.fromkeys(point.tap for point in points))
+    scale = Scale.around([point.accuracy for point in points])
 
     def across(tap: str) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (taps.index(tap) + 0.5) / len(taps)
 
-    def down(accuracy: float) -> float:
-        return bottom - (bottom - top) * (accuracy - low) / (high - low)
-
-    def mark(point: Mapping[str, Any]) -> Mark:
-        x, y = round(across(point["tap"]), 1), round(down(point["accuracy"]), 1)
-        return Mark(x, y, printable(point["tap"]), _point_text(point))
+    def mark(point: DepthPoint) -> Mark:
+        return Mark(round(across(point.tap), 1), scale.down(point.accuracy), printable(point.tap), _point_text(point))
 
     def curve(loss: str) -> Curve:
-        marks = tuple(mark(point) for point in usable if point["loss"] == loss)
-        return Curve(loss, marks, " ".join(f"{mark.x},{mark.y}" for mark in marks))
+        marks = tuple(mark(point) for point in points if point.loss == loss)
+        return Curve(loss, marks, _polyline([(mark.x, mark.y) for mark in marks]))
 
     return DepthChart(
-        height=bottom + 84,
-        ticks=tuple(Tick(round(down(tick), 1), percent(tick)) for tick in ticks),
+        height=BOTTOM + 84,
+        ticks=scale.ticks,
         taps=tuple(Tick(round(across(tap), 1), printable(tap)) for tap in taps),
-        curves=tuple(curve(loss) for loss in dict.fromkeys(point["loss"] for point in usable)),
+        curves=tuple(curve(loss) for loss in dict.fromkeys(point.loss for point in points)),
     )
 
 
-def _point_text(point: Mapping[str, Any]) -> str:
-    chosen = f"cross-validation {percent(point['cv_accuracy'])}, C {point['C']:.3g}"
-    return printable(f"{point['loss']} at {point['tap']}: {percent(point['accuracy'])} ({chosen})")
+def _point_text(point: DepthPoint) -> str:
+    chosen = f"cross-validation {percent(point.cv_accuracy)}, C {point.C:.3g}"
+    return printable(f"{point.loss} at {point.tap}: {percent(point.accuracy)} ({chosen})")
 
 
-def learning_chart(found: Mapping[str, Any] | None) -> LearningChart | None:
+def learning_chart(curves: LearningCurves | None) -> LearningChart | None:
     """Where the marks of the learning curves stand.
 
     Args:
-        found: The run's ``learning_curve``.
+        curves: The run's ``learning_curve``.
 
     Returns:
         The chart; None if there is nothing to draw.
     """
-    if found is None:
+    if curves is None:
         return None
-    curves = [(kind, found[field]) for kind, field in (("probe", "probe"), ("tuned", "fine_tuning")) if found[field]]
-    low, high, ticks = axis([end for _, one in curves for pair in one["bands"] + one["expected_bands"] for end in pair])
-    probe = found["probe"]
-    sizes = [*probe["sizes"], *probe["ahead"]]
-    top, bottom = 14.0, 250.0
+    drawn = [("probe", curves.probe), *([("tuned", curves.fine_tuning)] if curves.fine_tuning else [])]
+    scale = Scale.around([end for _, curve in drawn for band in curve.bands + curve.expected_bands for end in band])
+    sizes = [*curves.probe.sizes, *curves.probe.ahead]
+    places = _Sizes(first=sizes[0], last=sizes[-1])
+    return LearningChart(
+        height=BOTTOM + 58,
+        ticks=scale.ticks,
+        sizes=tuple(Tick(places.across(size), f"{size:,}") for size in sizes),
+        curves=tuple(_drawn(kind, curve, scale, places) for kind, curve in drawn),
+    )
 
-    def across(size: float, aside: float = 0.0) -> float:
-        place = math.log(size / sizes[0]) / math.log(sizes[-1] / sizes[0])
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Where numbers of training images stand across: each as far from its double as any other."""
+
+    first: int
+    last: int
+
+    def across(self, size: float, aside: float = 0.0) -> float:
+        place = math.log(size / self.first) / math.log(self.last / self.first)
         return round(LEFT + 30 + (WIDTH - LEFT - RIGHT - 60) * place + aside, 1)
 
-    def down(value: float) -> float:
-        return round(bottom - (bottom - top) * (value - low) / (high - low), 1)
 
-    def curve(kind: str, one: Mapping[str, Any]) -> LearningCurve:
-        aside = 5.0 if kind == "tuned" else 0.0  # so that intervals do not lie on each other
-        name = printable(one["strategy"])
-        marks = tuple(
-            Mark(across(size, aside), down(value), name, _size_text(one, size, value), down(first), down(last))
-            for size, value, (first, last) in zip(one["sizes"], one["scores"], one["bands"], strict=True)
+def _drawn(kind: str, curve: LearningCurve, scale: Scale, places: _Sizes) -> DrawnCurve:
+    aside = 5.0 if kind == "tuned" else 0.0  # so that intervals do not lie on each other
+    name = printable(curve.strategy.label)
+    marks = tuple(
+        Mark(
+            places.across(size, aside),
+            scale.down(value),
+            name,
+            printable(f"{name} with {size:,} training images: {percent(value)}"),
+            scale.down(low),
+            scale.down(high),
         )
-        beyond = [(across(size, aside), down(value)) for size, value in zip(one["ahead"], one["expected"], strict=True)]
-        bands = [(marks[-1].x, marks[-1].low, marks[-1].high)]
-        bands += [
-            (x, down(first), down(last)) for (x, _), (first, last) in zip(beyond, one["expected_bands"], strict=True)
-        ]
-        outline = [(x, y) for x, y, _ in bands] + [(x, y) for x, _, y in reversed(bands)]
-        return LearningCurve(
-            kind=kind,
-            name=name,
-            marks=marks,
-            path=_polyline([(mark.x, mark.y) for mark in marks]),
-            ahead=_polyline([(marks[-1].x, marks[-1].y), *beyond]) if beyond else "",
-            band=_polyline(outline) if beyond else "",
-        )
-
-    return LearningChart(
-        height=bottom + 58,
-        ticks=tuple(Tick(down(tick), percent(tick)) for tick in ticks),
-        sizes=tuple(Tick(across(size), f"{size:,}") for size in sizes),
-        curves=tuple(curve(kind, one) for kind, one in curves),
+        for size, value, (low, high) in zip(curve.sizes, curve.scores, curve.bands, strict=True)
     )
+    beyond = [(places.across(size, aside), scale.down(value)) for size, value in _ahead(curve)]
+    bands = [(marks[-1].x, marks[-1].low, marks[-1].high)]
+    bands += [
+        (x, scale.down(low), scale.down(high)) for (x, _), (low, high) in zip(beyond, curve.expected_bands, strict=True)
+    ]
+    outline = [(x, y) for x, y, _ in bands] + [(x, y) for x, _, y in reversed(bands)]
+    return DrawnCurve(
+        kind=kind,
+        name=name,
+        marks=marks,
+        path=_polyline([(mark.x, mark.y) for mark in marks]),
+        ahead=_polyline([(marks[-1].x, marks[-1].y), *beyond]) if beyond else "",
+        band=_polyline(outline) if beyond else "",
+    )
+
+
+def _ahead(curve: LearningCurve) -> Iterable[tuple[int, float]]:
+    return zip(curve.ahead, curve.expected, strict=True)
 
 
 def _polyline(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
 
 
-def _size_text(curve: Mapping[str, Any], size: int, value: float) -> str:
-    return printable(f"{curve['strategy']} with {size:,} training images: {percent(value)}")
-
-
-def accuracy_chart(document: Mapping[str, Any]) -> AccuracyChart | None:
+def accuracy_chart(record: RunRecord) -> AccuracyChart | None:
     """Where the marks of the strategies stand.
 
     Args:
-        document: What `run.json` holds.
+        record: Of the run.
 
     Returns:
         The chart; None if nothing was measured.
     """
-    measured = [outcome for outcome in document["strategies"] if outcome["accuracy"] is not None]
+    measured = [(outcome, outcome.accuracy) for outcome in record.strategies if outcome.accuracy is not None]
     if not measured:
         return None
-    low, high, ticks = axis([value for outcome in measured for value in _ends(outcome)])
+    intervals = [outcome.interval or Interval(accuracy, accuracy) for outcome, accuracy in measured]
+    low, high, ticks = axis([end for interval in intervals for end in interval])
 
     def across(accuracy: float) -> float:
         return round(NAMES + (WIDTH - NAMES - 3 * RIGHT) * (accuracy - low) / (high - low), 1)
 
-    def mark(place: int, outcome: Mapping[str, Any]) -> Mark:
-        first, last = _ends(outcome)
-        text = f"{outcome['name']}: {percent(outcome['accuracy'])} ({percent_range(outcome['interval'])})"
-        picked = outcome["name"] == document["picked"]
-        y = 20.0 + ROW * place
-        name = printable(outcome["name"])
-        return Mark(across(outcome["accuracy"]), y, name, printable(text), across(first), across(last), picked)
+    def mark(place: int, outcome: Outcome, accuracy: float) -> Mark:
+        interval, name = intervals[place], printable(outcome.name)
+        text = f"{name}: {percent(accuracy)} ({percent_range(outcome.interval)})"
+        ends = across(interval.low), across(interval.high)
+        return Mark(across(accuracy), 20.0 + ROW * place, name, text, *ends, outcome.strategy == record.picked)
 
     return AccuracyChart(
         height=20.0 + ROW * len(measured) + 24,
         ticks=tuple(Tick(across(tick), percent(tick)) for tick in ticks),
-        marks=tuple(mark(place, outcome) for place, outcome in enumerate(measured)),
+        marks=tuple(mark(place, *each) for place, each in enumerate(measured)),
     )
 
 
-def _ends(outcome: Mapping[str, Any]) -> tuple[float, float]:
-    interval = outcome["interval"] or (outcome["accuracy"], outcome["accuracy"])
-    return float(interval[0]), float(interval[1])
-
-
-def steps_chart(document: Mapping[str, Any]) -> StepsChart | None:
+def steps_chart(record: RunRecord) -> StepsChart | None:
     """Where the marks of the steps stand.
 
     The scale reaches to one and a half times what is usual, so that a single large step does not hide the others.
 
     Args:
-        document: What `run.json` holds.
+        record: Of the run.
 
     Returns:
         The chart; None if nothing was compared.
     """
-    steps, margin = document["comparisons"], float(document["margin"])
+    steps, margin = record.comparisons, record.margin
     if not steps:
         return None
-    usual: float = median(max(abs(end) for end in step["interval"]) for step in steps)
+    usual: float = median(max(abs(end) for end in step.interval) for step in steps)
     reach = 1.5 * max(usual, margin, 1e-6)
 
     def across(value: float) -> float:
         return round(STEP / 2 * (1 + min(max(value / reach, -1), 1)), 1)
 
+    in_words = amount(margin, record.metric)
     return StepsChart(
         zero=across(0),
         band=(across(-margin), across(margin)),
-        marks=tuple(
-            StepMark(
-                across(step["difference"]),
-                across(step["interval"][0]),
-                across(step["interval"][1]),
-                _segments(step, amount(margin, document["metric"])),
-            )
-            for step in steps
-        ),
+        marks=tuple(_step_mark(step, across, in_words) for step in steps),
     )
 
 
-def _segments(step: Mapping[str, Any], margin: str) -> tuple[Segment, ...]:
-    if step["better"] is None:
-        return ()
+def _step_mark(step: Comparison, across: Callable[[float], float], margin: str) -> StepMark:
+    low, high = map(across, step.interval)
+    return StepMark(across(step.difference), low, high, _segments(step, margin))
+
+
+def _segments(step: Comparison, margin: str) -> tuple[Segment, ...]:
     words = {
-        "worse": f"more than {margin} worse",
-        "equivalent": f"within {margin}",
-        "better": f"more than {margin} better",
+        "worse": (step.worse, f"more than {margin} worse"),
+        "equivalent": (step.equivalent, f"within {margin}"),
+        "better": (step.better, f"more than {margin} better"),
     }
     segments, x = [], 0.0
-    for kind, meaning in words.items():
-        width = STEP * step[kind]
-        percent_of_it = probability(step[kind])
+    for kind, (likely, meaning) in words.items():
+        if likely is None:
+            return ()
+        width = STEP * likely
+        percent_of_it = probability(likely)
         segments.append(Segment(kind, round(x, 1), round(width, 1), percent_of_it, f"{percent_of_it} {meaning}"))
         x += width
     return tuple(segments)

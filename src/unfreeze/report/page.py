@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else, made from what `run.json` holds."""
+"""The report of a run: one HTML file that needs nothing else, made from its record."""
 
 import json
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from unfreeze.advisor.phrases import amount, on_folder, score, score_span
-from unfreeze.advisor.verdict import looked_at
 from unfreeze.core.files import write_bytes
-from unfreeze.core.records import FolderStep, Interval
+from unfreeze.core.phrases import looked_at, on_folder
+from unfreeze.core.records import RunRecord, plain
+from unfreeze.core.wording import amount, count, duration, nats, percent, percent_range, printable, score, score_span
 from unfreeze.report.charts import (
     LEFT,
     NAMES,
@@ -31,52 +31,53 @@ from unfreeze.report.table import (
     step_rows,
     strategy_rows,
 )
-from unfreeze.report.wording import count, duration, percent, percent_range, printable
 
 LISTED = 200  # files that were set aside or removed; run.json names them all
 
 
-def page(document: Mapping[str, Any]) -> str:
+def page(record: RunRecord) -> str:
     """The report as HTML, also of a run that was made long ago.
 
     It holds no script and loads nothing, so that it can be opened from a disk, mailed and printed.
 
     Args:
-        document: What `run.json` holds.
+        record: Of the run.
 
     Returns:
         A whole HTML document.
     """
     return _template().render(
-        run=document,
-        rows=strategy_rows(document),
-        columns=SCORE_COLUMNS[document["metric"]],
-        accuracies=accuracy_chart(document),
-        screening=screening_rows(document),
+        run=record,
+        rows=strategy_rows(record.strategies, picked=record.picked),
+        columns=SCORE_COLUMNS[record.metric],
+        accuracies=accuracy_chart(record),
+        screening=screening_rows(record),
         screening_columns=SCREENING_COLUMNS,
-        step_rows=step_rows(document),
-        steps=steps_chart(document),
-        forecasts=forecast_rows(document),
-        depth=depth_chart(document["depth_curve"]),
-        learning=learning_chart(document["learning_curve"]),
-        summary=_summary(document),
-        winner=_winner(document),
-        confirmed=[outcome for outcome in document["strategies"] if outcome["confirmation"]],
-        facts=_flat(document["facts"]),
-        rule=_flat({name: value for name, value in document["rule"].items() if name != "sentence"}),
+        step_rows=step_rows(record),
+        steps=steps_chart(record),
+        forecasts=forecast_rows(record),
+        depth=depth_chart(record.depth_curve),
+        learning=learning_chart(record.learning_curve),
+        summary=_summary(record),
+        winner=_winner(record),
+        confirmed=[outcome for outcome in record.strategies if outcome.confirmation],
+        facts=_flat(plain(record.facts)),
+        rule=_flat({**plain(record.rule.prediction), "answer": record.rule.answer}),
+        network=_flat(plain(record.network)),
+        command=_flat(plain(record.command)),
         frame={"width": WIDTH, "left": LEFT, "right": RIGHT, "names": NAMES, "step": STEP},
         listed=LISTED,
     )
 
 
-def write_page(path: Path, document: Mapping[str, Any]) -> None:
+def write_page(path: Path, record: RunRecord) -> None:
     """Write the report.
 
     Args:
         path: Where; an older report is replaced.
-        document: What `run.json` holds.
+        record: Of the run.
     """
-    write_bytes(path, page(document).encode("utf-8"))
+    write_bytes(path, page(record).encode("utf-8", "backslashreplace"))
 
 
 @cache
@@ -89,9 +90,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters.update(
-        percent=percent, percent_range=percent_range, duration=duration, count=count, shown=_shown
-    )
+    environment.filters.update(percent=percent, percent_range=percent_range, nats=nats, duration=duration, count=count)
     return environment.get_template("report.html.j2")
 
 
@@ -115,42 +114,34 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def _folder_step(document: Mapping[str, Any]) -> str:
-    """The delivered strategy against the feature extractor on the user's own test folder; empty if not compared."""
-    found = document["folder_step"]
-    if found is None:
-        return ""
-    return on_folder(FolderStep(**{**found, "interval": Interval(*found["interval"])}), document["metric"])
-
-
-def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(record: RunRecord) -> dict[str, Any]:
     """What stands in the first lines of the page, and how it was measured."""
-    images, splits = document["images"], document["splits"]
-    train, test = len(document["train_images"]), len(document["test_images"])
+    images, splits = record.images, record.splits
+    train, looks, step = len(record.train_images), record.test_looks, record.folder_step
     return {
-        "source": str(document["command"].get("source", "photos")),
-        "images": f"{images['found']:,} found, {images['used']:,} used, {images['set_aside']:,} set aside, "
-        f"{images['duplicates_removed']:,} duplicates removed",
-        "splits": count(len(splits), "split") + f" of {count(train, 'image')}",
+        "source": str(record.command.source),
+        "images": f"{images.found:,} found, {images.used:,} used, {images.set_aside:,} set aside, "
+        f"{images.duplicates_removed:,} duplicates removed",
+        "splits": f"{count(len(splits), 'split')} of {count(train, 'image')}",
         "train": train,
-        "tested": len(splits[0]["test"]) if splits else 0,
-        "test": test,
-        "looked_at": looked_at(document["test_looks"]) if document["test_looks"] else "",
-        "folder_step": _folder_step(document),
-        "groups": len({group for group in document["train_groups"] if group}),
-        "margin": amount(document["margin"], document["metric"]),
+        "tested": len(splits[0].test) if splits else 0,
+        "test": len(record.test_images),
+        "looked_at": looked_at(looks) if looks else "",
+        "folder_step": on_folder(step, record.metric) if step else "",
+        "groups": len({group for group in record.train_groups if group}),
+        "margin": amount(record.margin, record.metric),
     }
 
 
-def _winner(document: Mapping[str, Any]) -> dict[str, Any] | None:
+def _winner(record: RunRecord) -> dict[str, Any] | None:
     """The best score with and without its optimism, in words."""
-    winner, metric = document["winner"], document["metric"]
+    winner, metric = record.winner, record.metric
     if winner is None:
         return None
     return {
-        "name": winner["name"],
-        "among": winner["among"],
-        "naive": score(winner["naive"], metric),
-        "corrected": score(winner["corrected"], metric),
-        "interval": score_span(Interval(*winner["interval"]), metric),
+        "name": winner.strategy.label,
+        "among": winner.among,
+        "naive": score(winner.naive, metric),
+        "corrected": score(winner.corrected, metric),
+        "interval": score_span(winner.interval, metric),
     }

@@ -1,24 +1,37 @@
-"""The tables of a run, for a terminal and for the page, made from the document that `run.json` holds."""
+"""The tables of a run, for a terminal and for the page, made from records."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unfreeze.advisor.phrases import amount, difference, difference_span, not_proved, probability, score, settled_by
-from unfreeze.core.records import Interval, Metric
-from unfreeze.report.wording import duration, percent, percent_range, printable, storage
+from unfreeze.core.phrases import not_proved, settled_by
+from unfreeze.core.records import DepthPoint, Outcome, RunRecord, Screened
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import StrategyId
+from unfreeze.core.wording import (
+    amount,
+    difference,
+    difference_span,
+    duration,
+    measured_score,
+    nats,
+    percent,
+    percent_range,
+    printable,
+    probability,
+    storage,
+)
 
 PIPE_WIDTH = 10_000  # a table that goes into a pipe or a file is never wrapped
 
 
 # What a table says of a strategy's scores, the deciding one first: the field of a row, and its heading.
-SCORE_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
+SCORE_COLUMNS: dict[Metric, tuple[tuple[str, str], ...]] = {
     "accuracy": (("accuracy", "accuracy"), ("interval", "95 % interval"), ("balanced", "balanced")),
     "balanced accuracy": (("balanced", "balanced"), ("accuracy", "accuracy"), ("interval", "its 95 % interval")),
     "log-loss": (
@@ -47,7 +60,7 @@ class StrategyRow:
         refit: What the training on everything took.
         cpu: Processor time.
         memory: Largest resident memory by then.
-        trained: What was trained; for a strategy that was not done, also why.
+        description: What was trained; for a strategy that was not done, also why.
         in_short: The same without the reasons, which the verdict's sentences give.
         picked: Whether it is the strategy to use.
     """
@@ -64,44 +77,45 @@ class StrategyRow:
     refit: str
     cpu: str
     memory: str
-    trained: str
+    description: str
     in_short: str
     picked: bool = False
 
 
-def strategy_rows(document: Mapping[str, Any]) -> tuple[StrategyRow, ...]:
+def strategy_rows(outcomes: Sequence[Outcome], *, picked: StrategyId | None = None) -> tuple[StrategyRow, ...]:
     """The rows of a run's table, in the order of the record.
 
     Args:
-        document: What `run.json` holds, or a part of it with ``strategies`` and ``picked``.
+        outcomes: Of the strategies.
+        picked: The one to use.
 
     Returns:
         One row per strategy, also for those that were left out.
     """
-    return tuple(_row(outcome, picked=document["picked"]) for outcome in document["strategies"])
+    return tuple(_row(outcome, picked=outcome.strategy == picked) for outcome in outcomes)
 
 
-def _row(outcome: Mapping[str, Any], *, picked: str | None) -> StrategyRow:
-    status, note, cost = outcome["status"], outcome["note"], outcome["cost"]
+def _row(outcome: Outcome, *, picked: bool) -> StrategyRow:
+    status, note, cost = outcome.status, outcome.note, outcome.cost
     remark = "" if status == "done" else f"{status}: {note}" if note else status
-    parts = [remark] if status == "left out" else [outcome["trained"], remark]
-    log_loss, on_splits = outcome["log_loss"], cost["split_seconds"]
+    parts = [remark] if status == "left out" else [outcome.description, remark]
+    on_splits = cost.split_seconds
     return StrategyRow(
-        name=printable(outcome["name"]),
-        accuracy=percent(outcome["accuracy"]),
-        interval=percent_range(outcome["interval"]),
-        balanced=percent(outcome["balanced_accuracy"]),
-        log_loss="-" if log_loss is None else f"{log_loss:.3f}",
-        splits=f"{outcome['splits']}" if outcome["splits"] else "-",
-        time=_duration(cost["seconds"]),
-        once=_duration(cost["preparation_seconds"]),
+        name=printable(outcome.name),
+        accuracy=percent(outcome.accuracy),
+        interval=percent_range(outcome.interval),
+        balanced=percent(outcome.balanced_accuracy),
+        log_loss=nats(outcome.log_loss),
+        splits=f"{outcome.splits}" if outcome.splits else "-",
+        time=_duration(cost.seconds),
+        once=_duration(cost.preparation_seconds),
         per_split=_duration(sum(on_splits) / len(on_splits)) if on_splits else "-",
-        refit=_duration(cost["refit_seconds"]),
-        cpu=_duration(cost["cpu_seconds"]),
-        memory=storage(cost["peak_bytes"]),
-        trained=printable("; ".join(part for part in parts if part)),
-        in_short=printable("; ".join(part for part in (outcome["trained"], status) if part not in {"", "done"})),
-        picked=outcome["name"] == picked,
+        refit=_duration(cost.refit_seconds),
+        cpu=_duration(cost.cpu_seconds),
+        memory=storage(cost.peak_bytes),
+        description=printable("; ".join(part for part in parts if part)),
+        in_short=printable("; ".join(part for part in (outcome.description, status) if part not in {"", "done"})),
+        picked=picked,
     )
 
 
@@ -109,76 +123,86 @@ def _duration(seconds: float) -> str:
     return duration(seconds) if seconds else "-"
 
 
-def strategy_table(document: Mapping[str, Any], *, reasons: bool = False) -> Table:
+def strategy_table(
+    outcomes: Sequence[Outcome],
+    *,
+    picked: StrategyId | None = None,
+    metric: Metric = "accuracy",
+    reasons: bool = False,
+) -> Table:
     """What each strategy gave: the score that decides, accuracy with its interval, splits, time, what was trained.
 
     Args:
-        document: What `run.json` holds, or a part of it with ``strategies`` and ``picked``; without a ``metric``,
-            accuracy stands first.
+        outcomes: Of the strategies.
+        picked: The one to use.
+        metric: What decides; stands first.
         reasons: Say also why a strategy was shortened, dropped or left out.
 
     Returns:
         A table for `rendered`.
     """
-    columns = SCORE_COLUMNS[document.get("metric", "accuracy")]
+    columns = SCORE_COLUMNS[metric]
     headings = ("strategy", *(heading for _, heading in columns), "splits", "time", "trained")
     table = plain_table(*headings, right={"accuracy", "balanced", "log-loss", "splits", "time"})
-    for row in strategy_rows(document):
+    for row in strategy_rows(outcomes, picked=picked):
         name = f"{row.name} *" if row.picked else row.name
-        trained = row.trained if reasons else row.in_short
+        trained = row.description if reasons else row.in_short
         cells = (name, *(getattr(row, field) for field, _ in columns), row.splits, row.time, trained)
         add_row(table, cells, style="bold" if row.picked else "")
     return table
 
 
 SCREENING_COLUMNS = (
-    *("candidate", "parameters", "ms an image", "probe", "to the best", "standard error"),
+    *("candidate", "parameters", "ms per image", "probe", "to the best", "standard error"),
     *("LogME", "H-score", "k-NN", "remark"),
 )
 
 
-def screening_rows(document: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+def screening_rows(record: RunRecord) -> tuple[tuple[str, ...], ...]:
     """The candidates that were screened, in the order of the record.
 
     Args:
-        document: What `run.json` holds.
+        record: Of the run.
 
     Returns:
         A cell for each of `SCREENING_COLUMNS`.
     """
-    return tuple(_screening_row(row, document["metric"]) for row in document["screening"])
+    return tuple(_screening_row(row, record.metric) for row in record.screening)
 
 
-def _screening_row(row: Mapping[str, Any], metric: Metric) -> tuple[str, ...]:
-    head = (f"{row['name']} *" if row["picked"] else row["name"], f"{row['parameters']:,}")
-    remark = "; ".join(part for part in ("the largest network" if row["largest"] else "", row["note"]) if part)
-    if row["score"] is None:
-        return (*head, f"{1000 * row['seconds_an_image']:.1f}", *("-",) * 6, remark)
+def _screening_row(row: Screened, metric: Metric) -> tuple[str, ...]:
+    head = (f"{row.name} *" if row.picked else row.name, f"{row.parameters:,}", f"{1000 * row.seconds_an_image:.1f}")
+    remark = "; ".join(part for part in ("the largest network" if row.largest else "", row.note) if part)
+    if row.score is None:
+        return (*head, *("-",) * 6, remark)
     return (
         *head,
-        f"{1000 * row['seconds_an_image']:.1f}",
-        score(-row["score"] if metric == "log-loss" else row["score"], metric),
-        difference(row["difference"], metric),
-        amount(round(row["standard_error"], 4), metric),
-        f"{row['log_maximum_evidence']:.3f}",
-        f"{row['h_score']:.3f}",
-        percent(row["neighbour_accuracy"]),
+        measured_score(row.score, metric),
+        difference(row.difference or 0.0, metric),
+        amount(round(row.standard_error or 0.0, 4), metric),
+        _number(row.log_maximum_evidence),
+        _number(row.h_score),
+        percent(row.neighbour_accuracy),
         remark,
     )
 
 
-def screening_table(document: Mapping[str, Any]) -> Table:
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def screening_table(record: RunRecord) -> Table:
     """What each network and size that could have been raced gave; the chosen one has a star.
 
     Args:
-        document: What `run.json` holds.
+        record: Of the run.
 
     Returns:
         A table for `rendered`.
     """
     table = plain_table(*SCREENING_COLUMNS, right=SCREENING_COLUMNS[1:-1])
-    for cells, row in zip(screening_rows(document), document["screening"], strict=True):
-        add_row(table, cells, style="bold" if row["picked"] else "")
+    for cells, row in zip(screening_rows(record), record.screening, strict=True):
+        add_row(table, cells, style="bold" if row.picked else "")
     return table
 
 
@@ -207,29 +231,28 @@ class StepRow:
     cost: str
 
 
-def step_rows(document: Mapping[str, Any]) -> tuple[StepRow, ...]:
+def step_rows(record: RunRecord) -> tuple[StepRow, ...]:
     """The rows of the table of steps, in the order of the record.
 
     Args:
-        document: What `run.json` holds.
+        record: Of the run.
 
     Returns:
         One row per comparison.
     """
-    seconds = {outcome["name"]: outcome["cost"]["seconds"] for outcome in document["strategies"]}
-    metric = document["metric"]
+    took = {outcome.strategy: _duration(outcome.cost.seconds) for outcome in record.strategies}
     return tuple(
         StepRow(
-            second=printable(step["second"]),
-            first=printable(step["first"]),
-            difference=difference(step["difference"], metric),
-            interval=difference_span(Interval(*step["interval"]), metric),
-            splits=step["splits"],
-            answer=step["answer"],
-            settling=settled_by(**step["settling"]) if step["settling"] else "",
-            cost=f"{_duration(seconds[step['second']])} against {_duration(seconds[step['first']])}",
+            second=printable(step.second.label),
+            first=printable(step.first.label),
+            difference=difference(step.difference, record.metric),
+            interval=difference_span(step.interval, record.metric),
+            splits=step.splits,
+            answer=step.answer,
+            settling=settled_by(step.settling) if step.settling else "",
+            cost=f"{took[step.second]} against {took[step.first]}",
         )
-        for step in document["comparisons"]
+        for step in record.comparisons
     )
 
 
@@ -254,39 +277,37 @@ class ForecastRow:
     note: str
 
 
-def forecast_rows(document: Mapping[str, Any]) -> tuple[ForecastRow, ...]:
+def forecast_rows(record: RunRecord) -> tuple[ForecastRow, ...]:
     """What each strategy was expected to gain, and what it gained, in the order of the record.
 
     Args:
-        document: What `run.json` holds.
+        record: Of the run.
 
     Returns:
         One row per forecast.
     """
-    metric = document["metric"]
-    steps = {
-        (step["first"], step["second"]): (step["difference"], *step["interval"]) for step in document["comparisons"]
-    }
+    metric = record.metric
+    steps = {(step.first, step.second): (step.difference, *step.interval) for step in record.comparisons}
     turned = {(second, first): (-middle, -high, -low) for (first, second), (middle, low, high) in steps.items()}
     measured = {pair: _with_span(*step, metric=metric) for pair, step in (turned | steps).items()}
     return tuple(
         ForecastRow(
-            strategy=printable(row["strategy"]),
-            over=printable(row["over"]),
-            forecast=_with_span(row["gain"], row["low"], row["high"], metric=metric),
-            pays=probability(row["pays"]),
-            measured=measured.get((row["over"], row["strategy"]), "-"),
-            note=not_proved(gain=row["better_than_mean"], probability=row["better_than_rate"]),
+            strategy=printable(row.strategy.label),
+            over=printable(row.over.label),
+            forecast=_with_span(row.gain, row.low, row.high, metric=metric),
+            pays=probability(row.pays),
+            measured=measured.get((row.over, row.strategy), "-"),
+            note=not_proved(gain=row.better_than_mean, probability=row.better_than_rate),
         )
-        for row in document["gain_forecasts"]
+        for row in record.gain_forecasts
     )
 
 
 def _with_span(middle: float, low: float, high: float, *, metric: Metric) -> str:
-    return f"{difference(middle, metric)} ({difference_span(Interval(low, high), metric)})"
+    return f"{difference(middle, metric)} ({difference_span((low, high), metric)})"
 
 
-def depth_table(points: Sequence[Mapping[str, Any]]) -> Table:
+def depth_table(points: Sequence[DepthPoint]) -> Table:
     """The depth curve: probe accuracy by tap, shallow to deep.
 
     Args:
@@ -295,21 +316,19 @@ def depth_table(points: Sequence[Mapping[str, Any]]) -> Table:
     Returns:
         A table for `rendered`; the best cross-validated accuracy of each loss is marked with a star.
     """
-    best = {
-        loss: max((p["cv_accuracy"] for p in points if p["loss"] == loss), default=0.0) for loss in ("softmax", "svm")
-    }
+    best = {loss: max((p.cv_accuracy for p in points if p.loss == loss), default=0.0) for loss in ("softmax", "svm")}
     headings = ("tap", "width", "probe", "C", "cv accuracy", "test accuracy")
     table = plain_table(*headings, right={*headings} - {"tap", "probe"})
     for point in points:
-        chosen = point["cv_accuracy"] == best[point["loss"]]
-        selection = percent(point["cv_accuracy"]) + (" *" if chosen else "  ")
+        chosen = point.cv_accuracy == best[point.loss]
+        selection = percent(point.cv_accuracy) + (" *" if chosen else "  ")
         cells = (
-            point["tap"],
-            f"{point['width']:,}",
-            point["loss"],
-            f"{point['C']:.3g}",
+            point.tap,
+            f"{point.width:,}",
+            point.loss,
+            f"{point.C:.3g}",
             selection,
-            percent(point["accuracy"]),
+            percent(point.accuracy),
         )
         add_row(table, cells, style="bold" if chosen else "")
     return table

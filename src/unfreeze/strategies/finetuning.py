@@ -3,21 +3,24 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.plans import FoldChoice, Plan, Timed, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
-from unfreeze.strategies.arithmetic import TooSlowError, choose_arithmetic
-from unfreeze.strategies.experiment import Experiment, Split, Task
-from unfreeze.strategies.rates import choose_inside, epochs_of_choices
+from unfreeze.core.strategies import StrategyId
+from unfreeze.core.wording import count, duration, milliseconds
+from unfreeze.data.tasks import Split, Task
+from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
-from unfreeze.strategies.trials import Feed, predict_rows, run_trial
 from unfreeze.training.examples import Remembered, remember
-from unfreeze.training.plans import Plan, full_plan, scratch_plan, step_two_rate, unfreeze_plan
+from unfreeze.training.plans import full_plan, scratch_plan, step_two_rate, unfreeze_plan
+from unfreeze.training.rate_search import choose_inside, epochs_of_choices
+from unfreeze.training.timing import TooSlowError, choose_arithmetic
+from unfreeze.training.trials import Inputs, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone
 
 SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
@@ -30,7 +33,7 @@ LEAST_SHARE_REPEATED = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class Request:
     """What a strategy is asked for.
 
     Attributes:
@@ -44,6 +47,18 @@ class Wish:
     epochs: int | None = None
 
 
+class TooExpensiveError(Exception):
+    """A strategy does not fit; the race goes on without it.
+
+    Attributes:
+        outcome: Its record, with the reason.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.note)
+        self.outcome = outcome
+
+
 Start = Callable[[Split, int], Backbone]
 
 
@@ -54,8 +69,8 @@ class Forecast:
     Attributes:
         epochs: As many as fit the allowance, at most what the plan wants; 0 if too few fit.
         splits: On how many splits it can be measured.
-        seconds: Expected wall time of all its training; of all that was wished if it does not fit at all.
-        seconds_of_all: Expected wall time of all that was wished.
+        seconds: Expected wall time of all its training; of all that was asked for if it does not fit at all.
+        seconds_of_all: Expected wall time of all that was asked for.
         repeatable: The epochs are enough of what the plan wants for a second split to be worth it.
     """
 
@@ -76,9 +91,9 @@ class FineTuning:
 
     Attributes:
         experiment: Task and images.
-        outcome: Its name, kind and settings.
-        plan: What learns, and how.
-        feed: Inputs of the part that learns.
+        outcome: Its record, nothing measured.
+        settings: How it trains, and what was timed.
+        inputs: Of the part that learns.
         start: The network that training on a split starts from, given the seed of that training; it must not have seen
             what the split tests on.
         per_image: Seconds of one image in one epoch, measured.
@@ -88,28 +103,33 @@ class FineTuning:
 
     experiment: Experiment
     outcome: Outcome
-    plan: Plan
-    feed: Feed
+    settings: TrainingSettings
+    inputs: Inputs
     start: Start
     per_image: float
     expected: Forecast
     chooses: bool
 
-    def _chosen_inside(self, split: Split, seed: int) -> tuple[Plan, dict[str, Any]]:
-        """The plan with the rate and the stop that an inner fold of the learning side likes best, if there is time."""
+    def _chosen_inside(self, split: Split, seed: int) -> tuple[Plan, FoldChoice]:
+        """The plan with the rate and the stop that do best on an inner fold of the learning side, if there is time."""
         if not self.chooses:
             asked = "no time was left" if self.plan.chosen_on_fold else "not asked"
-            return self.plan, {"note": f"{asked} to try rates and fewer epochs"}
+            return self.plan, FoldChoice(note=f"{asked} to try rates and fewer epochs")
         try:
             inside = self.experiment.task.inside(split)
         except ImageSetError:
-            return self.plan, {"note": "too few groups to try rates on a fold"}
+            return self.plan, FoldChoice(note="too few groups to try rates on a fold")
         start = self.start(inside, seed)
-        return choose_inside(start, self.plan, self.feed, split.folds[0], seed=derive_seed(seed, "inside"))
+        return choose_inside(start, self.plan, self.inputs, split.folds[0], seed=derive_seed(seed, "inside"))
 
     def with_seed(self, seed: int) -> "FineTuning":
         """The same, with another order of the images and other dropout; it starts from the same heads."""
         return replace(self, experiment=replace(self.experiment, seed=seed))
+
+    @property
+    def plan(self) -> Plan:
+        """What learns, and how."""
+        return self.settings.plan
 
     @property
     def work(self) -> int:
@@ -124,74 +144,114 @@ class FineTuning:
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
         """Train a copy of its start on the learning side, predict the test side in float32."""
-        seed = derive_seed(self.experiment.seed, self.outcome.name, split.name)
+        seed = derive_seed(self.experiment.seed, self.outcome.strategy.stream, split.name)
         plan, chosen = self._chosen_inside(split, seed)
-        trial = run_trial(self.start(split, seed), plan, self.feed, split.learn, seed=seed, advance=advance)
+        trial = run_trial(self.start(split, seed), plan, self.inputs, split.learn, seed=seed, advance=advance)
         return Fit(
-            scores=predict_rows(trial.backbone, self.feed, split.test),
+            scores=predict_rows(trial.backbone, self.inputs, split.test),
             backbone=trial.backbone,
-            settings={"rules": plan.to_json()["rules"], "stop": plan.stop, "chosen_inside": chosen},
+            settings=replace(self.settings, plan=plan, chosen=chosen),
             audit=trial.audit,
             curve=trial.curve,
         )
 
 
-def ready_unfreeze(shared: StepOne, *, blocks: int, wish: Wish) -> FineTuning | Outcome:
-    """Step two: the last `blocks` blocks too, on remembered activations of the part that stays frozen.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Wanted:
+    """A strategy before it is known whether it fits.
+
+    Attributes:
+        experiment: Task and images.
+        outcome: Its record, nothing measured.
+        plan: What learns, and how.
+        start: What a training starts from.
+        request: Time, splits, epochs.
+        started: When its preparation began, as `time.perf_counter` has it.
+    """
+
+    experiment: Experiment
+    outcome: Outcome
+    plan: Plan
+    start: Start
+    request: Request
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def left(self) -> Request:
+        """The request with what is left of its time."""
+        return replace(self.request, allowance=self.request.allowance - (time.perf_counter() - self.started))
+
+    def left_out(self, note: str = "no time was left for it", *, settings: TrainingSettings | None = None) -> Outcome:
+        """Its record if it does not fit."""
+        settings = settings or TrainingSettings(plan=self.plan)
+        return replace(self.outcome, status="left out", note=note, settings=settings)
+
+    def refuse_without_time(self) -> None:
+        """Do not begin what cannot end."""
+        if self.left.allowance <= 0:
+            raise TooExpensiveError(self.left_out())
+
+
+def ready_unfreeze(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning:
+    """Step two: the last blocks too, on remembered activations of the part that stays frozen.
 
     It starts from step one's result (Kumar et al. 2022, arXiv:2202.10054: probe first, then fine-tune).
 
     Args:
         shared: Trains the heads that it starts from.
-        blocks: How many.
-        wish: Time, splits, epochs.
+        strategy: How many blocks.
+        request: Time, splits, epochs.
 
     Returns:
-        The strategy; an outcome that was left out, with the reason, if it does not fit.
+        The strategy.
 
     Raises:
         PlanError: The network has fewer blocks.
+        TooExpensiveError: It does not fit.
     """
-    started, experiment = time.perf_counter(), shared.experiment
+    experiment, blocks = shared.experiment, strategy.blocks or 0
     rate = step_two_rate(len(experiment.task.train_rows))
-    plan = _adapted(unfreeze_plan(experiment.source, blocks, rate=rate), experiment, wish)
     names = ", ".join(block.name for block in experiment.source.blocks[-blocks:])
     last = "the last block" if blocks == 1 else f"the last {blocks} blocks"
-    outcome = Outcome(name=f"unfreeze {blocks}", kind="unfreeze", blocks=blocks, trained=f"head and {last}: {names}")
-    if wish.allowance <= 0:
-        return _no_time_left(outcome, plan)
-    feed, plan = _remembered(experiment, blocks, plan, wish)
-    left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
-    return _ready(experiment, outcome, plan, feed, lambda split, _: _head_of(shared, split), wish=left)
+    wanted = _Wanted(
+        experiment=experiment,
+        outcome=Outcome(strategy=strategy, description=f"head and {last}: {names}"),
+        plan=_adapted(unfreeze_plan(experiment.source, blocks, rate=rate), experiment, request),
+        start=lambda split, _: shared.head(split).network,
+        request=request,
+    )
+    wanted.refuse_without_time()
+    inputs, plan = _remembered(experiment, blocks, wanted.plan, request)
+    return _ready(replace(wanted, plan=plan), inputs)
 
 
-def ready_full(shared: StepOne, *, wish: Wish) -> FineTuning | Outcome:
+def ready_full(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning:
     """The whole network, earlier layers at lower rates; arguments as for `ready_unfreeze`."""
     experiment = shared.experiment
-    plan = _adapted(full_plan(experiment.source), experiment, wish)
-    outcome = Outcome(name="full", kind="full", blocks=None, trained="all layers, earlier ones at lower rates")
-    feed = _pixel_feed(experiment)
-    return _ready(experiment, outcome, plan, feed, lambda split, _: _head_of(shared, split), wish=wish)
+    wanted = _Wanted(
+        experiment=experiment,
+        outcome=Outcome(strategy=strategy, description="all layers, earlier ones at lower rates"),
+        plan=_adapted(full_plan(experiment.source), experiment, request),
+        start=lambda split, _: shared.head(split).network,
+        request=request,
+    )
+    return _ready(wanted, _pixel_inputs(experiment))
 
 
-def ready_scratch(experiment: Experiment, *, wish: Wish) -> FineTuning | Outcome:
+def ready_scratch(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning:
     """The whole network from random weights, others for every split; arguments as for `ready_unfreeze`."""
-    plan = _adapted(scratch_plan(), experiment, wish)
-    outcome = Outcome(name="scratch", kind="scratch", blocks=None, trained="all layers, from random weights")
-
-    def start(_: Split, seed: int) -> Backbone:
-        return experiment.source.randomised(seed % 2**31).with_classes(experiment.task.class_count)
-
-    return _ready(experiment, outcome, plan, _pixel_feed(experiment), start, wish=wish)
-
-
-def _head_of(shared: StepOne, split: Split) -> Backbone:
-    backbone = shared.head(split).backbone
-    assert backbone is not None  # noqa: S101 - the head's fit always has one
-    return backbone
+    experiment = shared.experiment
+    wanted = _Wanted(
+        experiment=experiment,
+        outcome=Outcome(strategy=strategy, description="all layers, from random weights"),
+        plan=_adapted(scratch_plan(), experiment, request),
+        start=lambda _, seed: experiment.source.randomised(seed % 2**31).with_classes(experiment.task.class_count),
+        request=request,
+    )
+    return _ready(wanted, _pixel_inputs(experiment))
 
 
-def _adapted(plan: Plan, experiment: Experiment, wish: Wish) -> Plan:
+def _adapted(plan: Plan, experiment: Experiment, request: Request) -> Plan:
     recipe = experiment.augmentation
     return replace(
         plan,
@@ -199,26 +259,24 @@ def _adapted(plan: Plan, experiment: Experiment, wish: Wish) -> Plan:
         views=plan.views if recipe.varies else 0,
         balanced=experiment.balanced,
         chosen_on_fold=experiment.chosen_on_fold,
-        epochs=wish.epochs or plan.epochs,
+        epochs=request.epochs or plan.epochs,
     )
 
 
-def _remembered(experiment: Experiment, blocks: int, plan: Plan, wish: Wish) -> tuple[Feed, Plan]:
+def _remembered(experiment: Experiment, blocks: int, plan: Plan, request: Request) -> tuple[Inputs, Plan]:
     """The activations that the last blocks take, for all splits; the plan, with as many views as there was time for."""
     task, cut = experiment.task, experiment.source.cut_before_blocks(blocks)
     examples = remember(
         experiment.source,
         cut,
         experiment.pixels,
-        images=len(task.labels),
+        experiment.resources,
         train_rows=task.train_rows,
         views=plan.views,
         engine=experiment.engine,
-        progress=experiment.progress,
-        seconds=SHARE_OF_VIEWS * wish.allowance,
-        cache=experiment.cache,
+        seconds=SHARE_OF_VIEWS * request.allowance,
     )
-    feed = Feed(
+    inputs = Inputs(
         cut=cut,
         examples=examples,
         features=examples,
@@ -226,95 +284,91 @@ def _remembered(experiment: Experiment, blocks: int, plan: Plan, wish: Wish) -> 
         labels=task.labels,
         precision=experiment.engine.precision,
     )
-    return feed, replace(plan, views=len(examples.views)) if isinstance(examples, Remembered) else plan
+    return inputs, replace(plan, views=len(examples.views)) if isinstance(examples, Remembered) else plan
 
 
-def _pixel_feed(experiment: Experiment) -> Feed:
+def _pixel_inputs(experiment: Experiment) -> Inputs:
     pixels = experiment.pixels
     cut = experiment.source.cuts[0]
-    return Feed(cut=cut, examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
+    return Inputs(cut=cut, examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
 
 
-def _ready(
-    experiment: Experiment,
-    outcome: Outcome,
-    plan: Plan,
-    feed: Feed,
-    start: Start,
-    *,
-    wish: Wish,
-) -> FineTuning | Outcome:
+def _ready(wanted: _Wanted, inputs: Inputs) -> FineTuning:
     """Choose the arithmetic by timing steps, and forecast what fits."""
-    if wish.allowance <= 0:
-        return _no_time_left(outcome, plan)
-    started, everything = time.perf_counter(), experiment.task.everything()
-    try:
-        chosen, timed = choose_arithmetic(
-            start(everything, experiment.seed),
-            plan,
-            feed,
-            everything.learn,
-            seed=experiment.seed,
-            cache=experiment.cache,
-            affordable=wish.allowance / _least_work(experiment.task, plan, wish),
-        )
-    except TooSlowError:
-        return _no_time_left(outcome, plan, f"a step of it took many times what fits into {wish.allowance:.0f} s")
-    plan = replace(plan, layout=chosen.layout, precision=chosen.precision)  # for all splits and the last training
-    left = replace(wish, allowance=wish.allowance - (time.perf_counter() - started))
-    expected = forecast(experiment.task, plan, per_image=chosen.seconds, wish=left)
-    experiment.progress.say(_announcement(outcome, plan, expected, chosen.seconds))
-    settings = {
-        **plan.to_json(),
-        "epochs": expected.epochs,
-        "seconds_per_image": chosen.seconds,
-        "candidates": [asdict(candidate) for candidate in timed],
-        "forecast": expected.seconds,
-    }
-    outcome = replace(outcome, settings=settings)
+    wanted.refuse_without_time()
+    experiment = wanted.experiment
+    chosen, timed = _timed(wanted, inputs)
+    plan = replace(wanted.plan, arithmetic=chosen.arithmetic)  # for all splits and the last training
+    left = wanted.left
+    expected = forecast(experiment.task, plan, per_image=chosen.seconds, request=left)
+    experiment.progress.say(_announcement(wanted.outcome, plan, expected, chosen.seconds))
+    settings = TrainingSettings(
+        plan=plan, seconds_an_image=chosen.seconds, timed=timed, forecast_seconds=expected.seconds
+    )
     if not expected.epochs:
-        note = f"{plan.epochs} epochs need about {expected.seconds:.0f} s and {max(left.allowance, 0):.0f} s are left"
-        return replace(outcome, status="left out", note=f"{note} for it")
-    if expected.epochs < plan.epochs:
-        note = f"{expected.epochs} of {plan.epochs} epochs fit the budget"
-        outcome = replace(outcome, status="shortened", note=note)
+        needed = f"{plan.epochs} epochs need about {duration(expected.seconds)}"
+        note = f"{needed} and {duration(left.allowance)} are left for it"
+        raise TooExpensiveError(wanted.left_out(note, settings=settings))
+    settings = replace(settings, plan=replace(plan, epochs=expected.epochs))
     return FineTuning(
         experiment=experiment,
-        outcome=outcome,
-        plan=replace(plan, epochs=expected.epochs),
-        feed=feed,
-        start=start,
+        outcome=replace(_shortened(wanted.outcome, plan, expected), settings=settings),
+        settings=settings,
+        inputs=inputs,
+        start=wanted.start,
         per_image=chosen.seconds,
         expected=expected,
         chooses=plan.chosen_on_fold and expected.with_choices(plan) <= left.allowance,
     )
 
 
-def _no_time_left(outcome: Outcome, plan: Plan, note: str = "no time was left for it") -> Outcome:
-    return replace(outcome, status="left out", note=note, settings={**plan.to_json(), "forecast": None})
+def _timed(wanted: _Wanted, inputs: Inputs) -> tuple[Timed, tuple[Timed, ...]]:
+    """The arithmetic to train in, and all that were timed."""
+    experiment, request = wanted.experiment, wanted.left
+    everything = experiment.task.everything()
+    try:
+        return choose_arithmetic(
+            wanted.start(everything, experiment.seed),
+            wanted.plan,
+            inputs,
+            everything.learn,
+            seed=experiment.seed,
+            cache=experiment.cache,
+            affordable=request.allowance / _least_work(experiment.task, wanted.plan, request),
+        )
+    except TooSlowError:
+        note = f"a step of it took many times what fits into {duration(request.allowance)}"
+        raise TooExpensiveError(wanted.left_out(note)) from None
 
 
-def forecast(task: Task, plan: Plan, *, per_image: float, wish: Wish) -> Forecast:
+def _shortened(outcome: Outcome, plan: Plan, expected: Forecast) -> Outcome:
+    """Says so where fewer epochs fit than the plan has."""
+    if expected.epochs == plan.epochs:
+        return outcome
+    return replace(outcome, status="shortened", note=f"{expected.epochs} of {plan.epochs} epochs fit the budget")
+
+
+def forecast(task: Task, plan: Plan, *, per_image: float, request: Request) -> Forecast:
     """How many epochs fit, given what one image costs in one epoch.
 
     Fewer epochs first, down to half of them; then fewer splits; then, on one split, fewer epochs again.
 
     Args:
         task: Its splits.
-        plan: Its epochs are the wish.
+        plan: Its epochs are the request.
         per_image: Seconds.
-        wish: Time and splits.
+        request: Time and splits.
 
     Returns:
         The forecast; 0 epochs if fewer than the fewest that are worth it fit even on one split.
     """
     fewest = _fewest_epochs(plan)
     fewest_repeated = max(fewest, math.ceil(LEAST_SHARE_REPEATED * plan.epochs))
-    of_all = plan.epochs * per_image * _passes(task, wish.splits)
-    least_splits = min(wish.splits, 1)
-    for splits in range(wish.splits, least_splits - 1, -1):
+    of_all = plan.epochs * per_image * _passes(task, request.splits)
+    least_splits = min(request.splits, 1)
+    for splits in range(request.splits, least_splits - 1, -1):
         seconds_an_epoch = per_image * _passes(task, splits)
-        epochs = min(plan.epochs, int(wish.allowance / seconds_an_epoch))
+        epochs = min(plan.epochs, int(request.allowance / seconds_an_epoch))
         if epochs >= (fewest_repeated if splits > 1 else fewest):
             seconds, repeatable = epochs * seconds_an_epoch, epochs >= fewest_repeated
             return Forecast(epochs=epochs, splits=splits, seconds=seconds, seconds_of_all=of_all, repeatable=repeatable)
@@ -325,9 +379,9 @@ def _fewest_epochs(plan: Plan) -> int:
     return min(plan.epochs, FEWEST_EPOCHS)
 
 
-def _least_work(task: Task, plan: Plan, wish: Wish) -> int:
+def _least_work(task: Task, plan: Plan, request: Request) -> int:
     """Passes over an image of the least training that is worth it."""
-    return _fewest_epochs(plan) * _passes(task, min(wish.splits, 1))
+    return _fewest_epochs(plan) * _passes(task, min(request.splits, 1))
 
 
 def _passes(task: Task, splits: int) -> int:
@@ -336,10 +390,11 @@ def _passes(task: Task, splits: int) -> int:
 
 
 def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, per_image: float) -> str:
-    rate = f"{1000 * per_image:.1f} ms an image and epoch ({plan.layout}, {plan.precision})"
+    arithmetic = f"{plan.arithmetic.layout}, {plan.arithmetic.precision}"
+    rate = f"{milliseconds(per_image)} per image and epoch ({arithmetic})"
     if not expected.epochs:
-        return f"{outcome.name}: {rate}; {plan.epochs} epochs would take about {expected.seconds:.0f} s: left out"
-    splits = f"{expected.splits} split{'' if expected.splits == 1 else 's'} and " if expected.splits else ""
+        return f"{outcome.name}: {rate}; {plan.epochs} epochs would take about {duration(expected.seconds)}: left out"
+    splits = f"{count(expected.splits, 'split')} and " if expected.splits else ""
     shortened = "" if expected.epochs == plan.epochs else f" (of {plan.epochs} wanted)"
     work = f"{expected.epochs} epochs{shortened} on {splits}the whole train part"
-    return f"{outcome.name}: {rate}; {work}: about {expected.seconds:.0f} s"
+    return f"{outcome.name}: {rate}; {work}: about {duration(expected.seconds)}"

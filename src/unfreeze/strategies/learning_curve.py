@@ -8,8 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from unfreeze.core.errors import ImageSetError
-from unfreeze.core.records import LearningCurve, LearningCurves, Metric
+from unfreeze.core.records import LearningCurve, LearningCurves
 from unfreeze.core.seeding import derive_seed
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
+from unfreeze.data.tasks import Split, Task
 from unfreeze.metrics.extrapolation import (
     FEWEST_SIZES,
     FURTHEST,
@@ -20,13 +23,13 @@ from unfreeze.metrics.extrapolation import (
     read_law,
 )
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, largest_difference
-from unfreeze.strategies.experiment import Split, Task
-from unfreeze.strategies.measuring import Measurement, predicted, units_of
-from unfreeze.strategies.step_one import ProbeStrategy, StepOne
+from unfreeze.strategies.measurement import Measurement
+from unfreeze.strategies.predictions import predicted_of, units_of
+from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
 
 HALVINGS = 3  # of the probe: to an eighth
-DEAR_HALVINGS = 2  # of fine-tuning: to a quarter
+TRAINED_HALVINGS = 2  # of fine-tuning: to a quarter
 MOST_SPLITS = 10  # of the probe
 FEWEST_SPLITS = 3  # with two, Student's t makes a band as wide as the chart
 FEWEST_OF_A_CLASS = 2  # images, or groups: one to fit and one to choose C on
@@ -59,13 +62,14 @@ class _Scoring:
 
     def values(self, fit: Fit, split: Split) -> Float[np.ndarray, " row"]:
         """Of the test images."""
-        return predicted(fit, self.task, split).values(self.metric, self.task)
+        kept = predicted_of(fit.scores, self.task, split, probabilities=fit.probabilities)
+        return kept.values(self.metric, self.task)
 
     def whole_splits(self, measured: Measurement) -> list[_Row]:
         """What the race has measured: rows of the largest size alone."""
         return [
             _Row(split=p.split, sizes=(len(p.split.learn),), values=(p.values(self.metric, self.task),))
-            for p in measured.predicted
+            for p in measured.measured.predicted
         ]
 
 
@@ -90,7 +94,7 @@ def learning_curves(
     """
     task = shared.experiment.task
     scoring = _Scoring(task=task, metric="balanced accuracy" if metric == "balanced accuracy" else "accuracy")
-    probe = next((m for m in measured if m.splits and _is_probe(m)), None)
+    probe = next((m for m in measured if m.splits and m.outcome.strategy == SOFTMAX_ON_LAST), None)
     if probe is None:
         return None
     cheap = _with_smaller(
@@ -103,22 +107,17 @@ def learning_curves(
     )
     if not cheap:
         return None
-    curve = _curve(scoring, probe.name, cheap)
+    curve = _curve(scoring, probe.outcome.strategy, cheap)
     alone = LearningCurves(metric=scoring.metric, probe=curve, fine_tuning=None, overtakes=None, between=None)
     best = _best_fine_tuning(scoring, measured)
     if best is None:
         return alone
     smaller = _fine_tuned(scoring, best, shared, splits=len(cheap), seconds=seconds)
-    note = "" if smaller else f"time or images did not suffice to train {best.name} on fewer images"
-    dear = smaller or scoring.whole_splits(best)
-    overtakes, between = _overtaking(scoring, cheap, dear)
-    curve = _curve(scoring, best.name, dear)
+    note = "" if smaller else f"time or images did not suffice to train {best.label} on fewer images"
+    expensive = smaller or scoring.whole_splits(best)
+    overtakes, between = _overtaking(scoring, cheap, expensive)
+    curve = _curve(scoring, best.outcome.strategy, expensive)
     return replace(alone, fine_tuning=curve, overtakes=overtakes, between=between, note=note)
-
-
-def _is_probe(measured: Measurement) -> bool:
-    strategy = measured.strategy
-    return isinstance(strategy, ProbeStrategy) and strategy.last and strategy.loss == "softmax"
 
 
 def _best_fine_tuning(scoring: _Scoring, measured: Sequence[Measurement]) -> Measurement | None:
@@ -128,26 +127,26 @@ def _best_fine_tuning(scoring: _Scoring, measured: Sequence[Measurement]) -> Mea
         scores = [row.values[0].mean() for row in scoring.whole_splits(one)]
         return one.splits >= FEWEST_FOR_PROBABILITIES, float(np.mean(scores))
 
-    tuned = [m for m in measured if m.outcome.kind in {"unfreeze", "full"} and m.splits > 1]
+    tuned = [m for m in measured if m.outcome.strategy.is_deeper and m.splits > 1]
     return max(tuned, key=rank, default=None)
 
 
 def _fine_tuned(
     scoring: _Scoring, measured: Measurement, shared: StepOne, *, splits: int, seconds: float
 ) -> list[_Row]:
-    """Rows of a dear strategy on the first splits, with its progress."""
+    """Rows of a trained strategy on the first splits, with its progress."""
     strategy, once = measured.strategy, float(np.mean(measured.outcome.cost.split_seconds))
     if strategy is None or FEWEST_SPLITS * once > seconds:
         return []
     rows = scoring.whole_splits(measured)[: min(splits, FEWEST_FOR_PROBABILITIES)]
     work = sum(strategy.work * len(row.split.learn) for row in rows)
-    total = max(1, round(work * (1 - 0.5**DEAR_HALVINGS)))
+    total = max(1, round(work * (1 - 0.5**TRAINED_HALVINGS)))
     with shared.experiment.progress.phase("learning curve", total=total, unit="image") as advance:
         return _with_smaller(
             scoring,
             rows,
             lambda split: strategy.fit(split, advance=advance),
-            halvings=DEAR_HALVINGS,
+            halvings=TRAINED_HALVINGS,
             forecast=once,
             seconds=seconds,
         )
@@ -219,12 +218,12 @@ def _fewest_of_a_class(task: Task, split: Split) -> int:
     return int(np.bincount(pairs[0], minlength=task.class_count).min())
 
 
-def _curve(scoring: _Scoring, name: str, rows: Sequence[_Row]) -> LearningCurve:
+def _curve(scoring: _Scoring, strategy: StrategyId, rows: Sequence[_Row]) -> LearningCurve:
     sizes, draws = _mean_sizes(rows), _draws(scoring, rows)
     ahead = sizes[-1] * np.array([2.0, FURTHEST])
     read = read_law(sizes, draws, ahead).T if len(sizes) >= FEWEST_SIZES else ()
     return LearningCurve(
-        strategy=name,
+        strategy=strategy,
         splits=len(rows),
         sizes=_whole_numbers(sizes),
         scores=tuple(_scores(rows).mean(axis=0).tolist()),
@@ -236,18 +235,18 @@ def _curve(scoring: _Scoring, name: str, rows: Sequence[_Row]) -> LearningCurve:
 
 
 def _overtaking(
-    scoring: _Scoring, cheap: Sequence[_Row], dear: Sequence[_Row]
+    scoring: _Scoring, cheap: Sequence[_Row], expensive: Sequence[_Row]
 ) -> tuple[Overtakes, tuple[int, int] | None]:
     """Where fine-tuning gets ahead: both by the same law, on the sizes and splits that both have.
 
     Of the largest size alone it can only be said that fine-tuning is ahead there already.
     """
-    count = len(dear[0].sizes)
+    count = len(expensive[0].sizes)
     both = [
         replace(first, values=(*first.values[-count:], *second.values[-count:]))
-        for first, second in zip(cheap, dear, strict=False)
+        for first, second in zip(cheap, expensive, strict=False)
     ]
-    sizes, draws = _mean_sizes(dear), _draws(scoring, both)
+    sizes, draws = _mean_sizes(expensive), _draws(scoring, both)
     first, second = draws[:, :count], draws[:, count:]
     if count < FEWEST_SIZES:
         answer, _ = overtaking(second - first, sizes)

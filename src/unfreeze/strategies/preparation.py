@@ -1,25 +1,22 @@
-"""What comes before the first strategy: codes, rows, what decides, and whether mirrored images may train."""
+"""What comes before the first strategy: codes, rows, and whether mirrored images may train."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Int
 
-from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import Metric
-from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.core.plans import LIGHT, Augmentation
+from unfreeze.core.settings import EngineRequest
 from unfreeze.data.image_set import ImageSet
-from unfreeze.data.transforms import LIGHT, Augmentation
-from unfreeze.features.choice import SAMPLE
+from unfreeze.data.squares import Squares
+from unfreeze.data.tasks import make_task
+from unfreeze.features.engine_choice import SAMPLE
 from unfreeze.features.engines import compile_prefix
-from unfreeze.features.extraction import read_codes
-from unfreeze.metrics.imbalance import strongly_imbalanced
+from unfreeze.features.extraction import codes_of, with_codes_only
+from unfreeze.features.resources import Resources
 from unfreeze.probes.cores import one_blas_thread
 from unfreeze.probes.solver import fit_probe
-from unfreeze.strategies.experiment import Experiment, Task, make_task, with_codes_only
-from unfreeze.training.examples import Squares
+from unfreeze.strategies.experiment import Experiment
 from unfreeze.zoo.backbones import Backbone
 
 MIRRORED_IMAGES = 400
@@ -30,34 +27,28 @@ SURE_LOSS = 2.0  # standard errors that it must fall by: of forty images one is 
 def prepare(
     image_set: ImageSet,
     source: Backbone,
+    resources: Resources,
+    request: EngineRequest,
     *,
-    pool: DecoderPool,
-    progress: Progress = SILENT,
-    engine: str = "auto",
-    precision: str = "auto",
     seed: int = 0,
     augmentation: Augmentation = LIGHT,
-    cache: Path | None = None,
 ) -> Experiment:
     """Read the codes and lay out the task.
 
     Args:
         image_set: Every image has a split.
         source: The pretrained network with its own head.
-        pool: Decodes.
-        progress: Is told where the work stands.
-        engine: Of the prefix: auto, openvino or torch.
-        precision: Of the prefix: auto, f32, bf16 or int8.
+        resources: Decoders, progress, and what is kept between runs.
+        request: Engine and precision of the prefix.
         seed: The run's seed.
         augmentation: Of training images.
-        cache: Folder of what is kept between runs, codes first of all; the user's cache if None.
 
     Returns:
         The experiment.
     """
-    codes = read_codes(image_set, source, pool=pool, progress=progress, engine=engine, precision=precision, cache=cache)
+    codes = codes_of(image_set, source, resources, request)
     task = make_task(with_codes_only(image_set, codes), seed=seed)
-    squares = Squares(task.image_set.images, source.card, pool)
+    squares = Squares(task.image_set.images, source.card, resources.pool)
     return Experiment(
         task=task,
         source=source,
@@ -65,29 +56,8 @@ def prepare(
         squares=squares,
         augmentation=augmentation,
         seed=seed,
-        progress=progress,
-        cache=cache,
+        resources=resources,
     )
-
-
-def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
-    """The metric that decides, and why in a sentence.
-
-    Args:
-        task: Its training labels.
-        asked: What the user wants; None to go by the classes.
-
-    Returns:
-        The metric and the sentence.
-    """
-    if asked is not None:
-        return asked, f"{asked.capitalize()} decides, as asked."
-    labels = task.labels[task.train_rows]
-    if strongly_imbalanced(labels):
-        counts = np.bincount(labels, minlength=task.class_count)
-        why = f"the largest class has {counts.max():,} images and the smallest {counts.min():,}"
-        return "balanced accuracy", f"Balanced accuracy decides, because {why}."
-    return "accuracy", "Accuracy decides: the classes are not strongly imbalanced."
 
 
 def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
@@ -105,30 +75,36 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     """
     if not experiment.augmentation.flip:
         return experiment
+    lost, noise, asked = _lost_to_mirrors(experiment, C=C)
+    flips = lost <= max(MIRROR_LOSS, SURE_LOSS * noise)
+    experiment.progress.say(
+        f"Mirrored images cost the probe {100 * lost:.1f} points on {asked} held-out training images: "
+        f"training {'uses' if flips else 'does without'} flips."
+    )
+    return experiment if flips else replace(experiment, augmentation=without_flips(experiment.augmentation))
+
+
+def _lost_to_mirrors(experiment: Experiment, *, C: float) -> tuple[float, float, int]:
+    """Accuracy that mirroring costs on a fold, its standard error, and on how many images."""
     task, codes = experiment.task, experiment.codes.last
     learn, select = task.everything().folds[0]
     asked = select[:: max(1, len(select) // MIRRORED_IMAGES)]
     with one_blas_thread():
         probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
-    plain = probe.predict(codes[asked]) == task.labels[asked]
-    source = experiment.source
-    calibration = list(experiment.pixels.views(asked[:SAMPLE], epoch=None))
+    right = probe.predict(codes[asked]) == task.labels[asked]
+    less = right.astype(float) - (probe.predict(_mirrored_codes(experiment, asked)) == task.labels[asked])
+    return float(less.mean()), float(less.std()) / len(less) ** 0.5, len(asked)
+
+
+def _mirrored_codes(experiment: Experiment, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row code"]:
+    """Last codes of mirrored images."""
+    source, pixels = experiment.source, experiment.pixels
+    calibration = list(pixels.views(rows[:SAMPLE], epoch=None))
     compiled = compile_prefix(
         source, codes=source.taps[-1:], engine=experiment.engine, calibration=calibration, cache=experiment.cache
     )
-
-    def mirrored() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
-        yield from (view[:, ::-1] for view in experiment.pixels.views(asked, epoch=None))
-
-    seen = np.stack([outputs[0] for outputs in compiled.run(mirrored())])
-    less = plain.astype(float) - (probe.predict(seen) == task.labels[asked])
-    lost, noise = float(less.mean()), float(less.std()) / len(less) ** 0.5
-    flips = lost <= max(MIRROR_LOSS, SURE_LOSS * noise)
-    experiment.progress.say(
-        f"Mirrored images cost the probe {100 * lost:.1f} points on {len(asked)} held-out training images: "
-        f"training {'uses' if flips else 'does without'} flips."
-    )
-    return experiment if flips else replace(experiment, augmentation=without_flips(experiment.augmentation))
+    mirrored = (view[:, ::-1] for view in pixels.views(rows, epoch=None))
+    return np.stack([outputs[0] for outputs in compiled.run(mirrored)])
 
 
 def without_flips(recipe: Augmentation) -> Augmentation:

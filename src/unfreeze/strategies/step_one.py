@@ -7,17 +7,20 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from unfreeze.core.plans import Plan, ProbeSettings, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
+from unfreeze.core.strategies import HEAD, Loss, StrategyId
+from unfreeze.data.tasks import Split
 from unfreeze.probes.solver import LinearProbe
-from unfreeze.strategies.depth import LOSSES, Loss, Place, TapProbe, best_probe, fit_tap_probes, with_probe
-from unfreeze.strategies.experiment import Experiment, Split
+from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, TapProbe, best_probe, fit_tap_probes, with_probe
+from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.strategy import Fit, Strategy
-from unfreeze.strategies.trials import Feed, Trial, predict_rows, run_trial
 from unfreeze.training.examples import Remembered
-from unfreeze.training.plans import Plan, head_plan
+from unfreeze.training.plans import head_plan
 from unfreeze.training.precision import one_thread
+from unfreeze.training.trials import Inputs, Trial, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone
 
 
@@ -38,7 +41,7 @@ class StepOne:
     _heads: dict[str, tuple[Fit, LinearProbe]] = field(default_factory=dict)
 
     @property
-    def places(self) -> tuple[tuple[str, Loss], ...]:
+    def every_probe(self) -> tuple[tuple[str, Loss], ...]:
         """Every tap and loss, shallow to deep."""
         return tuple((tap, loss) for tap in self._names for loss in self.losses)
 
@@ -47,16 +50,16 @@ class StepOne:
         """The tap of the last codes."""
         return self.experiment.source.taps[-1].name
 
-    def fit(self, split: Split, places: Iterable[tuple[str, Loss]], advance: Advance = ignore) -> list[TapProbe]:
+    def fit(self, split: Split, probes: Iterable[tuple[str, Loss]], advance: Advance = ignore) -> list[TapProbe]:
         """Probes of a split at these taps, with these losses; what is missing is fitted side by side."""
-        wanted = [(split.name, *place) for place in places]
+        wanted = [(split.name, *probe) for probe in probes]
         missing = [key for key in dict.fromkeys(wanted) if key not in self._probes]
         advance(len(wanted) - len(missing))
         if missing:
             fitted = fit_tap_probes(
                 self.experiment.codes.by_tap,
                 self.experiment.task,
-                [Place(split, tap, loss) for _, tap, loss in missing],
+                [ProbeSpec(split, tap, loss) for _, tap, loss in missing],
                 balanced=self.experiment.balanced,
                 advance=advance,
             )
@@ -94,7 +97,7 @@ class StepOne:
 
 @dataclass(frozen=True, eq=False)
 class ProbeStrategy:
-    """The feature extractor: a linear classifier on the last codes, or on the tap that cross-validation likes best.
+    """The feature extractor: a linear classifier on the last codes, or on the tap that cross-validation picks.
 
     Attributes:
         shared: Fits each probe of a split once, whoever asks for it.
@@ -112,32 +115,36 @@ class ProbeStrategy:
     @property
     def outcome(self) -> Outcome:
         """What it is."""
-        kind = "SVM" if self.loss == "svm" else "softmax"
+        strategy = StrategyId("probe", loss=self.loss, taps="last" if self.last else "best")
         if self.last:
-            name, trained = f"{self.loss} on the last codes", f"linear {kind} on codes of {self.shared.last}"
-            return Outcome(name=name, kind="probe", tap=self.shared.last, trained=trained)
-        trained = f"linear {kind} on the codes that cross-validation likes best"
-        return Outcome(name=f"{self.loss} on the best tap", kind="probe", trained=trained, deliverable=False)
+            description = f"linear {self._kind} on codes of {self.shared.last}"
+            return Outcome(strategy=strategy, tap=self.shared.last, description=description)
+        description = f"linear {self._kind} on the codes that cross-validation picks"
+        return Outcome(strategy=strategy, description=description, deliverable=False)
 
     @property
-    def places(self) -> list[tuple[str, Loss]]:
+    def _kind(self) -> str:
+        return "SVM" if self.loss == "svm" else "softmax"
+
+    @property
+    def probes(self) -> list[tuple[str, Loss]]:
         """The probes of a split that it needs: tap and loss, shallow to deep."""
-        mine = [(tap, loss) for tap, loss in self.shared.places if loss == self.loss]
-        return mine[-1:] if self.last else mine
+        probes = [(tap, loss) for tap, loss in self.shared.every_probe if loss == self.loss]
+        return probes[-1:] if self.last else probes
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:  # noqa: ARG002 - it passes over no images
         """Fit, or take what was fitted for another strategy."""
-        needed = self.shared.fit(split, self.places)
-        mine = best_probe(needed)
-        width = mine.probe.weight.shape[1]
+        needed = self.shared.fit(split, self.probes)
+        best = best_probe(needed)
+        width = best.probe.weight.shape[1]
         return Fit(
-            scores=mine.test_scores,
+            scores=best.test_scores,
             probabilities=self.loss == "softmax",
-            backbone=with_probe(self.shared.experiment.source, mine.probe) if self.last else None,
-            settings={"loss": self.loss, "C": mine.C, "Cs": list(mine.Cs), "cv_accuracy": mine.cv_accuracy},
-            tap=mine.tap,
-            took=(sum(probe.seconds for probe in needed), sum(probe.cpu_seconds for probe in needed)),
-            trained=f"linear {'SVM' if self.loss == 'svm' else 'softmax'} on {width:,} codes of {mine.tap}",
+            backbone=with_probe(self.shared.experiment.source, best.probe) if self.last else None,
+            settings=ProbeSettings(loss=self.loss, C=best.C, Cs=best.Cs, cv_accuracy=best.cv_accuracy),
+            tap=best.tap,
+            description=f"linear {self._kind} on {width:,} codes of {best.tap}",
+            shared_usage=(sum(probe.seconds for probe in needed), sum(probe.cpu_seconds for probe in needed)),
         )
 
 
@@ -157,7 +164,7 @@ class HeadStrategy:
     @property
     def outcome(self) -> Outcome:
         """What it is."""
-        return Outcome(name="head", kind="head", trained="the head alone, on codes of the frozen network")
+        return Outcome(strategy=HEAD, description="the head alone, on codes of the frozen network")
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:  # noqa: ARG002 - it takes a second
         """Train, or take what was trained for another strategy."""
@@ -181,8 +188,7 @@ def step_one(experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> tuple
 
 def _without_network(fit: Fit, C: float) -> tuple[Fit, LinearProbe]:
     """A head as its weights alone: twenty splits would hold twenty networks that differ in nothing else."""
-    assert fit.backbone is not None  # noqa: S101 - fit_head always gives one
-    weight, bias = (p.detach().numpy().copy() for p in fit.backbone.head_parameters())
+    weight, bias = (p.detach().numpy().copy() for p in fit.network.head_parameters())
     head = LinearProbe(weight=weight.reshape(len(bias), -1), bias=bias, loss="softmax", C=C)
     return replace(fit, backbone=None), head
 
@@ -200,9 +206,9 @@ def fit_head(experiment: Experiment, split: Split, *, C: float) -> Fit:
     """
     start = experiment.source.with_classes(experiment.task.class_count)
     with one_thread():
-        trial, feed = _train_head(experiment, start, split, C=C)
-        scores = predict_rows(trial.backbone, feed, split.test)
-    settings = _head_plan(experiment, start, len(split.learn), C).to_json()
+        trial, inputs = _train_head(experiment, start, split, C=C)
+        scores = predict_rows(trial.backbone, inputs, split.test)
+    settings = TrainingSettings(plan=_head_plan(experiment, start, len(split.learn), C))
     return Fit(scores=scores, backbone=trial.backbone, settings=settings, audit=trial.audit, curve=trial.curve)
 
 
@@ -210,12 +216,12 @@ def _head_plan(experiment: Experiment, start: Backbone, images: int, C: float) -
     return head_plan(start, penalty=1 / (C * images), balanced=experiment.balanced)
 
 
-def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: float) -> tuple[Trial, Feed]:
+def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: float) -> tuple[Trial, Inputs]:
     """Train on standardised codes, then fold the standardisation into the head, so that it takes plain ones."""
     codes, rows = experiment.codes.last, split.learn
     mean, std = codes[rows].mean(axis=0), codes[rows].std(axis=0)
     std = np.where(std > 1e-6, std, 1.0).astype(np.float32)
-    feed = Feed(
+    inputs = Inputs(
         cut=start.head_cut,
         examples=_head_examples((codes - mean) / std, start),
         features=_head_examples(codes, start),
@@ -224,11 +230,11 @@ def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: flo
         precision=experiment.engine.precision,
     )
     plan = _head_plan(experiment, start, len(rows), C)
-    trial = run_trial(start, plan, feed, rows, seed=derive_seed(experiment.seed, "head", split.name), advance=ignore)
+    trial = run_trial(start, plan, inputs, rows, seed=derive_seed(experiment.seed, "head", split.name), advance=ignore)
     weight, bias = (p.detach() for p in trial.backbone.head_parameters())
     folded = weight.reshape(len(bias), -1) / torch.from_numpy(std)
     trial.backbone.set_head(folded, bias - folded @ torch.from_numpy(mean))
-    return trial, replace(feed, examples=feed.features)
+    return trial, replace(inputs, examples=inputs.features)
 
 
 def _head_examples(codes: Float[np.ndarray, "image code"], backbone: Backbone) -> Remembered:

@@ -1,14 +1,15 @@
 """What a strategy is: something that trains on one side of a split and predicts the other."""
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from unfreeze.core.plans import ProbeSettings, TrainingSettings
 from unfreeze.core.progress import Advance
 from unfreeze.core.records import Audit, Outcome
-from unfreeze.strategies.experiment import Split
+from unfreeze.data.tasks import Split
 from unfreeze.zoo.backbones import Backbone
 
 
@@ -20,24 +21,30 @@ class Fit:
         scores: Of the split's test rows: logits, or an SVM's margins.
         probabilities: The scores are logits, so that their softmax means something.
         backbone: The trained network; None where it would be a cut-off one, which timm could not load.
-        settings: What was chosen on the learning side, as plain data.
+        settings: How it was fitted, with what was chosen on the learning side; None to keep what was said before.
         tap: Where the codes were read (probes only).
-        trained: What was trained, in words, where that depends on the split; else empty.
+        description: What was trained, in words, where that depends on the split; else empty.
         audit: Of the freezing; None for probes, which train nothing in the network.
         curve: Mean training loss of every epoch.
-        took: Wall and processor time in seconds where the work was shared with other strategies, which then do not take
-            it again; None where the clock can be asked.
+        shared_usage: Wall and processor time in seconds where the work was shared with other strategies, which then do
+            not take it again; None where the clock can be asked.
     """
 
     scores: Float[np.ndarray, "row cls"]
     probabilities: bool = True
     backbone: Backbone | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: ProbeSettings | TrainingSettings | None = None
     tap: str | None = None
-    trained: str = ""
+    description: str = ""
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
-    took: tuple[float, float] | None = None
+    shared_usage: tuple[float, float] | None = None
+
+    @property
+    def network(self) -> Backbone:
+        """The trained network, of a strategy that can be delivered."""
+        assert self.backbone is not None  # noqa: S101 - only probes at earlier taps have none, and nobody asks them
+        return self.backbone
 
 
 @runtime_checkable
@@ -46,7 +53,7 @@ class Strategy(Protocol):
 
     @property
     def outcome(self) -> Outcome:
-        """Its name, its kind and its settings; nothing measured."""
+        """Its identity and its settings; nothing measured."""
         ...
 
     @property

@@ -14,8 +14,8 @@ class MeanWeights:
         learning: The parameters that learn.
     """
 
-    def __init__(self, learning: Sequence[nn.Parameter]) -> None:
-        self._learning = list(learning)
+    def __init__(self, learning: Sequence[Tensor]) -> None:
+        self._learning = [parameter for parameter in learning if isinstance(parameter, nn.Parameter)]
         self._mean = AveragedModel(nn.ParameterList(self._learning))
 
     def add_snapshot(self) -> None:

@@ -5,9 +5,9 @@ engine. With augmentation, a few augmented views of each image are remembered, a
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -16,20 +16,19 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from unfreeze.core.errors import ImageSetError
+from unfreeze.core.cards import Card
+from unfreeze.core.plans import Augmentation
 from unfreeze.core.progress import Progress
 from unfreeze.core.seeding import generator
-from unfreeze.data.decoder_pool import DecoderPool
-from unfreeze.data.geometry import centre
-from unfreeze.data.image_set import Image, SetAside
-from unfreeze.data.transforms import Augmentation, augment
-from unfreeze.features.choice import SAMPLE
+from unfreeze.data.squares import Squares
+from unfreeze.features.engine_choice import SAMPLE
 from unfreeze.features.engines import Engine, PrefixEngine, compile_prefix
-from unfreeze.features.extraction import decoded
+from unfreeze.features.resources import Resources
+from unfreeze.images.geometry import centre
+from unfreeze.training.augmentation import augment
 from unfreeze.training.loop import Examples
-from unfreeze.training.precision import training_device
 from unfreeze.zoo.backbones import Backbone, network_input
-from unfreeze.zoo.cards import Card
+from unfreeze.zoo.devices import training_device
 from unfreeze.zoo.graph import Cut
 
 MEMORY_SHARE = 0.25  # of what is free, for what is remembered of one cut
@@ -38,40 +37,6 @@ MEMORY_SHARE = 0.25  # of what is free, for what is remembered of one cut
 def fits_in_memory(size: int) -> bool:
     """Whether `size` bytes may be remembered."""
     return size <= MEMORY_SHARE * psutil.virtual_memory().available
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Squares:
-    """Decoded squares of images by row.
-
-    Attributes:
-        images: One a row.
-        card: Of the network that will see them.
-        pool: Decodes, and keeps what memory holds.
-    """
-
-    images: Sequence[Image]
-    card: Card
-    pool: DecoderPool
-
-    def read(self, rows: Int[np.ndarray, " row"]) -> Iterator[UInt8[np.ndarray, "side side 3"]]:
-        """Squares of `rows`, in order; read-only.
-
-        Raises:
-            ImageSetError: An image that could be read before cannot be read any more.
-        """
-        failed: list[SetAside] = []
-        for _, square in decoded([self.images[int(row)] for row in rows], self.card, self.pool, failed):
-            if failed:
-                break
-            yield square
-        if failed:
-            msg = (
-                f"{failed[0].name} could be read at the start of the run and cannot be read any more "
-                f"({failed[0].reason}). Leave the images alone while they are in use."
-            )
-            raise ImageSetError(msg)
 
 
 @final
@@ -110,7 +75,7 @@ class Pixels:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Through:
+class RecomputedInputs:
     """What a frozen prefix makes of other examples, computed again in every epoch: for what memory cannot hold."""
 
     prefix: nn.Module
@@ -166,52 +131,50 @@ def remember(
     backbone: Backbone,
     cut: Cut,
     pixels: Pixels,
+    resources: Resources,
     *,
-    images: int,
     train_rows: Int[np.ndarray, " row"],
     views: int,
     engine: Engine,
-    progress: Progress,
     seconds: float = float("inf"),
-    cache: Path | None = None,
-) -> Remembered | Through:
+) -> Remembered | RecomputedInputs:
     """Run the frozen prefix once over all images, and over augmented views of those that train.
 
     Args:
         backbone: The network.
         cut: Where the frozen part ends.
         pixels: The images.
-        images: Number of rows.
+        resources: Progress, and what is kept between runs.
         train_rows: Rows that may train.
         views: Wanted number of augmented views; fewer if memory does not hold them or the time does not suffice.
         engine: Of the prefix.
-        progress: Is told of every image.
-        cache: Folder of what is converted; the user's if None.
         seconds: That this may take; the views of the images without augmentation are made in any case.
 
     Returns:
         The remembered activations; or, when not even the plain ones fit, examples that compute them again each time.
     """
+    images, progress = len(pixels.squares.images), resources.progress
     number = views_that_fit(cut, images=images, train=len(train_rows), wanted=views)
     if number < 0:
         progress.say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
-        return Through(backbone.prefix([cut]).to(training_device()).eval(), pixels)
+        return RecomputedInputs(backbone.prefix([cut]).to(training_device()).eval(), pixels)
     if number < views:
         progress.say(f"Memory holds {number} augmented views of each image, not {views}.")
     calibration = list(pixels.views(train_rows[:SAMPLE], epoch=None))
-    compiled = compile_prefix(backbone, raw=[cut], engine=engine, calibration=calibration, cache=cache)
-    position = np.full(images, -1, dtype=np.int64)
-    position[train_rows] = np.arange(len(train_rows))
+    compiled = compile_prefix(backbone, raw=[cut], engine=engine, calibration=calibration, cache=resources.cache)
+    run = partial(_activations, compiled, pixels, cut=cut, progress=progress)
     started = time.perf_counter()
-    plain = _activations(compiled, pixels, np.arange(images), cut, epoch=None, progress=progress)
-    left = seconds - (time.perf_counter() - started)
-    view = (seconds - left) / images * len(train_rows)  # seconds of one view of every image that trains
-    if number * view > left:
-        number = max(0, int(left / view))
+    plain = run(np.arange(images), epoch=None)
+    taken = time.perf_counter() - started
+    view = taken / images * len(train_rows)  # seconds of one view of every image that trains
+    if number * view > seconds - taken:
+        number = max(0, int((seconds - taken) / view))
         progress.say(f"There is time for {number} augmented views of each image, not {views}.")
     stored = np.empty((number, len(train_rows), *cut.shape), np.float32)
     for epoch in range(number):
-        stored[epoch] = _activations(compiled, pixels, train_rows, cut, epoch=epoch, progress=progress)
+        stored[epoch] = run(train_rows, epoch=epoch)
+    position = np.full(images, -1, dtype=np.int64)
+    position[train_rows] = np.arange(len(train_rows))
     return Remembered(plain, stored, position)
 
 
@@ -219,8 +182,8 @@ def _activations(
     compiled: PrefixEngine,
     pixels: Pixels,
     rows: Int[np.ndarray, " row"],
-    cut: Cut,
     *,
+    cut: Cut,
     epoch: int | None,
     progress: Progress,
 ) -> Float[np.ndarray, "row *activation"]:

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from unfreeze.core.errors import AuditError
+from unfreeze.core.plans import Plan
 from unfreeze.core.records import Audit
-from unfreeze.training.plans import Plan
 
 # Relative to the length of the features, by the precision of the frozen layers. Float32 engines differ by about 1e-5,
 # bfloat16 by a few hundredths (the least cosine that is accepted, 0.99, is 0.14); a wrong layer by 1 or more.
@@ -151,8 +151,8 @@ def audit(
     )
     if not result.passed:
         msg = (
-            f"The audit of a trial ({plan.kind}) failed: frozen tensors that moved: {moved[:5] or 'none'}; relative "
-            f"difference of the features {codes_difference:.1e} (at most {tolerance:.0e} is allowed); the "
+            f"The audit of {plan.strategy.label} failed: frozen tensors that moved: {moved[:5] or 'none'}; "
+            f"relative difference of the features {codes_difference:.1e} (at most {tolerance:.0e} is allowed); the "
             f"optimiser holds what the plan names: {result.optimizer_matches}. Please report this fault of unfreeze."
         )
         raise AuditError(msg)

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unfreeze.core.plans import Plan
 from unfreeze.metrics.imbalance import log_shares
 from unfreeze.training.mixing import Targets, mixed
-from unfreeze.training.plans import Plan
 from unfreeze.training.precision import inputs_in_layout
 
 LBFGS_ITERATIONS = 50
@@ -104,7 +104,7 @@ def train_epochs(
         for number, inputs in enumerate(examples.batches(order, size=size, epoch=epoch)):
             wanted = targets[order[number * size : (number + 1) * size]].to(inputs.device)
             mixture, mixed_targets = mixed(inputs, wanted, classes=class_count, recipe=plan.augmentation)
-            laid_out = inputs_in_layout(mixture, plan.layout)
+            laid_out = inputs_in_layout(mixture, plan.arithmetic.layout)
             closure = partial(_step_loss, model, laid_out, mixed_targets, learning, plan=plan, offset=offset)
             losses.append(optimizer.step(closure))
             schedule.step()

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torchvision.transforms import v2
 
-from unfreeze.data.transforms import Augmentation
+from unfreeze.core.plans import Augmentation
 
 Targets = Int[Tensor, " image"] | Float[Tensor, "image cls"]  # class indices, or shares of the classes
 

@@ -2,39 +2,23 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Precision = Literal["float32", "bfloat16"]
-Layout = Literal["NCHW", "channels_last"]
+from unfreeze.core.plans import EXACT, Arithmetic, Layout, TrainingPrecision
+from unfreeze.zoo.devices import training_device
 
 _MEMORY_FORMATS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arithmetic:
-    """How the learning part computes in training.
-
-    Attributes:
-        layout: Order of the axes of maps in memory.
-        precision: Of forward passes; on a CPU, depthwise convolutions stay in float32 in any case.
-    """
-
-    layout: Layout
-    precision: Precision
-
-
-def candidates() -> tuple[Arithmetic, ...]:
+def arithmetics() -> tuple[Arithmetic, ...]:
     """What is worth measuring on this machine, the likeliest and most exact one first.
 
     bfloat16 only where the hardware has instructions for it: emulated it takes many times as long, the measuring too.
     """
-    plain = Arithmetic(layout="channels_last", precision="float32")
     low = (Arithmetic(layout="channels_last", precision="bfloat16"),) if _computes_bfloat16() else ()
-    return (plain, *low, Arithmetic(layout="NCHW", precision="float32"))
+    return (EXACT, *low, Arithmetic(layout="NCHW", precision="float32"))
 
 
 def _computes_bfloat16() -> bool:
@@ -53,11 +37,6 @@ def in_layout(network: nn.Module, layout: Layout) -> nn.Module:
 def inputs_in_layout(inputs: Tensor, layout: Layout) -> Tensor:
     """A batch laid out in memory as `layout` says; anything but maps as it is."""
     return inputs.contiguous(memory_format=_MEMORY_FORMATS[layout]) if inputs.ndim == 4 else inputs
-
-
-def training_device() -> torch.device:
-    """Where the learning part trains."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextlib.contextmanager
@@ -84,7 +63,7 @@ def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
 
 
 @contextlib.contextmanager
-def mixed_precision(network: nn.Module, precision: Precision) -> Iterator[None]:
+def mixed_precision(network: nn.Module, precision: TrainingPrecision) -> Iterator[None]:
     """Run forward passes inside the block in `precision`; weights and their gradients stay float32.
 
     On a CPU, depthwise convolutions stay in float32: their backward pass has no fast bfloat16 kernel (measured for

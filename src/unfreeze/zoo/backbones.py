@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, fx, nn
 
+from unfreeze.core.cards import Card
 from unfreeze.core.errors import PlanError
+from unfreeze.core.settings import DEFAULT_BACKBONE
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
-from unfreeze.zoo.cards import Card
 from unfreeze.zoo.graph import Block, Cut, find_cuts, pooled, prefix_module, suffix_module, trace_network
 from unfreeze.zoo.networks import (
     NetworkName,
@@ -33,8 +34,6 @@ from unfreeze.zoo.weights import (
     read_weights,
     weights_sha256,
 )
-
-DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 
 
 @final

@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
+from unfreeze.core.cards import Card
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sync_folder, write_bytes
 from unfreeze.zoo.backbones import Backbone, describe
-from unfreeze.zoo.cards import Card
 from unfreeze.zoo.networks import Preprocessing, build_network, parse_name, timm_arguments
 from unfreeze.zoo.weights import load_strictly
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from unfreeze.advisor.facts import facts
+from unfreeze.advisor.fact_finding import facts
 from unfreeze.advisor.rules import carries_out, held, predicted
 from unfreeze.core.facts import Family, Prediction, Rival, Similarity
 

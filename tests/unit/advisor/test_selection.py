@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from unfreeze.advisor.questions import Question
 from unfreeze.advisor.selection import select_strategy, standard_error
-from unfreeze.advisor.steps import Question
-from unfreeze.core.records import Metric, Outcome
-from unfreeze.strategies.experiment import Task
-from unfreeze.strategies.measuring import Measurement, Predicted
+from unfreeze.core.records import Outcome
+from unfreeze.core.settings import Metric
+from unfreeze.data.tasks import Task
+from unfreeze.strategies.measurement import Measurement, Predicted
 
 MakeTask = Callable[..., Task]
 

@@ -7,18 +7,9 @@ from typing import Any
 import pytest
 
 from example_run import LEARNING
-from unfreeze.advisor.verdict import CAVEAT, best_probe, on_overrun, pairs, verdict
-from unfreeze.core.records import (
-    Comparison,
-    Confirmation,
-    Cost,
-    DepthPoint,
-    Interval,
-    LearningCurves,
-    Outcome,
-    Settling,
-    Winner,
-)
+from unfreeze.advisor.questions import best_probe, pairs
+from unfreeze.advisor.verdict import CAVEAT, on_overrun, verdict
+from unfreeze.core.records import Comparison, Confirmation, Cost, DepthPoint, Interval, LearningCurves, Outcome, Settling, Winner
 
 CURVE = tuple(
     DepthPoint(tap=tap, width=64, loss="softmax", C=0.01, cv_accuracy=0.8, accuracy=0.8)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from unfreeze.cli.predict import prediction_document
-from unfreeze.strategies.prediction import Predictions
+from unfreeze.workflows.prediction import Predictions
 
 SCORES = np.array([[-0.25, 1.5, -2.0]], np.float32)
 

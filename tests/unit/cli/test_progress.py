@@ -3,7 +3,8 @@
 import io
 from collections.abc import Callable
 
-from unfreeze.cli.progress import Lines, where
+from unfreeze.cli.progress import Lines
+from unfreeze.core.wording import where
 
 
 def clock(*times: float) -> Callable[[], float]:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from unfreeze.data.image_set import Duplicate, Image, ImageSet, SetAside
+from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.core.records import Duplicate, SetAside
 
 
 def image(name: str, label: str, split: str = "") -> Image:

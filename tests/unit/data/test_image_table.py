@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from unfreeze.core.errors import TooManyBadFilesError
-from unfreeze.data.candidates import Candidate
-from unfreeze.data.decoder_pool import DecoderPool, Inspection
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.inspection import inspected_portions, listed_images, read_image_set
+from unfreeze.data.listed_files import Candidate
 from unfreeze.data.splits import split_image_set, split_table
+from unfreeze.images.pool import DecoderPool, Inspection
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +151,8 @@ def test_a_row_costs_no_memory(tmp_path: Path) -> None:
     code = """
 import itertools, resource, sys
 from pathlib import Path
-from unfreeze.data.candidates import Candidate
-from unfreeze.data.decoder_pool import Inspection
+from unfreeze.data.listed_files import Candidate
+from unfreeze.images.pool import Inspection
 from unfreeze.data.image_table import State, image_table
 from unfreeze.data.splits import split_table
 root = Path("/" + "x" * 60)

@@ -13,9 +13,9 @@ from PIL import Image
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.progress import Silent
-from unfreeze.data.decoder_pool import DecoderPool
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
+from unfreeze.images.pool import DecoderPool
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 
 from unfreeze.core.errors import InputError
 from unfreeze.features import choice
-from unfreeze.features.choice import (
+from unfreeze.features.engine_choice import (
     Candidate,
     _is_worth_trying,
     candidates_for,
@@ -17,8 +17,8 @@ from unfreeze.features.choice import (
     choose_engine,
     cosines,
 )
-from unfreeze.features.converted import COMPILED_SUFFIX, WEIGHTS, converted_prefix
 from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
+from unfreeze.features.openvino_prefix import COMPILED_SUFFIX, WEIGHTS, converted_prefix
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 SIZE = 64

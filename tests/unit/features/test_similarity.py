@@ -12,10 +12,8 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 from torch.distributions import Normal, kl_divergence
 
-from unfreeze.data.decoder_pool import DecoderPool
-from unfreeze.data.geometry import square
 from unfreeze.data.inspection import read_image_set
-from unfreeze.features.extraction import geometry_of
+from unfreeze.data.squares import geometry_of
 from unfreeze.features.similarity import (
     ALIKE,
     UNLIKE,
@@ -25,6 +23,8 @@ from unfreeze.features.similarity import (
     on_scale,
     similarity_of,
 )
+from unfreeze.images.geometry import square
+from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 SIZE = 128

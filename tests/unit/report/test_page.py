@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from example_run import run_record
-from unfreeze.core.records import Metric
+from unfreeze.core.settings import Metric
 from unfreeze.report.page import page, write_page
 
 VOID = {"meta", "br"}

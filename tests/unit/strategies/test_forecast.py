@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from unfreeze.strategies.experiment import Task
+from unfreeze.data.tasks import Task
 from unfreeze.strategies.finetuning import Wish, forecast
-from unfreeze.training.plans import Plan, Rule
+from unfreeze.core.plans import Plan, Rule
 
 PLAN = Plan(kind="unfreeze", blocks=2, rules=(Rule(".*", 1e-3),), epochs=20)
 IMAGE = 0.01  # seconds of an image in an epoch

@@ -8,15 +8,16 @@ import pytest
 
 from unfreeze.core.progress import Advance, Silent
 from unfreeze.core.records import LearningCurves, Outcome
-from unfreeze.data.decoder_pool import DecoderPool
+from unfreeze.data.squares import Squares
+from unfreeze.data.tasks import Split, Task
 from unfreeze.features.extraction import Codes
-from unfreeze.strategies.depth import Place, fit_tap_probes
-from unfreeze.strategies.experiment import Experiment, Split, Task
+from unfreeze.images.pool import DecoderPool
+from unfreeze.strategies.depth_curve import Place, fit_tap_probes
+from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.learning_curve import halves, learning_curves
-from unfreeze.strategies.measuring import Measurement
+from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne
 from unfreeze.strategies.strategy import Fit
-from unfreeze.training.examples import Squares
 from unfreeze.zoo.backbones import load_backbone
 
 MakeTask = Callable[..., Task]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from unfreeze.strategies.experiment import TEST_FRACTION, Task
+from unfreeze.data.tasks import TEST_FRACTION, Task
 
 MakeTask = Callable[..., Task]
 

@@ -8,7 +8,7 @@ from torch import nn
 from unfreeze.core.errors import AuditError
 from unfreeze.training.freezing import apply_plan, audit, promise
 from unfreeze.training.loop import make_optimizer
-from unfreeze.training.plans import Plan, Rule
+from unfreeze.core.plans import Plan, Rule
 
 HEAD_ONLY = Plan(kind="head", blocks=0, rules=(Rule(r"head\..*", 1e-2), Rule(".*", None)))
 TOP_LEARNS = Plan(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
-from unfreeze.data.transforms import NONE, Augmentation
+from unfreeze.core.plans import NONE, Augmentation
 from unfreeze.training.loop import loss_of
 from unfreeze.training.mixing import mixed
 

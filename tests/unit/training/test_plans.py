@@ -4,7 +4,8 @@ import pytest
 
 from unfreeze.core.errors import PlanError
 from unfreeze.training.loop import rate_factor
-from unfreeze.training.plans import Plan, Rule, full_plan, head_plan, scratch_plan, step_two_rate, unfreeze_plan
+from unfreeze.training.plans import full_plan, head_plan, scratch_plan, step_two_rate, unfreeze_plan
+from unfreeze.core.plans import Plan, Rule
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 

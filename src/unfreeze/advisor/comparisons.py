@@ -1,0 +1,132 @@
+"""Steps from one strategy to another, measured on the splits that both of them ran on."""
+
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+
+from unfreeze.advisor.questions import Question
+from unfreeze.core.records import Comparison, Interval, Settling
+from unfreeze.core.seeding import derive_seed
+from unfreeze.core.strategies import StrategyId
+from unfreeze.metrics.comparison import difference_over_seeds, paired_difference
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, StepEstimate, compare_splits, largest_difference
+from unfreeze.metrics.settling import what_would_settle
+from unfreeze.strategies.predictions import Measured, units_of
+
+
+@final
+class Comparisons:
+    """Estimates of steps, each made once, whoever asks for it: the race, the choice, the rule of thumb, the record.
+
+    Predictions of a split never change, so that an estimate holds for its two strategies and the number of splits that
+    both of them have.
+
+    Args:
+        question: Metric, margin and task.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self._estimates: dict[tuple[StrategyId, StrategyId, int, float], StepEstimate] = {}
+
+    def estimate(self, first: Measured, second: Measured, *, margin: float | None = None) -> StepEstimate:
+        """The difference on the common splits, its interval and its probabilities.
+
+        Args:
+            first: What is compared against; measured, and with probabilities where log-loss decides.
+            second: What is asked about.
+            margin: Instead of the question's.
+
+        Returns:
+            Second minus first.
+        """
+        margin = self.question.margin if margin is None else margin
+        key = (first.strategy, second.strategy, min(first.splits, second.splits), margin)
+        if key not in self._estimates:
+            self._estimates[key] = self._estimated(first, second, margin)
+        return self._estimates[key]
+
+    def _estimated(self, first: Measured, second: Measured, margin: float) -> StepEstimate:
+        task, common = self.question.task, min(first.splits, second.splits)
+        splits = [one.split for one in first.predicted[:common]]
+        return compare_splits(
+            self._values(first)[:common],
+            self._values(second)[:common],
+            units=[units_of(task, split) for split in splits],
+            test_fraction=task.tested_share(splits),
+            margin=margin,
+            largest=self._largest(first),
+        )
+
+    def _values(self, measured: Measured) -> list[Float[np.ndarray, " row"]]:
+        return [one.values(self.question.metric, self.question.task) for one in measured.predicted]
+
+    def _largest(self, measured: Measured) -> float:
+        return largest_difference(self.question.metric, self.question.task.labels[measured.predicted[0].split.test])
+
+    def has_metric(self, measured: Measured) -> bool:
+        """Whether it was measured, and by the metric that decides (an SVM has no log-loss)."""
+        return bool(measured.splits) and bool(np.isfinite(self.mean_score(measured)))
+
+    def mean_score(self, measured: Measured) -> float:
+        """Mean over its splits of the metric that decides, larger being better."""
+        return measured.score(self.question.metric, self.question.task)
+
+    def compare(self, first: Measured, second: Measured) -> Comparison:
+        """A step for the record, with what would settle it where it cannot be told.
+
+        Args:
+            first: What is compared against.
+            second: What is asked about.
+
+        Returns:
+            The comparison.
+        """
+        found = self.estimate(first, second)
+        dropped = "dropped" in {first.outcome.status, second.outcome.status}
+        common = list(zip(first.predicted[: found.splits], second.predicted[: found.splits], strict=True))
+        return Comparison(
+            first=first.strategy,
+            second=second.strategy,
+            difference=found.difference,
+            interval=found.interval or self._on_one_split(first, second),
+            splits=found.splits,
+            worse=found.worse,
+            equivalent=found.equivalent,
+            better=found.better,
+            answer=found.answer,
+            disagreements=sum(int((a.predictions != b.predictions).sum()) for a, b in common),
+            predictions=sum(len(a.predictions) for a, _ in common),
+            settling=self._settling(found, dropped=dropped) if found.answer == "cannot tell" else None,
+        )
+
+    def _on_one_split(self, first: Measured, second: Measured) -> Interval:
+        """Over the test images of the only split: the variance over training sets is not in it."""
+        question, before, after = self.question, first.predicted[0], second.predicted[0]
+        groups = [str(unit) for unit in units_of(question.task, before.split)]
+        seed = derive_seed(question.seed, "paired bootstrap")
+        if question.metric == "accuracy":
+            labels = question.task.labels[before.split.test]
+            return paired_difference(before.predictions == labels, after.predictions == labels, groups, seed=seed)[1]
+        first_values, values = (one.values(question.metric, question.task)[None] for one in (before, after))
+        return difference_over_seeds(first_values, values, groups, seed=seed, largest=self._largest(first))[1]
+
+    def _settling(self, found: StepEstimate, *, dropped: bool) -> Settling:
+        """Splits where a larger budget would give them and they can, else images."""
+        if dropped:
+            return Settling(kind="dropped")
+        if found.splits < FEWEST_FOR_PROBABILITIES:
+            return Settling(kind="few")
+        would = what_would_settle(
+            found,
+            images=len(self.question.task.train_rows),
+            splits=LOOKS[-1],  # a study with more images is given the time for them
+            seed=derive_seed(self.question.seed, "settling"),
+        )
+        if would.splits is not None:  # it is time that is missing, not images
+            return Settling(kind="splits")
+        if would.more_images_range is None:
+            return Settling(kind="beyond")
+        low, high = would.more_images_range
+        return Settling(kind="images", low=low, high=high)

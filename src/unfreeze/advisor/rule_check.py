@@ -1,0 +1,62 @@
+"""Whether a rule of thumb held, from what was measured."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.rules import carries_out, held
+from unfreeze.core.facts import Prediction, Rival, RuleRecord
+from unfreeze.core.records import Comparison
+from unfreeze.core.wording import measured_score
+from unfreeze.strategies.predictions import Measured, well_measured
+
+SURE = 0.975
+
+
+def rule_record(prediction: Prediction, measured: Sequence[Measured], comparisons: Comparisons) -> RuleRecord:
+    """The prediction, whether it held, and the sentence.
+
+    Args:
+        prediction: Made before any training.
+        measured: Every strategy, cheapest first.
+        comparisons: Metric and margin.
+
+    Returns:
+        The record.
+    """
+    usable = [m for m in measured if comparisons.has_metric(m)]
+    of_family = [m for m in usable if prediction.family and carries_out(prediction.family, m.strategy)]
+    # Means over other splits are not comparable: one lucky split makes no champion.
+    comparable = [m for m in well_measured(usable) if m in of_family] or of_family
+    best = max(comparable, key=comparisons.mean_score, default=None)
+    if best is None:
+        return held(prediction, None, "", [])
+    rivals = [_rival(comparisons, best, m) for m in usable if m not in of_family]
+    return held(prediction, best.strategy, _shown(comparisons, best), rivals)
+
+
+def _rival(comparisons: Comparisons, best: Measured, other: Measured) -> Rival:
+    is_cheaper = other.outcome.cost.seconds / other.splits < best.outcome.cost.seconds / best.splits
+    return Rival(
+        strategy=other.strategy,
+        score=comparisons.mean_score(other),
+        shown=_shown(comparisons, other),
+        answer=_answer(comparisons.compare(best, other), is_cheaper=is_cheaper),
+        is_cheaper=is_cheaper,
+    )
+
+
+def _answer(step: Comparison, *, is_cheaper: bool) -> Literal["better", "worse", "equivalent", "cannot tell"]:
+    """Of the rival. That a gain is ruled out is enough against a costlier one; a cheaper one may still do as well."""
+    if step.answer == "worth it":
+        return "better"
+    if step.answer == "equivalent":
+        return "equivalent"
+    if (step.worse or 0.0) >= SURE or (step.answer == "not worth it" and not is_cheaper):
+        return "worse"
+    return "cannot tell"
+
+
+def _shown(comparisons: Comparisons, measured: Measured) -> str:
+    """The score as a verdict writes it."""
+    return measured_score(comparisons.mean_score(measured), comparisons.question.metric)

@@ -1,0 +1,321 @@
+"""What the commands beside `run` give, as plain data: a record each, printed as one JSON document with ``--json``."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from unfreeze.core.findings import Finding
+from unfreeze.core.records import CodeCounts, DepthPoint, Duplicate, ImageCounts, Outcome, SetAside
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCounts:
+    """Images of a class: all of them, and by the split that was given.
+
+    Attributes:
+        name: Of the class.
+        images: All.
+        train: Given as train.
+        val: Given as val.
+        test: Given as test.
+    """
+
+    name: str
+    images: int
+    train: int = 0
+    val: int = 0
+    test: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenSplits:
+    """Whether the source gives splits, and how many images each has."""
+
+    given: bool
+    images: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Smallest, median and largest of some numbers."""
+
+    min: int
+    median: float
+    max: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectRecord:
+    """What is in a folder or a list, without training anything.
+
+    Attributes:
+        schema: Name and version of this document.
+        source: What the user named.
+        images: Where every file went.
+        classes: Each with its images.
+        splits: As given.
+        groups: How many different ones.
+        width: Of the images, pixels; None without any.
+        height: The same.
+        modes: Number of images by Pillow's mode.
+        flags: Number of images by what is worth knowing of them.
+        set_aside: Files that cannot be used.
+        duplicates: Images that were removed.
+        skipped: Number of files that are not image files, by reason.
+        findings: What the user should know.
+    """
+
+    schema: Literal["unfreeze.inspect/2"] = "unfreeze.inspect/2"
+    source: str
+    images: ImageCounts
+    classes: tuple[ClassCounts, ...]
+    splits: GivenSplits
+    groups: int
+    width: Spread | None
+    height: Spread | None
+    modes: dict[str, int]
+    flags: dict[str, int]
+    set_aside: tuple[SetAside, ...]
+    duplicates: tuple[Duplicate, ...]
+    skipped: dict[str, int]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodesRecord:
+    """Codes that were written.
+
+    Attributes:
+        schema: Name and version of this document.
+        source: What the user named.
+        network: Name of the network.
+        images: How many have codes.
+        computed: How many of them ran through the network now.
+        reused: How many had their codes from the store.
+        set_aside: Files that cannot be used.
+        taps: Number of code values by tap, shallow to deep.
+        files: What was written.
+        phases: Seconds by phase; ``whole`` is all of it.
+    """
+
+    schema: Literal["unfreeze.codes/1"] = "unfreeze.codes/1"
+    source: str
+    network: str
+    images: int
+    computed: int
+    reused: int
+    set_aside: tuple[SetAside, ...]
+    taps: dict[str, int]
+    files: tuple[str, ...]
+    phases: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeRecord:
+    """Linear classifiers at every tap: the depth curve.
+
+    Attributes:
+        schema: Name and version of this document.
+        source: What the user named.
+        network: Name of the network.
+        images: Where every file went.
+        classes: Class names, in the order of the class indices.
+        train_images: How many the classifiers learned from.
+        test_images: How many they were measured on.
+        depth_curve: A point a tap and loss.
+        codes: How many codes were computed and reused.
+        seed: Of every random choice.
+        phases: Seconds by phase; ``whole`` is all of it.
+    """
+
+    schema: Literal["unfreeze.probe/1"] = "unfreeze.probe/1"
+    source: str
+    network: str
+    images: ImageCounts
+    classes: tuple[str, ...]
+    train_images: int
+    test_images: int
+    depth_curve: tuple[DepthPoint, ...]
+    codes: CodeCounts
+    seed: int
+    phases: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneRecord:
+    """One strategy, trained and written as a model.
+
+    Attributes:
+        schema: Name and version of this document.
+        images: Where every file went.
+        classes: Class names, in the order of the class indices.
+        test_images: Names of the images of the test part.
+        test_labels: Class index of each.
+        strategies: The one that was trained.
+        model: Folder of the model.
+        phases: Seconds by phase; ``whole`` is all of it.
+    """
+
+    schema: Literal["unfreeze.tune/2"] = "unfreeze.tune/2"
+    images: ImageCounts
+    classes: tuple[str, ...]
+    test_images: tuple[str, ...]
+    test_labels: tuple[int, ...]
+    strategies: tuple[Outcome, ...]
+    model: str
+    phases: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """A class, and what the model says of it: a probability or, with an SVM as its head, a decision score."""
+
+    label: str
+    probability: float | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedImage:
+    """What a model says of an image.
+
+    Attributes:
+        path: Of the image, as it was given.
+        label: The likeliest class.
+        probability: Of that class; None with an SVM as the head.
+        score: Its decision score, with an SVM as the head.
+        top: The likeliest classes, as many as were asked for.
+    """
+
+    path: str
+    label: str
+    probability: float | None
+    score: float | None
+    top: tuple[Guess, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictRecord:
+    """What a model says of images.
+
+    Attributes:
+        schema: Name and version of this document.
+        classes: Of the model, in the order of the class indices.
+        images: One a readable image, in the order in which they were given.
+        set_aside: Files that cannot be read.
+    """
+
+    schema: Literal["unfreeze.predict/1"] = "unfreeze.predict/1"
+    classes: tuple[str, ...]
+    images: tuple[PredictedImage, ...]
+    set_aside: tuple[SetAside, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRecord:
+    """A sample data set that was written: its name, its folder, and how many images it has."""
+
+    schema: Literal["unfreeze.sample/1"] = "unfreeze.sample/1"
+    name: str
+    folder: str
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreRecord:
+    """A store of codes.
+
+    Attributes:
+        folder: Where it is.
+        description: What its codes are codes of; None if that is lost.
+        widths: Number of code values by tap.
+        notes: Of whoever made it.
+        size: Bytes.
+        shards: Number of its files of codes.
+        images: Rows in them.
+        last_used: Time of its last use, ISO 8601.
+        in_use: Whether a process has it open.
+    """
+
+    folder: str
+    description: dict[str, object] | None
+    widths: dict[str, int] | None
+    notes: dict[str, object] | None
+    size: int
+    shards: int
+    images: int
+    last_used: str
+    in_use: bool
+
+    @property
+    def network(self) -> str:
+        """Name of its network; a question mark where that is lost."""
+        return str((self.description or {}).get("network", "?"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoresRecord:
+    """The stores of codes: their folder, the limit of all and their size in bytes, and each of them."""
+
+    schema: Literal["unfreeze.cache-list/1"] = "unfreeze.cache-list/1"
+    folder: str
+    limit: int
+    size: int
+    stores: tuple[StoreRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DamagedShard:
+    """A shard, and what is wrong with it."""
+
+    shard: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRecord:
+    """What a check of every store found.
+
+    Attributes:
+        schema: Name and version of this document.
+        stores: How many were checked.
+        shards: How many they have.
+        damaged: Those that are not what was written.
+        manifests_lost: Folders of stores whose manifest is lost or damaged.
+        leftovers: Temporary files of processes that were killed.
+    """
+
+    schema: Literal["unfreeze.cache-verify/1"] = "unfreeze.cache-verify/1"
+    stores: int
+    shards: int
+    damaged: tuple[DamagedShard, ...]
+    manifests_lost: tuple[str, ...]
+    leftovers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairRecord:
+    """What was mended.
+
+    Attributes:
+        schema: Name and version of this document.
+        removed: Damaged shards.
+        leftovers: Temporary files that were removed.
+        rebuilt: Stores whose manifest was written anew.
+        emptied: Stores that were removed, since nothing was left of them.
+    """
+
+    schema: Literal["unfreeze.cache-repair/1"] = "unfreeze.cache-repair/1"
+    removed: tuple[DamagedShard, ...]
+    leftovers: tuple[str, ...]
+    rebuilt: tuple[str, ...]
+    emptied: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneRecord:
+    """Stores that were removed, those that were kept since a process uses them, and the bytes that were freed."""
+
+    schema: Literal["unfreeze.cache-prune/1"] = "unfreeze.cache-prune/1"
+    removed: tuple[StoreRecord, ...]
+    kept_in_use: tuple[str, ...]
+    freed: int

@@ -1,0 +1,117 @@
+"""What a run is asked to do: plain words and numbers, checked before anything heavy is imported."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from unfreeze.core.errors import InputError
+
+DEFAULT_BACKBONE = "tf_efficientnet_lite0"  # its weights are in a package that unfreeze depends on
+
+Metric = Literal["accuracy", "balanced accuracy", "log-loss"]
+ENGINES = ("auto", "openvino", "torch")
+PRECISIONS = ("auto", "f32", "bf16", "int8")
+AugmentWord = Literal["light", "standard", "strong", "none"]
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """What the user asks of the frozen layers.
+
+    Attributes:
+        engine: auto, openvino or torch.
+        precision: auto, f32, bf16 or int8; auto measures what is fast and accurate enough.
+
+    Raises:
+        InputError: A word is unknown.
+    """
+
+    engine: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse words that nobody knows."""
+        for kind, given, known in (("engine", self.engine, ENGINES), ("precision", self.precision, PRECISIONS)):
+            if given not in known:
+                msg = f"Unknown {kind} {given!r}. Choose one of {', '.join(known)}."
+                raise InputError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """Which images, which network and which engine: what codes, probe and tune begin with.
+
+    Attributes:
+        source: Folder or list of labelled images.
+        backbone: Name of the network.
+        weights: File of weights, instead of the network's usual ones.
+        size: Side of the network's input in pixels, instead of its usual one.
+        seed: Of every random choice.
+        max_bad: Largest share of files that may be unreadable.
+        request: Engine and precision.
+    """
+
+    source: Path
+    backbone: str = DEFAULT_BACKBONE
+    weights: Path | None = None
+    size: int | None = None
+    seed: int = 0
+    max_bad: float = 0.01
+    request: EngineRequest = EngineRequest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneSettings:
+    """How one strategy is trained alone.
+
+    Attributes:
+        strategy: What learns, as `core.strategies.parse_strategy` reads it: head, a number of blocks, full, scratch.
+        budget_seconds: What it may take; fewer epochs fit a smaller budget.
+        epochs: Passes over the images, instead of the plan's own number.
+        augment: Augmentation of training images.
+        metric: With balanced accuracy all classes count the same in training; None to go by the classes.
+    """
+
+    strategy: str | int
+    budget_seconds: float = 900.0
+    epochs: int | None = None
+    augment: AugmentWord = "light"
+    metric: Metric | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """What a run is asked to do.
+
+    Attributes:
+        source: Folder or list of labelled images.
+        backbone: Name of the network; of several, the one is raced whose codes do best.
+        weights: File of weights, instead of the network's usual ones; of one network only.
+        size: Side of the network's input in pixels, instead of its usual one; of several, or with ``auto`` of up to
+            three, the one is raced that does best.
+        strategies: What is trained beyond step one, as `core.strategies.parse_strategy` reads it: numbers of blocks,
+            full, scratch; None for 1, 2, 4 and full.
+        metric: accuracy, balanced accuracy or log-loss; None for balanced accuracy where the classes are strongly
+            imbalanced, else accuracy.
+        margin: Differences up to this do not matter; percentage points, for log-loss hundredths of a nat.
+        budget_seconds: What the run may take.
+        seed: Of every random choice.
+        max_bad: Largest share of files that may be unreadable.
+        request: Engine and precision of the frozen layers.
+        augment: light, standard, strong or none; of training images.
+        choose_rate: Choose rate and number of epochs on a fold inside each split, where the budget allows it.
+    """
+
+    source: Path
+    backbone: str | tuple[str, ...] = DEFAULT_BACKBONE
+    weights: Path | None = None
+    size: int | tuple[int, ...] | Literal["auto"] | None = None
+    strategies: tuple[str | int, ...] | None = None
+    metric: Metric | None = None
+    margin: float = 1.0
+    budget_seconds: float = 900.0
+    seed: int = 0
+    max_bad: float = 0.01
+    request: EngineRequest = EngineRequest()
+    augment: AugmentWord = "light"
+    choose_rate: bool = False

@@ -1,0 +1,147 @@
+"""Labelled rows, and which of them may be used for what: splits and folds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from jaxtyping import Int
+
+from unfreeze.core.seeding import generator
+from unfreeze.data.image_set import ImageSet
+from unfreeze.data.splits import assign_sides, folds
+from unfreeze.metrics.grouping import unit_numbers
+
+INNER_FOLDS = 5
+
+
+FEWER_INNER_FOLDS = 3
+
+
+MANY_ROWS = 1000  # beyond, three inner folds choose C as well as five: each then holds out more than 300 rows
+
+
+TEST_FRACTION = 0.2  # of a split
+
+
+Fold = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Split:
+    """Rows that one training may use, and rows that measure it.
+
+    Attributes:
+        name: ``split 3``, or ``everything``; the stream of its random numbers.
+        learn: Rows that train.
+        test: Rows that are only predicted.
+        folds: Pairs of rows (learn, select) inside `learn`: what C, tap, epochs and rate are chosen on.
+    """
+
+    name: str
+    learn: Int[np.ndarray, " learn"]
+    test: Int[np.ndarray, " test"]
+    folds: tuple[Fold, ...]
+
+    @property
+    def folds_in_learn(self) -> list[Fold]:
+        """The folds as places in `learn`."""
+        return [
+            (np.searchsorted(self.learn, learn), np.searchsorted(self.learn, select)) for learn, select in self.folds
+        ]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task:
+    """Labelled rows, and which of them may be used for what. A row is the place of an image in the image set.
+
+    Attributes:
+        image_set: The images.
+        labels: Class index of every row.
+        groups: Group of every row; empty strings where none was given.
+        train_rows: Rows that splits are made of and that the delivered model trains on: all but the test part.
+        test_rows: Rows of the test part; may be empty.
+        seed: Of splits and folds.
+    """
+
+    image_set: ImageSet
+    labels: Int[np.ndarray, " image"]
+    groups: tuple[str, ...]
+    train_rows: Int[np.ndarray, " train"]
+    test_rows: Int[np.ndarray, " test"]
+    seed: int
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes."""
+        return len(self.image_set.classes)
+
+    @cached_property
+    def units(self) -> Int[np.ndarray, " image"]:
+        """Number of the independent unit of every row: its group, or the row itself."""
+        return unit_numbers(self.groups)
+
+    def tested_share(self, splits: Sequence[Split]) -> float:
+        """Share of the train part that these splits test on, on average: tiny classes and large groups change it."""
+        return float(np.mean([len(split.test) for split in splits])) / len(self.train_rows)
+
+    @cache  # noqa: B019 - a task lives as long as its run
+    def split(self, number: int) -> Split:
+        """Split `number` of the train part: stratified, no group on both sides, the same for every strategy."""
+        sides = assign_sides(
+            self.labels[self.train_rows],
+            [self.groups[row] for row in self.train_rows],
+            shares=(1 - TEST_FRACTION, TEST_FRACTION),
+            rng=generator(self.seed, "split", number),
+        )
+        learn, test = self.train_rows[sides == 0], self.train_rows[sides == 1]
+        return Split(name=f"split {number}", learn=learn, test=test, folds=self._folds(learn))
+
+    @cache  # noqa: B019 - a task lives as long as its run
+    def everything(self) -> Split:
+        """The whole train part, and the test part as what is only predicted."""
+        return Split(name="everything", learn=self.train_rows, test=self.test_rows, folds=self._folds(self.train_rows))
+
+    def inside(self, split: Split) -> Split:
+        """The first inner fold of a split as a split of its own: for what is chosen by training."""
+        learn, select = split.folds[0]
+        return Split(name=f"{split.name}, fold 0", learn=learn, test=select, folds=self._folds(learn))
+
+    def half(self, split: Split) -> Split:
+        """A split that learns from half of what a split learns from: stratified, whole groups; tested alike."""
+        name = f"{split.name}, half"
+        sides = assign_sides(
+            self.labels[split.learn],
+            [self.groups[row] for row in split.learn],
+            shares=(0.5, 0.5),
+            rng=generator(self.seed, name),
+        )
+        learn = split.learn[sides == 0]
+        return Split(name=name, learn=learn, test=split.test, folds=self._folds(learn))
+
+    def _folds(self, rows: Int[np.ndarray, " row"]) -> tuple[Fold, ...]:
+        count = INNER_FOLDS if len(rows) <= MANY_ROWS else FEWER_INNER_FOLDS
+        inside = folds(self.labels[rows], [self.groups[row] for row in rows], count=count, seed=self.seed)
+        return tuple((rows[learn], rows[select]) for learn, select in inside)
+
+
+def make_task(image_set: ImageSet, *, seed: int) -> Task:
+    """Lay out rows.
+
+    Args:
+        image_set: Images of the part ``test`` are only predicted; all others train, those of a val part too, since
+            repeated splits select better than one fixed part.
+        seed: Of splits and folds.
+
+    Returns:
+        The task.
+    """
+    is_test = np.array([image.split == "test" for image in image_set.images])
+    return Task(
+        image_set=image_set,
+        labels=image_set.labels(),
+        groups=tuple(image.group for image in image_set.images),
+        train_rows=np.flatnonzero(~is_test),
+        test_rows=np.flatnonzero(is_test),
+        seed=seed,
+    )

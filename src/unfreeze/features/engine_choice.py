@@ -1,0 +1,317 @@
+"""Which engine and precision: measured once per store on a few of the user's own images."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+import PIL
+import torch
+from jaxtyping import UInt8
+from numpy.typing import NDArray
+
+from unfreeze.core.cards import Card
+from unfreeze.core.errors import InputError
+from unfreeze.core.settings import EngineRequest
+from unfreeze.data.image_set import Image
+from unfreeze.data.squares import decoded
+from unfreeze.features.engines import (
+    REFERENCE,
+    Engine,
+    EngineName,
+    Pixels,
+    Precision,
+    PrefixEngine,
+    compile_prefix,
+    openvino_is_installed,
+    precisions_of,
+)
+from unfreeze.features.openvino_prefix import BATCH_SIZE
+from unfreeze.features.resources import Resources
+from unfreeze.images.geometry import centre
+from unfreeze.images.pool import DecoderPool
+from unfreeze.store.codes import CodeStore, open_store, stores_folder
+from unfreeze.store.eviction import store_folders
+from unfreeze.store.manifests import new_manifest
+from unfreeze.store.shards import recorded_manifest
+from unfreeze.zoo.backbones import Backbone
+
+# The least median cosine, over the sample, between codes and those of torch in float32, at every tap.
+LEAST_COSINE = 0.99
+SAMPLE = 16  # images of the user's: int8 takes its ranges from them
+# Of these, engines are compared on one in a hundred of the images to come, within these bounds: torch in float32 needs
+# as long for one image as the fastest engine for seven.
+COMPARED = (4, 8)
+# Milliseconds of work to come with the best candidate yet, from which another one is tried: timing takes a moment,
+# compiling a minute, of which it may save a third.
+WORTH_TIMING = 20_000.0
+WORTH_COMPILING = 300_000.0
+REQUEST = "wish"  # the name under which stores that exist have noted what was asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredEngine:
+    """One engine, measured.
+
+    Attributes:
+        engine: What ran.
+        milliseconds: Wall time of one image, in whole batches.
+        cosine: Median over the sample of the cosine to torch in float32, at the tap where it is least.
+    """
+
+    engine: Engine
+    milliseconds: float
+    cosine: float
+
+    @property
+    def is_accurate(self) -> bool:
+        """Whether its codes may stand for float32's."""
+        return self.cosine >= LEAST_COSINE
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineChoice:
+    """An engine and why it was chosen.
+
+    Attributes:
+        engine: Chosen.
+        candidates: What was measured; empty if the user asked for exactly this one.
+        because: One sentence for people.
+    """
+
+    engine: Engine
+    candidates: tuple[MeasuredEngine, ...]
+    because: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As kept beside the codes."""
+        return asdict(self)
+
+
+def choice_from_json(document: dict[str, Any]) -> EngineChoice:
+    """What `EngineChoice.to_json` wrote."""
+    candidates = tuple(
+        MeasuredEngine(engine=Engine(**c["engine"]), milliseconds=c["milliseconds"], cosine=c["cosine"])
+        for c in document["candidates"]
+    )
+    return EngineChoice(engine=Engine(**document["engine"]), candidates=candidates, because=document["because"])
+
+
+def engines_for(request: EngineRequest) -> list[Engine]:
+    """Engines that fit what the user asks for, expected to be fastest first.
+
+    Args:
+        request: Engine and precision.
+
+    Returns:
+        At least one.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
+    name = _engine_here(request.engine)
+    variants = (False, True) if name == "torch" and torch.cuda.is_available() else (False,)
+    found = [Engine(name, own, compiled) for own in _precisions(name, request.precision) for compiled in variants]
+    if not found:
+        msg = f"The engine {name} has no {request.precision} here. Choose another --precision."
+        raise InputError(msg)
+    return found
+
+
+def _engine_here(asked: str) -> EngineName:
+    """The engine that was asked for; if none was, torch on a GPU, and OpenVINO elsewhere if it is installed."""
+    if asked == "openvino" and not openvino_is_installed():
+        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
+        raise InputError(msg)
+    if asked == "auto":
+        return "openvino" if openvino_is_installed() and not torch.cuda.is_available() else "torch"
+    return cast("EngineName", asked)
+
+
+def _precisions(name: EngineName, asked: str) -> list[Precision]:
+    if asked == "auto":
+        return list(precisions_of(name))
+    able: set[str] = {"f32", "bf16"} | ({"int8"} if name == "openvino" else set())
+    return [own for own in get_args(Precision) if own == asked and own in able]
+
+
+def choose_engine(
+    backbone: Backbone,
+    images: Sequence[Pixels],
+    request: EngineRequest,
+    *,
+    to_come: int = 0,
+    cache: Path | None = None,
+) -> tuple[EngineChoice, PrefixEngine]:
+    """The fastest engine whose codes at every tap point where float32's do.
+
+    They are compared on a few of the images (`COMPARED`), spread over all that are given, and tried in the order in
+    which they are expected to be fast. Once one is accurate, the others that were asked for are timed too only where so
+    many images are to come that a wrong expectation would cost more than the timing. What was not asked for is tried if
+    nothing that was is accurate.
+
+    Args:
+        backbone: The network.
+        images: A sample of the user's own, uint8 [size, size, 3] each.
+        request: Engine and precision.
+        to_come: How many images the engine will be given.
+        cache: Folder where what is converted is kept; the user's cache if None.
+
+    Returns:
+        The choice, and the engine compiled for codes at every tap; torch in float32 if no other one is accurate.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
+    asked = engines_for(request)
+    fitting = [*asked, *(other for other in engines_for(replace(request, precision="auto")) if other not in asked)]
+    reference = compile_prefix(backbone, codes=backbone.taps, engine=REFERENCE)
+    if asked == [REFERENCE]:
+        return EngineChoice(engine=REFERENCE, candidates=(), because=f"{REFERENCE}, as asked."), reference
+    few, many = COMPARED
+    compared = images[:: -(-len(images) // min(max(few, to_come // 100), many))]
+    wanted = _outputs(reference, compared)
+    measured: list[MeasuredEngine] = []
+    best, chosen = None, reference
+    for candidate in fitting:
+        if not _is_worth_trying(candidate, asked, best, to_come):
+            continue
+        compiled = compile_prefix(backbone, codes=backbone.taps, engine=candidate, calibration=images, cache=cache)
+        seen = _measured(compiled, compared, wanted)
+        measured.append(seen)
+        if seen.is_accurate and (best is None or seen.milliseconds < best.milliseconds):
+            best, chosen = seen, compiled
+    because = _because(chosen.engine, measured)
+    return EngineChoice(engine=chosen.engine, candidates=tuple(measured), because=because), chosen
+
+
+def _is_worth_trying(candidate: Engine, asked: Sequence[Engine], best: MeasuredEngine | None, to_come: int) -> bool:
+    """Whether what `candidate` may save, beside the best one yet, is more than it costs to find out."""
+    if best is None:
+        return not candidate.compiled  # what was not accurate is no more so when compiled
+    worth = WORTH_COMPILING if candidate.compiled else WORTH_TIMING
+    return candidate in asked and best.milliseconds * to_come >= worth
+
+
+def _because(chosen: Engine, measured: Sequence[MeasuredEngine]) -> str:
+    texts = (
+        f"{seen.engine} {seen.milliseconds:.1f} ms an image, cosine to float32 {seen.cosine:.4f}"
+        + ("" if seen.is_accurate else f", below {LEAST_COSINE}: not taken")
+        for seen in measured
+    )
+    return f"{chosen} ({'; '.join(texts)})."
+
+
+def _measured(
+    compiled: PrefixEngine, images: Sequence[Pixels], wanted: Sequence[NDArray[np.float32]]
+) -> MeasuredEngine:
+    _outputs(compiled, images[:1])  # the first batch pays for what is prepared once
+    started = time.perf_counter()
+    found = _outputs(compiled, images)
+    seconds = time.perf_counter() - started
+    padded = -(-len(images) // compiled.batch_size) * compiled.batch_size
+    return MeasuredEngine(
+        engine=compiled.engine,
+        milliseconds=round(1000 * seconds / padded, 3),
+        cosine=round(min(float(np.median(cosines(a, b))) for a, b in zip(found, wanted, strict=True)), 6),
+    )
+
+
+def _outputs(compiled: PrefixEngine, images: Sequence[Pixels]) -> list[NDArray[np.float32]]:
+    return [np.stack(rows) for rows in zip(*compiled.run(images), strict=True)]
+
+
+def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosine between the rows of two arrays [image, code]; 1 where both are zero, 0 where one is."""
+    a, b = first.astype(np.float64), second.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    same = (a == b).all(axis=1)
+    return np.where(same, 1.0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1.0))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChosenEngine:
+    """An engine, and whether it is compiled already.
+
+    Attributes:
+        choice: As kept in the store's manifest.
+        request: What the user asked for.
+        compiled: None if the choice was made in an earlier run.
+    """
+
+    choice: EngineChoice
+    request: EngineRequest
+    compiled: PrefixEngine | None
+
+    def open_store(self, backbone: Backbone, cache: Path | None) -> CodeStore:
+        """The store of what this engine gives for this network."""
+        widths = {cut.name: cut.channels for cut in backbone.taps}
+        description = {**_description(backbone), **_engine_part(self.choice.engine)}
+        notes = {REQUEST: _as_noted(self.request), "choice": self.choice.to_json()}
+        return open_store(description, widths, notes=notes, cache=cache)
+
+    def engine_for(self, backbone: Backbone, images: Sequence[Image], resources: Resources) -> PrefixEngine:
+        """The engine, compiled for the network's taps; int8 is calibrated on some of `images`."""
+        if self.compiled is not None:
+            return self.compiled
+        engine, pool = self.choice.engine, resources.pool
+        calibration = sample_pixels(images, backbone.card, pool) if engine.precision == "int8" else ()
+        return compile_prefix(
+            backbone, codes=backbone.taps, engine=engine, calibration=calibration, cache=resources.cache
+        )
+
+
+def chosen_engine(
+    backbone: Backbone, images: Sequence[Image], request: EngineRequest, resources: Resources, *, to_come: int
+) -> ChosenEngine:
+    """The engine that an earlier run chose for such a store, else the one that a measurement on `images` chooses."""
+    fitting = engines_for(request)
+    earlier = _earlier_choice(backbone, request, resources.cache)
+    if earlier is not None and (earlier.engine in fitting or earlier.engine == REFERENCE):
+        return ChosenEngine(choice=earlier, request=request, compiled=None)
+    sample = sample_pixels(images, backbone.card, resources.pool)
+    choice, compiled = choose_engine(backbone, sample, request, to_come=to_come, cache=resources.cache)
+    return ChosenEngine(choice=choice, request=request, compiled=compiled)
+
+
+def _as_noted(request: EngineRequest) -> list[str]:
+    return [request.engine, request.precision]
+
+
+def _earlier_choice(backbone: Backbone, request: EngineRequest, cache: Path | None) -> EngineChoice | None:
+    description = new_manifest(_description(backbone), {})["description"]  # as JSON has it
+    for folder in store_folders(stores_folder(cache)):
+        manifest = recorded_manifest(folder)
+        if manifest is None or manifest["notes"].get(REQUEST) != _as_noted(request):
+            continue
+        choice = choice_from_json(manifest["notes"]["choice"])
+        if manifest["description"] == {**description, **_engine_part(choice.engine)}:
+            return choice
+    return None
+
+
+def sample_pixels(
+    images: Sequence[Image], card: Card, pool: DecoderPool, count: int = SAMPLE
+) -> list[UInt8[np.ndarray, "size size 3"]]:
+    """Pixels of at most `count` images spread over all; without those that cannot be decoded."""
+    chosen = [images[int(place)] for place in np.linspace(0, len(images) - 1, min(count, len(images)))]
+    return [centre(square[None], card.size)[0] for _, square in decoded(chosen, card, pool, [])]
+
+
+def _engine_part(engine: Engine) -> dict[str, Any]:
+    return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled}
+
+
+def _description(backbone: Backbone) -> dict[str, Any]:
+    """Everything but the engine that decides the numbers. The images' decoding is Pillow's, so its version counts."""
+    card = backbone.card
+    return {
+        "weights": card.weights_sha256,
+        "network": card.name,
+        "taps": list(card.taps),
+        "preprocessing": [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std],
+        "pillow": PIL.__version__,
+        "batch": BATCH_SIZE,
+    }

@@ -1,0 +1,193 @@
+"""Codes in one pass, every tap at once, each image once and for all: computed and stored a portion at a time."""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from unfreeze.core.cards import Card
+from unfreeze.core.errors import UnfreezeError
+from unfreeze.core.progress import Advance
+from unfreeze.core.records import SetAside
+from unfreeze.core.settings import EngineRequest
+from unfreeze.data.image_set import Image
+from unfreeze.data.image_table import ImageTable, State
+from unfreeze.data.squares import decoded
+from unfreeze.features.engine_choice import SAMPLE, ChosenEngine, chosen_engine
+from unfreeze.features.engines import Engine, PrefixEngine
+from unfreeze.features.resources import Resources
+from unfreeze.images.geometry import centre
+from unfreeze.images.pool import DecoderPool
+from unfreeze.store.codes import SHARD_ROWS, Row
+from unfreeze.store.key_index import KeyIndex, key_index
+from unfreeze.zoo.backbones import Backbone
+
+SHARD_SECONDS = 10.0  # with SHARD_ROWS: the most that a kill can cost
+
+ByTap = dict[str, Float32[np.ndarray, "image _"]]
+
+
+@final
+class CodesInPortions:
+    """Computes, stores and reads the codes of one network, without all of them in memory; see `codes_of_table`.
+
+    Args:
+        backbone: The network.
+        chosen: What runs it.
+        index: Of the store.
+        sample: Images spread over all, for what has to be calibrated.
+        resources: Decoders and progress.
+    """
+
+    def __init__(
+        self, backbone: Backbone, chosen: ChosenEngine, index: KeyIndex, sample: Sequence[Image], resources: Resources
+    ) -> None:
+        self._backbone, self._chosen, self._index = backbone, chosen, index
+        self._sample, self._resources = sample, resources
+        self._engine: PrefixEngine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network."""
+        return self._chosen.choice.engine
+
+    def compute(self, images: Sequence[Image], advance: Advance) -> list[SetAside]:
+        """Compute and store what the store lacks of a portion; its pixels may be forgotten then.
+
+        Args:
+            images: The portion.
+            advance: Reports progress per image, a shard at a time.
+
+        Returns:
+            Images that cannot be decoded any more.
+        """
+        first = {image.sha256: image for image in reversed(images)}
+        missing = [first[key] for key in self._index.missing([image.sha256 for image in images])]
+        unreadable: list[SetAside] = []
+        advance(len(images) - len(missing))
+        if missing:
+            pool = self._resources.pool
+            for shard in computed_shards(missing, self._backbone.card, self._compiled(), pool, unreadable):
+                self._index.write(shard)
+                advance(len(shard))
+        lost = {item.sha256: item for item in unreadable}
+        return [replace(lost[image.sha256], name=image.name) for image in images if image.sha256 in lost]
+
+    def _compiled(self) -> PrefixEngine:
+        if self._engine is None:
+            self._resources.progress.say(f"The frozen layers run with {self._chosen.choice.because}")
+            self._engine = self._chosen.engine_for(self._backbone, self._sample, self._resources)
+        return self._engine
+
+    def stored(self, images: Sequence[Image]) -> tuple[ByTap, Bool[np.ndarray, " image"]]:
+        """Codes of those of a portion that the store has: by tap a row per image, and which rows are codes."""
+        by_tap, found, _ = self._index.read([image.sha256 for image in images])
+        return by_tap, found
+
+    def read(self, images: Sequence[Image]) -> tuple[ByTap, int]:
+        """Codes of a portion that was computed.
+
+        Args:
+            images: Any of those that `compute` was given and did not give back.
+
+        Returns:
+            By tap, shallow to deep, a row per image; and how many of the images were computed, not found in the store.
+
+        Raises:
+            UnfreezeError: Somebody damaged or removed shards meanwhile.
+        """
+        by_tap, found, computed = self._index.read([image.sha256 for image in images])
+        if not found.all():
+            msg = (
+                f"Codes of {np.count_nonzero(~found)} images were damaged or removed while they were being written. "
+                "Run again: what is lost is computed anew."
+            )
+            raise UnfreezeError(msg)
+        return by_tap, int(np.count_nonzero(computed))
+
+
+@contextlib.contextmanager
+def code_portions(
+    backbone: Backbone, sample: Sequence[Image], request: EngineRequest, resources: Resources, *, to_come: int
+) -> Iterator[CodesInPortions]:
+    """What computes and reads codes, of as many portions as there are.
+
+    Args:
+        backbone: The network; its head is not used.
+        sample: Images spread over all.
+        request: Engine and precision.
+        resources: Decoders, progress and cache.
+        to_come: How many images there will be.
+
+    Yields:
+        The codes.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
+    chosen = chosen_engine(backbone, sample, request, resources, to_come=to_come)
+    with key_index(chosen.open_store(backbone, resources.cache)) as index:
+        yield CodesInPortions(backbone, chosen, index, sample, resources)
+
+
+@contextlib.contextmanager
+def codes_of_table(
+    table: ImageTable,
+    portions: Iterable[Sequence[Image]],
+    backbone: Backbone,
+    resources: Resources,
+    request: EngineRequest,
+) -> Iterator[CodesInPortions]:
+    """Compute and store the codes of all images of a table; what the store has is not computed again.
+
+    Args:
+        table: The images; those that cannot be decoded any more are set aside in it.
+        portions: All of them, from `inspected_portions`; a portion's pixels are forgotten once its codes are stored.
+        backbone: The network; its head is not used.
+        resources: Decoders, progress and cache.
+        request: Engine and precision.
+
+    Yields:
+        What reads the codes, a portion at a time.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as phase:
+        codes: CodesInPortions | None = None
+        for images in portions:
+            if codes is None:
+                total, sample = table.number_of(State.WAITING, State.USED), table.spread(SAMPLE)
+                codes = stack.enter_context(code_portions(backbone, sample, request, resources, to_come=total))
+                advance = phase.enter_context(resources.progress.phase("codes", total=total, unit="image"))
+            table.set_aside(codes.compute(images, advance))
+            resources.pool.forget()
+        phase.close()
+        assert codes is not None  # noqa: S101 - there is a last portion, if it is an empty one
+        yield codes
+
+
+def computed_shards(
+    images: Sequence[Image], card: Card, engine: PrefixEngine, pool: DecoderPool, set_aside: list[SetAside]
+) -> Iterator[dict[str, Row]]:
+    """Codes of `images`, a shard at a time; one that cannot be decoded is appended to `set_aside` instead."""
+    order: list[Image] = []
+
+    def pixels() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+        for image, square in decoded(images, card, pool, set_aside):
+            order.append(image)
+            yield centre(square[None], card.size)[0]
+
+    shard: dict[str, Row] = {}
+    started = time.monotonic()
+    for position, outputs in enumerate(engine.run(pixels())):
+        shard[order[position].sha256] = dict(zip(card.taps, outputs, strict=True))
+        if len(shard) == SHARD_ROWS or time.monotonic() - started > SHARD_SECONDS:
+            yield shard
+            shard, started = {}, time.monotonic()
+    if shard:
+        yield shard

@@ -1,0 +1,200 @@
+"""The decoder child, ``python -m unfreeze.images.decoder HANDLE``: requests on standard input, answers on its output.
+
+A request is one line of JSON: ``{"path": ..., "geometry": null | {...}, "inspect": true | false, "offset": ...}``. An
+answer is one line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`),
+from the offset that the request names, as many bytes as the answer says. The first answer, without a request, says that
+the child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends when its input ends.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import signal
+import stat
+import sys
+from dataclasses import asdict
+from functools import lru_cache
+from mmap import mmap
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unfreeze.images.decoding import UnreadableImageError, decode, pixels_sha256
+from unfreeze.images.geometry import Geometry, square
+from unfreeze.images.shared_memory import open_ring
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+MAX_BYTES = 512 * 1024**2
+# A 100-megapixel image with opacity needs about 1.3 GB while it is laid on its background.
+MAX_MEMORY = 2 * 1024**3
+# The parent kills a child that hangs; this ends one whose parent was killed first.
+MAX_CPU_SECONDS = 60
+_OPEN_REASONS = {
+    errno.ENOENT: "missing",
+    errno.EACCES: "permission",
+    errno.EPERM: "permission",
+    errno.EISDIR: "not-a-regular-file",
+    errno.ENXIO: "not-a-regular-file",
+}
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a regular file; never waits on a pipe or a device.
+
+    Args:
+        path: A file; symbolic links are followed, since whoever walks a folder has decided about them already.
+
+    Returns:
+        All bytes.
+
+    Raises:
+        UnreadableImageError: It is missing, not a regular file, too large or may not be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        handle = os.open(path, flags)
+    except OSError as error:
+        raise UnreadableImageError(_OPEN_REASONS.get(error.errno or 0, f"cannot-open: {error.strerror}")) from error
+    except ValueError as error:  # a NUL in the name
+        raise UnreadableImageError("cannot-open: bad name") from error
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImageError("not-a-regular-file")
+        if status.st_size > MAX_BYTES:
+            raise UnreadableImageError(f"file-too-large {status.st_size:,} > {MAX_BYTES:,} bytes")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(status.st_size)
+    except OSError as error:
+        raise UnreadableImageError(f"read-error: {error.strerror}") from error
+    finally:
+        os.close(handle)
+
+
+def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+    """Header and pixels for one request.
+
+    Args:
+        request: ``path``; ``geometry`` of the square that is wanted, or None; ``inspect``: whether to say what the
+            image is.
+
+    Returns:
+        The reply, and uint8 [side, side, 3] if a square was wanted and could be had. `reason` is empty if the image
+        could be read; `sha256` of an inspection is there whenever the file could be.
+    """
+    header: dict[str, Any] = {"reason": "", "sha256": ""}
+    try:
+        data = read_file(request["path"])
+        if request["inspect"]:
+            header["sha256"] = hashlib.sha256(data).hexdigest()
+        geometry = _geometry(request["geometry"])
+        decoded = (
+            decode(data)
+            if geometry is None
+            else decode(data, background=geometry.background, at_least=geometry.at_least)
+        )
+        if request["inspect"]:
+            header |= {"pixels_sha256": pixels_sha256(decoded.image), "width": decoded.width, "height": decoded.height}
+            header |= {"mode": decoded.mode, "notes": decoded.notes}
+        if geometry is not None:
+            return header, square(decoded.image, geometry)
+    except UnreadableImageError as error:
+        header["reason"] = error.reason
+    except MemoryError:
+        header["reason"] = "decoder-memory"
+    except Exception as error:  # a mistake of ours must cost one image, not all that wait behind it
+        header["reason"] = f"decoder-error: {type(error).__name__}"
+    return header, None
+
+
+def _geometry(settings: dict[str, Any] | None) -> Geometry | None:
+    return None if settings is None else Geometry(**settings | {"background": tuple(settings["background"])})
+
+
+def request_line(path: str | Path, geometry: Geometry | None, *, inspect: bool, offset: int) -> bytes:
+    """One request, encoded; names that are not UTF-8 survive as surrogates.
+
+    Args:
+        path: What to read.
+        geometry: The square that is wanted, if one is.
+        inspect: Whether to say what the image is.
+        offset: Where the pixels go in the shared memory, in bytes.
+
+    Returns:
+        A line of ASCII.
+    """
+    document = {"path": str(path), "geometry": _settings(geometry), "inspect": inspect, "offset": offset}
+    return json.dumps(document).encode("ascii") + b"\n"
+
+
+@lru_cache(maxsize=4)
+def _settings(geometry: Geometry | None) -> dict[str, Any] | None:
+    return None if geometry is None else asdict(geometry)
+
+
+def _reply(ring: mmap, line: bytes) -> dict[str, Any]:
+    """Do what one request asks."""
+    request = json.loads(line)
+    header, pixels = answer(request)
+    if pixels is None:
+        return header | {"offset": 0, "pixels": 0}
+    np.frombuffer(ring, np.uint8, pixels.size, request["offset"])[:] = pixels.reshape(-1)
+    return header | {"offset": request["offset"], "pixels": pixels.size}
+
+
+def _send(stream: BinaryIO, header: dict[str, Any]) -> None:
+    stream.write(json.dumps(header).encode("ascii") + b"\n")
+    stream.flush()
+
+
+def _private_output() -> BinaryIO:
+    """Move the reply pipe off standard output: what a C library prints there must not end up among the replies."""
+    replies = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return replies
+
+
+def _limit_memory() -> None:
+    if resource is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + MAX_MEMORY, hard))
+
+
+def _limit_time() -> None:
+    if resource is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + MAX_CPU_SECONDS, hard))
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    replies = _private_output()
+    ring = open_ring(sys.argv[1])
+    _limit_memory()
+    _send(replies, {"ready": True, "offset": 0, "pixels": 0})
+    with contextlib.suppress(BrokenPipeError):
+        for line in sys.stdin.buffer:
+            _limit_time()
+            _send(replies, _reply(ring, line))
+    os._exit(0)  # nothing is left to flush, and a parent that went away must not delay the end
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,384 @@
+"""A few decoder children and the order of their answers: an image that kills or stops its decoder costs only itself."""
+
+import io
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from mmap import mmap
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, final
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from unfreeze.core.errors import UnfreezeError
+from unfreeze.images.decoder import request_line
+from unfreeze.images.decoding import UnreadableImageError
+from unfreeze.images.geometry import Geometry
+from unfreeze.images.shared_memory import RING_BYTES, new_ring
+
+# Requests under way per child: enough that it never waits for the parent, few enough to repeat if it dies.
+IN_FLIGHT = 4
+# Answers that may wait for an earlier, slower one, per child.
+AHEAD = 32
+START_SECONDS = 60.0
+MEMORY_SHARE = 0.25  # of what is free, for squares that are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What one file is.
+
+    Attributes:
+        sha256: Of the file's bytes; empty if they could not be read.
+        pixels_sha256: Of the upright RGB pixels and their size; empty if unreadable.
+        width: Upright, in pixels.
+        height: Upright, in pixels.
+        mode: Pillow's mode of the file.
+        notes: What was noticed, for example ``animated: frame 1 of 7``.
+        reason: Why it cannot be used; empty if it can.
+    """
+
+    sha256: str
+    pixels_sha256: str
+    width: int
+    height: int
+    mode: str
+    notes: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Reply:
+    child: "_Child"
+    header: dict[str, Any] | None  # None: the child's output ended
+    pixels: NDArray[np.uint8] | None
+    moment: float
+
+
+@dataclass(eq=False)
+class _Child:
+    process: subprocess.Popen[bytes]
+    complaints: IO[bytes]
+    ring: mmap
+    handed_out: int = 0
+    under_way: deque[int] = field(default_factory=deque)
+    since: float = 0.0  # when its oldest request became the one that it works on
+    ready: bool = False
+
+    def kill(self) -> None:
+        """End it at once and collect it."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None  # noqa: S101
+        with suppress(OSError):
+            self.process.stdin.close()
+        self.complaints.close()
+
+
+@final
+class DecoderPool:
+    """Decoder children that start when first needed and are reused; a context manager; not for several threads at once.
+
+    Squares are kept, as far as a share of the free memory goes, so that an image is decoded once however many passes
+    there are over it.
+
+    Args:
+        workers: Number of children; by default one per core that this process may use.
+        timeout: Seconds that one image may take.
+    """
+
+    def __init__(self, *, workers: int | None = None, timeout: float = 10.0) -> None:
+        self.workers = workers or usable_cores()
+        self.timeout = timeout
+        self._children: list[_Child] = []
+        self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
+        self._stream = 0
+        self._kept: dict[tuple[str, Geometry], NDArray[np.uint8]] = {}
+        self._room: int | None = None  # bytes; measured when the first square comes
+
+    def __enter__(self) -> "DecoderPool":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start all children now, while the caller imports what comes next."""
+        while len(self._children) < self.workers:
+            self._start()
+
+    def close(self) -> None:
+        """End all children; the pool may be used again and then starts new ones."""
+        while self._children:
+            self._children.pop().kill()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the squares that are kept: the images come in portions, and these are done."""
+        self._kept.clear()
+        self._room = None
+
+    def inspect(self, paths: Iterable[Path], geometry: Geometry | None = None) -> Iterator[Inspection]:
+        """Decode each file and say what it is.
+
+        Args:
+            paths: Files; read as the answers are taken.
+            geometry: Of the squares that will be wanted next: they are kept, and a large JPEG is decoded no larger than
+                they need, so that the hash of its pixels is that of the reduced ones.
+
+        Yields:
+            One answer per path, in order.
+        """
+        for path, header, pixels in self._answers(paths, geometry, inspect=True):
+            if pixels is not None and geometry is not None:
+                self._keep(path, geometry, pixels)
+            yield Inspection(
+                sha256=header.get("sha256", ""),
+                pixels_sha256=header.get("pixels_sha256", ""),
+                width=header.get("width", 0),
+                height=header.get("height", 0),
+                mode=header.get("mode", ""),
+                notes=tuple(header.get("notes", ())),
+                reason=header["reason"],
+            )
+
+    def squares(self, paths: Iterable[Path], geometry: Geometry) -> Iterator[NDArray[np.uint8] | UnreadableImageError]:
+        """Decode, resize and crop each file.
+
+        Args:
+            paths: Files; read as the answers are taken.
+            geometry: What each becomes.
+
+        Yields:
+            One read-only array of shape (side, side, 3) per path, in order, or the error that says why there is none.
+        """
+        # All of them kept: nothing is decoded, so other streams go on as they are.
+        if isinstance(paths, Sequence) and all((str(path), geometry) in self._kept for path in paths):
+            yield from (self._kept[str(path), geometry] for path in paths)
+            return
+        for path, header, pixels in self._answers(paths, geometry, inspect=False):
+            if pixels is None:
+                yield UnreadableImageError(header["reason"])
+            else:
+                yield self._keep(path, geometry, pixels)
+
+    def _keep(self, path: Path, geometry: Geometry, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The square, kept while there is room; by its path as text, since a Path would be parsed to be hashed."""
+        square = pixels.reshape(geometry.side, geometry.side, 3)
+        square.flags.writeable = False  # the next reader gets the same one
+        if self._room is None:
+            self._room = int(MEMORY_SHARE * psutil.virtual_memory().available)
+        key = (str(path), geometry)
+        if self._room >= square.nbytes and key not in self._kept:
+            self._room -= square.nbytes
+            self._kept[key] = square
+        return square
+
+    def _answers(
+        self, paths: Iterable[Path], geometry: Geometry | None, *, inspect: bool
+    ) -> Iterator[tuple[Path, dict[str, Any], NDArray[np.uint8] | None]]:
+        """Answers in the order of `paths`; a later call ends an earlier one that was left half read."""
+        self._stream += 1
+        stream = self._stream
+        self._drop_busy_children()
+        kept = {} if inspect else self._kept
+        job = _Job(paths, geometry, kept=kept, inspect=inspect, limit=self.workers * AHEAD)
+        try:
+            while job.fill():
+                while job.next not in job.done:
+                    self._hand_out(job)
+                    self._take_in(job)
+                yield job.pop()
+                if stream != self._stream:
+                    msg = "Another stream of this decoder pool was started before this one was read to its end."
+                    raise RuntimeError(msg)
+                self._hand_out(job)
+        finally:
+            if stream == self._stream:
+                self._drop_busy_children()
+
+    def _drop_busy_children(self) -> None:
+        """End the children that still work on what nobody waits for; new ones start when needed."""
+        for child in [child for child in self._children if child.under_way or child.process.poll() is not None]:
+            self._children.remove(child)
+            child.kill()
+
+    def _hand_out(self, job: "_Job") -> None:
+        """Give every child enough to do."""
+        while job.fill() and job.waiting:
+            child = min(self._children, key=lambda child: len(child.under_way), default=None)
+            if len(self._children) < self.workers and (child is None or child.under_way):
+                child = self._start()
+            if child is None or len(child.under_way) >= job.slots:
+                return
+            number = job.waiting.popleft()
+            if not child.under_way:
+                child.since = time.monotonic()
+            child.under_way.append(number)  # before writing: an interrupt in between must find the child busy
+            assert child.process.stdin is not None  # noqa: S101
+            with suppress(OSError):  # a dead child is noticed by the end of its output
+                child.process.stdin.write(job.line(number, slot=child.handed_out % job.slots))
+            child.handed_out += 1
+
+    def _start(self) -> _Child:
+        complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        ring, handle = new_ring()
+        inherited = [handle] if isinstance(handle, int) else []
+        try:
+            # -P: a file numpy.py in the folder that the user stands in must not replace the module.
+            process = subprocess.Popen(  # noqa: S603 - our own program, and a number
+                [sys.executable, "-P", "-m", "unfreeze.images.decoder", str(handle)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                bufsize=0,
+                env=_environment(),
+                pass_fds=inherited,
+            )
+        finally:
+            for own in inherited:
+                os.close(own)
+        child = _Child(process, complaints, ring)
+        self._children.append(child)
+        threading.Thread(target=_read_replies, args=(child, self._replies), daemon=True).start()
+        return child
+
+    def _take_in(self, job: "_Job") -> None:
+        """Wait for one reply, or for a child's time to run out."""
+        now = time.monotonic()
+        limits = {child: child.since + (self.timeout if child.ready else START_SECONDS) for child in self._busy()}
+        first = min(limits, key=lambda child: limits[child])
+        try:
+            # Never long: on Windows a wait cannot be interrupted.
+            reply = self._replies.get(timeout=min(max(limits[first] - now, 0.001), 1.0))
+        except queue.Empty:
+            if time.monotonic() >= limits[first]:
+                self._bury(first, job, f"decoder-timeout {self.timeout:g} s")
+            return
+        child = reply.child
+        if child not in self._children:
+            return  # killed since
+        if reply.header is None:
+            self._bury(child, job, None)
+            return
+        child.since = max(child.since, reply.moment)  # it may have been ready long before it was given anything
+        if not child.ready:
+            child.ready = True
+            return
+        job.done[child.under_way.popleft()] = (reply.header, reply.pixels)
+
+    def _busy(self) -> list[_Child]:
+        return [child for child in self._children if child.under_way]
+
+    def _bury(self, child: _Child, job: "_Job", reason: str | None) -> None:
+        """Remove a child; its current image gets the reason, the others go to another child."""
+        self._children.remove(child)
+        started = child.ready
+        if reason is None:
+            child.process.wait()
+            code = child.process.returncode
+            reason = f"decoder-crash signal {-code}" if code < 0 else f"decoder-crash exit {code}"
+        child.complaints.seek(0)
+        complaint = child.complaints.read()[-2000:].decode(errors="replace").strip()
+        child.kill()
+        if not started:
+            msg = f"The image decoder could not be started ({reason}): {complaint or 'it said nothing'}"
+            raise UnfreezeError(msg)
+        if child.under_way:
+            job.done[child.under_way.popleft()] = ({"reason": reason}, None)
+            job.waiting.extendleft(reversed(child.under_way))
+
+
+_Kept = Mapping[tuple[str, Geometry], NDArray[np.uint8]]
+
+
+@final
+class _Job:
+    """The requests of one stream: waiting, under way, done and not yet taken. What is kept is done at once."""
+
+    def __init__(
+        self, paths: Iterable[Path], geometry: Geometry | None, *, kept: _Kept, inspect: bool, limit: int
+    ) -> None:
+        self._paths = iter(paths)
+        self._geometry, self._inspect, self._kept, self._limit = geometry, inspect, kept, limit
+        self._square_bytes = 0 if geometry is None else 3 * geometry.side**2
+        # Requests that a child may have at a time; each has a place of its own in the shared memory.
+        self.slots = min(IN_FLIGHT, RING_BYTES // max(1, self._square_bytes))
+        if not self.slots:
+            size, most = self._square_bytes, RING_BYTES
+            msg = f"A square of {size:,} bytes was wanted, but decoders give at most {most:,}. Choose a smaller --size."
+            raise UnfreezeError(msg)
+        self.next = 0  # number of the answer that is yielded next
+        self._count = 0  # paths taken
+        self._taken: dict[int, Path] = {}
+        self.waiting: deque[int] = deque()
+        self.done: dict[int, tuple[dict[str, Any], NDArray[np.uint8] | None]] = {}
+
+    def fill(self) -> bool:
+        """Take more paths up to the limit; False once every answer was taken."""
+        while self._count - self.next < self._limit:
+            path = next(self._paths, None)
+            if path is None:
+                break
+            self._taken[self._count] = path
+            square = None if self._geometry is None else self._kept.get((str(path), self._geometry))
+            if square is None:
+                self.waiting.append(self._count)
+            else:
+                self.done[self._count] = ({"reason": ""}, square)
+            self._count += 1
+        return self.next < self._count
+
+    def line(self, number: int, *, slot: int) -> bytes:
+        """The request as the child reads it."""
+        offset = slot * self._square_bytes
+        return request_line(self._taken[number], self._geometry, inspect=self._inspect, offset=offset)
+
+    def pop(self) -> tuple[Path, dict[str, Any], NDArray[np.uint8] | None]:
+        """The next answer in order."""
+        header, pixels = self.done.pop(self.next)
+        path = self._taken.pop(self.next)
+        self.next += 1
+        return path, header, pixels
+
+
+def _read_replies(child: _Child, replies: "queue.SimpleQueue[_Reply]") -> None:
+    """Body of a child's reader thread: always drains, so that neither side ever waits for the other in a ring.
+
+    Pixels are copied out of the shared memory before the reply is passed on, so that their place is free again.
+    """
+    assert child.process.stdout is not None  # noqa: S101
+    with suppress(OSError, ValueError), io.BufferedReader(child.process.stdout) as lines:  # type: ignore[type-var]
+        for line in lines:
+            header = json.loads(line)
+            shared = np.frombuffer(child.ring, np.uint8, header["pixels"], header["offset"])
+            replies.put(_Reply(child, header, shared.copy() if header["pixels"] else None, time.monotonic()))
+    replies.put(_Reply(child, None, None, time.monotonic()))
+
+
+def _environment() -> dict[str, str]:
+    """The parent's environment; a child finds this package and computes on one core, since there is one per core."""
+    package_root = str(Path(__file__).resolve().parents[2])
+    search = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,214 @@
+"""The model card: what a delivered model is, what was measured of it, and whose weights it came from.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993); the front matter is
+the Hugging Face Hub's.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+
+from unfreeze.core.cards import Card
+from unfreeze.core.plans import TrainingSettings
+from unfreeze.core.records import Confirmation, ImageCounts, Interval, Outcome
+from unfreeze.core.wording import nats, percent, percent_range
+
+CLASSES_NAMED = 200  # more would bury the rest; config.json has them all
+
+LONGEST_SETTING = 120  # characters; run.json has the others
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~])")
+
+_LOADING = {
+    "timm": """```python
+import timm
+import torch
+from PIL import Image
+
+model = timm.create_model("local-dir:PATH", pretrained=True).eval()  # PATH is this folder
+data = timm.data.resolve_model_data_config(model)
+transform = timm.data.create_transform(**data, is_training=False)
+with torch.no_grad():
+    scores = model(transform(Image.open("photo.jpg").convert("RGB"))[None])
+print(model.pretrained_cfg["label_names"][scores.argmax().item()])
+```""",
+    "other": """```python
+from unfreeze import load_model
+
+model, class_names = load_model("PATH")  # PATH is this folder
+```""",
+}
+
+
+def model_card(
+    *,
+    title: str,
+    outcome: Outcome,
+    network: Card,
+    classes: Sequence[str],
+    images: ImageCounts,
+    test_size: int,
+    measured: Sequence[str],
+) -> str:
+    """The README.md of a delivered model.
+
+    Args:
+        title: What the model is, in a few words.
+        outcome: The strategy that gave it, with what was measured.
+        network: The card of the source network.
+        classes: Class names, in the order of the class indices.
+        images: Where every file went.
+        test_size: Number of images of the test part, which trained nothing; 0 without one.
+        measured: Further sentences on how it was measured.
+
+    Returns:
+        Markdown with YAML front matter.
+    """
+    sections = [
+        _front_matter(network),
+        f"# {escaped(title)}",
+        "An image classifier that unfreeze made from a pretrained network.",
+        "## What was trained\n\n" + _training(outcome, network),
+        "## On what\n\n" + _data(classes, images, test_size),
+        "## What was measured\n\n" + _measurement(outcome, test_size, measured),
+        "## The source network\n\n" + _source(outcome, network),
+        "## Preprocessing\n\n" + _preprocessing(network),
+        "## How to load it\n\n" + _LOADING["timm" if network.library == "timm" else "other"],
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def escaped(text: str) -> str:
+    """A stranger's name inside Markdown: no markup, no control or invisible characters, one line."""
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text)
+    return _MARKUP.sub(r"\\\1", visible).replace("&", "&amp;")
+
+
+def licence_id(licence: str) -> str:
+    """The Hub's identifier of a licence, for example ``apache-2.0``; ``unknown`` if there is none."""
+    return re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-") or "unknown"
+
+
+def _front_matter(network: Card) -> str:
+    timm = network.library == "timm"
+    fields = {
+        "license": licence_id(network.licence),
+        "library_name": "timm" if timm else "unfreeze",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "transfer-learning", "unfreeze", *(["timm"] if timm else [])],
+    }
+    # JSON is YAML, and quotes what has to be quoted.
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in fields.items()), "---"])
+
+
+def _training(outcome: Outcome, network: Card) -> str:
+    lines = [f"- strategy: {escaped(outcome.name)}", f"- trained: {escaped(outcome.description)}"]
+    if outcome.status != "done":
+        lines.append(f"- {escaped(outcome.status)}: {escaped(outcome.note)}")
+    lines += [f"- {name}: {escaped(value)}" for name, value in _settings(outcome)]
+    if outcome.audit is not None:
+        held = "held" if outcome.audit.passed else "DID NOT HOLD"
+        tensors = f"{outcome.audit.frozen_tensors:,} frozen tensors hashed before and after"
+        lines.append(f"- the audit of the freezing {held}: {tensors}")
+    blocks = ", ".join(f"`{block}`" for block in network.blocks)
+    return "\n".join([*lines, "", f"Blocks of the network, from the pixels on: {blocks}"])
+
+
+def _settings(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """How it was fitted or trained: what fits on a line."""
+    settings = outcome.settings
+    if settings is None:
+        return
+    plans = [settings.plan] if isinstance(settings, TrainingSettings) else []
+    for part in (settings, *plans):
+        for field in fields(part):
+            value = getattr(part, field.name)
+            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            if not is_dataclass(value) and len(text) <= LONGEST_SETTING:
+                yield field.name, text
+
+
+def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
+    named = [f"{index}. {escaped(name)}" for index, name in enumerate(classes[:CLASSES_NAMED])]
+    more = [f"and {len(classes) - CLASSES_NAMED:,} more, named in config.json"] if len(classes) > CLASSES_NAMED else []
+    apart = f"; {test_size:,} more, the test part, only confirmed it" if test_size else ""
+    return "\n".join(
+        [
+            f"{images.used - test_size:,} images trained this model{apart}. {images.found:,} files were found, "
+            f"{images.set_aside:,} set aside as unusable, {images.duplicates_removed:,} removed as duplicates.",
+            "",
+            f"{len(classes):,} classes, by index:",
+            "",
+            *named,
+            *more,
+        ]
+    )
+
+
+def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> str:
+    parts = []
+    if outcome.accuracy is not None and outcome.splits:
+        splits = "one split" if outcome.splits == 1 else f"the mean over {outcome.splits} splits"
+        parts += [
+            f"The strategy, as {splits}: models trained on one part of the images and tested on the other. The model "
+            "in this folder was then refitted on everything, so it is none of those that were measured.",
+            _table(outcome.accuracy, outcome.interval, outcome.balanced_accuracy, outcome.log_loss),
+        ]
+    if outcome.confirmation is not None:
+        parts += _confirmation(outcome.confirmation, test_size)
+    return "\n\n".join([*(parts or ["Nothing was measured."]), *(["\n".join(measured)] if measured else [])])
+
+
+def _confirmation(found: Confirmation, test_size: int) -> list[str]:
+    return [
+        f"The model in this folder, on the test part ({test_size:,} images), which has chosen nothing:",
+        _table(found.accuracy, found.interval, found.balanced_accuracy, found.log_loss),
+        "The variance over training sets is not in this interval.",
+    ]
+
+
+def _table(accuracy: float, interval: Interval | None, balanced: float | None, log_loss: float | None) -> str:
+    rows = [("accuracy", percent(accuracy))]
+    if interval is not None:
+        rows.append(("95 % interval of the accuracy", percent_range(interval)))
+    if balanced is not None:
+        rows.append(("balanced accuracy", percent(balanced)))
+    if log_loss is not None:
+        rows.append(("log-loss", f"{nats(log_loss)} nats"))
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _source(outcome: Outcome, network: Card) -> str:
+    licence = network.licence or "unknown"
+    if outcome.kind == "scratch":
+        origin = "Its architecture alone was used: the weights were random before training."
+    else:
+        origin = f"Its weights came from: {escaped(network.source)}."
+    notice = (
+        "The licence of the source weights is unknown: find it out before this model is passed on."
+        if licence == "unknown"
+        else f"The source weights are under {escaped(licence)}; this model is derived from them."
+    )
+    return "\n".join(
+        [
+            f"- network: `{network.name}` ({network.parameters:,} parameters)",
+            f"- {origin}",
+            f"- {notice}" if outcome.kind != "scratch" else "- No licence of source weights applies.",
+            f"- sha256 of the source weights: `{network.weights_sha256}`",
+        ]
+    )
+
+
+def _preprocessing(network: Card) -> str:
+    size, mode, interpolation = network.size, network.crop_mode, network.interpolation
+    return "\n".join(
+        [
+            f"- RGB, {size} x {size} pixels, {mode} crop of {percent(network.crop_pct)}, {interpolation} interpolation",
+            f"- values from 0 to 1, mean {_triple(network.mean)}, std {_triple(network.std)}",
+        ]
+    )
+
+
+def _triple(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)

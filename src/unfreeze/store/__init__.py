@@ -1,0 +1,1 @@
+"""The store of codes on disk; knows no network and no label."""

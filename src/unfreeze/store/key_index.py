@@ -1,0 +1,126 @@
+"""Where in a store the codes of each image lie: an index on disk, made from the shards; no shard is read in vain.
+
+It is private to a process and goes with it: the shards are all that has to survive.
+"""
+
+import contextlib
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from unfreeze.core.databases import temporary_database
+from unfreeze.store.codes import CodeStore, Row
+from unfreeze.store.shards import DamagedShardError, keys_of_shard, read_shard, shards_in
+
+_SCHEMA = "CREATE TABLE place (key TEXT PRIMARY KEY, shard INTEGER, row INTEGER) WITHOUT ROWID"
+
+
+@final
+class KeyIndex:
+    """Finds, reads and adds codes of one store; see `key_index`.
+
+    Args:
+        database: With the table of this module, empty.
+        store: What is indexed.
+    """
+
+    def __init__(self, database: sqlite3.Connection, store: CodeStore) -> None:
+        self._database = database
+        self._store = store
+        self._shards: list[Path] = []
+        self._whole: set[int] = set()
+        for path in shards_in(store.folder):
+            self._add(path, keys_of_shard(path))
+        self._found = len(self._shards)  # later ones are written by this process
+
+    def missing(self, keys: Sequence[str]) -> list[str]:
+        """Those of some keys that are not stored, or in a damaged shard, each once.
+
+        Args:
+            keys: sha256 of the images' bytes.
+
+        Returns:
+            Keys in their order.
+        """
+        stored: set[str] = set()
+        for shard, hits in self._places(keys).items():
+            if self._is_whole(shard):
+                stored.update(keys[place] for place, _ in hits)
+        return [key for key in dict.fromkeys(keys) if key not in stored]
+
+    def write(self, rows: Mapping[str, Row]) -> None:
+        """Add a shard to the store; see `CodeStore.write`."""
+        self._add(self._store.write(rows), list(rows))
+        self._whole.add(len(self._shards) - 1)
+
+    def read(
+        self, keys: Sequence[str]
+    ) -> tuple[dict[str, Float32[np.ndarray, "image _"]], Bool[np.ndarray, " image"], Bool[np.ndarray, " image"]]:
+        """Codes of some images; takes the memory of the result and of one shard.
+
+        Args:
+            keys: sha256 of the images' bytes.
+
+        Returns:
+            By tap, codes in the order of `keys`; whether each was found (rows of the others are zero); and whether each
+            was written through this index.
+        """
+        by_tap = {tap: np.zeros((len(keys), width), np.float32) for tap, width in self._store.widths.items()}
+        found, new = np.zeros((2, len(keys)), np.bool_)
+        for shard, hits in self._places(keys).items():
+            try:
+                _, codes = read_shard(self._shards[shard])
+            except DamagedShardError:
+                continue
+            places, rows = map(list, zip(*hits, strict=True))
+            for tap, values in by_tap.items():
+                values[places] = codes[tap][rows]
+            found[places], new[places] = True, shard >= self._found
+        return by_tap, found, new
+
+    def _add(self, path: Path, keys: Sequence[str]) -> None:
+        rows = ((key, len(self._shards), row) for row, key in enumerate(keys))
+        self._database.executemany("INSERT OR IGNORE INTO place VALUES (?, ?, ?)", rows)
+        self._shards.append(path)
+
+    def _places(self, keys: Sequence[str]) -> dict[int, list[tuple[int, int]]]:
+        """By shard, places in `keys` and their rows there."""
+        by_shard: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for place, key in enumerate(keys):
+            found = self._database.execute("SELECT shard, row FROM place WHERE key = ?", (key,)).fetchone()
+            if found is not None:
+                by_shard[found[0]].append((place, found[1]))
+        return by_shard
+
+    def _is_whole(self, shard: int) -> bool:
+        """Whether a shard's codes can be read; one that is damaged leaves the index."""
+        if shard not in self._whole:
+            try:
+                read_shard(self._shards[shard])
+            except DamagedShardError:
+                self._database.execute("DELETE FROM place WHERE shard = ?", (shard,))
+                return False
+            self._whole.add(shard)
+        return True
+
+
+@contextlib.contextmanager
+def key_index(store: CodeStore) -> Iterator[KeyIndex]:
+    """Index what a store holds; takes some milliseconds a shard, and no memory that grows with the images.
+
+    Args:
+        store: Open.
+
+    Yields:
+        The index.
+
+    Raises:
+        DiskFullError: There is no room for it.
+    """
+    with temporary_database(_SCHEMA) as database:
+        yield KeyIndex(database, store)

@@ -1,0 +1,152 @@
+"""What may take part in a race: every strategy, made ready to run on the splits of one task.
+
+`core.strategies.KINDS` says what there is; `READY` has the function of each kind that trains blocks.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Protocol, final, runtime_checkable
+
+from unfreeze.core.records import Outcome
+from unfreeze.core.strategies import FULL, Kind, Loss, StrategyId, parse_strategies, unfreeze
+from unfreeze.data.tasks import Split
+from unfreeze.strategies.depth_curve import LOSSES
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.finetuning import (
+    FineTuning,
+    Forecast,
+    Request,
+    TooExpensiveError,
+    ready_full,
+    ready_scratch,
+    ready_unfreeze,
+)
+from unfreeze.strategies.preparation import with_measured_flips
+from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
+from unfreeze.strategies.strategy import Strategy
+
+Ready = Callable[[StepOne, StrategyId, Request], FineTuning]
+
+READY: MappingProxyType[Kind, Ready] = MappingProxyType(
+    {"unfreeze": ready_unfreeze, "full": ready_full, "scratch": ready_scratch}
+)
+
+
+@runtime_checkable
+class TrainedStrategy(Strategy, Protocol):
+    """A strategy whose training takes time that matters."""
+
+    @property
+    def expected(self) -> Forecast:
+        """What was forecast of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A strategy that does not fit.
+
+    Attributes:
+        outcome: Its record, with the reason.
+    """
+
+    outcome: Outcome
+
+
+@runtime_checkable
+class Catalogue(Protocol):
+    """Gives strategies that are ready to run; a simulation has one of its own."""
+
+    def step_one(self) -> list[Strategy]:
+        """The cheap ones."""
+        ...
+
+    def share(self, strategies: Sequence[Strategy], split: Split) -> None:
+        """Do at once what these need on a split and can take from each other."""
+        ...
+
+    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
+        """One that trains blocks, if it fits."""
+        ...
+
+
+@final
+class PhotoCatalogue:
+    """Strategies on photos.
+
+    Attributes:
+        experiment: Task, network, codes; its augmentation does without flips once a check has said so.
+        shared: Probes and heads of every split.
+    """
+
+    def __init__(self, experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> None:
+        self.experiment = experiment
+        self.shared, self._cheap = step_one(experiment, losses)
+        self._flips_checked = False
+
+    def step_one(self) -> list[Strategy]:
+        """Every loss on the last codes and on the best tap, and the head."""
+        return self._cheap
+
+    def share(self, strategies: Sequence[Strategy], split: Split) -> None:
+        """Fit all their probes side by side: one by one they would take one core each."""
+        probes = [strategy for strategy in strategies if isinstance(strategy, ProbeStrategy)]
+        self.shared.fit(split, [probe for strategy in probes for probe in strategy.probes])
+
+    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
+        """Some blocks, all, or from scratch."""
+        if request.allowance > 0:
+            self._check_flips()
+        return ready(self.shared, strategy, request)
+
+    def _check_flips(self) -> None:
+        """Once, before the first training that augments."""
+        if self._flips_checked:
+            return
+        C = self.shared.on_last(self.experiment.task.split(0), "softmax").C
+        self.experiment = with_measured_flips(self.experiment, C=C)
+        self.shared = replace(self.shared, experiment=self.experiment)
+        self._flips_checked = True
+
+
+def ready(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning | LeftOut:
+    """A strategy that trains blocks, ready to run.
+
+    Args:
+        shared: Trains the heads that it starts from.
+        strategy: Which.
+        request: Time, splits, epochs.
+
+    Returns:
+        The strategy; what it would have been, with the reason, if it does not fit.
+
+    Raises:
+        PlanError: The network has fewer blocks.
+    """
+    try:
+        return READY[strategy.kind](shared, strategy, request)
+    except TooExpensiveError as error:
+        return LeftOut(error.outcome)
+
+
+def trained_strategies(blocks: int, words: Sequence[str | int] | None) -> list[StrategyId]:
+    """What is trained beyond step one, from cheap to expensive.
+
+    Args:
+        blocks: How many the network has.
+        words: What was asked for, as `core.strategies.parse_strategy` reads it; None for 1, 2, 4 blocks and full.
+
+    Returns:
+        The strategies that train blocks; without asking, only those that the network has.
+
+    Raises:
+        InputError: A word stands for no strategy.
+
+    Example:
+        >>> [strategy.label for strategy in trained_strategies(3, None)]
+        ['unfreeze 1', 'unfreeze 2', 'full']
+    """
+    if words is None:
+        return [*(unfreeze(number) for number in (1, 2, 4) if number < blocks), FULL]
+    return [strategy for strategy in parse_strategies(words) if strategy.trains_blocks]

@@ -1,0 +1,102 @@
+"""Measuring a strategy: run it on a split, and note what it gave and took."""
+
+from dataclasses import dataclass, replace
+
+from unfreeze.core.metering import added, metered
+from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.records import Outcome
+from unfreeze.data.tasks import TEST_FRACTION, Split, Task
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.predictions import Measured, predicted_of
+from unfreeze.strategies.strategy import Fit, Strategy
+
+
+@dataclass(eq=False)
+class Measurement:
+    """A strategy that is ready to run, or was left out, and what it gave so far.
+
+    Attributes:
+        strategy: Ready to run; None if it was left out.
+        measured: What it gave.
+    """
+
+    strategy: Strategy | None
+    measured: Measured
+
+    @property
+    def outcome(self) -> Outcome:
+        """Its record, without what is made of predictions."""
+        return self.measured.outcome
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+        return self.outcome.name
+
+    @property
+    def splits(self) -> int:
+        """On how many it was measured: always the first ones."""
+        return self.measured.splits
+
+    @property
+    def work(self) -> int:
+        """Of its strategy: 0 where nothing trains a network."""
+        return self.strategy.work if self.strategy else 0
+
+    @property
+    def seconds_a_split(self) -> float:
+        """Mean wall time of a split; 0 before the first."""
+        return self.measured.seconds_a_split
+
+    @property
+    def refit_seconds(self) -> float:
+        """Forecast of a fit on everything: a training's own, and no less than what splits took, which are smaller.
+
+        What trains no network has one core then: its processor time counts, of which side by side less time passed.
+        """
+        own, cost = self.strategy.refit_seconds if self.strategy else 0.0, self.outcome.cost
+        on_one_core = 0.0 if self.work or not self.splits else cost.cpu_seconds / self.splits
+        return max(own, max(self.seconds_a_split, on_one_core) / (1 - TEST_FRACTION))
+
+    def note(self, outcome: Outcome) -> None:
+        """Replace the record; what was predicted stays."""
+        self.measured = replace(self.measured, outcome=outcome)
+
+    def measure(self, task: Task, split: Split, *, advance: Advance = ignore) -> None:
+        """Run the strategy on the next split and note what it gave and took."""
+        assert self.strategy is not None, self.label  # noqa: S101 - nobody measures what was left out
+        with metered() as usage:
+            fit = self.strategy.fit(split, advance=advance)
+        if fit.shared_usage is not None:
+            usage.seconds, usage.cpu_seconds = (round(seconds, 3) for seconds in fit.shared_usage)
+        outcome = with_fit(self.outcome, fit)
+        cost = added(outcome.cost, usage)
+        outcome = replace(outcome, cost=replace(cost, split_seconds=(*cost.split_seconds, usage.seconds)))
+        kept = predicted_of(fit.scores, task, split, probabilities=fit.probabilities)
+        self.measured = Measured(outcome, (*self.measured.predicted, kept))
+
+
+def with_fit(outcome: Outcome, fit: Fit) -> Outcome:
+    """The record with what the latest fit says of itself; a failed audit is never overwritten."""
+    audit = outcome.audit if outcome.audit and not outcome.audit.passed else fit.audit
+    return replace(
+        outcome,
+        settings=fit.settings or outcome.settings,
+        tap=fit.tap or outcome.tap,
+        description=fit.description or outcome.description,
+        audit=audit,
+        curve=fit.curve,
+    )
+
+
+def fit_everything(experiment: Experiment, strategy: Strategy) -> tuple[Outcome, Fit]:
+    """Train a strategy on the whole train part; its test part, if there is one, is predicted."""
+    everything, outcome = experiment.task.everything(), strategy.outcome
+    total = strategy.work * len(everything.learn)
+    phase = experiment.progress.phase(outcome.name, total=total or 1, unit="image" if total else "fit")
+    with metered() as usage, phase as advance:
+        fit = strategy.fit(everything, advance=advance if total else ignore)
+        if not total:
+            advance(1)
+    cost = replace(added(outcome.cost, usage), refit_seconds=usage.seconds)
+    return replace(with_fit(outcome, fit), cost=cost), fit

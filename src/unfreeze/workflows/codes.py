@@ -1,0 +1,184 @@
+"""The codes of images at every tap, written to a file: Parquet or .npy, a portion of the images at a time."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float32
+
+from unfreeze.core.documents import CodesRecord
+from unfreeze.core.files import checked_new_file, durable_file
+from unfreeze.core.settings import ImageSettings
+from unfreeze.data.image_set import Image
+from unfreeze.data.image_table import ImageTable, State
+from unfreeze.data.inspection import PORTION, inspected_portions, listed_images
+from unfreeze.data.splits import split_table
+from unfreeze.data.squares import geometry_of
+from unfreeze.features.resources import Resources
+from unfreeze.features.streaming import CodesInPortions, codes_of_table
+from unfreeze.store.columns import codes_column, text_column
+from unfreeze.workflows.reading import Phases, known_tap, load_network, say_what_was_found
+from unfreeze.zoo.backbones import Backbone
+
+Widths = dict[str, int]
+Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "image code"]]]
+
+
+def write_codes(
+    settings: ImageSettings,
+    resources: Resources,
+    *,
+    place: Path,
+    tap: str | None = None,
+    phases: Phases | None = None,
+) -> CodesRecord:
+    """Read the codes of every image and write them, so that memory does not grow with the number of images.
+
+    Args:
+        settings: Which images and which network.
+        resources: Decoders, progress and cache.
+        place: ``NAME.parquet``, or ``NAME.npy`` for an array a tap and a list of the rows.
+        tap: The only tap that is wanted, ``last`` being the last one; None for all.
+        phases: Where seconds are noted; counted from now if None.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UnfreezeError: The images or the network cannot be used, there is no such tap, or the file cannot be written.
+    """
+    phases = phases or Phases()
+    backbone = load_network(settings)  # first, since a mistake in its name should not cost an inspection
+    widths = {cut.name: cut.channels for cut in backbone.taps}
+    widths = {name: widths[name] for name in known_tap(tap, backbone.card.taps)}
+    phases.started()
+    with ExitStack() as stack:
+        with phases.timed("decode"):
+            table = stack.enter_context(listed_images(settings.source))
+        with phases.timed("prefix"):
+            stored = stack.enter_context(_stored(table, backbone, settings, resources, phases))
+        say_what_was_found(settings, table.findings, table.number_of(State.SET_ASIDE), resources.progress)
+        split_table(table, seed=settings.seed)
+        counts: Counter[str] = Counter()
+        with phases.timed("write"):
+            portions = _portions(table, stored, counts, widths)
+            if place.suffix.lower() == ".parquet":
+                files = write_parquet(place, widths, portions)
+            else:
+                files = write_npy(place, widths, portions, rows=table.number_of(State.USED), one=tap is not None)
+        return CodesRecord(
+            source=str(settings.source),
+            network=backbone.card.name,
+            images=counts["images"],
+            computed=counts["computed"],
+            reused=counts["images"] - counts["computed"],
+            set_aside=tuple(table.files_set_aside()),
+            taps=widths,
+            files=tuple(map(str, files)),
+            phases=phases.all(),
+        )
+
+
+def _stored(
+    table: ImageTable, backbone: Backbone, settings: ImageSettings, resources: Resources, phases: Phases
+) -> AbstractContextManager[CodesInPortions]:
+    """The codes of all images of the table; decoding is a phase of its own."""
+    inspected = inspected_portions(
+        table,
+        pool=resources.pool,
+        progress=resources.progress,
+        max_bad=settings.max_bad,
+        geometry=geometry_of(backbone.card),
+    )
+    return codes_of_table(table, phases.each("decode", inspected), backbone, resources, settings.request)
+
+
+def _portions(table: ImageTable, stored: CodesInPortions, counts: Counter[str], widths: Widths) -> Iterator[Portion]:
+    """Images with the codes at the wanted taps; counts how many there are, and how many of them were computed."""
+    images = table.images()
+    while some := list(islice(images, PORTION)):
+        by_tap, computed = stored.read(some)
+        counts.update(images=len(some), computed=computed)
+        yield some, {name: by_tap[name] for name in widths}
+
+
+def _rows(images: Sequence[Image]) -> dict[str, list[str]]:
+    """Columns that name the rows; a byte of a file name that is no text becomes a backslash and its number."""
+
+    def text(value: str) -> str:
+        return value.encode("utf-8", "backslashreplace").decode()
+
+    return {
+        "path": [text(image.name) for image in images],
+        "label": [text(image.label) for image in images],
+        "split": [image.split for image in images],
+    }
+
+
+def write_parquet(path: Path, widths: Widths, portions: Iterable[Portion]) -> list[Path]:
+    """Write one Parquet file: path, label, split, and a fixed-size list of float32 per tap; a row group per portion.
+
+    Args:
+        path: Where.
+        widths: Number of code values by tap.
+        portions: Images and their codes.
+
+    Returns:
+        What was written.
+    """
+    names = [(name, pa.string()) for name in ("path", "label", "split")]
+    schema = pa.schema([*names, *((tap, pa.list_(pa.float32(), width)) for tap, width in widths.items())])
+    settings: dict[str, Any] = {
+        # Of the formats tried with single flipped bits, only Parquet with checksums of its pages noticed every one.
+        "write_page_checksum": True,
+        "use_dictionary": ["label", "split"],  # codes are hardly ever the same twice: it would take three times as long
+    }
+    with durable_file(path) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
+        for images, by_tap in portions:
+            columns: list[Any] = [text_column(values) for values in _rows(images).values()]
+            columns += [codes_column(values, schema.field(tap).type) for tap, values in by_tap.items()]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+    return [path]
+
+
+def write_npy(path: Path, widths: Widths, portions: Iterable[Portion], *, rows: int, one: bool = False) -> list[Path]:
+    """Write one float32 array per tap, and a CSV file that names their rows.
+
+    Args:
+        path: ``NAME.npy``; the files are ``NAME.TAP.npy`` and ``NAME.csv``.
+        widths: Number of code values by tap.
+        portions: Images and their codes.
+        rows: Number of images in all.
+        one: There is one tap, whose array goes to `path` itself.
+
+    Returns:
+        What was written.
+    """
+    names = {
+        tap: path if one else path.with_name(f"{path.stem}.{re.sub(r'[^A-Za-z0-9._-]', '-', tap)}.npy")
+        for tap in widths
+    }
+    rows_file = path.with_suffix(".csv")
+    for file in [*names.values(), rows_file]:
+        checked_new_file(file)
+    with ExitStack() as stack:
+        arrays = {tap: stack.enter_context(stack.enter_context(durable_file(names[tap])).open("wb")) for tap in widths}
+        for tap, array in arrays.items():
+            shape = (rows, widths[tap])
+            np.lib.format.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        text = stack.enter_context(stack.enter_context(durable_file(rows_file)).open("w", encoding="utf-8", newline=""))
+        writer = csv.writer(text)
+        writer.writerow(_rows([]))
+        for images, by_tap in portions:
+            for tap, values in by_tap.items():
+                arrays[tap].write(values.astype("<f4", copy=False).tobytes())
+            writer.writerows(zip(*_rows(images).values(), strict=True))
+    return [*names.values(), rows_file]

@@ -1,0 +1,286 @@
+"""What comes after a race: the choice, the model, its confirmation, the record."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from unfreeze.advisor.fact_finding import facts_of
+from unfreeze.advisor.questions import measured_strategies, pairs
+from unfreeze.advisor.rule_check import rule_record
+from unfreeze.advisor.selection import Selection, select_strategy, winner_of
+from unfreeze.advisor.verdict import verdict
+from unfreeze.core.facts import GainForecast, Prediction, Similarity
+from unfreeze.core.files import write_json
+from unfreeze.core.findings import Finding
+from unfreeze.core.interrupts import ignore_interrupts
+from unfreeze.core.record_json import RUN_FILE
+from unfreeze.core.records import (
+    CodeCounts,
+    Comparison,
+    FolderStep,
+    LearningCurves,
+    Outcome,
+    RunRecord,
+    RunResults,
+    SplitRecord,
+)
+from unfreeze.core.settings import StudySettings
+from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
+from unfreeze.core.versions import versions
+from unfreeze.data.tasks import Task
+from unfreeze.features.resources import Resources
+from unfreeze.strategies.depth_curve import depth_points
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.learning_curve import learning_curves
+from unfreeze.strategies.measurement import Measurement
+from unfreeze.strategies.predictions import Measured
+from unfreeze.workflows.clock import RESERVE
+from unfreeze.workflows.confirmation import confirmed, earlier_looks, folder_step, other_seeds
+from unfreeze.workflows.delivery import deliver
+from unfreeze.workflows.race import Race
+from unfreeze.workflows.setup import Setup
+
+CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
+MODEL = "model"  # folder
+SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Raced:
+    """What the measuring gave.
+
+    Attributes:
+        race: Everything measured.
+        setup: What was raced on.
+        similarity: To the source.
+        prediction: What the rule of thumb said before any training.
+        gain_forecasts: What each strategy was expected to gain.
+        findings: What was noticed about the images and the task.
+        interrupted: Whether the user stopped it.
+    """
+
+    race: Race
+    setup: Setup
+    similarity: Similarity
+    prediction: Prediction
+    gain_forecasts: tuple[GainForecast, ...]
+    findings: tuple[Finding, ...]
+    interrupted: bool
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was raced on."""
+        return self.setup.experiment
+
+    def entry(self, strategy: StrategyId) -> Measurement:
+        """A strategy that was raced."""
+        return next(entry for entry in self.race.entered if entry.outcome.strategy == strategy)
+
+    def candidates(self) -> list[Measured]:
+        """What may be picked: of an interrupted run only what is trained soon."""
+        if not self.interrupted:
+            return self.race.measured
+        entries = self.race.entered
+        return [entry.measured for entry in entries if entry.strategy and entry.refit_seconds <= SOON]
+
+    def passed_over(self) -> str:
+        """What was measured and may not be picked, in a sentence; empty if nothing."""
+        kept = {candidate.strategy for candidate in self.candidates()}
+        out = [m.strategy.label for m in self.race.measured if m.splits and m.strategy not in kept]
+        return f"The run was interrupted, and there was no time to train {' or '.join(out)} for it." if out else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What came of what was picked, as far as the user let it.
+
+    Attributes:
+        outcomes: Of every strategy, with what the user's own test folder says of it.
+        model: Name of the model's folder; None without a model.
+        folder_step: What was delivered against the feature extractor on that folder.
+        learning_curve: Scores by number of images.
+        interrupted: Whether the user stopped it.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    model: str | None = None
+    folder_step: FolderStep | None = None
+    learning_curve: LearningCurves | None = None
+    interrupted: bool = False
+
+
+def conclude(settings: StudySettings, raced: Raced, resources: Resources, *, out: Path) -> RunRecord:
+    """Choose, train on everything, deliver, confirm, compare, and write.
+
+    Args:
+        settings: What was asked.
+        raced: What the measuring gave.
+        resources: Decoders and progress.
+        out: Folder of the run.
+
+    Returns:
+        The record, as written.
+    """
+    with ignore_interrupts():
+        selection = select_strategy(raced.candidates(), raced.race.comparisons)
+        delivery = Delivery(outcomes=tuple(m.record(raced.experiment.task) for m in raced.race.measured))
+    if selection is not None:
+        delivery = _delivered(settings, raced, selection, delivery, resources=resources, out=out)
+    with ignore_interrupts():
+        results = _results(settings, raced, selection, delivery, out=out)
+        record = RunRecord.of(results, verdict=verdict(results))
+        write_json(out / RUN_FILE, record.to_json())
+    return record
+
+
+def _delivered(
+    settings: StudySettings,
+    raced: Raced,
+    selection: Selection,
+    delivery: Delivery,
+    *,
+    resources: Resources,
+    out: Path,
+) -> Delivery:
+    """The model, then its confirmation and learning curves; Ctrl-C ends it and keeps what is finished."""
+    stages: tuple[Callable[[Delivery], Delivery], ...] = (
+        lambda found: _with_model(found, raced, selection, resources, out),
+        lambda found: replace(found, outcomes=tuple(_confirmed(o, raced, selection) for o in found.outcomes)),
+        lambda found: replace(found, folder_step=_on_folder(raced, found.outcomes, selection)),
+        lambda found: replace(found, learning_curve=_learning_curves(settings, raced)),
+    )
+    try:
+        for stage in stages:
+            delivery = stage(delivery)
+    except KeyboardInterrupt:
+        with ignore_interrupts():
+            raced.race.progress.say("Interrupted: keeping what is finished.")
+            if delivery.model is None:
+                shutil.rmtree(out / MODEL, ignore_errors=True)  # half a model
+            return replace(delivery, interrupted=True)
+    return delivery
+
+
+def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resources: Resources, out: Path) -> Delivery:
+    picked = raced.entry(selection.picked)
+    with raced.race.timed("deliver"):
+        delivered = deliver(raced.experiment, picked, selection.because, out / MODEL, pool=resources.pool)
+    outcomes = tuple(delivered if o.strategy == delivered.strategy else o for o in delivery.outcomes)
+    return replace(delivery, model=MODEL, outcomes=outcomes)
+
+
+def _confirmed(outcome: Outcome, raced: Raced, selection: Selection) -> Outcome:
+    """A cheap strategy that was not picked, asked about the user's own test folder if there is time to train it."""
+    race, experiment, entry = raced.race, raced.experiment, raced.entry(outcome.strategy)
+    if outcome.strategy == selection.picked or entry.strategy is None or outcome.strategy.trains_blocks:
+        return outcome
+    left = race.clock.left() + RESERVE * race.clock.budget
+    if not len(experiment.task.test_rows) or entry.refit_seconds > left:
+        return outcome
+    return confirmed(outcome, experiment, entry.strategy)
+
+
+def _on_folder(raced: Raced, outcomes: Sequence[Outcome], selection: Selection) -> FolderStep | None:
+    """What was picked against the feature extractor on the user's own test folder, with other seeds if time is left."""
+    race, experiment, picked = raced.race, raced.experiment, raced.entry(selection.picked)
+    known = {outcome.strategy: outcome for outcome in outcomes}
+    if not len(experiment.task.test_rows) or picked.strategy is None or SOFTMAX_ON_LAST not in known:
+        return None
+    with race.timed("confirm"):
+        left = 0.0 if raced.interrupted else race.clock.left()
+        others = other_seeds(experiment, picked.strategy, picked.refit_seconds, seconds=left)
+    return folder_step(raced.setup.question, known[SOFTMAX_ON_LAST], known[selection.picked], others)
+
+
+def _learning_curves(settings: StudySettings, raced: Raced) -> LearningCurves | None:
+    """In the time that is left at the end."""
+    race, budget = raced.race, settings.budget_seconds
+    if raced.interrupted:
+        return None
+    left = race.clock.left()
+    at_most = min(CURVE_SECONDS, CURVE_SHARE * budget, left + RESERVE * budget)
+    with race.timed("learning curve"):
+        return learning_curves(
+            raced.setup.catalogue.shared,
+            race.entered,
+            metric=raced.setup.question.metric,
+            probe_seconds=at_most,
+            seconds=left - at_most,
+        )
+
+
+def _compared(raced: Raced, outcomes: Sequence[Outcome]) -> tuple[Comparison, ...]:
+    """The steps that the verdict speaks of."""
+    comparisons = raced.race.comparisons
+    known = {measured.strategy: measured for measured in raced.race.measured}
+    sides = [(known[first], known[second]) for first, second in pairs(measured_strategies(outcomes))]
+    return tuple(
+        comparisons.compare(first, second)
+        for first, second in sides
+        if comparisons.has_metric(first) and comparisons.has_metric(second)
+    )
+
+
+def _results(
+    settings: StudySettings, raced: Raced, selection: Selection | None, delivery: Delivery, *, out: Path
+) -> RunResults:
+    """Everything that was measured and delivered."""
+    race, setup, experiment = raced.race, raced.setup, raced.experiment
+    task, image_set, comparisons = experiment.task, experiment.task.image_set, raced.race.comparisons
+    curve = depth_points(setup.catalogue.shared.fitted(), task)
+    train, test = task.train_rows, task.test_rows
+    test_images = tuple(image_set.images[row].name for row in test)
+    looked = any(outcome.confirmation for outcome in delivery.outcomes)
+    because = (selection.because, raced.passed_over()) if selection else ()
+    return RunResults(
+        command=settings,
+        versions=versions(),
+        images=image_set.counts,
+        classes=image_set.classes,
+        set_aside=image_set.set_aside,
+        duplicates=image_set.duplicates,
+        findings=raced.findings,
+        train_images=tuple(image_set.images[row].name for row in train),
+        train_labels=tuple(task.labels[train].tolist()),
+        train_groups=tuple(task.groups[row] for row in train),
+        test_images=test_images,
+        test_labels=tuple(task.labels[test].tolist()),
+        test_groups=tuple(task.groups[row] for row in test),
+        test_looks=earlier_looks(out, test_images) + 1 if looked else 0,
+        folder_step=delivery.folder_step,
+        splits=tuple(
+            _split_record(task, number) for number in range(max((m.splits for m in race.measured), default=0))
+        ),
+        metric=setup.question.metric,
+        metric_because=setup.metric_because,
+        margin=setup.question.margin,
+        facts=facts_of(task, experiment.source.card.size, raced.similarity, curve),
+        rule=rule_record(raced.prediction, race.measured, comparisons),
+        network=experiment.source.card,
+        depth_curve=curve,
+        strategies=delivery.outcomes,
+        comparisons=_compared(raced, delivery.outcomes),
+        winner=winner_of(raced.candidates(), comparisons),
+        race=tuple(race.story),
+        picked=selection.picked if selection else None,
+        picked_because=" ".join(filter(None, because)),
+        model=delivery.model,
+        codes=CodeCounts(computed=experiment.codes.computed, reused=experiment.codes.reused),
+        phases=dict(race.phases),
+        forecasts=tuple(race.forecasts),
+        gain_forecasts=raced.gain_forecasts,
+        seconds=round(race.clock.elapsed(), 3),
+        seed=settings.seed,
+        budget_seconds=settings.budget_seconds,
+        interrupted=raced.interrupted or delivery.interrupted,
+        screening=setup.screening,
+        learning_curve=delivery.learning_curve,
+    )
+
+
+def _split_record(task: Task, number: int) -> SplitRecord:
+    places = np.searchsorted(task.train_rows, task.split(number).test)
+    return SplitRecord(number=number, test=tuple(places.tolist()))

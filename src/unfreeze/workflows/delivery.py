@@ -1,0 +1,112 @@
+"""Delivering what was picked: trained on everything, saved, reloaded from disk and checked."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from unfreeze.core.errors import AuditError
+from unfreeze.core.files import write_bytes
+from unfreeze.core.metering import Usage, added
+from unfreeze.core.records import Outcome
+from unfreeze.images.pool import DecoderPool
+from unfreeze.report.model_card import model_card
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.measurement import Measurement, fit_everything, with_fit
+from unfreeze.strategies.predictions import Measured, confirmation_of
+from unfreeze.strategies.strategy import Fit
+from unfreeze.training.trials import Inputs, predict_rows
+from unfreeze.workflows.prediction import predict_images
+from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.folders import save_model
+
+DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
+CHECKED_IMAGES = 32
+
+
+def deliver(experiment: Experiment, picked: Measurement, because: str, folder: Path, *, pool: DecoderPool) -> Outcome:
+    """Train the picked strategy on everything, save it, and check that its folder says the same in float32.
+
+    Args:
+        experiment: Images, network and settings of the run.
+        picked: What was picked; was measured, and can be delivered.
+        because: Why, for the model card.
+        folder: For the model; must not exist.
+        pool: Decodes the images that the saved model is asked about.
+
+    Returns:
+        What the strategy gave, with its refit, and with the confirmation by the test folder where there is one: what is
+        reported there are the predictions of the saved folder.
+
+    Raises:
+        AuditError: A training audit failed, or the folder does not say what the trained network says.
+    """
+    task = experiment.task
+    assert picked.strategy is not None, picked.label  # noqa: S101 - what was measured is ready to run
+    refit, fit = fit_everything(experiment, picked.strategy)
+    outcome = _with_refit(picked.measured, refit, fit).record(task)
+    _save(folder, fit, outcome, experiment)
+    rows = task.test_rows if len(task.test_rows) else task.train_rows[:CHECKED_IMAGES]
+    scores = _scores_as_saved(folder, fit.network, experiment, rows, pool=pool)
+    if len(task.test_rows):
+        confirmation = confirmation_of(scores, task, probabilities=fit.probabilities, seed=experiment.seed)
+        outcome = replace(outcome, confirmation=confirmation)
+    _rewrite_card(folder, outcome, experiment, because)
+    return outcome
+
+
+def _with_refit(measured: Measured, refit: Outcome, fit: Fit) -> Measured:
+    """What was measured, with what the training on everything took and says of itself."""
+    last, outcome = refit.cost, with_fit(measured.outcome, fit)
+    cost = added(outcome.cost, Usage(last.refit_seconds, last.cpu_seconds, last.peak_bytes))
+    return replace(measured, outcome=replace(outcome, cost=replace(cost, refit_seconds=last.refit_seconds)))
+
+
+def _scores_as_saved(
+    folder: Path, trained: Backbone, experiment: Experiment, rows: Int[np.ndarray, " row"], *, pool: DecoderPool
+) -> np.ndarray:
+    """Scores of `rows` by the folder, reloaded from disk; checked against the trained network on a few."""
+    images = [experiment.task.image_set.images[row] for row in rows]
+    said = predict_images(folder, [image.path for image in images], pool=pool, progress=experiment.progress)
+    if said.set_aside:
+        msg = f"{said.set_aside[0].name} could be read at the start of the run and cannot be read any more. Run again."
+        raise AuditError(msg)
+    pixels, few = experiment.pixels, rows[:CHECKED_IMAGES]
+    inputs = Inputs(cut=trained.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
+    own = predict_rows(trained, inputs, few)
+    difference = float(np.abs(said.scores[: len(few)] - own).max() / max(1.0, np.abs(own).max()))
+    if difference > DELIVERED_DIFFERENCE:
+        msg = (
+            f"The saved model does not say what the trained network says: their scores differ by {difference:.1e} of "
+            f"the largest on {len(few)} images, where {DELIVERED_DIFFERENCE:g} is allowed. The folder {folder} is not "
+            "to be used; please report this."
+        )
+        raise AuditError(msg)
+    return said.scores
+
+
+def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment) -> None:
+    card = _card(outcome, experiment, "")
+    names = experiment.task.image_set.classes
+    save_model(folder, fit.network, class_names=names, card_text=card, margins=not fit.probabilities)
+
+
+def _rewrite_card(folder: Path, outcome: Outcome, experiment: Experiment, because: str) -> None:
+    """The card again, now with what was measured on the saved model."""
+    text = _card(outcome, experiment, because)
+    write_bytes(folder / "README.md", text.encode("utf-8", "surrogateescape"))
+
+
+def _card(outcome: Outcome, experiment: Experiment, how: str) -> str:
+    task, image_set = experiment.task, experiment.task.image_set
+    sentences = [how] if how else []
+    return model_card(
+        title=f"{outcome.name} on {image_set.root.name}",
+        outcome=outcome,
+        network=experiment.source.card,
+        classes=image_set.classes,
+        images=image_set.counts,
+        test_size=len(task.test_rows),
+        measured=sentences,
+    )

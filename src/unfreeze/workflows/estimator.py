@@ -1,0 +1,224 @@
+"""The classifier for scikit-learn's world: paths or arrays in, predictions out."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.metric_choice import metric_for
+from unfreeze.advisor.questions import Question
+from unfreeze.advisor.selection import select_strategy
+from unfreeze.core.errors import ImageSetError, InputError
+from unfreeze.core.files import sha256_of
+from unfreeze.core.records import Outcome
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest
+from unfreeze.core.strategies import parse_strategy
+from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.data.squares import geometry_of
+from unfreeze.features.resources import Resources
+from unfreeze.images.geometry import Geometry
+from unfreeze.images.pool import DecoderPool
+from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.finetuning import Request
+from unfreeze.strategies.measurement import fit_everything
+from unfreeze.strategies.preparation import prepare
+from unfreeze.strategies.strategy import Fit
+from unfreeze.workflows.clock import Clock
+from unfreeze.workflows.prediction import predict_images
+from unfreeze.workflows.race import Race
+from unfreeze.workflows.tuning import codes_only, tuned
+from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.folders import save_model
+
+Rows = Sequence[Any] | NDArray[Any]
+AUTO, CODES = "auto", "codes"  # what `strategy` may be beside the words of `core.strategies.parse_strategy`
+MARGIN = 0.01  # of accuracy
+
+
+@final
+class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """An image classifier on a pretrained network, with scikit-learn's contract.
+
+    Args:
+        backbone: Name of the pretrained network.
+        strategy: codes (a linear probe on the last codes), head, a number of blocks to unfreeze, full, scratch, or
+            auto: race codes, head, numbers of blocks and full on splits of the training images, and take the deepest
+            step that still gains more than one standard error over the cheaper one. Where the classes are strongly
+            imbalanced, balanced accuracy decides and all of them count the same in training.
+        budget: Seconds that `fit` may take; fewer epochs fit a smaller one.
+        size: Side of the network's input in pixels; the network's own if None.
+        random_state: Random seed.
+
+    Attributes:
+        classes_: Labels, sorted.
+        strategy_: Name of the strategy that was trained.
+        backbone_: The trained network.
+
+    Example:
+        >>> from sklearn.model_selection import cross_val_score
+        >>> from unfreeze import TransferClassifier
+        >>> cross_val_score(TransferClassifier(strategy="codes"), paths, labels, cv=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        backbone: str = DEFAULT_BACKBONE,
+        *,
+        strategy: str | int = AUTO,
+        budget: float = 900.0,
+        size: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.strategy = strategy
+        self.budget = budget
+        self.size = size
+        self.random_state = random_state
+
+    def fit(self, X: Rows, y: Rows) -> "TransferClassifier":
+        """Train.
+
+        Args:
+            X: Paths of images, or uint8 arrays [height, width, 3] or [height, width].
+            y: A label for each.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            InputError: The strategy is unknown, or images and labels do not fit.
+            PlanError: The budget is too small for the strategy.
+        """
+        if self.strategy not in {AUTO, CODES}:
+            parse_strategy(self.strategy)  # refuses what it does not know, before any work
+        labels = np.asarray(y)
+        if len(X) != len(labels) or labels.ndim != 1:
+            msg = f"X and y must be equally long and y flat. Got {len(X)} images and labels of shape {labels.shape}."
+            raise InputError(msg)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            msg = f"y must hold at least two classes. Got {self.classes_.tolist()}."
+            raise InputError(msg)
+        clock = Clock(self.budget)
+        source = load_backbone(self.backbone, size=self.size)
+        with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
+            paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)
+            image_set = _image_set(paths, places, pool, geometry_of(source.card))
+            experiment = prepare(image_set, source, Resources(pool=pool), EngineRequest(), seed=self.random_state)
+            outcome, fit = self._fitted(experiment, clock)
+        self.backbone_, self.strategy_ = fit.network, outcome.name
+        self.probabilities_ = fit.probabilities
+        return self
+
+    def _fitted(self, experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
+        experiment = replace(experiment, metric=metric_for(experiment.task, None)[0])
+        if self.strategy == CODES:
+            return codes_only(experiment)
+        if self.strategy == AUTO:
+            return _chosen(experiment, clock)
+        return tuned(experiment, parse_strategy(self.strategy), Request(allowance=clock.left(), splits=0))
+
+    def predict(self, X: Rows) -> NDArray[Any]:
+        """Label of each image of `X` (as for `fit`)."""
+        places = self._scores(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[places]
+        return labels
+
+    def predict_proba(self, X: Rows) -> Float[np.ndarray, "image cls"]:
+        """Probability of each class; of an SVM the softmax of its scores, which orders but is not calibrated."""
+        probabilities: Float[np.ndarray, "image cls"] = softmax(self._scores(X).astype(np.float64), axis=1)
+        return probabilities
+
+    def decision_function(self, X: Rows) -> Float[np.ndarray, "image ..."]:
+        """Scores; for two classes the second's minus the first's, as scikit-learn has it."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def save(self, folder: Path | str) -> None:
+        """Write the model as a folder that timm loads; nothing in it is a pickle."""
+        self._check_fitted()
+        card = f"# {self.strategy_}\n\nTrained by unfreeze {self.strategy_!r} on {len(self.classes_)} classes.\n"
+        names = [str(label) for label in self.classes_]
+        save_model(Path(folder), self.backbone_, class_names=names, card_text=card, margins=not self.probabilities_)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "backbone_"):
+            msg = "This TransferClassifier is not fitted yet. Call fit(paths_or_arrays, labels) first."
+            raise NotFittedError(msg)
+
+    def _scores(self, X: Rows) -> Float[np.ndarray, "image cls"]:
+        self._check_fitted()
+        with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
+            model = Path(folder) / "model"
+            self.save(model)
+            predictions = predict_images(model, _as_paths(X, Path(folder)), pool=pool)
+        if predictions.set_aside:
+            bad, unreadable = predictions.set_aside[0], len(predictions.set_aside)
+            msg = f"{unreadable} of {len(X)} images cannot be read; the first is {bad.name} ({bad.reason})."
+            raise ImageSetError(msg)
+        return predictions.scores
+
+
+def _chosen(experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
+    """What a race on splits of the training images prefers, trained on all of them."""
+    question = Question(task=experiment.task, metric=experiment.metric, margin=MARGIN, seed=experiment.seed)
+    catalogue = PhotoCatalogue(experiment)
+    race = Race(Comparisons(question), catalogue, clock, experiment.progress)
+    race.run(trained_strategies(len(experiment.source.blocks), None))
+    selection = select_strategy(race.measured, race.comparisons)
+    picked = next(entry.strategy for entry in race.entered if selection and entry.outcome.strategy == selection.picked)
+    assert picked is not None  # noqa: S101 - probes always give something, and what was measured is ready to run
+    return fit_everything(catalogue.experiment, picked)
+
+
+def _as_paths(X: Rows, folder: Path) -> list[Path]:
+    """Paths as they are; arrays as PNG files in `folder`, which keep every bit."""
+    paths = []
+    for number, item in enumerate(X):
+        if isinstance(item, (str, Path)):
+            paths.append(Path(item))
+            continue
+        pixels = np.asarray(item)
+        if pixels.dtype != np.uint8 or pixels.ndim not in {2, 3} or (pixels.ndim == 3 and pixels.shape[2] != 3):
+            msg = (
+                "X must hold paths of images or uint8 arrays of shape [height, width] or [height, width, 3]. "
+                f"Got {pixels.dtype} of shape {pixels.shape} at position {number}."
+            )
+            raise InputError(msg)
+        path = folder / f"{number}.png"
+        PillowImage.fromarray(pixels).save(path, compress_level=1)
+        paths.append(path)
+    return paths
+
+
+def _image_set(paths: Sequence[Path], labels: NDArray[np.int64], pool: DecoderPool, geometry: Geometry) -> ImageSet:
+    """Images that all train, in the order given; equal images stay, since the caller chose them."""
+    images = []
+    for number, (path, label, seen) in enumerate(zip(paths, labels, pool.inspect(paths, geometry), strict=True)):
+        if seen.reason:
+            msg = f"Image {number} of X cannot be read: {path} ({seen.reason})."
+            raise ImageSetError(msg)
+        images.append(
+            Image(
+                path=path.absolute(),
+                name=f"{number:08d}",
+                label=f"{label:08d}",
+                sha256=seen.sha256 or sha256_of(str(path).encode()),
+                width=seen.width,
+                height=seen.height,
+                mode=seen.mode,
+                split="train",
+            )
+        )
+    return ImageSet(root=Path(), images=tuple(images), skipped={})

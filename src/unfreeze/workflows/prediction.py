@@ -1,0 +1,154 @@
+"""Predictions of a delivered model: the saved folder, loaded by timm, in float32."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from scipy.special import softmax
+
+from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
+from unfreeze.core.errors import TooManyBadFilesError
+from unfreeze.core.progress import SILENT, Progress
+from unfreeze.core.records import SetAside
+from unfreeze.core.wording import count
+from unfreeze.data.squares import geometry_of
+from unfreeze.features.engines import padded_batches
+from unfreeze.features.resources import Resources
+from unfreeze.images.decoding import UnreadableImageError
+from unfreeze.images.geometry import centre
+from unfreeze.images.pool import DecoderPool
+from unfreeze.zoo.backbones import network_input
+from unfreeze.zoo.devices import training_device
+from unfreeze.zoo.folders import gives_probabilities, load_model
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of some images.
+
+    Attributes:
+        names: Of the images that could be read, as they were given.
+        class_names: Of the model.
+        scores: Outputs of the head, one row an image: logits, or an SVM's margins.
+        set_aside: Images that could not be read.
+        gives_probabilities: Whether the scores are logits, so that their softmax means something.
+    """
+
+    names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    scores: Float[np.ndarray, "image cls"]
+    set_aside: tuple[SetAside, ...]
+    gives_probabilities: bool
+
+    @property
+    def probabilities(self) -> Float[np.ndarray, "image cls"]:
+        """Softmax of the scores; see `gives_probabilities`."""
+        probabilities: Float[np.ndarray, "image cls"] = softmax(self.scores, axis=1)
+        return probabilities
+
+
+def predict_images(
+    model_folder: Path, paths: Sequence[Path], *, pool: DecoderPool, progress: Progress = SILENT
+) -> Predictions:
+    """Run a delivered model over images.
+
+    Args:
+        model_folder: Written by a run.
+        paths: Images.
+        pool: Decoder pool.
+        progress: Reports progress per image.
+
+    Returns:
+        Scores in float32, rows in the order of the paths that could be read.
+
+    Raises:
+        InputError: The folder is no model.
+    """
+    backbone, class_names = load_model(model_folder)
+    network = backbone.network.to(training_device()).eval()
+    names: list[str] = []
+    aside: list[SetAside] = []
+    scores = [np.empty((0, len(class_names)), np.float32)]
+
+    def readable() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+        for path, square in zip(paths, pool.squares(paths, geometry_of(backbone.card)), strict=True):
+            if isinstance(square, UnreadableImageError):
+                aside.append(SetAside(name=str(path), reason=square.reason))
+            else:
+                names.append(str(path))
+                yield centre(square[None], backbone.card.size)[0]
+
+    with progress.phase("predict", total=len(paths), unit="image") as advance, torch.inference_mode():
+        for pixels, real in padded_batches(readable(), BATCH_SIZE):
+            inputs = network_input(torch.from_numpy(pixels).to(training_device()), backbone.card)
+            scores.append(network(inputs).float().cpu().numpy()[:real])
+            advance(real)
+        advance(len(aside))
+    found = np.concatenate(scores)
+    return Predictions(tuple(names), class_names, found, tuple(aside), gives_probabilities(model_folder))
+
+
+def predict(model_folder: Path, paths: Sequence[Path], *, top: int = 1, resources: Resources) -> PredictRecord:
+    """Name the class of images.
+
+    Args:
+        model_folder: Written by a run.
+        paths: Images.
+        top: How many labels to name per image, at most.
+        resources: Decoders and progress.
+
+    Returns:
+        What the model says.
+
+    Raises:
+        InputError: The folder is no model.
+        TooManyBadFilesError: No image can be read.
+    """
+    predictions = predict_images(model_folder, paths, pool=resources.pool, progress=resources.progress)
+    for item in predictions.set_aside:
+        resources.progress.say(f"set aside: {item.name}: {item.reason}")
+    if predictions.set_aside and not predictions.names:
+        first = predictions.set_aside[0]
+        msg = f"None of {count(len(paths), 'file')} can be used; for example {first.name}: {first.reason}."
+        raise TooManyBadFilesError(msg)
+    return prediction_record(predictions, top=top)
+
+
+def prediction_record(predictions: Predictions, *, top: int) -> PredictRecord:
+    """Predictions as plain data.
+
+    Args:
+        predictions: Of a model.
+        top: How many labels to name per image, at most.
+
+    Returns:
+        The record.
+    """
+    values = predictions.probabilities if predictions.gives_probabilities else predictions.scores
+    return PredictRecord(
+        classes=predictions.class_names,
+        images=tuple(
+            _predicted(name, _guesses(predictions, row, top))
+            for name, row in zip(predictions.names, values, strict=True)
+        ),
+        set_aside=predictions.set_aside,
+    )
+
+
+def _predicted(name: str, guesses: tuple[Guess, ...]) -> PredictedImage:
+    first = guesses[0]
+    return PredictedImage(path=name, label=first.label, probability=first.probability, score=first.score, top=guesses)
+
+
+def _guesses(predictions: Predictions, row: Float[np.ndarray, " cls"], top: int) -> tuple[Guess, ...]:
+    """The likeliest classes of an image, by probability or by an SVM's decision score."""
+    measure = "probability" if predictions.gives_probabilities else "score"
+    order = (-row).argsort(kind="stable")[:top]
+    return tuple(
+        Guess(label=predictions.class_names[place], **{measure: round(float(row[place]), 6)}) for place in order
+    )

@@ -1,0 +1,105 @@
+"""What codes, probe and tune begin with: the network, and the images, inspected and split; and their phases."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from unfreeze.core.errors import PlanError
+from unfreeze.core.findings import Finding
+from unfreeze.core.phases import timed
+from unfreeze.core.progress import Progress
+from unfreeze.core.settings import ImageSettings
+from unfreeze.core.wording import count
+from unfreeze.data.image_set import ImageSet
+from unfreeze.data.inspection import read_image_set
+from unfreeze.data.splits import split_image_set
+from unfreeze.data.squares import geometry_of
+from unfreeze.features.resources import Resources
+from unfreeze.zoo.backbones import Backbone, load_backbone
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Seconds by phase.
+
+    Attributes:
+        begun: When the work began, seconds since 1970: for a command, when its process did.
+        seconds: By phase.
+    """
+
+    begun: float = field(default_factory=time.time)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def started(self) -> None:
+        """Note that the start is over: imports, the network and its weights."""
+        self.seconds["start"] = self._since_begun()
+
+    def all(self) -> dict[str, float]:
+        """All phases, and the whole until now."""
+        return {**self.seconds, "whole": self._since_begun()}
+
+    def timed(self, name: str) -> AbstractContextManager[None]:
+        """Note how long what follows takes, without other phases inside it."""
+        return timed(self.seconds, name)
+
+    def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, and note how long it takes until each of them is there."""
+        iterator = iter(items)
+        while True:
+            with self.timed(name):
+                found = list(itertools.islice(iterator, 1))
+            if not found:
+                return
+            yield found[0]
+
+    def _since_begun(self) -> float:
+        return round(time.time() - self.begun, 3)
+
+
+def load_network(settings: ImageSettings) -> Backbone:
+    """The network, with its weights."""
+    return load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
+
+
+def split_images(settings: ImageSettings, backbone: Backbone, resources: Resources) -> ImageSet:
+    """Inspect the source, for this network, and split it; what the user should know is said."""
+    image_set = read_image_set(
+        settings.source,
+        pool=resources.pool,
+        progress=resources.progress,
+        max_bad=settings.max_bad,
+        geometry=geometry_of(backbone.card),
+    )
+    say_what_was_found(settings, image_set.findings, len(image_set.set_aside), resources.progress)
+    return split_image_set(image_set, seed=settings.seed)
+
+
+def say_what_was_found(
+    settings: ImageSettings, findings: Iterable[Finding], set_aside: int, progress: Progress
+) -> None:
+    """Say what the user should know of the images."""
+    for finding in findings:
+        progress.say(finding.text)
+    if set_aside:
+        progress.say(f"{count(set_aside, 'file')} set aside; unfreeze inspect {settings.source} says why")
+
+
+def known_tap(tap: str | None, taps: tuple[str, ...]) -> tuple[str, ...]:
+    """The taps to use: all, or the one that the user named (``last`` is the last one).
+
+    Raises:
+        PlanError: There is no tap of this name.
+    """
+    if tap is None:
+        return taps
+    if tap == "last":
+        return taps[-1:]
+    if tap not in taps:
+        msg = f"The network has no tap {tap!r}. Its taps, shallow to deep: {', '.join(taps)}."
+        raise PlanError(msg)
+    return (tap,)

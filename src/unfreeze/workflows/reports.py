@@ -1,0 +1,43 @@
+"""The report of a run, from its record alone."""
+
+from pathlib import Path
+
+from unfreeze.core.record_json import read_run
+from unfreeze.core.records import RunRecord
+from unfreeze.report.page import write_page
+
+REPORT = "report.html"
+
+
+def write_report(record: RunRecord, folder: Path) -> Path:
+    """Write the report of a run.
+
+    Args:
+        record: Of the run.
+        folder: Of the run; an older report in it is replaced.
+
+    Returns:
+        The report.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    write_page(folder / REPORT, record)
+    return folder / REPORT
+
+
+def rewrite_report(run: Path) -> tuple[Path, RunRecord]:
+    """Write `report.html` beside a `run.json` again, from that alone.
+
+    Args:
+        run: Folder of a finished run, or its `run.json`.
+
+    Returns:
+        The report, and the record that it was made from.
+
+    Raises:
+        InputError: There is no run, or its record cannot be read.
+        OutputError: The report cannot be written.
+    """
+    record = read_run(run)
+    return write_report(record, run if run.is_dir() else run.parent), record

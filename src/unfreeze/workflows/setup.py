@@ -1,0 +1,174 @@
+"""What comes before a race: the network, the images, their codes, the metric."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.metric_choice import metric_for
+from unfreeze.advisor.questions import Question
+from unfreeze.advisor.screening import Scores, choose, screening_sentence
+from unfreeze.core.errors import ImageSetError
+from unfreeze.core.phases import timed
+from unfreeze.core.plans import RECIPES
+from unfreeze.core.records import Screened
+from unfreeze.core.settings import StudySettings
+from unfreeze.core.wording import count
+from unfreeze.data.image_set import ImageSet
+from unfreeze.data.inspection import read_image_set
+from unfreeze.data.squares import geometry_of
+from unfreeze.data.tasks import make_task
+from unfreeze.features.resources import Resources
+from unfreeze.images.geometry import Geometry
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, largest_difference
+from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.predictions import units_of
+from unfreeze.strategies.preparation import prepare
+from unfreeze.workflows.clock import Clock
+from unfreeze.workflows.race import Race
+from unfreeze.workflows.screening import Prepare, load_candidates, measure_candidates
+from unfreeze.zoo.backbones import Backbone
+
+SCREENING_SHARE = 1 / 3  # of the budget, at most
+FEW_GROUPS = 50  # with more of them, none of which holds half of the images, no side of a split is left with one
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Setup:
+    """What a race needs.
+
+    Attributes:
+        catalogue: Strategies on the codes of the network that is raced.
+        question: Metric, margin and task.
+        metric_because: Why its metric decides.
+        screening: The networks and sizes that were screened.
+        screened: What came of that, in a sentence; empty where nothing was to choose.
+        phases: Seconds by phase.
+    """
+
+    catalogue: PhotoCatalogue
+    question: Question
+    metric_because: str
+    screening: tuple[Screened, ...]
+    screened: str
+    phases: dict[str, float]
+
+    @property
+    def experiment(self) -> Experiment:
+        """Before any check of flips."""
+        return self.catalogue.experiment
+
+    def race(self, clock: Clock) -> Race:
+        """One that has not begun."""
+        return Race(Comparisons(self.question), self.catalogue, clock, self.experiment.progress, phases=self.phases)
+
+
+def set_up(settings: StudySettings, resources: Resources) -> Setup:
+    """Load the network, or choose it, inspect the images and read their codes.
+
+    Args:
+        settings: What is asked.
+        resources: Decoders, progress and cache.
+
+    Returns:
+        What a race needs.
+
+    Raises:
+        InputError: The network or the images cannot be used.
+    """
+    phases: dict[str, float] = {}
+    with timed(phases, "load network"):  # first, since a mistake in its name should not cost an inspection
+        sources = _loaded(settings)
+    with timed(phases, "inspect"):
+        image_set = _inspected(settings, geometry_of(sources[0].card), resources)
+    preparing = partial(
+        prepare,
+        resources=resources,
+        request=settings.request,
+        seed=settings.seed,
+        augmentation=RECIPES[settings.augment],
+    )
+    with timed(phases, "screening"):
+        source, screening, screened = _screened(settings, sources, image_set, preparing)
+    with timed(phases, "codes"):
+        experiment = preparing(image_set, source)
+    metric, because = metric_for(experiment.task, settings.metric)
+    resources.progress.say(because)
+    experiment = replace(experiment, metric=metric, chosen_on_fold=settings.choose_rate)
+    return Setup(
+        catalogue=PhotoCatalogue(experiment),
+        question=Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed),
+        metric_because=because,
+        screening=screening,
+        screened=screened,
+        phases=phases,
+    )
+
+
+def _loaded(settings: StudySettings) -> list[Backbone]:
+    """Every network at every size; refuses strategies that one of them does not have."""
+    sources = load_candidates(settings.backbone, settings.size, weights=settings.weights)
+    for source in sources:
+        for strategy in trained_strategies(len(source.blocks), settings.strategies):
+            if strategy.blocks is not None:
+                source.cut_before_blocks(strategy.blocks)
+    return sources
+
+
+def _screened(
+    settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, preparing: Prepare
+) -> tuple[Backbone, tuple[Screened, ...], str]:
+    """What is raced, what it was chosen from, and why in a sentence; with one candidate, that one."""
+    if len(sources) == 1:
+        return sources[0], (), ""
+    task = make_task(image_set, seed=settings.seed)
+    metric, _ = metric_for(task, settings.metric)
+    within = SCREENING_SHARE * settings.budget_seconds
+    found = measure_candidates(sources, image_set, preparing, metric=metric, within=within)
+    splits = [found.task.split(number) for number in range(FEWEST_FOR_PROBABILITIES)]
+    units = [units_of(found.task, split) for split in splits]
+    scores = [Scores(row=row, values=values) for row, values in found.candidates]
+    place, rows = choose(
+        scores,
+        units,
+        test_fraction=found.task.tested_share(splits),
+        largest_difference=largest_difference(metric, found.task.labels[splits[0].test]),
+    )
+    return found.sources[place], rows, screening_sentence(rows, metric)
+
+
+def _inspected(settings: StudySettings, geometry: Geometry, resources: Resources) -> ImageSet:
+    progress = resources.progress
+    image_set = read_image_set(
+        settings.source, pool=resources.pool, progress=progress, max_bad=settings.max_bad, geometry=geometry
+    )
+    for finding in image_set.findings:
+        progress.say(finding.text)
+    counts = image_set.counts
+    progress.say(
+        f"{count(counts.found, 'file')} found: {counts.used:,} used, {counts.set_aside:,} set aside, "
+        f"{counts.duplicates_removed:,} duplicates removed; {count(len(image_set.classes), 'class')}."
+    )
+    _check_groups(image_set, settings.seed)
+    return image_set
+
+
+def _check_groups(image_set: ImageSet, seed: int) -> None:
+    """Refuse groups that splits and the folds inside them cannot keep whole, before anything is computed."""
+    task = make_task(image_set, seed=seed)
+    sizes = np.unique(task.units[task.train_rows], return_counts=True)[1]
+    groups = len(sizes)
+    if groups > FEW_GROUPS and 2 * sizes.max() < sizes.sum():
+        return
+    try:
+        for number in range(LOOKS[-1]):
+            task.split(number)
+    except ImageSetError as error:
+        msg = (
+            f"The {groups} groups of the training images are too few, or one of them is too large: every split needs "
+            "one to test on and two to learn from. Give more groups, or none."
+        )
+        raise ImageSetError(msg) from error

@@ -1,0 +1,160 @@
+"""One strategy alone, trained on the train part and reported on the test part."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from unfreeze.advisor.metric_choice import metric_for
+from unfreeze.core.documents import TuneRecord
+from unfreeze.core.errors import PlanError
+from unfreeze.core.plans import RECIPES
+from unfreeze.core.records import Outcome
+from unfreeze.core.settings import ImageSettings, TuneSettings
+from unfreeze.core.strategies import HEAD, StrategyId, parse_strategy
+from unfreeze.data.image_set import ImageSet
+from unfreeze.features.resources import Resources
+from unfreeze.report.model_card import model_card
+from unfreeze.strategies.catalogue import LeftOut, ready
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.finetuning import Request
+from unfreeze.strategies.measurement import fit_everything
+from unfreeze.strategies.predictions import confirmation_of
+from unfreeze.strategies.preparation import prepare, with_measured_flips
+from unfreeze.strategies.step_one import HeadStrategy, ProbeStrategy, StepOne
+from unfreeze.strategies.strategy import Fit
+from unfreeze.workflows.reading import Phases, load_network, split_images
+from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.folders import save_model
+
+
+def tune(
+    settings: ImageSettings, tuning: TuneSettings, resources: Resources, *, out: Path, phases: Phases | None = None
+) -> TuneRecord:
+    """Train one strategy and write the model.
+
+    Args:
+        settings: Which images and which network.
+        tuning: Which strategy, and what it may take.
+        resources: Decoders, progress and cache.
+        out: An empty folder, for the model.
+        phases: Where seconds are noted; counted from now if None.
+
+    Returns:
+        What was trained; the `confirmation` of its outcome is what the test part says.
+
+    Raises:
+        UnfreezeError: The images or the network cannot be used, or the strategy does not fit.
+    """
+    phases = phases or Phases()
+    source = load_network(settings)  # first, since a mistake in its name should not cost an inspection
+    phases.started()
+    with phases.timed("decode"):
+        image_set = split_images(settings, source, resources)
+    with phases.timed("train"):
+        outcome, fit = tune_model(image_set, source, settings, tuning, resources)
+    with phases.timed("write"):
+        _save(out, outcome, fit, image_set, source)
+    tested = image_set.part("test")
+    return TuneRecord(
+        images=image_set.counts,
+        classes=image_set.classes,
+        test_images=tuple(image.name for image in tested.images),
+        test_labels=tuple(tested.labels().tolist()),
+        strategies=(outcome,),
+        model=str(out),
+        phases=phases.all(),
+    )
+
+
+def tune_model(
+    image_set: ImageSet, source: Backbone, settings: ImageSettings, tuning: TuneSettings, resources: Resources
+) -> tuple[Outcome, Fit]:
+    """Train one strategy on the train part and report it on the test part.
+
+    Args:
+        image_set: Every image has a split.
+        source: The pretrained network.
+        settings: Seed and engine.
+        tuning: Which strategy, and what it may take.
+        resources: Decoders, progress and cache.
+
+    Returns:
+        The outcome, and the fit with the trained network.
+
+    Raises:
+        PlanError: The budget does not hold even the fewest epochs, or the strategy gives no model.
+    """
+    started, strategy = time.perf_counter(), parse_strategy(tuning.strategy)
+    if strategy.blocks is not None:
+        source.cut_before_blocks(strategy.blocks)  # refuses too many blocks before any work
+    experiment = prepare(
+        image_set,
+        source,
+        resources,
+        settings.request,
+        seed=settings.seed,
+        augmentation=RECIPES[tuning.augment],
+    )
+    metric, because = metric_for(experiment.task, tuning.metric)
+    resources.progress.say(because)
+    experiment = replace(experiment, metric=metric)
+    left = tuning.budget_seconds - (time.perf_counter() - started)
+    outcome, fit = tuned(experiment, strategy, Request(allowance=left, splits=0, epochs=tuning.epochs))
+    confirmation = confirmation_of(fit.scores, experiment.task, probabilities=fit.probabilities, seed=settings.seed)
+    return replace(outcome, confirmation=confirmation), fit
+
+
+def tuned(experiment: Experiment, strategy: StrategyId, request: Request) -> tuple[Outcome, Fit]:
+    """Train one strategy on the whole train part, with what has to come before it.
+
+    Args:
+        experiment: Task, network, codes.
+        strategy: Which.
+        request: Time and epochs; no splits.
+
+    Returns:
+        Its record, without measurements, and its fit.
+
+    Raises:
+        PlanError: It does not fit, or gives no model.
+    """
+    shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
+    if strategy == HEAD:
+        return fit_everything(experiment, HeadStrategy(shared))
+    if strategy.loss is not None:
+        return _probed(experiment, shared, strategy)
+    everything = experiment.task.everything()
+    experiment = with_measured_flips(experiment, C=shared.on_last(everything, "softmax").C)
+    entry = ready(replace(shared, experiment=experiment), strategy, request)
+    if isinstance(entry, LeftOut):
+        msg = f"The budget is too small: {entry.outcome.note}. Give a larger budget, or fewer epochs."
+        raise PlanError(msg)
+    return fit_everything(experiment, entry)
+
+
+def _probed(experiment: Experiment, shared: StepOne, strategy: StrategyId) -> tuple[Outcome, Fit]:
+    if strategy.taps != "last" or strategy.loss is None:
+        msg = f"The {strategy.label} needs a cut-off network, which is not delivered as a model. Choose another one."
+        raise PlanError(msg)
+    return fit_everything(experiment, ProbeStrategy(shared, strategy.loss, last=True))
+
+
+def codes_only(experiment: Experiment) -> tuple[Outcome, Fit]:
+    """The feature extractor that cross-validation prefers among those that can be delivered: softmax or SVM."""
+    shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
+    everything = experiment.task.everything()
+    best = max(shared.fit(everything, shared.every_probe), key=lambda probe: probe.cv_accuracy)
+    return fit_everything(experiment, ProbeStrategy(shared, best.loss, last=True))
+
+
+def _save(folder: Path, outcome: Outcome, fit: Fit, image_set: ImageSet, source: Backbone) -> None:
+    card = model_card(
+        title=f"{outcome.name} on {image_set.root.name}",
+        outcome=outcome,
+        network=source.card,
+        classes=image_set.classes,
+        images=image_set.counts,
+        test_size=len(image_set.part("test").images),
+        measured=(),
+    )
+    save_model(folder, fit.network, class_names=image_set.classes, card_text=card, margins=not fit.probabilities)

