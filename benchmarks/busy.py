@@ -40,14 +40,16 @@ def measure_side(source: Path, side: str) -> dict[str, float]:
     """One side's figures, in this process, which nothing heavy has been imported into yet."""
     if side == "unfreeze":
         settle_process()
+    from unfreeze.core.settings import EngineRequest
     from unfreeze.data.inspection import read_image_set
+    from unfreeze.features.resources import Resources
     from unfreeze.images.pool import DecoderPool
     from unfreeze.strategies.preparation import prepare
     from unfreeze.zoo.backbones import load_backbone
 
     backbone = load_backbone()
     with DecoderPool() as pool:
-        experiment = prepare(read_image_set(source, pool=pool), backbone, pool=pool)
+        experiment = prepare(read_image_set(source, pool=pool), backbone, Resources(pool=pool), EngineRequest())
         return {
             "probes_seconds": probes_seconds(experiment, side),
             "prediction_ms": prediction_ms(backbone),
@@ -59,16 +61,16 @@ def measure_side(source: Path, side: str) -> dict[str, float]:
 def probes_seconds(experiment: Any, side: str) -> float:
     """All probes of a split."""
     from unfreeze.probes.search import search_probe
-    from unfreeze.strategies.depth_curve import LOSSES, Place, fit_tap_probes
+    from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, fit_tap_probes
 
     task, by_tap = experiment.task, experiment.codes.by_tap
     split = task.split(0)
-    places = [Place(split, tap, loss) for tap in by_tap for loss in LOSSES]
+    specs = [ProbeSpec(split, tap, loss) for tap in by_tap for loss in LOSSES]
     started = time.perf_counter()
     if side == "unfreeze":
-        fit_tap_probes(by_tap, task, places)
+        fit_tap_probes(by_tap, task, specs)
     else:
-        for _, tap, loss in places:
+        for _, tap, loss in specs:
             codes, labels = by_tap[tap][split.learn], task.labels[split.learn]
             search_probe(codes, labels, split.folds_in_learn, loss=loss, class_count=task.class_count)
     return time.perf_counter() - started
@@ -90,13 +92,16 @@ def prediction_ms(backbone: Any) -> float:
 
 def training_ms(experiment: Any, blocks: int | None) -> float:
     """Wall time of an image in an epoch, with the fastest arithmetic."""
-    from unfreeze.strategies.catalogue import PhotoEntries
-    from unfreeze.strategies.finetuning import Wish
+    from unfreeze.core.strategies import FULL, unfreeze
+    from unfreeze.strategies.catalogue import PhotoCatalogue
+    from unfreeze.strategies.finetuning import Request
 
     with tempfile.TemporaryDirectory() as fresh:  # a choice that was kept would be that of the other side
-        entries = PhotoEntries(replace(experiment, cache=Path(fresh)), losses=("softmax",))
-        ready: Any = entries.ready(blocks or "all", Wish(allowance=1e9, splits=1, epochs=1))
-        return float(1000 * min(timed["seconds"] for timed in ready.outcome.settings["candidates"]))
+        resources = replace(experiment.resources, cache=Path(fresh))
+        catalogue = PhotoCatalogue(replace(experiment, resources=resources), losses=("softmax",))
+        strategy = unfreeze(blocks) if blocks else FULL
+        ready: Any = catalogue.ready(strategy, Request(allowance=1e9, splits=1, epochs=1))
+        return float(1000 * min(timed.seconds for timed in ready.settings.timed))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from unfreeze.features.extraction import read_codes
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import LOOKS, StepEstimate, compare_splits
 from unfreeze.metrics.settling import what_would_settle
-from unfreeze.strategies.depth_curve import LOSSES, Place, TapProbe, fit_tap_probes
+from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, TapProbe, fit_tap_probes
 from unfreeze.zoo.backbones import load_backbone
 
 CHUNK = 5
@@ -121,8 +121,8 @@ def study(pool: Pool, drawn: np.ndarray, number: int) -> Task:
 
 def probes(pool: Pool, task: Task, split: Split, strategies: set[str]) -> dict[str, TapProbe]:
     """The probes of these strategies, as a run fits them."""
-    places = [Place(split, tap, loss) for tap in TAPS for loss in LOSSES if f"{tap} {loss}" in strategies]
-    return {f"{probe.tap} {probe.loss}": probe for probe in fit_tap_probes(pool.codes, task, places)}
+    specs = [ProbeSpec(split, tap, loss) for tap in TAPS for loss in LOSSES if f"{tap} {loss}" in strategies]
+    return {f"{probe.tap} {probe.loss}": probe for probe in fit_tap_probes(pool.codes, task, specs)}
 
 
 @dataclass(frozen=True, eq=False)

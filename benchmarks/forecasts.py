@@ -21,18 +21,18 @@ from panel import STEPS, code_version, keep, rows
 from scipy.stats import t as student
 
 from unfreeze.advisor.forecasts import STEPS as FORECAST_STEPS
-from unfreeze.advisor.forecasts import MeasuredStep, fact_values, fit_forecaster, of_step
-from unfreeze.core.strategies import SOFTMAX_ON_BEST
+from unfreeze.advisor.forecasts import MeasuredStep, Step, fact_values, fit_forecaster, of_step
+from unfreeze.core.facts import Facts, Similarity
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST, parse_strategy
 
 MEASURE = "forecasts"
 TABLE = Path(__file__).parents[1] / "src" / "unfreeze" / "advisor" / "forecasts.json"
 MARGIN = 0.01
 BIN = 15  # steps, at least
 BINS = 6
-TURNED = (SOFTMAX_ON_BEST, "head")  # the head being the softmax on the last codes, it is the first step turned round
+TURNED = (SOFTMAX_ON_BEST, HEAD)  # the head being the softmax on the last codes, it is the first step turned round
 
 Row = dict[str, Any]
-Step = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +71,29 @@ class Forecasts:
         return (self.pays - self.paid) ** 2 + unsure, (self.rates - self.paid) ** 2 + unsure
 
 
+def facts_of_row(row: Row) -> Facts:
+    """The facts of a study, as its row has them."""
+    return Facts(**{**row["facts"], "similarity": Similarity(**row["facts"]["similarity"])})
+
+
 def studies_of(found: Iterable[Row]) -> list[Row]:
     """What the table keeps of the rows of `steps.py`."""
     return [
         {
             "set": row["set"],
             "draw": row["draw"],
-            "facts": [None if value is None else round(value, 4) for value in fact_values(row["facts"])],
+            "facts": [None if value is None else round(value, 4) for value in fact_values(facts_of_row(row))],
             "steps": [
                 {
-                    "first": step["first"],
-                    "second": step["second"],
+                    "first": first.key,
+                    "second": second.key,
                     "gain": step["difference"],
                     "error": round(step["standard_error"], 5),
                     "freedom": step["degrees_of_freedom"],
                 }
                 for step in row["steps"]
-                if (step["first"], step["second"]) in FORECAST_STEPS
+                for first, second in [(parse_strategy(step["first"]), parse_strategy(step["second"]))]
+                if (first, second) in FORECAST_STEPS
             ],
         }
         for row in sorted(found, key=lambda row: (row["set"], row["draw"]))
@@ -184,7 +190,7 @@ def tests_of(studies: Sequence[Row]) -> tuple[list[Row], Row]:
         if len(set(measured.sources)) > 2:  # one is left out, and of the others one again
             steps.append((step, sets_left_out(measured)))
     every = joined([found for _, found in steps])
-    each = [{"first": step[0], "second": step[1], **tested(found)} for step, found in steps]
+    each = [{"first": step[0].key, "second": step[1].key, **tested(found)} for step, found in steps]
     new = joined([found for step, found in steps if step != TURNED])
     return each, {**tested(every), "bins": reliability(every), "without_turned": tested(new)}
 

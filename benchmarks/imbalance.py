@@ -22,17 +22,17 @@ import numpy as np
 from panel import code_version, is_there, keep
 
 from unfreeze.core.progress import ignore
-from unfreeze.core.records import Outcome
-from unfreeze.core.settings import Metric
+from unfreeze.core.settings import EngineRequest, Metric
+from unfreeze.core.strategies import Loss, unfreeze
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Split
+from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import compare_splits, inflation, largest_difference, metric_values, t_quantile
-from unfreeze.strategies.catalogue import PhotoEntries
-from unfreeze.strategies.depth_curve import Place, fit_tap_probes
-from unfreeze.core.strategies import Loss
-from unfreeze.strategies.finetuning import Wish
+from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
+from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
+from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.preparation import prepare
 from unfreeze.zoo.backbones import load_backbone
 
@@ -55,7 +55,7 @@ class Study:
         backbone = load_backbone()
         image_set = read_image_set(source, pool=pool, geometry=geometry_of(backbone.card))
         together = replace(image_set, images=tuple(replace(image, split="train") for image in image_set.images))
-        self.experiment = replace(prepare(together, backbone, pool=pool), metric=METRIC)
+        self.experiment = replace(prepare(together, backbone, Resources(pool=pool), EngineRequest()), metric=METRIC)
         self.task = self.experiment.task
         self.splits = [self.task.split(number) for number in range(SPLITS)]
 
@@ -64,16 +64,16 @@ class Study:
 
         def scores(split: Split) -> np.ndarray:
             codes = {"last": self.experiment.codes.last}
-            (probe,) = fit_tap_probes(codes, self.task, [Place(split, "last", loss)], balanced=balanced)
+            (probe,) = fit_tap_probes(codes, self.task, [ProbeSpec(split, "last", loss)], balanced=balanced)
             return probe.test_scores
 
         return self._values(scores, splits=SPLITS)
 
     def trained(self, blocks: int) -> list[np.ndarray]:
         """The last blocks, as a run trains them when balanced accuracy decides."""
-        entries = PhotoEntries(self.experiment, losses=("softmax",))
-        ready = entries.ready(blocks, Wish(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
-        if isinstance(ready, Outcome) or ready.outcome.status != "done":
+        catalogue = PhotoCatalogue(self.experiment, losses=("softmax",))
+        ready = catalogue.ready(unfreeze(blocks), Request(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
+        if isinstance(ready, LeftOut) or ready.outcome.status != "done":
             raise SystemExit(f"unfreeze {blocks} does not fit {ALLOWANCE:.0f} s; give ALLOWANCE more.")
         return self._values(lambda split: ready.fit(split, advance=ignore).scores, splits=TRAINED_SPLITS)
 

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from unfreeze.core.strategies import parse_strategy
+
 RESULTS = Path(__file__).parent / "results.jsonl"
 DRAWS = RESULTS.with_name("draws.jsonl")  # of draws.py: every study by itself
 STEPS = RESULTS.with_name("steps.jsonl")  # of steps.py: every study by itself
@@ -57,11 +59,16 @@ def measure(source: Path, *, seed: int, budget: str) -> dict[str, Any]:
         return {**summary(json.loads(done.stdout)), "wall_seconds": round(time.perf_counter() - started, 1)}
 
 
+def label(strategy: str) -> str:
+    """What rows call a strategy, of which a document gives the key."""
+    return parse_strategy(strategy).label
+
+
 def summary(record: dict[str, Any]) -> dict[str, Any]:
     """What the table needs of a run record."""
-    by_name = {s["name"]: s for s in record["strategies"]}
+    by_name = {label(s["strategy"]): s for s in record["strategies"]}
     confirmed = {name: s["confirmation"] for name, s in by_name.items() if s["confirmation"]}
-    last, picked = confirmed["softmax on the last codes"], confirmed[record["picked"]]
+    last, picked = confirmed["softmax on the last codes"], confirmed[label(record["picked"])]
     tap = by_name["softmax on the best tap"]["tap"]
     pairs = zip(confirmed["head"]["predictions"], last["predictions"], strict=True)
     return {
@@ -84,7 +91,7 @@ def summary(record: dict[str, Any]) -> dict[str, Any]:
         },
         "steps": [{k: v for k, v in c.items() if k != "settling"} for c in record["comparisons"]],
         "metric": record["metric"],
-        "picked": record["picked"],
+        "picked": label(record["picked"]),
         "picked_accuracy": picked["accuracy"],
         "picked_balanced": picked["balanced_accuracy"],
         "codes": record["codes"],

@@ -142,7 +142,7 @@ def run_side(place: Place) -> dict[str, Any]:
         said, whole = run_json(
             [*command, "--out", f"{folder}/run"], UNFREEZE_CACHE=emptied(place.cache, first_ever=False)
         )
-    accuracy = next(s["confirmation"]["accuracy"] for s in said["strategies"] if s["name"] == said["picked"])
+    accuracy = next(s["confirmation"]["accuracy"] for s in said["strategies"] if s["strategy"] == said["picked"])
     return {"seconds": said["seconds"], "process": whole, "accuracy": accuracy, "said": {"phases": said["phases"]}}
 
 

@@ -28,6 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_info
 
+from unfreeze.core.strategies import Loss
 from unfreeze.core.versions import versions
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import folds
@@ -37,7 +38,6 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.search import DEFAULT_CS, ProbeSearch, search_probe
 from unfreeze.strategies.depth_curve import LOSSES
-from unfreeze.core.strategies import Loss
 from unfreeze.zoo.backbones import load_backbone
 
 MEASURE = "probes"

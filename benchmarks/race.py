@@ -20,14 +20,14 @@ import numpy as np
 from coverage import FIRST, MARGIN, SECOND, Truth, World, balanced, fit, world_with
 from panel import code_version, is_there, keep
 
-from unfreeze.advisor.comparisons import compare
+from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import Question
 from unfreeze.core.progress import Advance, Silent
 from unfreeze.core.records import Comparison, Outcome
+from unfreeze.core.strategies import HEAD, StrategyId, unfreeze
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.tasks import Split, Task, make_task
-from unfreeze.strategies.catalogue import Depth
-from unfreeze.strategies.finetuning import Forecast, Wish
+from unfreeze.strategies.finetuning import Forecast, Request
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
@@ -65,8 +65,8 @@ class Two:
 
     def __init__(self, features: np.ndarray, task: Task) -> None:
         """Both see the same images."""
-        head = Outcome(name="head", kind="head", trained="")
-        deeper = Outcome(name="unfreeze 2", kind="unfreeze", blocks=2, trained="")
+        head = Outcome(strategy=HEAD, description="")
+        deeper = Outcome(strategy=unfreeze(2), description="")
         self._head = LeastSquares(head, FIRST, features, task)
         self._deeper = LeastSquares(deeper, SECOND, features, task)
 
@@ -77,7 +77,7 @@ class Two:
     def share(self, strategies: Sequence[Strategy], split: Split) -> None:
         """They have nothing in common."""
 
-    def ready(self, depth: Depth, wish: Wish) -> LeastSquares:  # noqa: ARG002 - there is only one
+    def ready(self, strategy: StrategyId, request: Request) -> LeastSquares:  # noqa: ARG002 - there is only one
         """The second."""
         return self._deeper
 
@@ -97,11 +97,12 @@ def study(of: World, images: int, rng: np.random.Generator) -> Comparison:
     """One race on fresh data."""
     labels = balanced(images)
     task = task_of(labels)
-    entries = Two(of.draw(labels, rng), task)
+    catalogue = Two(of.draw(labels, rng), task)
     question = Question(task=task, metric="accuracy", margin=MARGIN, seed=int(rng.integers(2**31)))
-    race = Race(question, entries, Clock(1e6), Silent())
-    race.run([2])
-    return compare(question, *race.measured)
+    race = Race(Comparisons(question), catalogue, Clock(1e6), Silent())
+    race.run([unfreeze(2)])
+    first, second = race.measured
+    return race.comparisons.compare(first, second)
 
 
 def simulate(truth: Truth, *, images: int, shared: float, data_sets: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panel import code_version, is_there, keep
+from panel import code_version, is_there, keep, label
 from peers import Place, run_json
 
 RIVALS = Path(__file__).with_name("rivals.jsonl")
@@ -66,7 +66,7 @@ def confirmed(said: Row, names: Names) -> dict[str, str]:
             continue
         pairs = zip(strategy["confirmation"]["predictions"], said["test_labels"], strict=True)
         right = {name: int(a == b) for name, (a, b) in zip(said["test_images"], pairs, strict=True)}
-        found[strategy["name"]] = bits(right, names)
+        found[label(strategy["strategy"])] = bits(right, names)
     return found
 
 
@@ -76,12 +76,12 @@ def run_side(place: Course, seed: int, names: Names) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         options = ["--budget", place.budget, "--seed", str(seed), "--out", f"{folder}/run"]
         said, wall = run_json([*command, *options], UNFREEZE_CACHE=str(place.cache))
-    deliverable = {s["name"]: s["deliverable"] for s in said["strategies"]}
+    deliverable = {label(s["strategy"]): s["deliverable"] for s in said["strategies"]}
     return {
         "budget": place.budget,
-        "picked": said["picked"],
+        "picked": label(said["picked"]),
         "metric": said["metric"],
-        "measured": {s["name"]: [s["splits"], s["accuracy"], s["status"]] for s in said["strategies"]},
+        "measured": {label(s["strategy"]): [s["splits"], s["accuracy"], s["status"]] for s in said["strategies"]},
         "deliverable": [name for name, can in deliverable.items() if can],
         "seconds": round(wall, 1),
         "right": confirmed(said, names),
@@ -106,7 +106,7 @@ def plan_side(blocks: str) -> Side:
             "budget": place.budget,
             "status": last["status"],
             "seconds": round(wall, 1),
-            "right": {last["name"]: confirmed(said, names)[last["name"]]},
+            "right": {label(last["strategy"]): confirmed(said, names)[label(last["strategy"])]},
         }
 
     return side

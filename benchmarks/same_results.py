@@ -11,6 +11,8 @@ from typing import Any
 
 from unfreeze.core.strategies import parse_strategy
 
+FIELDS = ("splits", "accuracy", "interval", "predictions", "log_likelihoods", "confirmation", "curve", "tap")
+
 
 def strategy_of(outcome: dict[str, Any]) -> str:
     """Its key; documents before schema 3 name it by its label."""
@@ -29,7 +31,7 @@ def measured(document: dict[str, Any]) -> dict[str, Any]:
         for name in ("images", "classes", "train_images", "train_labels", "test_images", "test_labels", "splits")
     }
     for outcome in document["strategies"]:
-        for field in ("splits", "accuracy", "interval", "predictions", "log_likelihoods", "confirmation", "curve", "tap"):
+        for field in FIELDS:
             found[f"{strategy_of(outcome)}: {field}"] = outcome[field]
     for step in document.get("comparisons", ()):
         numbers = [step[field] for field in ("difference", "interval", "splits", "worse", "better", "answer")]

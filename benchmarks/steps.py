@@ -26,19 +26,25 @@ from typing import Any
 import numpy as np
 from panel import STEPS, code_version, is_there, keep
 
-from unfreeze.advisor.comparisons import estimate, mean_score
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.advisor.questions import Question
-from unfreeze.core.records import Outcome, plain
+from unfreeze.core.plans import TrainingSettings
+from unfreeze.core.records import plain
 from unfreeze.core.seeding import generator
+from unfreeze.core.settings import EngineRequest
+from unfreeze.core.strategies import StrategyId, unfreeze
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Task
+from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.strategies.catalogue import PhotoEntries
-from unfreeze.strategies.finetuning import Wish
+from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
+from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.measurement import Measurement
-from unfreeze.strategies.preparation import metric_for, prepare
+from unfreeze.strategies.predictions import Measured
+from unfreeze.strategies.preparation import prepare
 from unfreeze.workflows.before_training import facts_before_training, similarity_within
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
@@ -124,29 +130,29 @@ def read(drawn: list[Listed], backbone: Backbone, pool: DecoderPool) -> ImageSet
         return read_image_set(path, pool=pool, geometry=geometry_of(backbone.card))
 
 
-def measured(entries: PhotoEntries, task: Task, depths: Iterable[int]) -> Iterator[Measurement]:
+def measured(catalogue: PhotoCatalogue, task: Task, trained: Iterable[StrategyId]) -> Iterator[Measurement]:
     """Every strategy on all splits; one that does not fit its allowance with all of them is left out."""
-    ready = list(entries.step_one())
-    for depth in depths:
-        found = entries.ready(depth, Wish(allowance=ALLOWANCE, splits=SPLITS))
-        if isinstance(found, Outcome) or found.expected.splits < SPLITS:
-            print(f"unfreeze {depth} on {len(task.train_rows)} images does not fit {ALLOWANCE:.0f} s: left out")
+    ready = list(catalogue.step_one())
+    for wanted in trained:
+        found = catalogue.ready(wanted, Request(allowance=ALLOWANCE, splits=SPLITS))
+        if isinstance(found, LeftOut) or found.expected.splits < SPLITS:
+            print(f"{wanted.label} on {len(task.train_rows)} images does not fit {ALLOWANCE:.0f} s: left out")
             continue
         ready.append(found)
     for strategy in ready:
-        one = Measurement(strategy, strategy.outcome)
+        one = Measurement(strategy, Measured(strategy.outcome))
         for number in range(SPLITS):
             one.measure(task, task.split(number))
         yield one
 
 
-def step(question: Question, first: Measurement, second: Measurement) -> Row:
+def step(comparisons: Comparisons, first: Measurement, second: Measurement) -> Row:
     """As a run compares two strategies."""
-    found = estimate(question, first, second)
+    found = comparisons.estimate(first.measured, second.measured)
     assert found.interval is not None  # there are more than five splits
     return {
-        "first": first.name,
-        "second": second.name,
+        "first": first.label,
+        "second": second.label,
         "difference": round(found.difference, 5),
         "interval": [round(found.interval.low, 5), round(found.interval.high, 5)],
         "standard_error": found.standard_error,
@@ -163,15 +169,16 @@ def study(drawn: list[Listed], source: Source, number: int) -> Row:
     """Facts before training, and what every step gave."""
     with DecoderPool() as pool:
         backbone = load_backbone(size=source.size)
-        experiment = prepare(read(drawn, backbone, pool), backbone, pool=pool, seed=number)
+        experiment = prepare(read(drawn, backbone, pool), backbone, Resources(pool=pool), EngineRequest(), seed=number)
         task = experiment.task
         metric, _ = metric_for(task, None)
         experiment = replace(experiment, metric=metric)
         similarity = similarity_within(experiment, budget=BUDGET)
-        entries = PhotoEntries(experiment, losses=("softmax",))
-        facts = facts_before_training(entries.shared, similarity)
-        question = Question(task=task, metric=metric, margin=MARGIN, seed=number)
-        found = list(measured(entries, task, (1, 2) if number % 2 == 0 else (1,)))
+        catalogue = PhotoCatalogue(experiment, losses=("softmax",))
+        facts = facts_before_training(catalogue.shared, similarity)
+        comparisons = Comparisons(Question(task=task, metric=metric, margin=MARGIN, seed=number))
+        trained = [unfreeze(blocks) for blocks in ((1, 2) if number % 2 == 0 else (1,))]
+        found = list(measured(catalogue, task, trained))
         return {
             "images": len(task.train_rows),
             "classes": task.class_count,
@@ -179,10 +186,14 @@ def study(drawn: list[Listed], source: Source, number: int) -> Row:
             "metric": metric,
             "margin": MARGIN,
             "facts": plain(facts),
-            "scores": {one.name: round(mean_score(question, one), 5) for one in found},
-            "epochs": {one.name: one.outcome.settings["epochs"] for one in found if one.outcome.kind == "unfreeze"},
-            "strategy_seconds": {one.name: round(one.outcome.cost.seconds, 1) for one in found},
-            "steps": [step(question, *pair) for pair in itertools.combinations(found, 2)],
+            "scores": {one.label: round(comparisons.mean_score(one.measured), 5) for one in found},
+            "epochs": {
+                one.label: one.outcome.settings.plan.epochs
+                for one in found
+                if isinstance(one.outcome.settings, TrainingSettings) and one.outcome.kind == "unfreeze"
+            },
+            "strategy_seconds": {one.label: round(one.outcome.cost.seconds, 1) for one in found},
+            "steps": [step(comparisons, *pair) for pair in itertools.combinations(found, 2)],
         }
 
 

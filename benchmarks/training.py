@@ -33,24 +33,23 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from unfreeze.core.plans import STANDARD, Plan, Rule
 from unfreeze.core.progress import SILENT
+from unfreeze.core.strategies import FULL
 from unfreeze.core.versions import versions
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import Squares, geometry_of
 from unfreeze.images.pool import DecoderPool
-from unfreeze.core.plans import STANDARD
 from unfreeze.training.examples import Pixels
-from unfreeze.core.plans import Plan, Rule
 from unfreeze.training.timing import choose_arithmetic
-from unfreeze.training.trials import Feed, run_trial
+from unfreeze.training.trials import Inputs, run_trial
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 IMAGES = 300  # at most, evenly through the train part, so that a repeat takes less than a minute
 BATCH, RATE, DECAY, STEPS = 32, 1e-4, 0.01, 50  # at 1e-3 the loss of either side jumps by 0.2 between epochs
 PLAN = Plan(
-    kind="full",
-    blocks=None,
+    strategy=FULL,
     rules=(Rule(".*", RATE),),
     weight_decay=DECAY,
     batch_size=BATCH,
@@ -151,25 +150,24 @@ def our_training(
     """A trial of unfreeze, and what it chose."""
     every = np.arange(len(image_set.images))
 
-    def feed(seed: int) -> Feed:
+    def inputs(seed: int) -> Inputs:
         """With nothing decoded yet."""
         pixels = Pixels(Squares(image_set.images, backbone.card, pool), backbone.card, STANDARD, seed)
-        return Feed(cut=backbone.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=image_set.labels())
+        return Inputs(cut=backbone.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=image_set.labels())
 
     started = time.perf_counter()
-    chosen, timed = choose_arithmetic(backbone, PLAN, feed(0), every, seed=0, cache=cache)
+    chosen, timed = choose_arithmetic(backbone, PLAN, inputs(0), every, seed=0, cache=cache)
     settings = {
-        "layout": chosen.layout,
-        "precision": chosen.precision,
+        **asdict(chosen.arithmetic),
         "choice": round(time.perf_counter() - started, 1),
     }
-    settings["candidates"] = [asdict(candidate) for candidate in timed]
+    settings["candidates"] = [{**asdict(one.arithmetic), "seconds": one.seconds, "cost": one.cost} for one in timed]
     an_epoch = len(every) // BATCH
 
     def train(epochs: int, seed: int) -> list[Epoch]:
-        plan = replace(PLAN, epochs=epochs, layout=chosen.layout, precision=chosen.precision)
+        plan = replace(PLAN, epochs=epochs, arithmetic=chosen.arithmetic)
         stamps = [_clocks()]
-        trial = run_trial(backbone, plan, feed(seed), every, seed=seed, advance=lambda _: stamps.append(_clocks()))
+        trial = run_trial(backbone, plan, inputs(seed), every, seed=seed, advance=lambda _: stamps.append(_clocks()))
         spent = np.diff(np.array(stamps[::an_epoch]), axis=0).tolist()
         return [Epoch(*both, loss) for both, loss in zip(spent, trial.curve, strict=True)]
 

@@ -17,17 +17,19 @@ from typing import Any
 import numpy as np
 from panel import code_version, is_there, keep
 
+from unfreeze.core.settings import EngineRequest
 from unfreeze.core.versions import versions
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
+from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare, with_measured_flips
 from unfreeze.strategies.step_one import StepOne
-from unfreeze.training.examples import Through, remember
+from unfreeze.training.examples import RecomputedInputs, remember
 from unfreeze.training.loop import Examples
 from unfreeze.training.plans import unfreeze_plan
-from unfreeze.training.trials import Feed, predict_rows, run_trial
+from unfreeze.training.trials import Inputs, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.graph import Cut
 
@@ -39,28 +41,26 @@ FRESH = "fresh"
 def beginning(source: Path, pool: DecoderPool, seed: int) -> tuple[Experiment, Backbone]:
     """The task, and step one's network."""
     image_set = split_image_set(read_image_set(source, pool=pool), seed=seed)
-    experiment = prepare(image_set, load_backbone(), pool=pool, seed=seed)
+    experiment = prepare(image_set, load_backbone(), Resources(pool=pool), EngineRequest(), seed=seed)
     shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
     everything = experiment.task.everything()
-    head = shared.head(everything).backbone
-    assert head is not None
+    head = shared.head(everything).network
     return with_measured_flips(experiment, C=shared.on_last(everything, "softmax").C), head
 
 
 def examples_of(experiment: Experiment, start: Backbone, cut: Cut, views: str) -> Examples:
     """Remembered views, or a fresh one an epoch."""
     if views == FRESH:
-        return Through(start.prefix([cut]).eval(), experiment.pixels)
+        return RecomputedInputs(start.prefix([cut]).eval(), experiment.pixels)
     task = experiment.task
     return remember(
         start,
         cut,
         experiment.pixels,
-        images=len(task.labels),
+        experiment.resources,
         train_rows=task.train_rows,
         views=int(views),
         engine=experiment.engine,
-        progress=experiment.progress,
     )
 
 
@@ -69,7 +69,7 @@ def measure(experiment: Experiment, start: Backbone, *, views: str, epochs: int)
     task, started = experiment.task, time.perf_counter()
     cut = start.cut_before_blocks(BLOCKS)
     examples = examples_of(experiment, start, cut, views)
-    feed = Feed(
+    feed = Inputs(
         cut=cut,
         examples=examples,
         features=examples,

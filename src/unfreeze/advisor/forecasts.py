@@ -84,7 +84,7 @@ class MeasuredStep:
 
     def is_from(self, source: str) -> Bool[np.ndarray, " study"]:
         """Which studies are of a source set."""
-        return np.array([mine == source for mine in self.sources], dtype=bool)
+        return np.array([known == source for known in self.sources], dtype=bool)
 
     def part(self, chosen: Bool[np.ndarray, " study"]) -> "MeasuredStep":
         """Some of the studies."""
@@ -164,8 +164,9 @@ def left_out(
     """
     found = np.empty(len(targets))
     for source in set(measured.sources):
-        mine = measured.is_from(source)
-        found[mine] = fit_ridge(measured.facts[~mine], targets[~mine], penalty=penalty).at(measured.facts[mine])
+        held_out = measured.is_from(source)
+        ridge = fit_ridge(measured.facts[~held_out], targets[~held_out], penalty=penalty)
+        found[held_out] = ridge.at(measured.facts[held_out])
     return found
 
 

@@ -32,7 +32,7 @@ class State(IntEnum):
     USED = 1
     SET_ASIDE = 2
     DUPLICATE = 3
-    STRANGER = 4  # neither its name nor its content claims to be an image
+    UNRECOGNISED = 4  # neither its name nor its content claims to be an image
 
 
 # Names are UTF-8 in which a byte that is no text keeps its place (surrogatepass): they sort as Python sorts text.
@@ -224,7 +224,7 @@ class ImageTable:
         return {split for (split,) in self._database.execute("SELECT DISTINCT split FROM image")}
 
     def counts(self) -> ImageCounts:
-        """Where the candidates have gone; strangers are none."""
+        """Where the candidates have gone; unrecognised files are none."""
         used, aside, removed = map(self.number_of, (State.USED, State.SET_ASIDE, State.DUPLICATE))
         return ImageCounts(found=used + aside + removed, used=used, set_aside=aside, duplicates_removed=removed)
 

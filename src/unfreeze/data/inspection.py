@@ -48,8 +48,8 @@ def read_image_set(
     Args:
         source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; or
             a ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group.
-        pool: Decodes.
-        progress: Is told about every file.
+        pool: Decoder pool.
+        progress: Reports progress per file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
         follow_links: Whether to follow symbolic links below a folder.
         geometry: Of the squares that will be read next, so that each file is decoded once (see `DecoderPool.inspect`).
@@ -119,8 +119,8 @@ def inspected_portions(
 
     Args:
         table: Of candidates; what they are is noted in it.
-        pool: Decodes.
-        progress: Is told about every file.
+        pool: Decoder pool.
+        progress: Reports progress per file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
         geometry: Of the squares that will be read next.
         portion: Number of candidates in each.
@@ -159,18 +159,18 @@ def _inspect(
         found.append((candidate, _state(candidate, seen), seen))
         advance(1)
     table.record(found)
-    strangers = sum(state is State.STRANGER for _, state, _ in found)
-    if strangers:
-        table.skipped["not an image by name and content"] += strangers
+    unrecognised = sum(state is State.UNRECOGNISED for _, state, _ in found)
+    if unrecognised:
+        table.skipped["not an image by name and content"] += unrecognised
 
 
 def _state(candidate: Candidate, seen: Inspection) -> State:
-    """A stranger if neither the name nor the content claims to be an image."""
+    """Unrecognised if neither the name nor the content claims to be an image."""
     if not seen.reason:
         return State.USED
     is_no_image = seen.reason.startswith(("not-an-image", "empty-file", "format-not-allowed"))
     claims = candidate.listed or candidate.path.suffix.lower() in IMAGE_SUFFIXES
-    return State.STRANGER if is_no_image and not claims else State.SET_ASIDE
+    return State.UNRECOGNISED if is_no_image and not claims else State.SET_ASIDE
 
 
 def _check_bad_files(table: ImageTable, max_bad: float) -> None:

@@ -85,7 +85,7 @@ def write_sample(name: str, folder: Path, *, progress: Progress = SILENT) -> int
     Args:
         name: One of `SAMPLE_NAMES`, in any case; ``digits`` needs no internet.
         folder: Where to; made if missing, must be empty.
-        progress: Is told about every image.
+        progress: Reports progress per image.
 
     Returns:
         Number of images written.

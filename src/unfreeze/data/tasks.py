@@ -81,6 +81,10 @@ class Task:
         """Number of the independent unit of every row: its group, or the row itself."""
         return unit_numbers(self.groups)
 
+    def names(self, rows: Int[np.ndarray, " row"]) -> tuple[str, ...]:
+        """Names of the images of some rows."""
+        return tuple(self.image_set.images[row].name for row in rows)
+
     def tested_share(self, splits: Sequence[Split]) -> float:
         """Share of the train part that these splits test on, on average: tiny classes and large groups change it."""
         return float(np.mean([len(split.test) for split in splits])) / len(self.train_rows)

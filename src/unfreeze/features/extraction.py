@@ -58,7 +58,7 @@ def read_codes(
     Args:
         image_set: The images; splits and labels do not matter here.
         backbone: The network; its head is not used.
-        pool: Decodes the images.
+        pool: Decoder pool.
         progress: Reports progress per image.
         engine: auto, openvino or torch.
         precision: auto, f32, bf16 or int8.

@@ -4,7 +4,7 @@ A BatchNorm layer normalises by the mean and variance that each of its channels 
 images through the frozen network: how far their means and variances are from those, at every layer, is how unlike the
 source they look to this network. No image of the source is needed.
 
-Low resolution is not dissimilarity. A photo of 32 pixels blown up to 224 lacks the fine detail that the first layers
+Low resolution is not dissimilarity. A photo of 32 pixels upscaled to 224 lacks the fine detail that the first layers
 look for, whatever it shows. So the images are also run at about half the network's size, where a photo of 100 pixels or
 more lacks nothing and a smaller one lacks less, and the smaller of the two divergences counts: the images are as like
 the source as they look at the better of two distances. How many are small is a fact of its own (`Facts.small_images`).
@@ -83,7 +83,7 @@ def measure_similarity(
     Args:
         backbone: The network with the source's weights and its own head; it is not changed.
         images: Of the train part; labels do not matter.
-        pool: Decodes them.
+        pool: Decoder pool.
         count: At most so many are run; which ones is decided by their content alone, not by names or order.
 
     Returns:
@@ -181,10 +181,10 @@ class _Pass:
             alive = living(source_variance)
             self.channels += len(alive)
             self.dead_channels += int((~alive).sum())
-            own = moments[name]
-            if own.count and alive.any():
+            seen = moments[name]
+            if seen.count and alive.any():
                 divergences = gaussian_divergence(
-                    own.mean[alive], own.variance[alive], source_mean[alive], source_variance[alive]
+                    seen.mean[alive], seen.variance[alive], source_mean[alive], source_variance[alive]
                 )
                 self.by_layer[name] = float(np.median(divergences))
 
@@ -234,10 +234,10 @@ def _moments(backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"])
 def _listening(network: nn.Module, moments: dict[str, _Moments]) -> Iterator[None]:
     """Let every BatchNorm layer of the network tell its moments what it is given."""
 
-    def listener(own: _Moments) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda _, given: own.add(given[0])
+    def listener(seen: _Moments) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda _, given: seen.add(given[0])
 
-    hooks = [network.get_submodule(name).register_forward_pre_hook(listener(own)) for name, own in moments.items()]
+    hooks = [network.get_submodule(name).register_forward_pre_hook(listener(seen)) for name, seen in moments.items()]
     try:
         yield
     finally:

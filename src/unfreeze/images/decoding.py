@@ -313,7 +313,7 @@ def _reason(data: bytes, error: Exception) -> str:
         return "decoder-memory"
     kind = _kind(data)
     if kind is None:
-        return _stranger(data)
+        return _unrecognised(data)
     if isinstance(error, NotImplementedError):
         return f"{kind}-variant"
     return (
@@ -334,7 +334,7 @@ def _kind(data: bytes) -> str | None:
     return next((kind for start, kind in _KNOWN if data.startswith(start)), None)
 
 
-def _stranger(data: bytes) -> str:
+def _unrecognised(data: bytes) -> str:
     """Reason for bytes of no allowed format."""
     if _is_heif(data):
         return "heic: install unfreeze[heif]"

@@ -145,13 +145,27 @@ def compare_splits(
     )
     if splits == 1:
         return bare
-    variance = float(means.var(ddof=1))
-    known = ((variance, splits - 1), (bare.least_variance, max(1, number - 1)))  # two variances, degrees of freedom
-    factor = inflation(splits, test_fraction)
+    unseen = 3 * largest / number if np.ptp(np.concatenate(differences)) == 0 else 0.0
+    return _with_interval(bare, float(means.var(ddof=1)), unseen=unseen)
+
+
+def _with_interval(bare: StepEstimate, variance: float, *, unseen: float) -> StepEstimate:
+    """The estimate with its interval, probabilities and answer.
+
+    Args:
+        bare: Of two splits or more.
+        variance: Of the difference between the splits.
+        unseen: How far the interval reaches at least where outcomes are identical; else 0.
+
+    Returns:
+        The estimate.
+    """
+    splits, difference, level, margin = bare.splits, bare.difference, bare.level, bare.margin
+    known = ((variance, splits - 1), (bare.least_variance, max(1, bare.units - 1)))  # two variances, their freedom
+    factor = inflation(splits, bare.test_fraction)
     half, error, freedom = max(
         (t_quantile(level, df) * (s2 * factor) ** 0.5, (s2 * factor) ** 0.5, df) for s2, df in known
     )
-    unseen = 3 * largest / number if np.ptp(np.concatenate(differences)) == 0 else 0.0
     half = max(half, unseen)
     worse, equivalent, better = _probabilities(difference, error, freedom=freedom, margin=margin, splits=splits)
     return replace(

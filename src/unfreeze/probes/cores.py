@@ -43,7 +43,7 @@ def side_by_side(
         work: Called in threads; NumPy lets go of the interpreter inside its products.
         jobs: What to do it for.
         size: By which jobs are ordered: one that is long and comes last would run alone.
-        advance: Is told of every job that is done.
+        advance: Reports progress per job.
 
     Returns:
         The results, in the order of the jobs.

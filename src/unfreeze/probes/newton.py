@@ -3,7 +3,7 @@
 Newton's method, its equations solved roughly by conjugate gradients (Lin, Weng & Keerthi 2008, JMLR 9: "Trust region
 Newton method for large-scale logistic regression"), preconditioned by the diagonal that the Hessian has if curvatures
 and codes are independent. The loss is only evaluated once a Newton step; an inner step costs two products with the
-rows and nothing that is dear. Problems share the products; each has its own step lengths. Tried on real codes: L-BFGS
+rows and nothing costly. Problems share the products; each has its own step lengths. Tried on real codes: L-BFGS
 with the exact diagonal, whose steps (two products each) for an SVM grow into the hundreds at large C; and the exact
 diagonal here, which changes the number of products by some per cent, either way.
 """

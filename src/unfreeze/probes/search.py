@@ -134,11 +134,11 @@ def _in_memory(codes: Float[np.ndarray, "image code"], folds: Folds) -> _Ready:
 
     def batches() -> Iterator[_Batch]:
         for first in range(0, len(folds), together):
-            mine = folds[first : first + together]
-            moved = list(along_part_axes(standardised, axes, along, [train for train, _ in mine]))
-            rows = RowsInMemory.of([of_all[:, train] for of_all, (train, _) in zip(moved, mine, strict=True)])
-            held_out = RowsInMemory.of([of_all[:, held] for of_all, (_, held) in zip(moved, mine, strict=True)])
-            yield _Batch(mine, rows, held_out)
+            some = folds[first : first + together]
+            moved = list(along_part_axes(standardised, axes, along, [train for train, _ in some]))
+            rows = RowsInMemory.of([of_all[:, train] for of_all, (train, _) in zip(moved, some, strict=True)])
+            held_out = RowsInMemory.of([of_all[:, held] for of_all, (_, held) in zip(moved, some, strict=True)])
+            yield _Batch(some, rows, held_out)
 
     return _Ready(Coordinates(scaling, axes), RowsInMemory.of([along]), batches(), shared_axes=True)
 
@@ -148,8 +148,8 @@ def _in_blocks(codes: Float[np.ndarray, "image code"], folds: Folds, block: int)
 
     def batches() -> Iterator[_Batch]:
         for train, held_out in folds:
-            _, mine = fitted_in_blocks(CodeBlocks(codes, train, block))
-            yield _Batch([(train, held_out)], mine, replace(mine, blocks=CodeBlocks(codes, held_out, block)))
+            _, in_blocks = fitted_in_blocks(CodeBlocks(codes, train, block))
+            yield _Batch([(train, held_out)], in_blocks, replace(in_blocks, blocks=CodeBlocks(codes, held_out, block)))
 
     return _Ready(coordinates, rows, batches(), shared_axes=False)
 
@@ -196,7 +196,7 @@ def _fit_folds(
 ) -> list[Weights]:
     """Weights at every C until the best one is passed, each fit starting from the one before; writes the scores."""
     of_parts = [labels[train] for train, _ in batch.folds]
-    weights_of_parts = [balanced_weights(mine) for mine in of_parts] if balanced and loss == "svm" else None
+    weights_of_parts = [balanced_weights(part) for part in of_parts] if balanced and loss == "svm" else None
     targets = targets_of(of_parts, scores.shape[2], weights=weights_of_parts)
     of_scores = loss_on(loss, targets)
     # Tried: starts further on, along the line through the last two solutions. They gain little, and overshoot for SVMs.
@@ -206,8 +206,8 @@ def _fit_folds(
     for at_C, C in zip(scores, Cs, strict=True):
         here = minimise(Problem(batch.rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
         held_out_scores = of_scores.per_class(batch.held_out.scores(here.weights))
-        for (train, held_out), mine in zip(batch.folds, held_out_scores, strict=True):
-            at_C[held_out] = mine[:, : len(held_out)].T
+        for (train, held_out), of_part in zip(batch.folds, held_out_scores, strict=True):
+            at_C[held_out] = of_part[:, : len(held_out)].T
             if balanced and loss == "softmax":
                 at_C[held_out] -= log_shares(labels[train], scores.shape[2]).astype(np.float32)
         weights.append(here.weights)
@@ -291,7 +291,7 @@ def is_past(
 ) -> bool:
     """Whether the last C is so far beyond the best one that weaker penalties need not be tried.
 
-    They would not be chosen, and they are the dear ones: of an SVM of 136 classes on 1,280 codes (omniglot) the two
+    They would not be chosen, and they are expensive: of an SVM of 136 classes on 1,280 codes (omniglot) the two
     largest of eight take two thirds of the time. On samples of 120 to 1,500 images of five sets (train parts, six taps,
     both losses, all classes counting the same or not) a whole search chose the same C in 576 of 576. Arguments as for
     `choose`.

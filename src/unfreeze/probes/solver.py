@@ -35,7 +35,7 @@ class LinearProbe:
 
     Attributes:
         loss: What it was fitted with.
-        C: Weight of the loss against the penalty (scikit-learn's convention: smaller is more regular).
+        C: Weight of the loss against the penalty (scikit-learn's convention: smaller means stronger regularisation).
         weight: One row per class, also for two classes.
         bias: One number per class.
     """
@@ -193,9 +193,9 @@ def targets_of(
     """
     shape = (len(labels), max(map(len, labels)))
     targets = Targets(np.zeros(shape, np.int64), np.zeros(shape, np.float32), class_count)
-    for part, mine in enumerate(labels):
-        targets.labels[part, : len(mine)] = mine
-        targets.weights[part, : len(mine)] = 1 if weights is None else weights[part]
+    for part, labels_of_part in enumerate(labels):
+        targets.labels[part, : len(labels_of_part)] = labels_of_part
+        targets.weights[part, : len(labels_of_part)] = 1 if weights is None else weights[part]
     return targets
 
 

@@ -80,7 +80,7 @@ def model_card(
 
 
 def escaped(text: str) -> str:
-    """A stranger's name inside Markdown: no markup, no control or invisible characters, one line."""
+    """A file or class name inside Markdown: no markup, no control or invisible characters, one line."""
     visible = "".join(" " if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text)
     return _MARKUP.sub(r"\\\1", visible).replace("&", "&amp;")
 

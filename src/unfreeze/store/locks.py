@@ -1,9 +1,9 @@
 """Which stores are in use, when each was opened last, and how one is removed that nobody uses.
 
-In every store stands an empty file. Each process that has the store open holds a shared lock on it (flock), which the
-system takes off when the process ends, however it ends; its time of change is that of the last use. Who removes a store
-needs the exclusive lock. Windows has no such lock, but does not move a folder either in which a file is open. Where a
-file system has no locks at all, nothing is ever removed.
+Every store holds an empty file. A process that has the store open holds a shared lock on it (flock), which the system
+releases when the process ends, however it ends; the file's modification time is that of the last use. Removing a store
+requires the exclusive lock. Windows has no such lock, but does not move a folder in which a file is open. Where a file
+system has no locks at all, nothing is ever removed.
 """
 
 import contextlib

@@ -125,7 +125,7 @@ def verify(cache: Path | None = None, *, progress: Progress = SILENT) -> list[St
 
     Args:
         cache: Folder of all stores; `default_cache()` if None.
-        progress: Is told of every shard.
+        progress: Reports progress per shard.
 
     Returns:
         One entry a store, also for those that are whole.
@@ -168,7 +168,7 @@ def repair(cache: Path | None = None, *, progress: Progress = SILENT) -> Repaire
 
     Args:
         cache: Folder of all stores; `default_cache()` if None.
-        progress: Is told of every shard.
+        progress: Reports progress per shard.
 
     Returns:
         What was done.

@@ -226,10 +226,11 @@ def codes_difference(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, "
         return 0.0
     prefix = backbone.prefix([inputs.cut])
     with torch.inference_mode():
-        (own,) = prefix(next(inputs.pixels.batches(rows, size=len(rows), epoch=None)))
+        (computed,) = prefix(next(inputs.pixels.batches(rows, size=len(rows), epoch=None)))
         fed = next(inputs.features.batches(rows, size=len(rows), epoch=None))
-    own = own.reshape(fed.shape) if own.numel() == fed.numel() else own.mean(dim=(2, 3)).reshape(fed.shape)
-    lengths = [(own - fed).flatten(1).norm(dim=1), own.flatten(1).norm(dim=1).clamp_min(1e-12)]
+    pooled_or_raw = computed if computed.numel() == fed.numel() else computed.mean(dim=(2, 3))
+    computed = pooled_or_raw.reshape(fed.shape)
+    lengths = [(computed - fed).flatten(1).norm(dim=1), computed.flatten(1).norm(dim=1).clamp_min(1e-12)]
     differences = lengths[0] / lengths[1]
     return float(differences.max() if inputs.precision == "f32" else differences.median())
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -229,26 +230,16 @@ def _results(
 ) -> RunResults:
     """Everything that was measured and delivered."""
     race, setup, experiment = raced.race, raced.setup, raced.experiment
-    task, image_set, comparisons = experiment.task, experiment.task.image_set, raced.race.comparisons
+    task, comparisons = experiment.task, raced.race.comparisons
     curve = depth_points(setup.catalogue.shared.fitted(), task)
-    train, test = task.train_rows, task.test_rows
-    test_images = tuple(image_set.images[row].name for row in test)
+    test_images = task.names(task.test_rows)
     looked = any(outcome.confirmation for outcome in delivery.outcomes)
     because = (selection.because, raced.passed_over()) if selection else ()
     return RunResults(
         command=settings,
         versions=versions(),
-        images=image_set.counts,
-        classes=image_set.classes,
-        set_aside=image_set.set_aside,
-        duplicates=image_set.duplicates,
+        **_image_fields(task),
         findings=raced.findings,
-        train_images=tuple(image_set.images[row].name for row in train),
-        train_labels=tuple(task.labels[train].tolist()),
-        train_groups=tuple(task.groups[row] for row in train),
-        test_images=test_images,
-        test_labels=tuple(task.labels[test].tolist()),
-        test_groups=tuple(task.groups[row] for row in test),
         test_looks=earlier_looks(out, test_images) + 1 if looked else 0,
         folder_step=delivery.folder_step,
         splits=tuple(
@@ -279,6 +270,23 @@ def _results(
         screening=setup.screening,
         learning_curve=delivery.learning_curve,
     )
+
+
+def _image_fields(task: Task) -> dict[str, Any]:
+    """What a record says of the images, by field."""
+    image_set, train, test = task.image_set, task.train_rows, task.test_rows
+    return {
+        "images": image_set.counts,
+        "classes": image_set.classes,
+        "set_aside": image_set.set_aside,
+        "duplicates": image_set.duplicates,
+        "train_images": task.names(train),
+        "train_labels": tuple(task.labels[train].tolist()),
+        "train_groups": tuple(task.groups[row] for row in train),
+        "test_images": task.names(test),
+        "test_labels": tuple(task.labels[test].tolist()),
+        "test_groups": tuple(task.groups[row] for row in test),
+    }
 
 
 def _split_record(task: Task, number: int) -> SplitRecord:

@@ -33,7 +33,7 @@ def deliver(experiment: Experiment, picked: Measurement, because: str, folder: P
         picked: What was picked; was measured, and can be delivered.
         because: Why, for the model card.
         folder: For the model; must not exist.
-        pool: Decodes the images that the saved model is asked about.
+        pool: Decoder pool.
 
     Returns:
         What the strategy gave, with its refit, and with the confirmation by the test folder where there is one: what is
@@ -68,14 +68,15 @@ def _scores_as_saved(
 ) -> np.ndarray:
     """Scores of `rows` by the folder, reloaded from disk; checked against the trained network on a few."""
     images = [experiment.task.image_set.images[row] for row in rows]
-    said = predict_images(folder, [image.path for image in images], pool=pool, progress=experiment.progress)
-    if said.set_aside:
-        msg = f"{said.set_aside[0].name} could be read at the start of the run and cannot be read any more. Run again."
+    predictions = predict_images(folder, [image.path for image in images], pool=pool, progress=experiment.progress)
+    if predictions.set_aside:
+        name = predictions.set_aside[0].name
+        msg = f"{name} could be read at the start of the run and cannot be read any more. Run again."
         raise AuditError(msg)
     pixels, few = experiment.pixels, rows[:CHECKED_IMAGES]
     inputs = Inputs(cut=trained.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
-    own = predict_rows(trained, inputs, few)
-    difference = float(np.abs(said.scores[: len(few)] - own).max() / max(1.0, np.abs(own).max()))
+    expected = predict_rows(trained, inputs, few)
+    difference = float(np.abs(predictions.scores[: len(few)] - expected).max() / max(1.0, np.abs(expected).max()))
     if difference > DELIVERED_DIFFERENCE:
         msg = (
             f"The saved model does not say what the trained network says: their scores differ by {difference:.1e} of "
@@ -83,7 +84,7 @@ def _scores_as_saved(
             "to be used; please report this."
         )
         raise AuditError(msg)
-    return said.scores
+    return predictions.scores
 
 
 def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment) -> None:

@@ -80,9 +80,9 @@ def load_candidates(
 
 
 def _at_automatic_sizes(name: str, weights: Path | None) -> list[Backbone]:
-    own = load_backbone(name, weights=weights)
-    found = [own]
-    for size in automatic_sizes(own.card.size)[1:]:
+    usual = load_backbone(name, weights=weights)
+    found = [usual]
+    for size in automatic_sizes(usual.card.size)[1:]:
         try:
             found.append(load_backbone(name, weights=weights, size=size))
         except PlanError:

@@ -126,11 +126,11 @@ def load_model(folder: Path) -> tuple[Backbone, tuple[str, ...]]:
         InputError: The folder holds no model of ours, or its weights are not those that were written.
     """
     config = _read_config(folder)
-    own, names = config[OUR_KEY], tuple(config["label_names"])
-    if _file_sha256(folder / WEIGHTS) != own["file_sha256"]:
+    ours, names = config[OUR_KEY], tuple(config["label_names"])
+    if _file_sha256(folder / WEIGHTS) != ours["file_sha256"]:
         msg = f"The weights in {folder} are damaged: {WEIGHTS} is not what was written. Copy the folder again."
         raise InputError(msg)
-    stored = _card(own["card"])
+    stored = _card(ours["card"])
     network = _load_network(folder, stored, len(names))
     images = Preprocessing(**{field.name: getattr(stored, field.name) for field in fields(Preprocessing)})
     backbone = describe(parse_name(stored.name), network, images, source=stored.source, licence=stored.licence)
@@ -160,9 +160,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise InputError(msg)
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        own = config[OUR_KEY]
-        complete = own["schema"] == SCHEMA and {"file_sha256", "margins"} <= own.keys() and "label_names" in config
-        complete = complete and own["card"].keys() == {field.name for field in fields(Card)}
+        ours = config[OUR_KEY]
+        complete = ours["schema"] == SCHEMA and {"file_sha256", "margins"} <= ours.keys() and "label_names" in config
+        complete = complete and ours["card"].keys() == {field.name for field in fields(Card)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         complete = False
     if not complete:

@@ -209,7 +209,7 @@ def trace_network(network: nn.Module, size: int) -> Traced:
     tracer = _CallTracer()
     try:
         graph = tracer.trace(network, concrete_args=_fixed_arguments(network))
-    except Exception as error:  # whatever a stranger's forward raises
+    except Exception as error:  # whatever somebody else's forward raises
         msg = (
             f"{type(network).__name__} cannot be cut into blocks, since torch.fx cannot trace it "
             f"({_first_line(error)}). Choose another network."
