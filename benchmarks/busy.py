@@ -40,7 +40,7 @@ def measure_side(source: Path, side: str) -> dict[str, float]:
     """One side's figures, in this process, which nothing heavy has been imported into yet."""
     if side == "unfreeze":
         settle_process()
-    from unfreeze.core.settings import EngineRequest
+    from unfreeze.core.settings import EngineSettings
     from unfreeze.data.inspection import read_image_set
     from unfreeze.features.resources import Resources
     from unfreeze.images.pool import DecoderPool
@@ -49,7 +49,7 @@ def measure_side(source: Path, side: str) -> dict[str, float]:
 
     backbone = load_backbone()
     with DecoderPool() as pool:
-        experiment = prepare(read_image_set(source, pool=pool), backbone, Resources(pool=pool), EngineRequest())
+        experiment = prepare(read_image_set(source, pool=pool), backbone, Resources(pool=pool), EngineSettings())
         return {
             "probes_seconds": probes_seconds(experiment, side),
             "prediction_ms": prediction_ms(backbone),

@@ -22,7 +22,7 @@ import numpy as np
 from panel import code_version, is_there, keep
 
 from unfreeze.core.progress import ignore
-from unfreeze.core.settings import EngineRequest, Metric
+from unfreeze.core.settings import EngineSettings, Metric
 from unfreeze.core.strategies import Loss, unfreeze
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
@@ -55,7 +55,7 @@ class Study:
         backbone = load_backbone()
         image_set = read_image_set(source, pool=pool, geometry=geometry_of(backbone.card))
         together = replace(image_set, images=tuple(replace(image, split="train") for image in image_set.images))
-        self.experiment = replace(prepare(together, backbone, Resources(pool=pool), EngineRequest()), metric=METRIC)
+        self.experiment = replace(prepare(together, backbone, Resources(pool=pool), EngineSettings()), metric=METRIC)
         self.task = self.experiment.task
         self.splits = [self.task.split(number) for number in range(SPLITS)]
 

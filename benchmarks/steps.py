@@ -32,7 +32,7 @@ from unfreeze.advisor.questions import Question
 from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.records import plain
 from unfreeze.core.seeding import generator
-from unfreeze.core.settings import EngineRequest
+from unfreeze.core.settings import EngineSettings
 from unfreeze.core.strategies import StrategyId, unfreeze
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
@@ -169,7 +169,7 @@ def study(drawn: list[Listed], source: Source, number: int) -> Row:
     """Facts before training, and what every step gave."""
     with DecoderPool() as pool:
         backbone = load_backbone(size=source.size)
-        experiment = prepare(read(drawn, backbone, pool), backbone, Resources(pool=pool), EngineRequest(), seed=number)
+        experiment = prepare(read(drawn, backbone, pool), backbone, Resources(pool=pool), EngineSettings(), seed=number)
         task = experiment.task
         metric, _ = metric_for(task, None)
         experiment = replace(experiment, metric=metric)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from panel import code_version, is_there, keep
 
-from unfreeze.core.settings import EngineRequest
+from unfreeze.core.settings import EngineSettings
 from unfreeze.core.versions import versions
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
@@ -41,7 +41,7 @@ FRESH = "fresh"
 def beginning(source: Path, pool: DecoderPool, seed: int) -> tuple[Experiment, Backbone]:
     """The task, and step one's network."""
     image_set = split_image_set(read_image_set(source, pool=pool), seed=seed)
-    experiment = prepare(image_set, load_backbone(), Resources(pool=pool), EngineRequest(), seed=seed)
+    experiment = prepare(image_set, load_backbone(), Resources(pool=pool), EngineSettings(), seed=seed)
     shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
     everything = experiment.task.everything()
     head = shared.head(everything).network

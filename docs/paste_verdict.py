@@ -3,18 +3,16 @@
 After ``make demo``: ``python docs/paste_verdict.py unfreeze-runs/digits-1``. The picture needs chromium.
 """
 
-import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
+from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.report.table import rendered, strategy_table
 
 ROOT = Path(__file__).parents[1]
@@ -26,15 +24,15 @@ COLOURS = 64  # a page of text needs no more, and the file is a third of the siz
 _PASTED = re.compile(r"(<!-- (?P<part>table|verdict) of the demo -->\n```text\n)(.*?)(```\n)", re.DOTALL)
 
 
-def parts(document: Mapping[str, Any]) -> dict[str, str]:
+def parts(record: RunRecord) -> dict[str, str]:
     """What is pasted, by the word in the comment."""
-    verdict = "".join(f"{sentence}\n" for sentence in document["verdict"])
-    return {"table": rendered(strategy_table(document)), "verdict": verdict}
+    table = strategy_table(record.strategies, picked=record.picked, metric=record.metric)
+    return {"table": rendered(table), "verdict": "".join(f"{sentence}\n" for sentence in record.verdict)}
 
 
-def pasted(page: str, document: Mapping[str, Any]) -> str:
+def pasted(page: str, record: RunRecord) -> str:
     """The page with the table and the verdict of a run."""
-    new = parts(document)
+    new = parts(record)
     return _PASTED.sub(lambda found: found[1] + new[found["part"]] + found[4], page)
 
 
@@ -55,9 +53,9 @@ def take_picture(report: Path) -> None:
 
 def main(run: Path) -> None:
     """Paste a run."""
-    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    record = read_run(run)
     for page in PAGES:
-        page.write_text(pasted(page.read_text(encoding="utf-8"), document), encoding="utf-8")
+        page.write_text(pasted(page.read_text(encoding="utf-8"), record), encoding="utf-8")
     take_picture(run / "report.html")
 
 

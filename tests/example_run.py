@@ -1,26 +1,149 @@
 """An example record with everything in it, and strangers' names; other tests may build theirs from it."""
 
+from pathlib import Path
 from typing import Any
 
 from unfreeze.advisor.verdict import verdict
-from unfreeze.core.facts import GainForecast
-from unfreeze.core.records import Audit, Comparison, Confirmation, Cost, DepthPoint, FolderStep, ImageCounts, Interval, LearningCurve, LearningCurves, Outcome, RunRecord, Settling, SplitRecord, Winner
-from unfreeze.core.settings import Metric
+from unfreeze.core.cards import Card
+from unfreeze.core.facts import Facts, GainForecast, Prediction, RuleRecord, Similarity
+from unfreeze.core.findings import finding
+from unfreeze.core.plans import (
+    LIGHT,
+    NONE,
+    Arithmetic,
+    FoldChoice,
+    Plan,
+    ProbeSettings,
+    Rule,
+    Timed,
+    TrainingSettings,
+    TriedRate,
+)
+from unfreeze.core.records import (
+    Answer,
+    Audit,
+    CodeCounts,
+    Comparison,
+    Confirmation,
+    Cost,
+    DepthPoint,
+    Duplicate,
+    FolderStep,
+    ImageCounts,
+    Interval,
+    LearningCurve,
+    LearningCurves,
+    Outcome,
+    Screened,
+    SetAside,
+    Settling,
+    SplitRecord,
+    TimeForecast,
+    Winner,
+)
+from unfreeze.core.run_record import RunRecord, RunResults
+from unfreeze.core.settings import EngineSettings, Metric, StudySettings
+from unfreeze.core.strategies import (
+    FULL,
+    HEAD,
+    SOFTMAX_ON_BEST,
+    SOFTMAX_ON_LAST,
+    SVM_ON_LAST,
+    Loss,
+    StrategyId,
+    unfreeze,
+)
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m & [red]{{ 7*7 }}"
 SPLITS, TESTED, TRAIN, TEST = 10, 80, 400, 300
 AUDIT = Audit(frozen_tensors=3, frozen_unchanged=True, codes_difference=0.0, codes_agree=True, optimizer_matches=True)
 
+COMMAND = StudySettings(
+    source=Path(f"/photos/{HOSTILE}"),
+    strategies=(1, 2, "unfreeze-4", "full"),
+    request=EngineSettings(engine="torch", precision="bf16"),
+    choose_rate=True,
+)
+CARD = Card(
+    name="tf_efficientnet_lite0",
+    library="timm",
+    source=f"package {HOSTILE}",
+    licence="Apache-2.0",
+    weights_sha256="0" * 64,
+    size=224,
+    crop_pct=0.875,
+    crop_mode="center",
+    interpolation="bicubic",
+    mean=(0.5, 0.5, 0.5),
+    std=(0.25, 0.25, 0.25),
+    parameters=4_652_008,
+    num_features=1280,
+    blocks=("blocks.0", "blocks.1", "conv_head"),
+    taps=("blocks.0", "blocks.1", "last"),
+    head="classifier",
+)
+FACTS = Facts(
+    images=TRAIN,
+    classes=2,
+    smallest_class=TRAIN // 2,
+    median_class=TRAIN / 2,
+    largest_class=TRAIN // 2,
+    imbalance=1.0,
+    balance=1.0,
+    is_imbalanced=False,
+    median_side=480.0,
+    small_images=0.02,
+    groups=None,
+    similarity=Similarity(
+        value=0.62,
+        divergence=0.058,
+        layers=49,
+        channels=9_120,
+        dead_channels=3,
+        images=224,
+        input_size=224,
+        confidence=0.41,
+    ),
+    peak_tap="blocks.1",
+    peak_depth=0.5,
+    peak_gain=0.027,
+    probe_accuracy=0.868,
+)
+FINDINGS = (
+    finding("UF104", "Few images.", "Add some.", images=(f"ants/{HOSTILE}.jpg",)),
+    finding("UF123", "Rule 3: with many images like the source's, fine-tuning the whole network is best."),
+)
+RULE = RuleRecord(
+    prediction=Prediction(
+        rule=3,
+        sentence="Rule 3: with many images like the source's, fine-tuning the whole network is best.",
+        family="fine-tune the whole network",
+        size="large",
+        likeness="similar",
+    ),
+    answer="held",
+    sentence="The rule of thumb said that more than the head should be trained; measured: so it is, the rule held.",
+)
+NO_RULE = RuleRecord(
+    prediction=Prediction(
+        rule=None, sentence="No rule of thumb applies: interrupted.", family=None, size="small", likeness=None
+    ),
+    answer="cannot tell",
+    sentence="No rule of thumb applies: interrupted.",
+)
 
-def outcome(name: str, kind: str, accuracy: float, seconds: float, **other: Any) -> Outcome:
+
+def outcome(strategy: StrategyId, accuracy: float, seconds: float, **other: Any) -> Outcome:
     """A strategy that was measured on all splits."""
+    svm, splits = strategy.loss == "svm", other.get("splits", SPLITS)
     settings: dict[str, Any] = {
-        "trained": name,
+        "description": strategy.in_words,
         "splits": SPLITS,
         "interval": Interval(accuracy - 0.03, accuracy + 0.025),
         "balanced_accuracy": accuracy - 0.005,
-        "log_loss": None if name.startswith("svm") else 2 * (1 - accuracy),
-        "predictions": ((0, 1) * (TESTED // 2),) * SPLITS,
+        "log_loss": None if svm else 2 * (1 - accuracy),
+        "predictions": ((0, 1) * (TESTED // 2),) * splits,
+        "log_likelihoods": () if svm else ((-0.125,) * TESTED,) * splits,
         "cost": Cost(
             seconds=seconds,
             preparation_seconds=0.25 * seconds,
@@ -29,13 +152,18 @@ def outcome(name: str, kind: str, accuracy: float, seconds: float, **other: Any)
             cpu_seconds=1.9 * seconds,
             peak_bytes=1_400_000_000,
         ),
-        "audit": None if kind == "probe" else AUDIT,
+        "audit": None if strategy.kind == "probe" else AUDIT,
     }
-    return Outcome(name=name, kind=kind, accuracy=accuracy, **{**settings, **other})  # type: ignore[arg-type]
+    return Outcome(strategy=strategy, accuracy=accuracy, **{**settings, **other})
 
 
 def step(
-    first: str, second: str, difference: float, answer: str, likely: tuple[float, float, float], **other: Any
+    first: StrategyId,
+    second: StrategyId,
+    difference: float,
+    answer: Answer,
+    likely: tuple[float, float, float],
+    **other: Any,
 ) -> Comparison:
     """A step on all splits with its probabilities of worse, equivalent and better."""
     settings: dict[str, Any] = {
@@ -49,7 +177,7 @@ def step(
         first=first,
         second=second,
         difference=difference,
-        answer=answer,  # type: ignore[arg-type]
+        answer=answer,
         worse=worse,
         equivalent=equivalent,
         better=better,
@@ -57,93 +185,153 @@ def step(
     )
 
 
+def probed(loss: Loss) -> ProbeSettings:
+    """How a linear classifier was fitted."""
+    return ProbeSettings(loss=loss, C=0.01, Cs=(0.0001, 0.01, 1.0), cv_accuracy=0.87)
+
+
+def trained(blocks: int, *, chosen: FoldChoice | None = None) -> TrainingSettings:
+    """How some blocks were trained."""
+    arithmetic = Arithmetic(layout="channels_last", precision="bfloat16")
+    return TrainingSettings(
+        plan=Plan(
+            strategy=unfreeze(blocks),
+            rules=(Rule(r"conv_head\..*", 0.0007), Rule(r"classifier\..*", 0.001), Rule(".*", None)),
+            chosen_on_fold=chosen is not None,
+            stop=chosen.stop if chosen else None,
+            augmentation=LIGHT,
+            arithmetic=arithmetic,
+        ),
+        seconds_an_image=0.004,
+        timed=(
+            Timed(arithmetic=Arithmetic(layout="NCHW", precision="float32"), seconds=0.009, cost=0.017),
+            Timed(arithmetic=arithmetic, seconds=0.004, cost=0.008),
+        ),
+        forecast_seconds=95.5,
+        chosen=chosen,
+    )
+
+
+HEAD_TRAINED = TrainingSettings(
+    plan=Plan(
+        strategy=HEAD,
+        rules=(Rule(r"classifier\..*", 1.0), Rule(".*", None)),
+        optimizer="lbfgs",
+        weight_decay=0.0,
+        penalty=0.25,
+        epochs=100,
+        batch_size=None,
+        warmup=None,
+        clip_norm=None,
+        label_smoothing=0.0,
+        augmentation=NONE,
+        views=0,
+    )
+)
+CHOSEN = FoldChoice(
+    factor=0.5,
+    tried=(TriedRate(factor=0.5, loss=0.3, accuracy=0.9), TriedRate(factor=2.0, loss=0.4, accuracy=0.85)),
+    epochs=5,
+    stop=12,
+)
+NOT_CHOSEN = FoldChoice(note="no time was left to try rates and fewer epochs")
 CONFIRMED = Confirmation(
-    accuracy=0.937, interval=Interval(0.903, 0.960), balanced_accuracy=0.931, log_loss=0.18, predictions=(0,) * TEST
+    accuracy=0.937,
+    interval=Interval(0.903, 0.960),
+    balanced_accuracy=0.931,
+    log_loss=0.18,
+    predictions=(0,) * TEST,
+    log_likelihoods=(-0.18,) * TEST,
 )
 FOLDER_STEP = FolderStep(
-    first="softmax on the last codes",
-    second="unfreeze 2",
+    first=SOFTMAX_ON_LAST,
+    second=unfreeze(2),
     difference=0.042,
     interval=Interval(0.011, 0.073),
     seeds=3,
     seeds_differ=True,
 )
 STRATEGIES = (
-    outcome("softmax on the last codes", "probe", 0.878, 0.6, trained="a linear classifier on the last codes"),
-    outcome("svm on the last codes", "probe", 0.872, 0.8, trained="a linear classifier on the last codes"),
     outcome(
-        "softmax on the best tap",
-        "probe",
+        SOFTMAX_ON_LAST,
+        0.878,
+        0.6,
+        description="a linear classifier on the last codes",
+        tap="last",
+        settings=probed("softmax"),
+    ),
+    outcome(
+        SVM_ON_LAST,
+        0.872,
+        0.8,
+        description="a linear classifier on the last codes",
+        tap="last",
+        settings=probed("svm"),
+    ),
+    outcome(
+        SOFTMAX_ON_BEST,
         0.905,
         2.4,
-        trained="a linear classifier on codes of the best tap",
+        description="a linear classifier on codes of the best tap",
         tap="blocks.1",
         deliverable=False,
+        settings=probed("softmax"),
     ),
-    outcome("head", "head", 0.879, 12.0, trained="the head alone"),
-    outcome("unfreeze 1", "unfreeze", 0.915, 95.0, trained="the last block and the head", blocks=1),
+    outcome(HEAD, 0.879, 12.0, description="the head alone", settings=HEAD_TRAINED),
     outcome(
-        "unfreeze 2",
-        "unfreeze",
+        unfreeze(1), 0.915, 95.0, description="the last block and the head", settings=trained(1, chosen=NOT_CHOSEN)
+    ),
+    outcome(
+        unfreeze(2),
         0.921,
         200.0,
-        trained="the last 2 blocks and the head",
-        blocks=2,
+        description="the last 2 blocks and the head",
         confirmation=CONFIRMED,
         curve=(0.9, 0.5, 0.3),
+        settings=trained(2, chosen=CHOSEN),
     ),
     outcome(
-        "unfreeze 4",
-        "unfreeze",
+        unfreeze(4),
         0.899,
         170.0,
-        trained="the last 4 blocks and the head",
-        blocks=4,
+        description="the last 4 blocks and the head",
         splits=5,
         status="dropped",
         note="after 5 splits it was 2 points behind unfreeze 2",
+        settings=trained(4),
     ),
-    Outcome(
-        name="full", kind="full", trained="everything", blocks=None, status="left out", note="needs 40 min of 15 min"
-    ),
+    Outcome(strategy=FULL, description="everything", status="left out", note="needs 40 min of 15 min"),
 )
 COMPARISONS = (
+    step(SOFTMAX_ON_LAST, HEAD, 0.001, "equivalent", (0.008, 0.984, 0.008), interval=Interval(-0.004, 0.006)),
+    step(HEAD, unfreeze(1), 0.036, "worth it", (0.001, 0.008, 0.991)),
+    step(HEAD, unfreeze(2), 0.042, "worth it", (0.0, 0.003, 0.997)),
+    step(HEAD, unfreeze(4), 0.020, "cannot tell", (0.03, 0.17, 0.8), splits=5, settling=Settling(kind="splits")),
     step(
-        "softmax on the last codes",
-        "head",
-        0.001,
-        "equivalent",
-        (0.008, 0.984, 0.008),
-        interval=Interval(-0.004, 0.006),
-    ),
-    step("head", "unfreeze 1", 0.036, "worth it", (0.001, 0.008, 0.991)),
-    step("head", "unfreeze 2", 0.042, "worth it", (0.0, 0.003, 0.997)),
-    step("head", "unfreeze 4", 0.020, "cannot tell", (0.03, 0.17, 0.8), splits=5, settling=Settling(kind="splits")),
-    step(
-        "unfreeze 1",
-        "unfreeze 2",
+        unfreeze(1),
+        unfreeze(2),
         0.006,
         "cannot tell",
         (0.06, 0.62, 0.32),
         settling=Settling(kind="images", low=300, high=500),
     ),
-    step("unfreeze 2", "unfreeze 4", -0.022, "not worth it", (0.88, 0.117, 0.003), splits=5),
+    step(unfreeze(2), unfreeze(4), -0.022, "not worth it", (0.88, 0.117, 0.003), splits=5),
     step(
-        "softmax on the last codes",
-        "svm on the last codes",
+        SOFTMAX_ON_LAST,
+        SVM_ON_LAST,
         -0.006,
         "cannot tell",
         (0.3, 0.6, 0.1),
         settling=Settling(kind="beyond"),
     ),
-    step("softmax on the last codes", "softmax on the best tap", 0.027, "worth it", (0.0, 0.02, 0.98)),
-    step("unfreeze 2", "softmax on the best tap", -0.016, "not worth it", (0.76, 0.235, 0.005)),
+    step(SOFTMAX_ON_LAST, SOFTMAX_ON_BEST, 0.027, "worth it", (0.0, 0.02, 0.98)),
+    step(unfreeze(2), SOFTMAX_ON_BEST, -0.016, "not worth it", (0.76, 0.235, 0.005)),
 )
-WINNER = Winner(name="unfreeze 2", naive=0.921, corrected=0.917, interval=Interval(0.889, 0.939), among=5)
+WINNER = Winner(strategy=unfreeze(2), naive=0.921, corrected=0.917, interval=Interval(0.889, 0.939), among=5)
 LEARNING = LearningCurves(
     metric="accuracy",
     probe=LearningCurve(
-        strategy="softmax on the last codes",
+        strategy=SOFTMAX_ON_LAST,
         splits=10,
         sizes=(40, 80, 160, 320),
         scores=(0.79, 0.83, 0.86, 0.878),
@@ -153,7 +341,7 @@ LEARNING = LearningCurves(
         expected_bands=(Interval(0.863, 0.921), Interval(0.868, 0.938)),
     ),
     fine_tuning=LearningCurve(
-        strategy="unfreeze 2",
+        strategy=unfreeze(2),
         splits=5,
         sizes=(80, 160, 320),
         scores=(0.81, 0.875, 0.921),
@@ -165,18 +353,10 @@ LEARNING = LearningCurves(
     overtakes="already ahead",
     between=None,
 )
-RULE = {
-    "code": "R3",
-    "predicts": "fine-tuning",
-    "held": True,
-    "sentence": "The rule of thumb said that more than the head should be trained; measured: so it is, the rule held.",
-}
-
-
 GAIN_FORECASTS = (
     GainForecast(
-        strategy="head",
-        over="softmax on the best tap",
+        strategy=HEAD,
+        over=SOFTMAX_ON_BEST,
         gain=-0.012,
         low=-0.05,
         high=0.026,
@@ -185,8 +365,8 @@ GAIN_FORECASTS = (
         better_than_rate=True,
     ),
     GainForecast(
-        strategy="unfreeze 1",
-        over="head",
+        strategy=unfreeze(1),
+        over=HEAD,
         gain=0.021,
         low=-0.02,
         high=0.062,
@@ -195,58 +375,76 @@ GAIN_FORECASTS = (
         better_than_rate=False,
     ),
 )
+TIME_FORECASTS = (
+    TimeForecast(strategy=unfreeze(2), forecast_seconds=95.5, seconds=110.25, status="done"),
+    TimeForecast(strategy=FULL, forecast_seconds=None, seconds=0.0, status="left out"),
+)
+SCREENING = (
+    Screened(
+        name="tf_efficientnet_lite0 at 224",
+        backbone="tf_efficientnet_lite0",
+        size=224,
+        parameters=4_652_008,
+        seconds_an_image=0.0123,
+        splits=5,
+        score=0.878,
+        difference=0.0,
+        standard_error=0.0,
+        log_maximum_evidence=-0.31,
+        h_score=0.72,
+        neighbour_accuracy=0.81,
+        picked=True,
+    ),
+    Screened(
+        name="tf_efficientnet_lite0 at 96",
+        backbone="tf_efficientnet_lite0",
+        size=96,
+        parameters=4_652_008,
+        seconds_an_image=0.003,
+        splits=5,
+        score=0.80,
+        difference=-0.078,
+        standard_error=0.012,
+        log_maximum_evidence=-0.42,
+        h_score=0.64,
+        neighbour_accuracy=0.7,
+    ),
+    Screened(
+        name="big",
+        backbone="big",
+        size=224,
+        parameters=90_000_000,
+        seconds_an_image=0.4,
+        largest=True,
+        note="about 6 min are needed, and 2 min of the screening are left",
+    ),
+)
 
 
 def curve() -> tuple[DepthPoint, ...]:
     """Two losses at three taps; the one in the middle is best."""
+    losses: tuple[tuple[Loss, float], ...] = (("softmax", 0.0), ("svm", 0.006))
     return tuple(
         DepthPoint(tap=tap, width=16, loss=loss, C=0.01, cv_accuracy=accuracy - 0.01, accuracy=accuracy - behind)
         for tap, accuracy in (("blocks.0", 0.82), ("blocks.1", 0.905), ("last", 0.878))
-        for loss, behind in (("softmax", 0.0), ("svm", 0.006))
+        for loss, behind in losses
     )
 
 
-def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_folder: bool = True) -> RunRecord:
-    """An example run that picked ``unfreeze 2``.
-
-    Args:
-        interrupted: It was stopped before the first strategy was measured.
-        metric: What decides.
-        test_folder: Whether the user has a test folder.
-
-    Returns:
-        The record, its verdict written from its parts.
-    """
-    strategies, comparisons = ((), ()) if interrupted else (STRATEGIES, COMPARISONS)
+def run_results(
+    *, interrupted: bool = False, metric: Metric = "accuracy", test_folder: bool = True, screened: bool = False
+) -> RunResults:
+    """What an example run that picked ``unfreeze 2`` measured; arguments as for `run_record`."""
     splits = 0 if interrupted else SPLITS
     test = TEST if test_folder else 0
-    picked = next((o for o in strategies if o.name == "unfreeze 2"), None)
-    winner = None if interrupted else WINNER
-    sentences = verdict(
-        strategies,
-        comparisons,
-        picked=picked,
-        winner=winner,
-        depth_curve=curve(),
-        metric=metric,
-        margin=0.01,
-        train_size=TRAIN,
-        splits=splits,
-        test_size=test,
-        rule={} if interrupted else RULE,
-        interrupted=interrupted,
-        test_looks=2 if test_folder else 0,
-        folder_step=FOLDER_STEP if test_folder else None,
-        learning_curve=None if interrupted else LEARNING,
-    )
-    return RunRecord(
-        command={"source": f"/photos/{HOSTILE}", "unfreeze": 2},
+    return RunResults(
+        command=COMMAND,
         versions={"unfreeze": "0.1.0", "torch": "2.10"},
         images=ImageCounts(found=TRAIN + test + 2, used=TRAIN + test, set_aside=1, duplicates_removed=1),
         classes=("ants", HOSTILE),
-        set_aside=({"name": f"ants/{HOSTILE}.jpg", "reason": "truncated"},),
-        duplicates=({"name": "a.jpg", "same_as": "b.jpg", "why": "same pixels"},),
-        warnings=("Few images.",),
+        set_aside=(SetAside(name=f"ants/{HOSTILE}.jpg", reason="truncated", sha256="f" * 64),),
+        duplicates=(Duplicate(name="a.jpg", same_as="b.jpg", why="same pixels"),),
+        findings=FINDINGS,
         train_images=tuple(f"{number}.jpg" for number in range(TRAIN)),
         train_labels=(0, 1) * (TRAIN // 2),
         train_groups=("",) * TRAIN,
@@ -257,13 +455,13 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         metric=metric,
         metric_because="The classes are about equally frequent.",
         margin=0.01,
-        facts={"images per class": [200, 200], "imbalance": 1.0, "similarity": {"value": 0.62, "dead channels": 3}},
-        rule={} if interrupted else RULE,
-        network={"name": "tf_efficientnet_lite0", "size": 224, "mean": (0.5, 0.5, 0.5), "taps": ("blocks.0", "last")},
+        facts=FACTS,
+        rule=NO_RULE if interrupted else RULE,
+        network=CARD,
         depth_curve=curve(),
-        strategies=strategies,
-        comparisons=comparisons,
-        winner=winner,
+        strategies=() if interrupted else STRATEGIES,
+        comparisons=() if interrupted else COMPARISONS,
+        winner=None if interrupted else WINNER,
         race=()
         if interrupted
         else (
@@ -271,13 +469,12 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
             "unfreeze 4 was dropped after 5 splits: 2 points behind unfreeze 2.",
             f"Strangers are named {HOSTILE}.",
         ),
-        picked=None if interrupted else "unfreeze 2",
+        picked=None if interrupted else unfreeze(2),
         picked_because="" if interrupted else "It is the cheapest within one standard error of the best.",
-        verdict=sentences,
         model=None if interrupted else "model",
-        codes={"computed": 300, "reused": 400},
+        codes=CodeCounts(computed=300, reused=400),
         phases={"inspect": 0.2, "codes": 3.1},
-        forecasts=(),
+        forecasts=() if interrupted else TIME_FORECASTS,
         gain_forecasts=GAIN_FORECASTS,
         seconds=485.0,
         seed=0,
@@ -285,5 +482,24 @@ def run_record(*, interrupted: bool = False, metric: Metric = "accuracy", test_f
         interrupted=interrupted,
         test_looks=2 if test_folder else 0,
         folder_step=FOLDER_STEP if test_folder else None,
+        screening=SCREENING if screened else (),
         learning_curve=None if interrupted else LEARNING,
     )
+
+
+def run_record(
+    *, interrupted: bool = False, metric: Metric = "accuracy", test_folder: bool = True, screened: bool = False
+) -> RunRecord:
+    """An example run that picked ``unfreeze 2``.
+
+    Args:
+        interrupted: It was stopped before the first strategy was measured.
+        metric: What decides.
+        test_folder: Whether the user has a test folder.
+        screened: Whether its network was chosen from three.
+
+    Returns:
+        The record, its verdict written from its results.
+    """
+    results = run_results(interrupted=interrupted, metric=metric, test_folder=test_folder, screened=screened)
+    return RunRecord.of(results, verdict=verdict(results))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unfreeze.core.cards import Card
     from unfreeze.core.errors import UnfreezeError
-    from unfreeze.core.records import Outcome, RunRecord
-    from unfreeze.core.settings import StudySettings
+    from unfreeze.core.records import Outcome
+    from unfreeze.core.run_record import RunRecord
+    from unfreeze.core.settings import EngineSettings, StudySettings
     from unfreeze.data.image_set import Image, ImageSet
     from unfreeze.data.inspection import read_image_set
     from unfreeze.data.splits import split_image_set
@@ -32,11 +33,12 @@ _MODULES = {
     "Card": "unfreeze.core.cards",
     "Codes": "unfreeze.features.extraction",
     "DecoderPool": "unfreeze.images.pool",
+    "EngineSettings": "unfreeze.core.settings",
     "Image": "unfreeze.data.image_set",
     "ImageSet": "unfreeze.data.image_set",
     "LinearProbe": "unfreeze.probes.solver",
     "Outcome": "unfreeze.core.records",
-    "RunRecord": "unfreeze.core.records",
+    "RunRecord": "unfreeze.core.run_record",
     "StudySettings": "unfreeze.core.settings",
     "TransferClassifier": "unfreeze.workflows.estimator",
     "UnfreezeError": "unfreeze.core.errors",
@@ -57,6 +59,7 @@ __all__ = [
     "Card",
     "Codes",
     "DecoderPool",
+    "EngineSettings",
     "Image",
     "ImageSet",
     "LinearProbe",

@@ -113,6 +113,13 @@ def test_the_tutorial_shows_the_same_run_as_the_first_page() -> None:
     assert shown[0] == shown[1]
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_python_in_the_pages_compiles(name: str) -> None:
+    """Each block of Python is Python."""
+    for block in re.findall(r"```python\n(.*?)```", PAGES[name].read_text(encoding="utf-8"), re.DOTALL):
+        compile(block, name, "exec")
+
+
 def test_the_picture_is_small() -> None:
     """The picture of the first page stays below 300 kB."""
     assert (ROOT / "docs" / "images" / "verdict.png").stat().st_size < 300_000

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import json
 import re
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
@@ -14,16 +15,86 @@ import unfreeze
 from unfreeze.cli.manual import EXIT_CODES
 from unfreeze.core import errors
 from unfreeze.core.cards import Card
-from unfreeze.core.facts import GainForecast
-from unfreeze.core.records import SCHEMA, Audit, Comparison, Confirmation, Cost, DepthPoint, ImageCounts, LearningCurve, LearningCurves, Outcome, RunRecord, Screened, Settling, SplitRecord, Winner
-from unfreeze.core.settings import StudySettings
-from unfreeze.core.plans import Augmentation
-from unfreeze.core.plans import Plan, Rule
+from unfreeze.core.facts import Facts, GainForecast, Prediction, RuleRecord, Similarity
+from unfreeze.core.findings import KINDS, Finding
+from unfreeze.core.plans import (
+    Arithmetic,
+    Augmentation,
+    FoldChoice,
+    Plan,
+    ProbeSettings,
+    Rule,
+    Timed,
+    TrainingSettings,
+    TriedRate,
+)
+from unfreeze.core.records import (
+    Audit,
+    CodeCounts,
+    Comparison,
+    Confirmation,
+    Cost,
+    DepthPoint,
+    Duplicate,
+    FolderStep,
+    ImageCounts,
+    LearningCurve,
+    LearningCurves,
+    Outcome,
+    Screened,
+    SetAside,
+    Settling,
+    SplitRecord,
+    TimeForecast,
+    Winner,
+)
+from unfreeze.core.run_record import SCHEMA, RunRecord, run_schema
+from unfreeze.core.settings import EngineSettings, StudySettings
+from unfreeze.core.strategies import FULL, HEAD, SCRATCH, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_BEST, SVM_ON_LAST
+from unfreeze.core.strategies import unfreeze as unfreeze_blocks
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-# What trainings add to their plan in a record.
-BESIDE_THE_PLAN = {"chosen_inside", "seconds_per_image", "candidates", "forecast"}
+# The parts of run.json, by the heading of their section.
+PARTS: dict[str, type] = {
+    "The document": RunRecord,
+    "command": StudySettings,
+    "request": EngineSettings,
+    "images": ImageCounts,
+    "set_aside": SetAside,
+    "duplicates": Duplicate,
+    "findings": Finding,
+    "facts": Facts,
+    "similarity": Similarity,
+    "rule": RuleRecord,
+    "prediction": Prediction,
+    "network": Card,
+    "splits": SplitRecord,
+    "depth_curve": DepthPoint,
+    "codes": CodeCounts,
+    "learning_curve": LearningCurves,
+    "A learning curve": LearningCurve,
+    "strategies": Outcome,
+    "cost": Cost,
+    "confirmation": Confirmation,
+    "folder_step": FolderStep,
+    "Settings of a probe": ProbeSettings,
+    "Settings of a training": TrainingSettings,
+    "plan": Plan,
+    "rules": Rule,
+    "augmentation": Augmentation,
+    "arithmetic": Arithmetic,
+    "timed": Timed,
+    "chosen": FoldChoice,
+    "tried": TriedRate,
+    "audit": Audit,
+    "comparisons": Comparison,
+    "settling": Settling,
+    "winner": Winner,
+    "screening": Screened,
+    "forecasts": TimeForecast,
+    "gain_forecasts": GainForecast,
+}
 
 
 def sections(page: str, *, level: int = 2) -> dict[str, str]:
@@ -39,28 +110,7 @@ def names_in_first_column(text: str) -> set[str]:
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
-@pytest.mark.parametrize(
-    ("section", "record"),
-    [
-        ("The document", RunRecord),
-        ("command", StudySettings),
-        ("images", ImageCounts),
-        ("network", Card),
-        ("splits", SplitRecord),
-        ("depth_curve", DepthPoint),
-        ("learning_curve", LearningCurves),
-        ("A learning curve", LearningCurve),
-        ("strategies", Outcome),
-        ("cost", Cost),
-        ("confirmation", Confirmation),
-        ("audit", Audit),
-        ("comparisons", Comparison),
-        ("settling", Settling),
-        ("winner", Winner),
-        ("screening", Screened),
-        ("gain_forecasts", GainForecast),
-    ],
-)
+@pytest.mark.parametrize(("section", "record"), PARTS.items(), ids=PARTS)
 def test_each_part_of_the_run_record_has_its_table(section: str, record: type) -> None:
     """The table of a part names exactly the fields that the part has."""
     documented = names_in_first_column(sections("run-json.md")[section])
@@ -68,14 +118,49 @@ def test_each_part_of_the_run_record_has_its_table(section: str, record: type) -
     assert documented == {field.name for field in fields(record)}
 
 
-def test_each_setting_of_a_plan_is_documented() -> None:
-    """The table of a strategy's settings names what a plan holds and what a training adds to it."""
-    text = sections("run-json.md")["settings"]
+def test_no_part_of_the_run_record_is_without_a_table() -> None:
+    """Every record that the schema of run.json is made of has a section, but for intervals, which are pairs."""
+    assert {"RunRecord", *run_schema()["$defs"]} - {"Interval"} == {record.__name__ for record in PARTS.values()}
 
-    assert names_in_first_column(text) == {field.name for field in fields(Plan)} | BESIDE_THE_PLAN
-    assert [
-        field.name for kind in (Rule, Augmentation) for field in fields(kind) if f"`{field.name}`" not in text
-    ] == []
+
+def test_each_key_of_a_strategy_is_documented() -> None:
+    """The page says what strategies are called in documents."""
+    text = (REFERENCE / "run-json.md").read_text(encoding="utf-8")
+    known = (SOFTMAX_ON_LAST, SVM_ON_LAST, SOFTMAX_ON_BEST, SVM_ON_BEST, HEAD, FULL, SCRATCH, unfreeze_blocks(2))
+
+    assert [strategy.key for strategy in known if f"`{strategy.key}`" not in text] == []
+
+
+def test_the_published_schema_is_current() -> None:
+    """With the version of pydantic that the file names, writing the schema again changes nothing."""
+    script = docs_script("write_schema")
+    published = script.FILE.read_text(encoding="utf-8")
+    assert json.loads(published)["properties"]["schema"]["const"] == SCHEMA
+    if script.set_by(published) != version("pydantic"):
+        pytest.skip(f"the schema was written with pydantic {script.set_by(published)}")
+
+    assert published == script.current_schema(), "run python docs/write_schema.py"
+
+
+def test_each_code_of_a_finding_has_its_section() -> None:
+    """The page of findings has a section per code, with its title, and none for anything else."""
+    titles = list(sections("findings.md"))
+
+    assert titles == [f"{code}: {title}" for code, (_, title) in KINDS.items()]
+
+
+@pytest.mark.parametrize(("code", "severity", "title"), [(code, *kind) for code, kind in KINDS.items()], ids=KINDS)
+def test_the_section_of_a_finding_says_what_one_wants_to_know(code: str, severity: str, title: str) -> None:
+    """Severity; how it is detected, by a function that is there; why it matters; what to do."""
+    text = sections("findings.md")[f"{code}: {title}"]
+    places = re.findall(r"\(`(\w+)` in\s+`([\w/.]+)`", text)
+
+    assert f"**{severity.capitalize()}.** *How it is detected:*" in text
+    assert "*Why it matters:*" in text
+    assert "*What to do:*" in text
+    assert places
+    for function, module in places:
+        assert f"def {function}(" in (ROOT / "src" / "unfreeze" / module).read_text(encoding="utf-8")
 
 
 def test_the_schema_is_named() -> None:
@@ -114,7 +199,7 @@ def test_each_error_stands_beside_its_exit_code() -> None:
 
 def test_each_reason_and_note_of_the_decoder_is_documented() -> None:
     """Each reason and note in the code of the decoder has a row; a format's name in it is an example."""
-    sources = [ROOT / "src" / "unfreeze" / "data" / f"{name}.py" for name in ("decoder", "decoding", "decoder_pool")]
+    sources = [ROOT / "src" / "unfreeze" / "images" / f"{name}.py" for name in ("decoder", "decoding", "pool")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     hyphenated = re.findall(r'"([a-z]+(?:-[a-z]+)+)\b', text)
     codes = {*hyphenated, *re.findall(r'errno\.E\w+: "([a-z-]+)"', text), "truncated", "corrupt-png", "png-variant"}
@@ -124,10 +209,9 @@ def test_each_reason_and_note_of_the_decoder_is_documented() -> None:
     assert sorted(code for code in codes if f"`{code}" not in page) == []
 
 
-def paste_help() -> ModuleType:
-    """The script that pastes help, as a module."""
-    path = ROOT / "docs" / "paste_help.py"
-    spec = importlib.util.spec_from_file_location("paste_help", path)
+def docs_script(name: str) -> ModuleType:
+    """A script that keeps the pages current, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -137,9 +221,9 @@ def paste_help() -> ModuleType:
 
 def test_pasted_help_is_current_to_the_letter() -> None:
     """With the version of typer that the page names, pasting the help again changes nothing."""
-    script = paste_help()
+    script = docs_script("paste_help")
     page = script.PAGE.read_text(encoding="utf-8")
     if script.set_by(page) != version("typer"):
-        pytest.skip(f"the page was set by typer {script.set_by(page)}; test_reference compares what is ours in it")
+        pytest.skip(f"the page was set by typer {script.set_by(page)}; test_pasted_help compares what is ours in it")
 
     assert script.with_current_help(page) == page, "run python docs/paste_help.py"

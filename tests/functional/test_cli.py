@@ -16,7 +16,7 @@ import pytest
 PhotoFolder = Callable[..., Path]
 
 COMMANDS = (
-    *("run", "inspect", "codes", "probe", "tune", "predict", "sample"),
+    *("run", "inspect", "codes", "probe", "tune", "predict", "report", "sample"),
     *("cache", "cache list", "cache verify", "cache repair", "cache prune", "version"),
 )
 
@@ -61,7 +61,8 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
         ),
         (
             ["tune", "x", "--unfreeze", "some", "--out", "y"],
-            "--unfreeze must be head, all or a number of blocks; got 'some'.",
+            "--unfreeze takes head, a number of blocks, full, scratch, or a linear classifier (softmax-last, svm-last, "
+            "softmax-best, svm-best). Got 'some' instead.",
         ),
         (["codes", ".", "--out", "y.xlsx"], "--out must end in .parquet or .npy, or be a folder; got y.xlsx."),
         (["cache", "prune"], "What shall go? Give --older-than 30d, --to 5GB or --all."),

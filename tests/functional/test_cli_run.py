@@ -48,7 +48,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def finished(
     photos: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Any]]:
-    """One run with a budget too small for the dear strategies: its folder and what it printed."""
+    """One run with a budget too small for the expensive strategies: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("work") / "run"
     arguments = command("run", photos, "--budget", "2s", "--out", folder, "--json", *SETTINGS)
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
@@ -61,13 +61,13 @@ def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any
     folder, printed = finished
 
     assert printed == json.loads((folder / "run.json").read_text())
-    assert printed["schema"] == "unfreeze.run/2"
+    assert printed["schema"] == "unfreeze.run/3"
     assert printed["images"] == {"found": 21, "used": 20, "set_aside": 1, "duplicates_removed": 0}
     assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "model"}
     for strategy in printed["strategies"]:
-        keys = {"name", "kind", "tap", "blocks", "accuracy", "interval", "balanced_accuracy", "cost", "audit"}
+        keys = {"strategy", "description", "tap", "accuracy", "interval", "balanced_accuracy", "cost", "audit"}
         assert keys <= set(strategy)
-    assert printed["picked"] in {strategy["name"] for strategy in printed["strategies"]}
+    assert printed["picked"] in {strategy["strategy"] for strategy in printed["strategies"]}
     assert printed["verdict"]
 
 
@@ -81,6 +81,20 @@ def test_what_was_not_measured_says_why(finished: tuple[Path, dict[str, Any]]) -
             assert strategy["note"]
         elif strategy["interval"]:
             assert strategy["interval"][0] <= strategy["accuracy"] <= strategy["interval"][1]
+
+
+def test_the_report_is_written_again_from_the_record_alone(
+    finished: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """In a folder with nothing but run.json, `unfreeze report` writes the page that the run wrote."""
+    folder, printed = finished
+    (tmp_path / "run.json").write_bytes((folder / "run.json").read_bytes())
+
+    done = subprocess.run(command("report", tmp_path, "--json"), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == printed
+    assert (tmp_path / "report.html").read_bytes() == (folder / "report.html").read_bytes()
 
 
 def test_the_model_card_loads_the_model_without_unfreeze(
@@ -133,7 +147,7 @@ def test_one_strategy_alone_gives_a_model(photos: Path, environment: dict[str, s
 
     printed = json.loads(done.stdout)
     (row,) = printed["strategies"]
-    assert (row["kind"], row["blocks"], row["settings"]["balanced"]) == ("unfreeze", 1, True)
+    assert (row["strategy"], row["settings"]["plan"]["balanced"]) == ("unfreeze-1", True)
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"README.md", "config.json", "model.safetensors"}
     assert subprocess.run(arguments, capture_output=True, check=False, env=environment).returncode == 2
 

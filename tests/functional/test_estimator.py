@@ -74,8 +74,20 @@ def test_a_clone_has_the_settings_and_nothing_learned() -> None:
 @pytest.mark.parametrize(
     ("settings", "images", "labels", "error", "text"),
     [
-        ({"strategy": "most"}, ["a.png"], ["x"], InputError, "strategy must be one of"),
-        ({"strategy": 0}, ["a.png"], ["x"], InputError, "strategy must be one of"),
+        (
+            {"strategy": "most"},
+            ["a.png"],
+            ["x"],
+            InputError,
+            r"one word\) takes head, a number of blocks",
+        ),
+        (
+            {"strategy": -1},
+            ["a.png"],
+            ["x"],
+            InputError,
+            r"one word\) takes head, a number of blocks",
+        ),
         ({}, ["a.png", "b.png"], ["x"], InputError, "equally long"),
         ({}, ["a.png", "b.png"], ["x", "x"], InputError, "at least two classes"),
         ({}, [np.zeros((4, 4)), np.zeros((4, 4))], ["x", "y"], InputError, "uint8 arrays of shape"),

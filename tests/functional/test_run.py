@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.progress import Silent
-from unfreeze.core.records import RunRecord
-from unfreeze.core.settings import StudySettings
+from unfreeze.core.records import CodeCounts
+from unfreeze.core.run_record import RunRecord
+from unfreeze.core.settings import EngineSettings, StudySettings
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, unfreeze
 from unfreeze.data.samples import write_sample
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.prediction import predict_images
@@ -41,7 +44,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def record(digits: Path, run_folder: Path) -> RunRecord:
     """A run with a budget that holds all strategies, if not all their epochs."""
-    settings = StudySettings(source=digits, size=64, budget_seconds=90, max_bad=0.0, strategies=(2, "all"))
+    settings = StudySettings(source=digits, size=64, budget_seconds=90, max_bad=0.0, strategies=(2, "full"))
     return run_study(settings, out=run_folder, progress=Silent())
 
 
@@ -56,7 +59,7 @@ def test_every_strategy_is_measured_and_audited(record: RunRecord) -> None:
 
 def test_the_head_equals_the_softmax_probe(record: RunRecord) -> None:
     """Trained to convergence on the same codes, they say the same on all but two images or one in a hundred."""
-    (step,) = [c for c in record.comparisons if (c.first, c.second) == ("softmax on the last codes", "head")]
+    (step,) = [c for c in record.comparisons if (c.first, c.second) == (SOFTMAX_ON_LAST, HEAD)]
 
     assert step.disagreements <= max(2, 0.01 * step.predictions)
     assert step.predictions == 60 * step.splits
@@ -72,7 +75,9 @@ def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
     trained = [o for o in record.strategies if o.kind in {"unfreeze", "full"}]
 
     assert trained
-    assert all(o.settings["augmentation"]["flip"] == 0.0 for o in trained)
+    settings = [o.settings for o in trained if isinstance(o.settings, TrainingSettings)]
+    assert len(settings) == len(trained)
+    assert all(one.plan.augmentation.flip == 0.0 for one in settings)
 
 
 def test_gains_were_forecast_before_any_network_was_trained(record: RunRecord) -> None:
@@ -80,8 +85,8 @@ def test_gains_were_forecast_before_any_network_was_trained(record: RunRecord) -
     found = {(forecast.over, forecast.strategy): forecast for forecast in record.gain_forecasts}
     told = [place for place, sentence in enumerate(record.race) if sentence.startswith("Forecast before training")]
 
-    assert ("softmax on the best tap", "head") in found
-    assert ("head", "unfreeze 2") in found
+    assert (SOFTMAX_ON_BEST, HEAD) in found
+    assert (HEAD, unfreeze(2)) in found
     assert all(f.low < f.gain < f.high and 0 < f.pays < 1 for f in found.values())
     assert len(told) == len(found)
     assert record.race[max(told) + 1].startswith("Step one")
@@ -92,12 +97,13 @@ def test_the_record_on_disk_is_the_record(record: RunRecord, run_folder: Path) -
     document = json.loads((run_folder / "run.json").read_text("utf-8"))
 
     assert document == json.loads(json.dumps(record.to_json()))
+    assert RunRecord.from_json(document) == record
     assert next(iter(document)) == "schema"
     images = document["images"]
     assert images["found"] == images["used"] + images["set_aside"] + images["duplicates_removed"] == 300
 
 
-STRANGER = """
+WITH_TIMM_ALONE = """
 import json, sys
 import numpy as np, timm, torch
 from PIL import Image
@@ -113,10 +119,10 @@ print(json.dumps(said))
 """
 
 
-def test_a_stranger_gets_our_predictions_from_the_folder(record: RunRecord, run_folder: Path, digits: Path) -> None:
+def test_timm_alone_gets_our_predictions_from_the_folder(record: RunRecord, run_folder: Path, digits: Path) -> None:
     """A process without unfreeze loads the folder with timm and predicts what `predict_images` predicts."""
     paths = [digits / name for name in record.train_images[::7]]
-    command = [sys.executable, "-P", "-c", STRANGER, str(run_folder / "model"), *map(str, paths)]
+    command = [sys.executable, "-P", "-c", WITH_TIMM_ALONE, str(run_folder / "model"), *map(str, paths)]
     said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     with DecoderPool(workers=1) as pool:
         ours = predict_images(run_folder / "model", paths, pool=pool, progress=Silent())
@@ -132,7 +138,9 @@ def test_the_delivered_model_was_trained_on_everything(record: RunRecord, run_fo
     paths = [digits / name for name in record.train_images]
     with DecoderPool(workers=1) as pool:
         said = predict_images(run_folder / "model", paths, pool=pool, progress=Silent())
-    picked = next(o for o in record.strategies if o.name == record.picked)
+    picked = record.outcome_of(record.picked)
+    assert picked is not None
+    assert picked.accuracy is not None
 
     assert (said.scores.argmax(axis=1) == np.array(record.train_labels)).mean() > picked.accuracy
 
@@ -158,11 +166,11 @@ def test_running_again_reuses_all_codes_and_gives_the_same_numbers(
     # how many splits there are is the clock's business
     common = min(o.splits for found in (record, again) for o in found.strategies if o.kind in {"probe", "head"})
     first, second = (
-        {o.name: o.predictions[:common] for o in found.strategies if o.kind in {"probe", "head"}}
+        {o.strategy: o.predictions[:common] for o in found.strategies if o.kind in {"probe", "head"}}
         for found in (record, again)
     )
 
-    assert again.codes == {"computed": 0, "reused": 300}
+    assert again.codes == CodeCounts(computed=0, reused=300)
     assert common >= 1
     assert first == second
 
@@ -191,7 +199,7 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
     def interrupted(*args: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unfreeze.strategies.catalogue.ready_unfreeze", interrupted)
+    monkeypatch.setattr("unfreeze.strategies.catalogue.ready", interrupted)
     found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=Silent())
 
     assert found.interrupted
@@ -206,11 +214,11 @@ def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
 ) -> None:
     """Ctrl-C after the race: what was measured and said is there, and no half of a model."""
 
-    def stopped(_: object, __: object, folder: Path, **___: object) -> None:
+    def stopped(_: object, __: object, ___: object, folder: Path, **____: object) -> None:
         folder.mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unfreeze.workflows.study.deliver", stopped)
+    monkeypatch.setattr("unfreeze.workflows.conclusion.deliver", stopped)
     settings = StudySettings(source=digits, size=32, budget_seconds=30, strategies=())
     record = run_study(settings, out=tmp_path, progress=Silent())
 
@@ -225,7 +233,9 @@ def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Pa
     """The probe from an eighth of a split's 32 images on, fine-tuning from a quarter, and a sentence on more images."""
     source = photo_folder("red", "green", count=20)
     # a margin that settles everything after five splits
-    settings = StudySettings(source=source, size=64, max_bad=0.0, strategies=(1,), margin=50.0, engine="torch")
+    settings = StudySettings(
+        source=source, size=64, max_bad=0.0, strategies=(1,), margin=50.0, request=EngineSettings("torch")
+    )
     (tmp_path / "run").mkdir()
     found = run_study(settings, out=tmp_path / "run", progress=Silent())
     curves = found.learning_curve
@@ -233,7 +243,7 @@ def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Pa
     assert curves is not None
     assert curves.probe.sizes == (4, 8, 16, 32)
     assert curves.fine_tuning is not None
-    assert curves.fine_tuning.strategy == "unfreeze 1"
+    assert curves.fine_tuning.strategy == unfreeze(1)
     assert curves.fine_tuning.sizes == (8, 16, 32)
     assert curves.note == ""
     assert any("twice as many training images" in sentence for sentence in found.verdict)
@@ -253,10 +263,11 @@ def test_a_test_folder_of_ones_own_confirms_and_is_counted(digits: Path, tmp_pat
     first, second = (
         run_study(settings, out=tmp_path / "runs" / name, progress=Silent()) for name in ("first", "second")
     )
-    picked = next(o for o in first.strategies if o.name == first.picked)
+    picked = first.outcome_of(first.picked)
 
     assert (len(first.train_images), len(first.test_images)) == (200, 100)
     assert (first.test_looks, second.test_looks) == (1, 2)
+    assert picked is not None
     assert picked.confirmation is not None
     right = np.array(picked.confirmation.predictions) == np.array(first.test_labels)
     assert picked.confirmation.accuracy == pytest.approx(right.mean())

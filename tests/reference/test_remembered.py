@@ -8,19 +8,23 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
+from unfreeze.core.plans import NONE, Arithmetic
 from unfreeze.core.progress import Silent
+from unfreeze.core.settings import EngineSettings
 from unfreeze.data.inspection import read_image_set
 from unfreeze.features.engines import REFERENCE
+from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare
-from unfreeze.core.plans import NONE
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.freezing import apply_plan
 from unfreeze.training.loop import make_optimizer, train_epochs
 from unfreeze.training.plans import full_plan, unfreeze_plan
-from unfreeze.training.trials import Feed, predict_rows, run_trial
+from unfreeze.training.trials import Inputs, predict_rows, run_trial
 from unfreeze.zoo.backbones import load_backbone
+
+BFLOAT16 = Arithmetic(layout="channels_last", precision="bfloat16")
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def experiment(tmp_path: Path, rng: np.random.Generator) -> Experiment:
         found = read_image_set(tmp_path / "photos", pool=pool, progress=Silent())
         found = replace(found, images=tuple(replace(image, split="train") for image in found.images))
         experiment = prepare(
-            found, load_backbone(size=64), pool=pool, progress=Silent(), cache=tmp_path, engine="torch"
+            found, load_backbone(size=64), Resources(pool=pool, cache=tmp_path), EngineSettings("torch")
         )
         list(experiment.squares.read(np.arange(48)))
     return replace(experiment, augmentation=NONE)
@@ -50,7 +54,7 @@ def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
     if remembered:
         rows = np.arange(48)
         examples = remember(
-            backbone, cut, experiment.pixels, images=48, train_rows=rows, views=0, engine=REFERENCE, progress=Silent()
+            backbone, cut, experiment.pixels, experiment.resources, train_rows=rows, views=0, engine=REFERENCE
         )
         assert isinstance(examples, Remembered)
         model = backbone.suffix(cut)
@@ -81,11 +85,11 @@ def test_the_loss_is_the_same_step_by_step(experiment: Experiment) -> None:
 def test_what_bfloat16_training_learned_holds_in_float32(experiment: Experiment) -> None:
     """Each step runs on current weights: a network trained in bfloat16 knows its training images in float32 too."""
     start = experiment.source.with_classes(3)
-    plan = replace(full_plan(start, epochs=8), batch_size=16, augmentation=NONE, precision="bfloat16")
+    plan = replace(full_plan(start, epochs=8), batch_size=16, augmentation=NONE, arithmetic=BFLOAT16)
     pixels = experiment.pixels
-    feed = Feed(cut=start.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
-    trial = run_trial(start, plan, feed, np.arange(48), seed=0, advance=lambda images: None)
-    predictions = predict_rows(trial.backbone, feed, np.arange(48)).argmax(axis=1)
+    inputs = Inputs(cut=start.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
+    trial = run_trial(start, plan, inputs, np.arange(48), seed=0, advance=lambda images: None)
+    predictions = predict_rows(trial.backbone, inputs, np.arange(48)).argmax(axis=1)
 
     assert trial.curve[-1] < trial.curve[0]
     assert (predictions == experiment.task.labels).mean() > 0.9

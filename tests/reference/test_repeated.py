@@ -36,10 +36,8 @@ def test_probabilities_are_those_of_baycomp(rng: np.random.Generator, splits: in
 
 
 def test_twenty_hold_outs_are_not_one_cross_validation(rng: np.random.Generator) -> None:
-    """The interval is wider than with baycomp's default runs=1, which takes 20 hold-outs for 20 folds, by its formula.
-
-    The mistake: a correlation of 1/20 where a test part is a fifth.
-    """
+    """The interval is wider than with baycomp's default runs=1, which takes 20 hold-outs for 20 folds."""
+    # the mistake: a correlation of 1/20 where a test part is a fifth
     first, second, units = halves(20, rng)
     means = [np.array([part.mean() for part in side]) for side in (first, second)]
     _, variance, _ = baycomp.CorrelatedTTest.compute_statistics(*means, runs=1)
@@ -159,10 +157,8 @@ def estimate_of(differences: np.ndarray, rng: np.random.Generator) -> StepEstima
 
 @pytest.mark.slow
 def test_more_images_settle_as_often_as_was_said(rng: np.random.Generator) -> None:
-    """Of 60 studies that are given the images that they asked for, 60 to 95 % get an answer.
-
-    The true gains are spread evenly around the margin; the new images join the old ones, and all are split anew.
-    """
+    """Of 60 studies that are given the images that they asked for, 60 to 95 % get an answer."""
+    # the true gains are spread evenly around the margin; the new images join the old ones, and all are split anew
     settled: list[bool] = []
     while len(settled) < 60:
         gain = float(rng.uniform(-0.1, 0.12))

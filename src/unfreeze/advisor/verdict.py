@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from unfreeze.advisor.questions import best_probe, between, deeper, measured_strategies
 from unfreeze.core.phrases import looked_at, on_folder, probability_of, settled_by
-from unfreeze.core.records import Comparison, Outcome, RunResults
+from unfreeze.core.records import Comparison, Outcome
+from unfreeze.core.run_record import RunResults
 from unfreeze.core.strategies import (
     FULL,
     HEAD,

@@ -22,13 +22,13 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import checked_source, fresh_folder
+from unfreeze.cli.places import checked_source, checked_weights, fresh_folder
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import OutputError
 from unfreeze.core.files import checked_new_file
 from unfreeze.core.records import plain
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest, ImageSettings
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings
 from unfreeze.core.wording import count, duration
 
 FILES = (".parquet", ".npy")
@@ -51,11 +51,12 @@ def codes(
     json: AsJson = False,
 ) -> None:
     """Write codes to a file."""
-    request = EngineRequest(engine.value, precision.value)
+    request = EngineSettings(engine.value, precision.value)
     settings = ImageSettings(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
     )
     checked_source(source)
+    checked_weights(weights)
     with result_output(as_json=json) as output, _checked_place(out) as place, working() as resources:
         from unfreeze.workflows.codes import write_codes
         from unfreeze.workflows.reading import Phases

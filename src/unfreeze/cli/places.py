@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from unfreeze.core.errors import ImageSetError, OutputError
+from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
 from unfreeze.core.files import check_writable, disk_errors_explained, new_folder
 
 RUNS = Path("unfreeze-runs")
@@ -27,6 +27,28 @@ def checked_source(source: Path) -> None:
     if not Path(source).expanduser().exists():
         msg = f"There is no folder or list {source}. Check the spelling."
         raise ImageSetError(msg)
+
+
+def checked_weights(weights: Path | None) -> None:
+    """Make sure that there is a file of weights where one was named, before imports that take seconds.
+
+    Raises:
+        WeightsError: There is none.
+    """
+    if weights is not None and not weights.expanduser().is_file():
+        msg = f"There is no file of weights {weights}. Check the spelling."
+        raise WeightsError(msg)
+
+
+def checked_model(folder: Path) -> None:
+    """Make sure that a folder may be a model, before imports that take seconds.
+
+    Raises:
+        InputError: It has no config.json.
+    """
+    if not (folder / "config.json").is_file():
+        msg = f"{folder} is no model: config.json missing. Give the folder model/ of a run, or what tune wrote."
+        raise InputError(msg)
 
 
 def checked_empty(folder: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
+from unfreeze.cli.places import checked_model
 from unfreeze.cli.work import working
 from unfreeze.core.documents import PredictRecord
 from unfreeze.core.errors import InputError
@@ -33,6 +34,7 @@ def predict(
 ) -> None:
     """Name classes."""
     paths = image_files(images)
+    checked_model(model)
     with result_output(as_json=json) as output, working() as resources:
         from unfreeze.workflows.prediction import predict as predict_classes
 

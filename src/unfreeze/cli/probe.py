@@ -20,11 +20,11 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import checked_source
+from unfreeze.cli.places import checked_source, checked_weights
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.records import plain
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest, ImageSettings
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings
 from unfreeze.core.strategies import Loss
 from unfreeze.core.wording import count, duration
 
@@ -52,11 +52,12 @@ def probe(
     json: AsJson = False,
 ) -> None:
     """Fit linear classifiers at every tap."""
-    request = EngineRequest(engine.value, precision.value)
+    request = EngineSettings(engine.value, precision.value)
     settings = ImageSettings(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
     )
     checked_source(source)
+    checked_weights(weights)
     with result_output(as_json=json) as output, working() as resources:
         from unfreeze.report.table import depth_table
         from unfreeze.workflows.probing import probe as fit_probes

@@ -24,15 +24,15 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.places import checked_source, fresh_folder
+from unfreeze.cli.places import checked_source, checked_weights, fresh_folder
 from unfreeze.cli.work import working
 from unfreeze.core.errors import InputError
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest, StudySettings
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, StudySettings
 from unfreeze.core.strategies import parse_strategies
 
 if TYPE_CHECKING:
     from unfreeze.core.progress import Progress
-    from unfreeze.core.records import RunRecord
+    from unfreeze.core.run_record import RunRecord
 
 
 INTERRUPTED = 130
@@ -107,11 +107,12 @@ def run(
         budget_seconds=parse_duration(budget),
         seed=seed,
         max_bad=max_bad,
-        request=EngineRequest(engine.value, precision.value),
+        request=EngineSettings(engine.value, precision.value),
         augment=augment.value,
         choose_rate=choose_rate,
     )
     checked_source(source)
+    checked_weights(weights)
     with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working() as resources:
         from unfreeze.workflows.reports import write_report
         from unfreeze.workflows.study import study

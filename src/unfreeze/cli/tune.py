@@ -27,12 +27,12 @@ from unfreeze.cli.options import (
     Weights,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import checked_source, fresh_folder
+from unfreeze.cli.places import checked_source, checked_weights, fresh_folder
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import PlanError
 from unfreeze.core.records import plain
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest, ImageSettings, TuneSettings
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings, TuneSettings
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
 
 
@@ -76,7 +76,7 @@ def tune(
 ) -> None:
     """Train one strategy."""
     strategy = tuned_strategy(unfreeze, scratch=scratch)
-    request = EngineRequest(engine.value, precision.value)
+    request = EngineSettings(engine.value, precision.value)
     settings = ImageSettings(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
     )
@@ -88,6 +88,7 @@ def tune(
         metric=METRICS[metric],
     )
     checked_source(source)
+    checked_weights(weights)
     with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working() as resources:
         from unfreeze.report.table import strategy_table
         from unfreeze.workflows.reading import Phases

@@ -204,7 +204,7 @@ class PredictRecord:
         set_aside: Files that cannot be read.
     """
 
-    schema: Literal["unfreeze.predict/1"] = "unfreeze.predict/1"
+    schema: Literal["unfreeze.predict/2"] = "unfreeze.predict/2"
     classes: tuple[str, ...]
     images: tuple[PredictedImage, ...]
     set_aside: tuple[SetAside, ...]

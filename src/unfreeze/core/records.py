@@ -1,22 +1,12 @@
-"""What a run leaves behind, as plain data: the run record and its parts.
-
-`run.json` is `RunRecord.to_json()`; `docs/reference/run-json.md` documents it. Reports and verdicts are made from these
-records alone, so that they can be made again without a network, an image or torch.
-"""
+"""What was measured, as plain data: the parts of a run record, which other documents use, too."""
 
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePath
-from typing import Any, ClassVar, Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple
 
-from unfreeze.core.cards import Card
-from unfreeze.core.facts import Facts, GainForecast, RuleRecord
-from unfreeze.core.findings import Finding
 from unfreeze.core.plans import ProbeSettings, TrainingSettings
-from unfreeze.core.settings import Metric, StudySettings
+from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import Kind, Loss, StrategyId
-
-Schema = Literal["unfreeze.run/3"]
-SCHEMA: Schema = "unfreeze.run/3"
 
 Status = Literal["done", "shortened", "dropped", "left out", "interrupted"]
 Answer = Literal["worth it", "not worth it", "equivalent", "cannot tell"]
@@ -452,135 +442,6 @@ class Screened:
     largest: bool = False
     picked: bool = False
     note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunResults:
-    """Everything that a run measured and chose: what its verdict is made of.
-
-    Attributes:
-        command: What was asked.
-        versions: Of unfreeze, Python and the libraries that move numbers.
-        images: Where every file went.
-        classes: Class names, in the order of the class indices.
-        set_aside: Every file that could not be used.
-        duplicates: Every image that was removed, what it equals, and why it went.
-        findings: What was noticed about the images and the task.
-        train_images: Names of the images that splits are made of and that the delivered model is trained on.
-        train_labels: Class index of each.
-        train_groups: Group of each; empty strings where none was given.
-        test_images: Names of the images of the user's own test folder; empty without one.
-        test_labels: Class index of each.
-        test_groups: Group of each.
-        test_looks: How many runs in the same directory, this one included, have looked at that test folder; 0
-            where nothing was confirmed on one.
-        folder_step: What was delivered against the feature extractor there; None without a folder, or if they are one.
-        splits: The splits that were used, common to all strategies.
-        metric: What decides: accuracy, balanced accuracy or log-loss.
-        metric_because: Why, in one sentence.
-        margin: Differences up to this do not matter to the user; a fraction, or nats.
-        facts: What was measured before any training; the depth curve in it is that of all splits.
-        rule: What the rule of thumb said before any training, and whether it held.
-        network: The card of the source network.
-        depth_curve: Probes at every tap.
-        strategies: What each strategy gave, cheapest first.
-        comparisons: The steps behind the verdict.
-        winner: The best score, with and without its optimism; None below two strategies, and where all splits test on
-            one single group.
-        race: Why each strategy was tried, repeated, dropped or left out: sentences, in the order of time.
-        picked: The strategy that was chosen, or None if nothing was finished.
-        picked_because: A sentence or two.
-        model: Folder of the delivered model, relative to the run's folder; None if nothing was finished.
-        codes: Counts of codes computed and reused.
-        phases: Seconds by phase.
-        forecasts: What was forecast before each training, and what it took.
-        gain_forecasts: What each strategy was expected to gain, forecast before any network was trained.
-        seconds: Wall time of the whole run.
-        seed: The run's seed.
-        budget_seconds: What the run was allowed to take.
-        interrupted: Whether the user stopped it.
-        screening: Networks and sizes that could have been raced; empty where one was given.
-        learning_curve: Scores by number of training images; None where images or time do not suffice.
-    """
-
-    # Read by pydantic, when a record is loaded again, for this class and all that it holds.
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
-
-    command: StudySettings
-    versions: dict[str, str]
-    images: ImageCounts
-    classes: tuple[str, ...]
-    set_aside: tuple[SetAside, ...]
-    duplicates: tuple[Duplicate, ...]
-    findings: tuple[Finding, ...]
-    train_images: tuple[str, ...]
-    train_labels: tuple[int, ...]
-    train_groups: tuple[str, ...]
-    test_images: tuple[str, ...]
-    test_labels: tuple[int, ...]
-    test_groups: tuple[str, ...]
-    splits: tuple[SplitRecord, ...]
-    metric: Metric
-    metric_because: str
-    margin: float
-    facts: Facts
-    rule: RuleRecord
-    network: Card
-    depth_curve: tuple[DepthPoint, ...]
-    strategies: tuple[Outcome, ...]
-    comparisons: tuple[Comparison, ...]
-    winner: Winner | None
-    race: tuple[str, ...]
-    picked: StrategyId | None
-    picked_because: str
-    model: str | None
-    codes: CodeCounts
-    phases: dict[str, float]
-    forecasts: tuple[TimeForecast, ...]
-    seconds: float
-    seed: int
-    budget_seconds: float
-    interrupted: bool = False
-    test_looks: int = 0
-    folder_step: FolderStep | None = None
-    screening: tuple[Screened, ...] = ()
-    learning_curve: LearningCurves | None = None
-    gain_forecasts: tuple[GainForecast, ...] = ()
-
-    def outcome_of(self, strategy: StrategyId | None) -> Outcome | None:
-        """What a strategy gave; None if it was not tried."""
-        return next((outcome for outcome in self.strategies if outcome.strategy == strategy), None)
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class RunRecord(RunResults):
-    """What `run.json` holds: everything that a run measured and chose, and its verdict.
-
-    Attributes:
-        verdict: The sentences of the answer; `advisor.verdict.verdict` writes them, also from a record that was loaded.
-        schema: Name and version of this document.
-    """
-
-    verdict: tuple[str, ...]
-    schema: Schema = SCHEMA
-
-    @classmethod
-    def of(cls, results: RunResults, *, verdict: tuple[str, ...]) -> "RunRecord":
-        """The record of these results, with the sentences that were made of them."""
-        return cls(**{each.name: getattr(results, each.name) for each in fields(RunResults)}, verdict=verdict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dictionary, `schema` first; an interval becomes a pair ``[low, high]``, a strategy its key."""
-        document: dict[str, Any] = plain(self)
-        return {"schema": document.pop("schema"), **document}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "RunRecord":
-        """The record that `to_json` wrote; see `core.record_json.run_from_json`."""
-        from unfreeze.core.record_json import run_from_json
-
-        return run_from_json(document)
 
 
 def plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ AugmentWord = Literal["light", "standard", "strong", "none"]
 
 
 @dataclass(frozen=True)
-class EngineRequest:
+class EngineSettings:
     """What the user asks of the frozen layers.
 
     Attributes:
@@ -57,7 +57,7 @@ class ImageSettings:
     size: int | None = None
     seed: int = 0
     max_bad: float = 0.01
-    request: EngineRequest = EngineRequest()
+    request: EngineSettings = EngineSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +112,6 @@ class StudySettings:
     budget_seconds: float = 900.0
     seed: int = 0
     max_bad: float = 0.01
-    request: EngineRequest = EngineRequest()
+    request: EngineSettings = EngineSettings()
     augment: AugmentWord = "light"
     choose_rate: bool = False

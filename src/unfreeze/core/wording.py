@@ -99,6 +99,11 @@ def _signed(value: float, metric: Metric) -> str:
     return f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
+def points(value: float) -> str:
+    """A fraction as ``1.7 points``."""
+    return f"{100 * value:.1f} points"
+
+
 def standard_error(value: float, metric: Metric) -> str:
     """A standard error as ``1.2`` (points) or ``0.012`` (nats)."""
     return nats(value) if metric == "log-loss" else f"{100 * value:.1f}"
@@ -120,7 +125,7 @@ def probability(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: ``0.4 s``, ``38 s``, ``3 min 20 s``, ``1 h 5 min``."""
+    """Seconds as people say them: ``0.4 s``, ``38 s``, ``3 min 20 s``, ``65 min``, ``2 h 5 min``."""
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)

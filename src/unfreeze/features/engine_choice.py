@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import InputError
-from unfreeze.core.settings import EngineRequest
+from unfreeze.core.settings import EngineSettings
+from unfreeze.core.wording import milliseconds
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import decoded
 from unfreeze.features.engines import (
@@ -99,7 +100,7 @@ def choice_from_json(document: dict[str, Any]) -> EngineChoice:
     return EngineChoice(engine=Engine(**document["engine"]), candidates=candidates, because=document["because"])
 
 
-def engines_for(request: EngineRequest) -> list[Engine]:
+def engines_for(request: EngineSettings) -> list[Engine]:
     """Engines that fit what the user asks for, expected to be fastest first.
 
     Args:
@@ -140,7 +141,7 @@ def _precisions(name: EngineName, asked: str) -> list[Precision]:
 def choose_engine(
     backbone: Backbone,
     images: Sequence[Pixels],
-    request: EngineRequest,
+    request: EngineSettings,
     *,
     to_come: int = 0,
     cache: Path | None = None,
@@ -197,7 +198,7 @@ def _is_worth_trying(candidate: Engine, asked: Sequence[Engine], best: MeasuredE
 
 def _because(chosen: Engine, measured: Sequence[MeasuredEngine]) -> str:
     texts = (
-        f"{seen.engine} {seen.milliseconds:.1f} ms an image, cosine to float32 {seen.cosine:.4f}"
+        f"{seen.engine} {milliseconds(seen.milliseconds / 1000)} per image, cosine to float32 {seen.cosine:.4f}"
         + ("" if seen.is_accurate else f", below {LEAST_COSINE}: not taken")
         for seen in measured
     )
@@ -242,7 +243,7 @@ class ChosenEngine:
     """
 
     choice: EngineChoice
-    request: EngineRequest
+    request: EngineSettings
     compiled: PrefixEngine | None
 
     def open_store(self, backbone: Backbone, cache: Path | None) -> CodeStore:
@@ -264,7 +265,7 @@ class ChosenEngine:
 
 
 def chosen_engine(
-    backbone: Backbone, images: Sequence[Image], request: EngineRequest, resources: Resources, *, to_come: int
+    backbone: Backbone, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
 ) -> ChosenEngine:
     """The engine that an earlier run chose for such a store, else the one that a measurement on `images` chooses."""
     fitting = engines_for(request)
@@ -276,11 +277,11 @@ def chosen_engine(
     return ChosenEngine(choice=choice, request=request, compiled=compiled)
 
 
-def _as_noted(request: EngineRequest) -> list[str]:
+def _as_noted(request: EngineSettings) -> list[str]:
     return [request.engine, request.precision]
 
 
-def _earlier_choice(backbone: Backbone, request: EngineRequest, cache: Path | None) -> EngineChoice | None:
+def _earlier_choice(backbone: Backbone, request: EngineSettings, cache: Path | None) -> EngineChoice | None:
     description = new_manifest(_description(backbone), {})["description"]  # as JSON has it
     for folder in store_folders(stores_folder(cache)):
         manifest = recorded_manifest(folder)

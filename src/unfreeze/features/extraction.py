@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import SetAside
-from unfreeze.core.settings import EngineRequest
+from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.engines import REFERENCE, Engine
 from unfreeze.features.resources import Resources
@@ -71,10 +71,10 @@ def read_codes(
         InputError: A word is unknown, or there is no such engine here.
     """
     resources = Resources(pool=pool, progress=progress, cache=cache)
-    return codes_of(image_set, backbone, resources, EngineRequest(engine, precision))
+    return codes_of(image_set, backbone, resources, EngineSettings(engine, precision))
 
 
-def codes_of(image_set: ImageSet, backbone: Backbone, resources: Resources, request: EngineRequest) -> Codes:
+def codes_of(image_set: ImageSet, backbone: Backbone, resources: Resources, request: EngineSettings) -> Codes:
     """As `read_codes`."""
     images = image_set.images
     with code_portions(backbone, images, request, resources, to_come=len(images)) as codes:

@@ -13,7 +13,7 @@ from unfreeze.core.cards import Card
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.progress import Advance
 from unfreeze.core.records import SetAside
-from unfreeze.core.settings import EngineRequest
+from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.squares import decoded
@@ -112,7 +112,7 @@ class CodesInPortions:
 
 @contextlib.contextmanager
 def code_portions(
-    backbone: Backbone, sample: Sequence[Image], request: EngineRequest, resources: Resources, *, to_come: int
+    backbone: Backbone, sample: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
 ) -> Iterator[CodesInPortions]:
     """What computes and reads codes, of as many portions as there are.
 
@@ -140,7 +140,7 @@ def codes_of_table(
     portions: Iterable[Sequence[Image]],
     backbone: Backbone,
     resources: Resources,
-    request: EngineRequest,
+    request: EngineSettings,
 ) -> Iterator[CodesInPortions]:
     """Compute and store the codes of all images of a table; what the store has is not computed again.
 

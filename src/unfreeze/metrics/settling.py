@@ -94,7 +94,7 @@ def _rounded(number: int) -> tuple[int, int]:
     low = max(step for step in _STEPS if step * power <= number)
     high = min(step for step in _STEPS if step * power >= number)
     if low == high:
-        high = next((step for step in _STEPS if step > low), 15.0)
+        high = next(step for step in _STEPS if step > low)
     return int(low * power), int(np.ceil(high * power))
 
 

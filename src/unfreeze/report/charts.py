@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from unfreeze.core.records import Comparison, DepthPoint, Interval, LearningCurve, LearningCurves, Outcome, RunRecord
+from unfreeze.core.records import Comparison, DepthPoint, Interval, LearningCurve, LearningCurves, Outcome
+from unfreeze.core.run_record import RunRecord
 from unfreeze.core.wording import amount, percent, percent_range, printable, probability
 
 WIDTH = 720

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from unfreeze.core.cards import Card
 from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.records import Confirmation, ImageCounts, Interval, Outcome
-from unfreeze.core.wording import nats, percent, percent_range
+from unfreeze.core.wording import count, nats, percent, percent_range
 
 CLASSES_NAMED = 200  # more would bury the rest; config.json has them all
 
@@ -106,7 +106,7 @@ def _training(outcome: Outcome, network: Card) -> str:
     lines = [f"- strategy: {escaped(outcome.name)}", f"- trained: {escaped(outcome.description)}"]
     if outcome.status != "done":
         lines.append(f"- {escaped(outcome.status)}: {escaped(outcome.note)}")
-    lines += [f"- {name}: {escaped(value)}" for name, value in _settings(outcome)]
+    lines += [f"- {name.replace('_', ' ')}: {escaped(value)}" for name, value in _settings(outcome)]
     if outcome.audit is not None:
         held = "held" if outcome.audit.passed else "DID NOT HOLD"
         tensors = f"{outcome.audit.frozen_tensors:,} frozen tensors hashed before and after"
@@ -124,9 +124,19 @@ def _settings(outcome: Outcome) -> Iterator[tuple[str, str]]:
     for part in (settings, *plans):
         for field in fields(part):
             value = getattr(part, field.name)
-            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            if not is_dataclass(value) and len(text) <= LONGEST_SETTING:
+            values = value if isinstance(value, tuple) else (value,)
+            text = ", ".join(map(_setting, values))
+            if text and not any(map(is_dataclass, values)) and len(text) <= LONGEST_SETTING:
                 yield field.name, text
+
+
+def _setting(value: object) -> str:
+    """A setting in words; empty where there is none."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
@@ -135,10 +145,11 @@ def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
     apart = f"; {test_size:,} more, the test part, only confirmed it" if test_size else ""
     return "\n".join(
         [
-            f"{images.used - test_size:,} images trained this model{apart}. {images.found:,} files were found, "
+            f"{count(images.used - test_size, 'image')} trained this model{apart}. "
+            f"{count(images.found, 'file')} {'was' if images.found == 1 else 'were'} found, "
             f"{images.set_aside:,} set aside as unusable, {images.duplicates_removed:,} removed as duplicates.",
             "",
-            f"{len(classes):,} classes, by index:",
+            f"{count(len(classes), 'class')}, by index:",
             "",
             *named,
             *more,
@@ -162,7 +173,7 @@ def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> s
 
 def _confirmation(found: Confirmation, test_size: int) -> list[str]:
     return [
-        f"The model in this folder, on the test part ({test_size:,} images), which has chosen nothing:",
+        f"The model in this folder, on the test part ({count(test_size, 'image')}), which has chosen nothing:",
         _table(found.accuracy, found.interval, found.balanced_accuracy, found.log_loss),
         "The variance over training sets is not in this interval.",
     ]

@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from unfreeze.core.files import write_bytes
 from unfreeze.core.phrases import looked_at, on_folder
-from unfreeze.core.records import RunRecord, plain
+from unfreeze.core.records import plain
+from unfreeze.core.run_record import RunRecord
 from unfreeze.core.wording import amount, count, duration, nats, percent, percent_range, printable, score, score_span
 from unfreeze.report.charts import (
     LEFT,

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from unfreeze.core.phrases import not_proved, settled_by
-from unfreeze.core.records import DepthPoint, Outcome, RunRecord, Screened
+from unfreeze.core.records import DepthPoint, Outcome, Screened
+from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import StrategyId
 from unfreeze.core.wording import (

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from unfreeze.core.plans import LIGHT, Augmentation
-from unfreeze.core.settings import EngineRequest
+from unfreeze.core.settings import EngineSettings
+from unfreeze.core.wording import points
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.squares import Squares
 from unfreeze.data.tasks import make_task
@@ -28,7 +29,7 @@ def prepare(
     image_set: ImageSet,
     source: Backbone,
     resources: Resources,
-    request: EngineRequest,
+    request: EngineSettings,
     *,
     seed: int = 0,
     augmentation: Augmentation = LIGHT,
@@ -78,7 +79,7 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
     lost, noise, asked = _lost_to_mirrors(experiment, C=C)
     flips = lost <= max(MIRROR_LOSS, SURE_LOSS * noise)
     experiment.progress.say(
-        f"Mirrored images cost the probe {100 * lost:.1f} points on {asked} held-out training images: "
+        f"Mirrored images cost the probe {points(lost)} on {asked} held-out training images: "
         f"training {'uses' if flips else 'does without'} flips."
     )
     return experiment if flips else replace(experiment, augmentation=without_flips(experiment.augmentation))

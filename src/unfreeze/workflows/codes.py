@@ -29,7 +29,7 @@ from unfreeze.workflows.reading import Phases, known_tap, load_network, say_what
 from unfreeze.zoo.backbones import Backbone
 
 Widths = dict[str, int]
-Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "image code"]]]
+Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "_ _"]]]
 
 
 def write_codes(

@@ -17,17 +17,8 @@ from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_json
 from unfreeze.core.findings import Finding
 from unfreeze.core.interrupts import ignore_interrupts
-from unfreeze.core.record_json import RUN_FILE
-from unfreeze.core.records import (
-    CodeCounts,
-    Comparison,
-    FolderStep,
-    LearningCurves,
-    Outcome,
-    RunRecord,
-    RunResults,
-    SplitRecord,
-)
+from unfreeze.core.records import CodeCounts, Comparison, FolderStep, LearningCurves, Outcome, SplitRecord
+from unfreeze.core.run_record import RUN_FILE, RunRecord, RunResults
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
 from unfreeze.core.versions import versions
@@ -239,18 +230,13 @@ def _results(
         command=settings,
         versions=versions(),
         **_image_fields(task),
+        **_setup_fields(setup),
+        splits=_splits(task, race),
         findings=raced.findings,
         test_looks=earlier_looks(out, test_images) + 1 if looked else 0,
         folder_step=delivery.folder_step,
-        splits=tuple(
-            _split_record(task, number) for number in range(max((m.splits for m in race.measured), default=0))
-        ),
-        metric=setup.question.metric,
-        metric_because=setup.metric_because,
-        margin=setup.question.margin,
         facts=facts_of(task, experiment.source.card.size, raced.similarity, curve),
         rule=rule_record(raced.prediction, race.measured, comparisons),
-        network=experiment.source.card,
         depth_curve=curve,
         strategies=delivery.outcomes,
         comparisons=_compared(raced, delivery.outcomes),
@@ -259,7 +245,6 @@ def _results(
         picked=selection.picked if selection else None,
         picked_because=" ".join(filter(None, because)),
         model=delivery.model,
-        codes=CodeCounts(computed=experiment.codes.computed, reused=experiment.codes.reused),
         phases=dict(race.phases),
         forecasts=tuple(race.forecasts),
         gain_forecasts=raced.gain_forecasts,
@@ -267,9 +252,21 @@ def _results(
         seed=settings.seed,
         budget_seconds=settings.budget_seconds,
         interrupted=raced.interrupted or delivery.interrupted,
-        screening=setup.screening,
         learning_curve=delivery.learning_curve,
     )
+
+
+def _setup_fields(setup: Setup) -> dict[str, Any]:
+    """What a record says of what came before the race, by field."""
+    codes = setup.experiment.codes
+    return {
+        "metric": setup.question.metric,
+        "metric_because": setup.metric_because,
+        "margin": setup.question.margin,
+        "network": setup.experiment.source.card,
+        "codes": CodeCounts(computed=codes.computed, reused=codes.reused),
+        "screening": setup.screening,
+    }
 
 
 def _image_fields(task: Task) -> dict[str, Any]:
@@ -289,6 +286,8 @@ def _image_fields(task: Task) -> dict[str, Any]:
     }
 
 
-def _split_record(task: Task, number: int) -> SplitRecord:
-    places = np.searchsorted(task.train_rows, task.split(number).test)
-    return SplitRecord(number=number, test=tuple(places.tolist()))
+def _splits(task: Task, race: Race) -> tuple[SplitRecord, ...]:
+    """Those that a strategy was measured on."""
+    used = range(max((measured.splits for measured in race.measured), default=0))
+    places = [np.searchsorted(task.train_rows, task.split(number).test) for number in used]
+    return tuple(SplitRecord(number=number, test=tuple(test.tolist())) for number, test in enumerate(places))

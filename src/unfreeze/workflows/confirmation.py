@@ -117,6 +117,6 @@ def earlier_looks(out: Path, test_images: Sequence[str]) -> int:
             document = json.loads(path.read_text("utf-8"))
             same = path.parent != out and document["test_images"] == list(test_images)
             looks += same and any(strategy["confirmation"] is not None for strategy in document["strategies"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue  # somebody else's file, or a damaged one
     return looks

@@ -21,7 +21,7 @@ from unfreeze.advisor.selection import select_strategy
 from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.files import sha256_of
 from unfreeze.core.records import Outcome
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineRequest
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings
 from unfreeze.core.strategies import parse_strategy
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.squares import geometry_of
@@ -101,7 +101,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             PlanError: The budget is too small for the strategy.
         """
         if self.strategy not in {AUTO, CODES}:
-            parse_strategy(self.strategy)  # refuses what it does not know, before any work
+            parse_strategy(self.strategy, option="strategy (auto, codes, or one word)")  # refuses before any work
         labels = np.asarray(y)
         if len(X) != len(labels) or labels.ndim != 1:
             msg = f"X and y must be equally long and y flat. Got {len(X)} images and labels of shape {labels.shape}."
@@ -115,7 +115,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)
             image_set = _image_set(paths, places, pool, geometry_of(source.card))
-            experiment = prepare(image_set, source, Resources(pool=pool), EngineRequest(), seed=self.random_state)
+            experiment = prepare(image_set, source, Resources(pool=pool), EngineSettings(), seed=self.random_state)
             outcome, fit = self._fitted(experiment, clock)
         self.backbone_, self.strategy_ = fit.network, outcome.name
         self.probabilities_ = fit.probabilities

@@ -20,7 +20,7 @@ from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.progress import Advance, Progress, ignore
 from unfreeze.core.records import Outcome, TimeForecast
 from unfreeze.core.strategies import KINDS, StrategyId
-from unfreeze.core.wording import count, duration
+from unfreeze.core.wording import count, duration, probability
 from unfreeze.data.tasks import Task
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS
 from unfreeze.strategies.catalogue import Catalogue, LeftOut, TrainedStrategy
@@ -348,7 +348,7 @@ class Race:
             if chance is None or chance >= HOPELESS:
                 kept.append(entry)
                 continue
-            note = f"better than {best.strategy.label} with a probability of {chance:.1%}"
+            note = f"better than {best.strategy.label} with a probability of {probability(chance)}"
             notes = "; ".join(filter(None, (entry.outcome.note, note)))
             entry.note(replace(entry.outcome, status="dropped", note=notes))
             self.say(f"{entry.label} is dropped after {entry.splits} splits: {note}.")

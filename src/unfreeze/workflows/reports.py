@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from unfreeze.core.record_json import read_run
-from unfreeze.core.records import RunRecord
+from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.report.page import write_page
 
 REPORT = "report.html"

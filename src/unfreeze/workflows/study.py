@@ -14,7 +14,7 @@ from unfreeze.advisor.rules import predicted, rule_finding
 from unfreeze.advisor.screening import size_finding
 from unfreeze.core.facts import GainForecast, Similarity
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import RunRecord
+from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.wording import duration
 from unfreeze.features.resources import Resources

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from unfreeze.advisor.forecasts import (
     FACTS,
     PENALTIES,
+    STEPS,
     ForecastTable,
     MeasuredStep,
+    Step,
     choose_penalty,
     fact_values,
     fit_forecaster,
@@ -22,7 +24,8 @@ from unfreeze.advisor.forecasts import (
     shipped_table,
 )
 from unfreeze.core.facts import Facts, Similarity
-from unfreeze.core.records import plain
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import FULL, HEAD, SCRATCH, StrategyId, parse_strategy, unfreeze
 
 SETS = 6
 STUDIES = 6  # of each set
@@ -43,8 +46,8 @@ def measured_step(rng: np.random.Generator, *, slope: float, between: float = 0.
     )
 
 
-def task_facts(**other: Any) -> dict[str, Any]:
-    """Facts of a task, as a record has them."""
+def task_facts(**other: Any) -> Facts:
+    """Facts of a task."""
     known: dict[str, Any] = {
         "images": 200,
         "classes": 4,
@@ -62,25 +65,30 @@ def task_facts(**other: Any) -> dict[str, Any]:
         "peak_gain": 0.02,
         "probe_accuracy": 0.8,
     }
-    facts: dict[str, Any] = plain(Facts(**{**known, **other}))
-    return facts
+    return Facts(**{**known, **other})
 
 
-def table(rng: np.random.Generator, steps: tuple[tuple[str, str], ...], *, proved: bool) -> ForecastTable:
+def table(rng: np.random.Generator, steps: tuple[Step, ...], *, proved: bool) -> ForecastTable:
     """A table of studies at random."""
     studies = [
         {
             "set": f"set {number // STUDIES}",
             "facts": fact_values(task_facts(images=int(rng.integers(60, 400)))),
             "steps": [
-                {"first": first, "second": second, "gain": float(rng.normal(0.01, 0.02)), "error": 0.01, "freedom": 19}
+                {
+                    "first": first.key,
+                    "second": second.key,
+                    "gain": float(rng.normal(0.01, 0.02)),
+                    "error": 0.01,
+                    "freedom": 19,
+                }
                 for first, second in steps
             ],
         }
         for number in range(SETS * STUDIES)
     ]
     tests = [
-        {"first": first, "second": second, "better_than_mean": proved, "better_than_rate": proved}
+        {"first": first.key, "second": second.key, "better_than_mean": proved, "better_than_rate": proved}
         for first, second in steps
     ]
     return ForecastTable({"studies": studies, "tests": tests})
@@ -181,26 +189,27 @@ def test_probabilities_are_never_certain(rng: np.random.Generator) -> None:
         assert np.all((found > 0) & (found < 1))
 
 
-def test_each_strategy_is_compared_with_the_dearest_cheaper_one_that_is_tried(rng: np.random.Generator) -> None:
+def test_each_strategy_is_compared_with_the_costliest_cheaper_one_that_is_tried(rng: np.random.Generator) -> None:
     """Two blocks are compared with one block, with the head where one block is not tried; others are not forecast."""
-    steps = (("head", "unfreeze 1"), ("unfreeze 1", "unfreeze 2"), ("head", "unfreeze 2"))
+    one, two = unfreeze(1), unfreeze(2)
+    steps = ((HEAD, one), (one, two), (HEAD, two))
     known = table(rng, steps, proved=True)
 
-    def pairs(*names: str) -> list[tuple[str, str]]:
-        found = forecast_gains(task_facts(), names, metric="accuracy", margin=0.01, table=known)
+    def pairs(*strategies: StrategyId, metric: Metric = "accuracy") -> list[Step]:
+        found = forecast_gains(task_facts(), strategies, metric=metric, margin=0.01, table=known)
         return [(forecast.over, forecast.strategy) for forecast in found]
 
-    assert pairs("head", "unfreeze 1", "unfreeze 2", "full") == [("head", "unfreeze 1"), ("unfreeze 1", "unfreeze 2")]
-    assert pairs("head", "unfreeze 2") == [("head", "unfreeze 2")]
-    assert forecast_gains(task_facts(), ("head", "unfreeze 1"), metric="log-loss", margin=0.01, table=known) == ()
+    assert pairs(HEAD, one, two, FULL, SCRATCH) == [(HEAD, one), (one, two)]
+    assert pairs(HEAD, two) == [(HEAD, two)]
+    assert pairs(HEAD, one, metric="log-loss") == []
 
 
 def test_a_task_without_similarity_or_probes_has_a_forecast(rng: np.random.Generator) -> None:
     """A network without BatchNorm gives no similarity; the forecast goes without it."""
-    known = table(rng, (("head", "unfreeze 1"),), proved=False)
+    known = table(rng, ((HEAD, unfreeze(1)),), proved=False)
     facts = task_facts(similarity=Similarity(value=None), peak_depth=None, peak_gain=None, probe_accuracy=None)
 
-    (found,) = forecast_gains(facts, ("head", "unfreeze 1"), metric="accuracy", margin=0.01, table=known)
+    (found,) = forecast_gains(facts, (HEAD, unfreeze(1)), metric="accuracy", margin=0.01, table=known)
 
     assert found.low < found.gain < found.high
     assert 0 < found.pays < 1
@@ -209,8 +218,8 @@ def test_a_task_without_similarity_or_probes_has_a_forecast(rng: np.random.Gener
 def test_the_sentence_says_whether_forecasts_proved_themselves(rng: np.random.Generator) -> None:
     """A forecast that was no better than the mean of other sets says so; one that was does not."""
     for proved in (True, False):
-        known = table(rng, (("head", "unfreeze 1"),), proved=proved)
-        (found,) = forecast_gains(task_facts(), ("head", "unfreeze 1"), metric="accuracy", margin=0.01, table=known)
+        known = table(rng, ((HEAD, unfreeze(1)),), proved=proved)
+        (found,) = forecast_gains(task_facts(), (HEAD, unfreeze(1)), metric="accuracy", margin=0.01, table=known)
         said = forecast_sentence(found)
         assert said.startswith("Forecast before training: unfreeze 1 ")
         assert f"{100 * found.gain:+.1f} points over head (80 %: " in said
@@ -221,9 +230,12 @@ def test_the_table_that_ships_is_complete() -> None:
     """It has studies of every step, none of the facts of a study is infinite, and each step says how it was tested."""
     known = shipped_table()
 
+    assert set(known.steps) == set(STEPS)
     for step, measured in known.steps.items():
         assert len(measured.gains) == len(measured.sources) > 0
         assert measured.facts.shape == (len(measured.gains), len(FACTS))
         assert not np.isinf(measured.facts).any()
         assert np.all(measured.errors > 0)
         assert isinstance(known.is_better_than_mean(step), bool)
+    tested = {(parse_strategy(row["first"]), parse_strategy(row["second"])) for row in known.document["tests"]}
+    assert tested == set(STEPS)

@@ -6,8 +6,19 @@ from typing import Literal
 import pytest
 
 from unfreeze.advisor.fact_finding import facts
-from unfreeze.advisor.rules import carries_out, held, predicted
+from unfreeze.advisor.rules import carries_out, held, predicted, rule_finding
 from unfreeze.core.facts import Family, Prediction, Rival, Similarity
+from unfreeze.core.strategies import (
+    FULL,
+    HEAD,
+    SCRATCH,
+    SOFTMAX_ON_BEST,
+    SOFTMAX_ON_LAST,
+    SVM_ON_BEST,
+    SVM_ON_LAST,
+    StrategyId,
+    unfreeze,
+)
 
 
 def prediction(per_class: int, classes: int, similarity: float | None) -> Prediction:
@@ -47,37 +58,39 @@ def test_no_rule_without_similarity() -> None:
 
     assert (found.rule, found.family, found.likeness) == (None, None, None)
     assert "no BatchNorm" in found.sentence
-    assert held(found, "head", "90.0 %", []).answer == "cannot tell"
+    assert held(found, HEAD, "90.0 %", []).answer == "cannot tell"
 
 
 @pytest.mark.parametrize(
-    ("kind", "on_last", "families"),
+    ("strategy", "families"),
     [
-        ("probe", True, {"linear on the last codes"}),
-        ("probe", False, {"linear on earlier codes"}),
-        ("head", True, {"linear on the last codes"}),
-        ("unfreeze", False, set()),
-        ("full", False, {"fine-tune the whole network", "train the whole network from the pretrained weights"}),
-        ("scratch", False, set()),
+        (SOFTMAX_ON_LAST, {"linear on the last codes"}),
+        (SVM_ON_LAST, {"linear on the last codes"}),
+        (SOFTMAX_ON_BEST, {"linear on earlier codes"}),
+        (SVM_ON_BEST, {"linear on earlier codes"}),
+        (HEAD, {"linear on the last codes"}),
+        (unfreeze(2), set()),
+        (FULL, {"fine-tune the whole network", "train the whole network from the pretrained weights"}),
+        (SCRATCH, set()),
     ],
 )
-def test_strategies_carry_out_families(kind: str, on_last: bool, families: set[Family]) -> None:
+def test_strategies_carry_out_families(strategy: StrategyId, families: set[Family]) -> None:
     """Every family has its strategies; unfreezing some blocks and random weights are no rule's."""
     every = {prediction(per_class, 10, value).family for per_class in (10, 200) for value in (0.2, 0.8)}
 
-    assert {family for family in every if family and carries_out(family, kind, on_last_codes=on_last)} == families
+    assert {family for family in every if family and carries_out(family, strategy)} == families
 
 
 def rival(
-    name: str, answer: Literal["better", "worse", "equivalent", "cannot tell"], *, is_cheaper: bool = False
+    strategy: StrategyId, answer: Literal["better", "worse", "equivalent", "cannot tell"], *, is_cheaper: bool = False
 ) -> Rival:
     """At 90 %."""
-    return Rival(name=name, score=0.9, shown="90.0 %", answer=answer, is_cheaper=is_cheaper)
+    return Rival(strategy=strategy, score=0.9, shown="90.0 %", answer=answer, is_cheaper=is_cheaper)
 
 
 def test_a_rule_holds_if_nothing_is_better_or_as_good_for_less() -> None:
     """Worse rivals, and equivalent ones that cost more, leave it standing."""
-    found = held(prediction(122, 2, 0.8), "head", "93.5 %", [rival("full", "worse"), rival("unfreeze 2", "equivalent")])
+    found = held(prediction(122, 2, 0.8), HEAD, "93.5 %", [rival(FULL, "worse"), rival(unfreeze(2), "equivalent")])
 
     assert found.answer == "held"
     assert found.sentence == (
@@ -89,31 +102,49 @@ def test_a_rule_holds_if_nothing_is_better_or_as_good_for_less() -> None:
 def test_a_better_rival_refutes_it_whatever_else_is_unsettled() -> None:
     """The best of the better rivals is named."""
     rivals = [
-        rival("head", "cannot tell"),
-        rival("unfreeze 1", "better"),
-        replace(rival("full", "better"), score=0.95, shown="95.0 %"),
+        rival(HEAD, "cannot tell"),
+        rival(unfreeze(1), "better"),
+        replace(rival(FULL, "better"), score=0.95, shown="95.0 %"),
     ]
-    found = held(prediction(14, 136, 0.3), "softmax on the codes of blocks.4", "78.0 %", rivals)
+    found = held(prediction(14, 136, 0.3), SOFTMAX_ON_BEST, "78.0 %", rivals)
 
     assert found.answer == "did not hold"
     assert found.sentence == (
-        "The rule of thumb said: linear on earlier codes (rule 2); measured: softmax on the codes of blocks.4 78.0 %, "
+        "The rule of thumb said: linear on earlier codes (rule 2); measured: softmax on the best tap 78.0 %, "
         "and full, 95.0 %, is better. It did not hold."
     )
 
 
 def test_an_equivalent_cheaper_rival_refutes_it() -> None:
     """Advice to fine-tune everything does not hold where the head does as well."""
-    found = held(prediction(833, 10, 0.6), "full", "90.0 %", [rival("head", "equivalent", is_cheaper=True)])
+    found = held(prediction(833, 10, 0.6), FULL, "90.0 %", [rival(HEAD, "equivalent", is_cheaper=True)])
 
     assert found.answer == "did not hold"
     assert "does as well for less" in found.sentence
 
 
-@pytest.mark.parametrize("rivals", [[], [rival("head", "worse"), rival("unfreeze 2", "cannot tell")]])
+@pytest.mark.parametrize("rivals", [[], [rival(HEAD, "worse"), rival(unfreeze(2), "cannot tell")]])
 def test_what_is_not_settled_cannot_be_told(rivals: list[Rival]) -> None:
     """No rivals, or one that is not settled, give no answer; nor does a strategy that was never measured."""
     rule = prediction(833, 10, 0.6)
 
-    assert held(rule, "full", "90.0 %", rivals).answer == "cannot tell"
-    assert held(rule, None, "", [rival("head", "worse")]).answer == "cannot tell"
+    assert held(rule, FULL, "90.0 %", rivals).answer == "cannot tell"
+    assert held(rule, None, "", [rival(HEAD, "worse")]).answer == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("per_class", "similarity", "code"),
+    [(10, None, "UF120"), (10, 0.9, "UF121"), (10, 0.1, "UF122"), (900, 0.9, "UF123"), (900, 0.1, "UF124")],
+)
+def test_every_rule_is_a_finding_of_its_own(per_class: int, similarity: float | None, code: str) -> None:
+    """Each of the four rules, and that none applies, is a note with its code and the sentence of the prediction."""
+    rule = prediction(per_class, 2, similarity)
+    found = rule_finding(rule)
+
+    assert (found.code, found.severity, found.sentence) == (code, "note", rule.sentence)
+
+
+def test_what_was_predicted_stays_in_the_record() -> None:
+    """Whatever came of it, the record of a rule holds the prediction that was made."""
+    for rule in (prediction(10, 2, None), prediction(122, 2, 0.8)):
+        assert held(rule, HEAD, "90.0 %", [rival(FULL, "worse")]).prediction == rule

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_hint
+from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_finding
 from unfreeze.core.records import Screened
 
 SPLITS, IMAGES = 5, 200
@@ -24,7 +24,7 @@ def chosen(*found: Scores) -> tuple[int, tuple[Screened, ...]]:
 
 def test_the_cheapest_within_a_standard_error_is_raced() -> None:
     """One image in 200 more, where many images differ, is within a standard error: the cheap one is raced."""
-    place, rows = chosen(candidate("cheap", 0.80, cost=1.0), candidate("dear", 0.805, cost=3.0, shift=100))
+    place, rows = chosen(candidate("cheap", 0.80, cost=1.0), candidate("costly", 0.805, cost=3.0, shift=100))
 
     assert place == 0
     assert [row.picked for row in rows] == [True, False]
@@ -34,11 +34,11 @@ def test_the_cheapest_within_a_standard_error_is_raced() -> None:
 
 def test_a_gain_far_beyond_the_standard_error_is_paid_for() -> None:
     """Thirty points are worth any price; of equal scores the cheaper one is raced."""
-    place, rows = chosen(candidate("cheap", 0.6, cost=1.0), candidate("dear", 0.9, cost=9.0))
+    place, rows = chosen(candidate("cheap", 0.6, cost=1.0), candidate("costly", 0.9, cost=9.0))
     assert place == 1
     assert rows[0].difference == pytest.approx(-0.3)
 
-    place, _ = chosen(candidate("dear", 0.9, cost=9.0), candidate("cheap", 0.9, cost=1.0))
+    place, _ = chosen(candidate("costly", 0.9, cost=9.0), candidate("cheap", 0.9, cost=1.0))
     assert place == 1
 
 
@@ -65,14 +65,19 @@ def test_the_sentence_names_choice_best_and_static_rule() -> None:
     )
 
     assert screening_sentence(rows, "accuracy") == (
-        "Screened 3 candidates by a softmax on their last codes: cheap is raced (80.0 %, 1.0 ms an image): the "
-        "cheapest within one standard error of best (80.5 %, 3.0 ms an image). The static rule, the largest network, "
+        "Screened 3 candidates by a softmax on their last codes: cheap is raced (80.0 %, 1.0 ms per image): the "
+        "cheapest within one standard error of best (80.5 %, 3.0 ms per image). The static rule, the largest network, "
         "would have taken largest (-30.0 points). cheap was chosen on splits that also measure it, which flatters it a "
         "little."
     )
 
 
-def test_small_photos_give_a_hint_and_others_do_not() -> None:
+def test_small_photos_give_a_finding_and_others_do_not() -> None:
     """Up to half of the input's side."""
-    assert "--size auto" in size_hint(112, 224)
-    assert size_hint(113, 224) == ""
+    found = size_finding(112, 224)
+
+    assert found is not None
+    assert (found.code, found.severity) == ("UF108", "note")
+    assert "112 pixels or less on their shorter side and are upscaled to 224" in found.sentence
+    assert "--size auto" in found.advice
+    assert size_finding(113, 224) is None

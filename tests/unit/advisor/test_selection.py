@@ -1,18 +1,26 @@
 """Choosing a strategy on what its splits held out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from unfreeze.advisor.questions import Question
-from unfreeze.advisor.selection import select_strategy, standard_error
-from unfreeze.core.records import Outcome
-from unfreeze.core.settings import Metric
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.selection import select_strategy, standard_error, winner_of
+from unfreeze.core.strategies import (
+    HEAD,
+    SOFTMAX_ON_BEST,
+    SOFTMAX_ON_LAST,
+    SVM_ON_LAST,
+    unfreeze,
+)
 from unfreeze.data.tasks import Task
-from unfreeze.strategies.measurement import Measurement, Predicted
+from unfreeze.strategies.predictions import Measured
 
 MakeTask = Callable[..., Task]
+Measure = Callable[..., Measured]
+Compare = Callable[..., Comparisons]
+CHEAP, EXPENSIVE = HEAD, unfreeze(1)
 
 
 @pytest.fixture
@@ -21,105 +29,95 @@ def task(make_rows: MakeTask) -> Task:
     return make_rows(500)
 
 
-def question(task: Task, metric: Metric = "accuracy", *, margin: float = 0.01) -> Question:
-    """What the steps are measured by."""
-    return Question(task=task, metric=metric, margin=margin, seed=0)
-
-
-def measured(name: str, task: Task, wrong: Sequence[int], *, splits: int = 5, deliverable: bool = True) -> Measurement:
-    """A strategy that is wrong on the given rows and right on all others."""
-    outcome = Outcome(name=name, kind="head", trained="", deliverable=deliverable)
-    found = []
-    for number in range(splits):
-        split = task.split(number)
-        truth = task.labels[split.test]
-        said = np.where(np.isin(split.test, wrong), 1 - truth, truth)
-        found.append(Predicted(split=split, predictions=said, log_likelihoods=np.zeros(len(said))))
-    return Measurement(None, outcome, found)
-
-
-def test_a_gain_within_one_standard_error_does_not_pay(task: Task) -> None:
+def test_a_gain_within_one_standard_error_does_not_pay(task: Task, measured: Measure, comparisons: Compare) -> None:
     """Sixteen images gained and fourteen lost, each tested once, are two more, with a standard error of five."""
     tested = np.concatenate([task.split(number).test for number in range(5)])
     rows, times = np.unique(tested, return_counts=True)
     once = rows[times == 1].tolist()
-    cheap, dear = measured("cheap", task, once[:20]), measured("dear", task, once[16:34])
-    selection = select_strategy([cheap, dear], question(task))
+    cheap, expensive = measured(CHEAP, task, once[:20]), measured(EXPENSIVE, task, once[16:34])
+    selection = select_strategy([cheap, expensive], comparisons(task))
 
     assert selection is not None
-    assert selection.picked is cheap
+    assert selection.picked == CHEAP
+    assert "Nothing gains more than one standard error over head, the cheapest." in selection.because
 
 
-def test_a_clear_gain_is_taken(task: Task) -> None:
+def test_a_clear_gain_is_taken(task: Task, measured: Measure, comparisons: Compare) -> None:
     """Fifty more images right of five hundred, none lost, are far beyond one standard error."""
-    dear = measured("dear", task, range(10))
-    selection = select_strategy([measured("cheap", task, range(60)), dear], question(task))
+    cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
+    selection = select_strategy([cheap, expensive], comparisons(task))
 
     assert selection is not None
-    assert selection.picked is dear
+    assert selection.picked == EXPENSIVE
 
 
-def test_a_gain_that_is_settled_to_be_within_the_margin_is_not_taken(task: Task) -> None:
+def test_a_gain_that_is_settled_to_be_within_the_margin_is_not_taken(
+    task: Task, measured: Measure, comparisons: Compare
+) -> None:
     """Ten more images right of five hundred are beyond one standard error, and nothing where ten points matter."""
-    cheap, dear = measured("cheap", task, range(10)), measured("dear", task, [])
+    cheap, expensive = measured(CHEAP, task, range(10)), measured(EXPENSIVE, task, [])
 
-    for margin, picked in ((0.01, dear), (0.1, cheap)):
-        selection = select_strategy([cheap, dear], question(task, margin=margin))
+    for margin, picked in ((0.01, EXPENSIVE), (0.1, CHEAP)):
+        selection = select_strategy([cheap, expensive], comparisons(task, margin=margin))
         assert selection is not None
-        assert selection.picked is picked
-        assert ("within your margin" in selection.because) == (picked is cheap)
+        assert selection.picked == picked
+        assert ("within your margin" in selection.because) == (picked == CHEAP)
 
 
-def test_strategies_are_compared_on_splits_that_all_of_them_ran_on(task: Task) -> None:
-    """What a cheap strategy got wrong on later splits is no gain of a dear one that ran on two."""
+def test_strategies_are_compared_on_splits_that_all_of_them_ran_on(
+    task: Task, measured: Measure, comparisons: Compare
+) -> None:
+    """What a cheap strategy got wrong on later splits is no gain of an expensive one that ran on two."""
     late = sorted(set(task.split(2).test) - set(task.split(0).test) - set(task.split(1).test))
-    cheap = measured("cheap", task, late)
-    selection = select_strategy([cheap, measured("dear", task, [], splits=2)], question(task))
+    cheap = measured(CHEAP, task, late)
+    selection = select_strategy([cheap, measured(EXPENSIVE, task, [], splits=2)], comparisons(task))
 
     assert selection is not None
-    assert selection.picked is cheap
+    assert selection.picked == CHEAP
 
 
-def test_a_strategy_with_few_splits_does_not_hide_what_others_gained(task: Task) -> None:
+def test_a_strategy_with_few_splits_does_not_hide_what_others_gained(
+    task: Task, measured: Measure, comparisons: Compare
+) -> None:
     """A third one that ran on a single split changes nothing about a gain that two others show on five."""
-    cheap, dear = measured("cheap", task, range(60)), measured("dear", task, range(10))
-    once = measured("once", task, range(30), splits=1)
-    selection = select_strategy([cheap, dear, once], question(task))
+    cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
+    once = measured(unfreeze(2), task, range(30), splits=1)
+    selection = select_strategy([cheap, expensive, once], comparisons(task))
 
     assert selection is not None
-    assert selection.picked is dear
-    assert "over cheap on 5 common splits" in selection.because
+    assert selection.picked == EXPENSIVE
+    assert "over head on 5 common splits" in selection.because
 
 
-def test_nothing_is_compared_with_one_lucky_split(task: Task) -> None:
+def test_nothing_is_compared_with_one_lucky_split(task: Task, measured: Measure, comparisons: Compare) -> None:
     """A probe that had time for one split, and stands before the others, comes after those that ran on five."""
-    lucky = measured("lucky", task, range(10), splits=1)
-    cheap, dear = measured("cheap", task, range(60)), measured("dear", task, range(10))
-    selection = select_strategy([cheap, lucky, dear], question(task))
+    lucky = measured(SVM_ON_LAST, task, range(10), splits=1)
+    cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
+    selection = select_strategy([cheap, lucky, expensive], comparisons(task))
 
     assert selection is not None
-    assert selection.picked is dear
-    assert "over cheap on 5 common splits" in selection.because
+    assert selection.picked == EXPENSIVE
+    assert "over head on 5 common splits" in selection.because
 
 
-def test_what_cannot_be_delivered_is_never_picked(task: Task) -> None:
+def test_what_cannot_be_delivered_is_never_picked(task: Task, measured: Measure, comparisons: Compare) -> None:
     """A probe on a cut-off network is reported, not picked; of nothing nothing is picked."""
-    tap, last = measured("tap", task, [], deliverable=False), measured("last codes", task, range(200))
-    selection = select_strategy([tap, last], question(task))
+    tap = measured(SOFTMAX_ON_BEST, task, [], deliverable=False)
+    last = measured(SOFTMAX_ON_LAST, task, range(200))
+    selection = select_strategy([tap, last], comparisons(task))
 
     assert selection is not None
-    assert selection.picked is last
-    assert select_strategy([tap], question(task)) is None
+    assert selection.picked == SOFTMAX_ON_LAST
+    assert select_strategy([tap], comparisons(task)) is None
 
 
-def test_what_has_no_probabilities_cannot_win_by_log_loss(task: Task) -> None:
+def test_what_has_no_probabilities_cannot_win_by_log_loss(task: Task, measured: Measure, comparisons: Compare) -> None:
     """An SVM has no log-loss, so that it is passed over where that decides."""
-    svm, softmax = measured("svm", task, []), measured("softmax", task, range(30))
-    svm.predicted = [Predicted(split=p.split, predictions=p.predictions, log_likelihoods=None) for p in svm.predicted]
-    selection = select_strategy([svm, softmax], question(task, "log-loss"))
+    svm, softmax = measured(SVM_ON_LAST, task, [], probabilities=False), measured(SOFTMAX_ON_LAST, task, range(30))
+    selection = select_strategy([svm, softmax], comparisons(task, "log-loss"))
 
     assert selection is not None
-    assert selection.picked is softmax
+    assert selection.picked == SOFTMAX_ON_LAST
 
 
 def test_the_standard_error_is_that_of_a_mean_of_paired_differences(rng: np.random.Generator) -> None:
@@ -136,3 +134,46 @@ def test_testing_an_image_again_is_no_new_evidence(rng: np.random.Generator) -> 
     once = standard_error(first, second, units)
 
     assert standard_error(np.tile(first, 3), np.tile(second, 3), units * 3) == pytest.approx(once)
+
+
+def test_the_best_log_loss_is_told_as_a_loss(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
+    """Two classifiers that give the truth 0.9 and 0.8: the first wins, with -log 0.9 nats, and no luck is in it."""
+    task = make_rows(100)
+    winner = winner_of([measured(HEAD, task), measured(SOFTMAX_ON_LAST, task, sure=0.8)], comparisons(task, "log-loss"))
+
+    assert winner is not None
+    assert winner.strategy == HEAD
+    assert winner.naive == pytest.approx(-np.log(0.9))
+    assert winner.corrected == pytest.approx(-np.log(0.9))
+    assert winner.interval.low <= winner.corrected <= winner.interval.high
+
+
+def test_one_group_that_all_splits_test_on_has_no_winner(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """How much of a best score is luck is found by drawing groups, of which there must be two."""
+    task = make_rows(30, groups=[str(row // 10) for row in range(30)])
+    assert len(np.unique(task.units[task.split(0).test])) == 1
+
+    both = [measured(CHEAP, task, splits=1), measured(EXPENSIVE, task, [0], splits=1)]
+    assert winner_of(both, comparisons(task)) is None
+
+
+def test_a_winner_is_the_best_of_several_that_can_be_delivered(
+    task: Task, measured: Measure, comparisons: Compare
+) -> None:
+    """Of four the best is not the undeliverable one nor the lucky one; of one alone there is no winner."""
+    found = [
+        measured(SOFTMAX_ON_BEST, task, [], deliverable=False),
+        measured(SVM_ON_LAST, task, [], splits=1),
+        measured(CHEAP, task, range(60)),
+        measured(EXPENSIVE, task, range(10)),
+    ]
+    winner = winner_of(found, comparisons(task))
+    tested = np.unique(np.concatenate([task.split(number).test for number in range(5)]))
+
+    assert winner is not None
+    assert (winner.strategy, winner.among) == (EXPENSIVE, 2)
+    assert winner.naive == pytest.approx(np.mean(tested >= 10))
+    assert winner.corrected <= winner.naive
+    assert winner_of(found[:3], comparisons(task)) is None

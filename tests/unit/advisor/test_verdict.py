@@ -6,10 +6,24 @@ from typing import Any
 
 import pytest
 
-from example_run import LEARNING
-from unfreeze.advisor.questions import best_probe, pairs
+from example_run import LEARNING, NO_RULE, run_results
 from unfreeze.advisor.verdict import CAVEAT, on_overrun, verdict
-from unfreeze.core.records import Comparison, Confirmation, Cost, DepthPoint, Interval, LearningCurves, Outcome, Settling, Winner
+from unfreeze.core import strategies as known
+from unfreeze.core.records import (
+    Answer,
+    Comparison,
+    Confirmation,
+    Cost,
+    DepthPoint,
+    FolderStep,
+    Interval,
+    LearningCurves,
+    Outcome,
+    Settling,
+    SplitRecord,
+    Winner,
+)
+from unfreeze.core.run_record import RunResults
 
 CURVE = tuple(
     DepthPoint(tap=tap, width=64, loss="softmax", C=0.01, cv_accuracy=0.8, accuracy=0.8)
@@ -18,12 +32,11 @@ CURVE = tuple(
 SPLITS, TESTED, TRAIN = 10, 80, 400
 
 
-def outcome(name: str, kind: str = "probe", *, splits: int = SPLITS, **other: Any) -> Outcome:
+def outcome(strategy: known.StrategyId, *, splits: int = SPLITS, **other: Any) -> Outcome:
     """A measured outcome."""
     made = Outcome(
-        name=name,
-        kind=kind,  # type: ignore[arg-type]
-        trained="",
+        strategy=strategy,
+        description="",
         splits=splits,
         accuracy=0.9,
         interval=Interval(0.86, 0.93),
@@ -35,57 +48,71 @@ def outcome(name: str, kind: str = "probe", *, splits: int = SPLITS, **other: An
     return replace(made, **other)
 
 
-SOFTMAX = outcome("softmax on the last codes", tap="features")
-SVM = outcome("svm on the last codes", tap="features", log_loss=None)
-EARLIER = outcome("softmax on the best tap", tap="blocks.4", accuracy=0.95, deliverable=False)
-SVM_EARLIER = outcome("svm on the best tap", tap="blocks.4", log_loss=None, deliverable=False)
-HEAD = outcome("head", "head", cost=Cost(seconds=12.0))
-ONE = outcome("unfreeze 1", "unfreeze", blocks=1)
-TWO = outcome("unfreeze 2", "unfreeze", blocks=2)
-FULL = outcome("full", "full", blocks=None)
-SCRATCH = outcome("scratch", "scratch", blocks=None)
-LEFT_OUT = Outcome(name="unfreeze 4", kind="unfreeze", blocks=4, trained="", status="left out", note="no time left.")
+SOFTMAX = outcome(known.SOFTMAX_ON_LAST, tap="features")
+SVM = outcome(known.SVM_ON_LAST, tap="features", log_loss=None)
+EARLIER = outcome(known.SOFTMAX_ON_BEST, tap="blocks.4", accuracy=0.95, deliverable=False)
+HEAD = outcome(known.HEAD, cost=Cost(seconds=12.0))
+ONE = outcome(known.unfreeze(1))
+TWO = outcome(known.unfreeze(2))
+FULL = outcome(known.FULL)
+SCRATCH = outcome(known.SCRATCH)
+LEFT_OUT = Outcome(strategy=known.unfreeze(4), description="", status="left out", note="no time left.")
 
 
-def step(first: Outcome, second: Outcome, answer: str = "worth it", **other: Any) -> Comparison:
+def step(first: Outcome, second: Outcome, answer: Answer = "worth it", **other: Any) -> Comparison:
     """A comparison with this answer."""
-    likely = {
+    likely: tuple[float, float, float] = {
         "worth it": (0.001, 0.009, 0.99),
         "not worth it": (0.28, 0.71, 0.01),
         "equivalent": (0.01, 0.98, 0.01),
         "cannot tell": (0.1, 0.3, 0.6),
     }[answer]
     made = Comparison(
-        first=first.name,
-        second=second.name,
+        first=first.strategy,
+        second=second.strategy,
         difference=0.042,
         interval=Interval(0.011, 0.073),
         splits=SPLITS,
         worse=likely[0],
         equivalent=likely[1],
         better=likely[2],
-        answer=answer,  # type: ignore[arg-type]
+        answer=answer,
         disagreements=60,
         predictions=SPLITS * TESTED,
     )
     return replace(made, **other)
 
 
-def written(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison] = (), **other: Any) -> str:
-    """The whole verdict as one text."""
+def measured(
+    outcomes: Sequence[Outcome] = (),
+    comparisons: Sequence[Comparison] = (),
+    *,
+    picked: Outcome | None = None,
+    splits: int = SPLITS,
+    test_size: int = 0,
+    **other: Any,
+) -> RunResults:
+    """Results of a run without a test folder, in which nothing but what is given was measured."""
     settings: dict[str, Any] = {
-        "picked": None,
+        "strategies": tuple(outcomes),
+        "comparisons": tuple(comparisons),
+        "picked": picked.strategy if picked else None,
         "winner": None,
         "depth_curve": CURVE,
-        "metric": "accuracy",
-        "margin": 0.01,
-        "train_size": TRAIN,
-        "splits": SPLITS,
-        "test_size": 0,
-        "rule": {},
-        "interrupted": False,
+        "train_images": tuple(f"{number}.jpg" for number in range(TRAIN)),
+        "splits": tuple(SplitRecord(number=number, test=()) for number in range(splits)),
+        "test_images": tuple(f"test/{number}.jpg" for number in range(test_size)),
+        "test_looks": 0,
+        "folder_step": None,
+        "learning_curve": None,
+        "rule": NO_RULE,
     }
-    sentences = verdict(outcomes, comparisons, **{**settings, **other})
+    return replace(run_results(), **{**settings, **other})
+
+
+def written(outcomes: Sequence[Outcome] = (), comparisons: Sequence[Comparison] = (), **other: Any) -> str:
+    """The whole verdict as one text; arguments as for `measured`."""
+    sentences = verdict(measured(outcomes, comparisons, **other))
     assert all(sentence.endswith(".") and ".." not in sentence and ": :" not in sentence for sentence in sentences)
     return "\n".join(sentences)
 
@@ -96,7 +123,7 @@ def test_a_step_that_is_worth_it_means_that_step_one_is_not_enough() -> None:
 
     assert "Step one (the head alone) is not enough here" in text
     assert (
-        "Unfreezing the last 2 blocks (3 minutes) instead of the head alone (12 seconds) is worth it: +4.2 points, "
+        "Unfreezing the last 2 blocks (3 min 20 s) instead of the head alone (12 s) is worth it: +4.2 points, "
         "95 % interval +1.1 to +7.3, probability 99 % of more than 1 point."
     ) in text
 
@@ -122,7 +149,7 @@ def test_step_one_is_only_said_to_be_enough_for_the_depths_that_were_measured() 
 
 def test_a_model_that_was_not_made_is_not_spoken_of_as_delivered() -> None:
     """Ctrl-C while the picked strategy is trained on everything."""
-    text = written([HEAD, TWO], picked=TWO, interrupted=True, delivered=False)
+    text = written([HEAD, TWO], picked=TWO, interrupted=True, model=None)
 
     assert "There is no model: the run was interrupted while it was made." in text
     assert "refitted" not in text
@@ -135,7 +162,7 @@ def test_one_open_step_leaves_the_question_open() -> None:
     assert "Cannot tell whether step one (the head alone) is enough here" in text
     assert "a gain above 7.3 points is unlikely" in text
     assert (
-        "Whether unfreezing the last 2 blocks (3 minutes) instead of the head alone (12 seconds) is worth it cannot be"
+        "Whether unfreezing the last 2 blocks (3 min 20 s) instead of the head alone (12 s) is worth it cannot be"
         in text
     )
     assert (
@@ -193,7 +220,7 @@ def test_few_differing_predictions_make_the_head_the_feature_extractor() -> None
 def test_an_svm_is_spoken_of_where_it_can_be_told() -> None:
     """A definite answer on the SVM is a sentence, an open one is not."""
     assert (
-        "The svm on the last codes (3 minutes) instead of the softmax on the last codes (3 minutes) is worth it"
+        "The svm on the last codes (3 min 20 s) instead of the softmax on the last codes (3 min 20 s) is worth it"
         in written([SOFTMAX, SVM], [step(SOFTMAX, SVM)])
     )
     assert "The svm" not in written([SOFTMAX, SVM], [step(SOFTMAX, SVM, "cannot tell")])
@@ -209,7 +236,7 @@ def test_an_svm_is_spoken_of_where_it_can_be_told() -> None:
         ("cannot tell", "features", "Earlier layers show no gain here"),
     ],
 )
-def test_earlier_layers_are_judged_by_their_step(answer: str, tap: str, opening: str) -> None:
+def test_earlier_layers_are_judged_by_their_step(answer: Answer, tap: str, opening: str) -> None:
     """The probe whose tap is chosen inside each split, and the tap that cross-validation likes on average."""
     curve = tuple(replace(point, cv_accuracy=0.9 if point.tap == tap else 0.8) for point in CURVE)
     text = written([SOFTMAX, EARLIER], [step(SOFTMAX, EARLIER, answer)], depth_curve=curve)
@@ -237,13 +264,13 @@ def test_a_limit_that_no_gain_can_pass_is_not_said() -> None:
 
 def test_the_picked_strategy_is_named_with_its_numbers() -> None:
     """What to use, what it reaches and costs, how much of that is luck, and what is delivered."""
-    winner = Winner(name="unfreeze 2", naive=0.9, corrected=0.893, interval=Interval(0.85, 0.92), among=4)
+    winner = Winner(strategy=TWO.strategy, naive=0.9, corrected=0.893, interval=Interval(0.85, 0.92), among=4)
 
     text = written([SOFTMAX, HEAD, TWO], picked=TWO, winner=winner)
 
     assert (
         "Use unfreeze 2 (unfreezing the last 2 blocks): accuracy 90.0 %, 95 % interval 86.0 to 93.0, as the mean over "
-        "10 splits. It took 3 minutes (6 minutes of processor time, at most 1.4 GB of memory)."
+        "10 splits. It took 3 min 20 s (6 min 30 s of processor time, at most 1.4 GB of memory)."
     ) in text
     assert (
         "That is the best score of the 4 that can be delivered and have enough splits: 90.0 % image by image over "
@@ -255,7 +282,7 @@ def test_the_picked_strategy_is_named_with_its_numbers() -> None:
 
 def test_a_best_strategy_that_was_not_picked_is_named() -> None:
     """Where a cheaper strategy was picked, the best score is that of another, with its name."""
-    winner = Winner(name="full", naive=0.91, corrected=0.9, interval=Interval(0.85, 0.92), among=4)
+    winner = Winner(strategy=FULL.strategy, naive=0.91, corrected=0.9, interval=Interval(0.85, 0.92), among=4)
 
     assert "Full has the best score of the 4 that can be delivered and have enough splits: 91.0 %" in written(
         [HEAD, FULL], picked=HEAD, winner=winner
@@ -294,18 +321,19 @@ def test_a_run_that_outlasts_its_budget_says_with_what() -> None:
 
     late = on_overrun(443.0, 180.0, phases)
 
-    assert "The run took 7 minutes, more than its budget of 3 minutes" in written([HEAD], overrun=late)
-    assert "the most of it for step one (4 minutes) and deliver (2 minutes)" in late
+    assert "The run took 7 min 23 s, more than its budget of 3 min" in late
+    assert "the most of it for step one (4 min 10 s) and deliver (2 min)" in late
+    assert late in written([HEAD], seconds=443.0, budget_seconds=180.0, phases=phases).splitlines()
     assert on_overrun(1.2 * 180.0, 180.0, phases) == ""
 
 
 def test_strategies_with_the_same_fate_for_the_same_reason_share_a_sentence() -> None:
     """Two that were left out for want of time are named together, a third with another reason by itself."""
-    missing = [replace(outcome, status="left out", note="no time left.", splits=0) for outcome in (ONE, FULL)]
-    text = written([*missing, replace(LEFT_OUT, note="too dear")])
+    missing = [replace(one, status="left out", note="no time left.", splits=0) for one in (ONE, FULL)]
+    text = written([*missing, replace(LEFT_OUT, note="too expensive")])
 
     assert "Unfreezing the last block and fine-tuning the whole network were left out: no time left." in text
-    assert "Unfreezing the last 4 blocks was left out: too dear." in text
+    assert "Unfreezing the last 4 blocks was left out: too expensive." in text
 
 
 def test_nothing_at_all_still_gives_a_verdict() -> None:
@@ -351,7 +379,7 @@ def test_the_test_folder_confirms_and_does_not_choose() -> None:
         accuracy=0.903, interval=Interval(0.865, 0.932), balanced_accuracy=0.89, log_loss=0.3, predictions=(0,) * 300
     )
 
-    text = written([HEAD], picked=replace(HEAD, confirmation=found), test_size=300)
+    text = written([replace(HEAD, confirmation=found)], picked=HEAD, test_size=300)
 
     assert (
         "On your own test folder (300 images) the delivered model reaches accuracy 90.3 % (95 % interval 86.5 to 93.2)"
@@ -366,10 +394,10 @@ def test_looks_at_the_test_folder_are_counted() -> None:
     found = Confirmation(
         accuracy=0.9, interval=Interval(0.86, 0.93), balanced_accuracy=0.89, log_loss=0.3, predictions=(0,) * 300
     )
-    picked = replace(HEAD, confirmation=found)
+    asked = [replace(HEAD, confirmation=found)]
 
-    assert "No other run in this directory" in written([HEAD], picked=picked, test_size=300, test_looks=1)
-    assert "3 runs in this directory, this one included" in written([HEAD], picked=picked, test_size=300, test_looks=3)
+    assert "No other run in this directory" in written(asked, picked=HEAD, test_size=300, test_looks=1)
+    assert "3 runs in this directory, this one included" in written(asked, picked=HEAD, test_size=300, test_looks=3)
     assert "in this directory" not in written([HEAD], picked=HEAD)
 
 
@@ -390,41 +418,18 @@ def test_log_loss_is_in_nats() -> None:
 
 def test_the_rule_of_thumb_is_repeated() -> None:
     """The sentence of the rule stands in the verdict."""
-    assert "The rule of thumb held." in written([HEAD], rule={"code": "R1", "sentence": "The rule of thumb held."})
+    rule = replace(NO_RULE, answer="held", sentence="The rule of thumb held.")
+
+    assert "The rule of thumb held." in written([HEAD], rule=rule).splitlines()
 
 
 def test_pretrained_weights_are_compared_with_random_ones() -> None:
     """Where training from scratch was asked for, what the pretrained weights gave is said."""
     text = written([FULL, SCRATCH], [step(SCRATCH, FULL)])
 
-    assert "Fine-tuning the whole network (3 minutes) instead of training from scratch (3 minutes) is worth it" in text
-
-
-def test_every_pair_is_asked_once() -> None:
-    """The pairs of the verdict, each once, at any number of depths, and only of what was measured."""
-    made = pairs([SVM, SOFTMAX, SVM_EARLIER, EARLIER, HEAD, TWO, ONE, LEFT_OUT, FULL, SCRATCH])
-
-    named = [(first.name, second.name) for first, second in made]
-    assert len(named) == len(set(named))
-    assert set(named) == {
-        (SOFTMAX.name, "head"),
-        ("head", "unfreeze 1"),
-        ("head", "unfreeze 2"),
-        ("head", "full"),
-        ("unfreeze 1", "unfreeze 2"),
-        ("unfreeze 2", "full"),
-        (SOFTMAX.name, SVM.name),
-        ("scratch", "full"),
-        (SVM.name, SVM_EARLIER.name),
-        *((other.name, EARLIER.name) for other in (SOFTMAX, SVM, HEAD, ONE, TWO, FULL, SCRATCH)),
-    }
-
-
-def test_the_best_probe_is_the_softmax_where_there_is_one() -> None:
-    """An SVM at another tap would answer two questions at once."""
-    assert best_probe([SVM_EARLIER, EARLIER]) == EARLIER
-    assert best_probe([SOFTMAX, SVM_EARLIER]) == SVM_EARLIER
-    assert best_probe([SOFTMAX, SVM]) is None
+    assert (
+        "Fine-tuning the whole network (3 min 20 s) instead of training from scratch (3 min 20 s) is worth it" in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -459,3 +464,23 @@ def test_without_fine_tuning_nothing_overtakes() -> None:
     assert "overtake" not in written([SOFTMAX], learning_curve=alone)
     assert "twice as many" in written([SOFTMAX], learning_curve=alone)
     assert "twice as many" not in written([SOFTMAX])
+
+
+def test_what_was_delivered_is_held_against_the_feature_extractor_on_the_test_folder() -> None:
+    """The difference on the user's own folder stands in the verdict, and its caveat is of both intervals."""
+    found = Confirmation(
+        accuracy=0.9, interval=Interval(0.86, 0.93), balanced_accuracy=0.89, log_loss=0.3, predictions=(0,) * 300
+    )
+    step_there = FolderStep(
+        first=SOFTMAX.strategy,
+        second=HEAD.strategy,
+        difference=0.03,
+        interval=Interval(0.01, 0.05),
+        seeds=1,
+        seeds_differ=False,
+    )
+    text = written([replace(HEAD, confirmation=found)], picked=HEAD, test_size=300, folder_step=step_there)
+
+    assert "There head less softmax on the last codes is +3.0 points (95 % interval +1.0 to +5.0)." in text
+    assert "The variance over training sets is not in these intervals." in text
+    assert CAVEAT not in text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unfreeze.cli.places import checked_new_file, fresh_folder, run_name
+from unfreeze.cli.places import fresh_folder, run_name
 from unfreeze.core.errors import OutputError
 
 
@@ -81,18 +81,6 @@ def test_results_are_never_overwritten(tmp_path: Path) -> None:
     ):
         with pytest.raises(OutputError, match=reason), fresh_folder(tmp_path, taken):
             pytest.fail("must not get here")
-
-
-def test_a_file_is_checked_before_the_work(tmp_path: Path) -> None:
-    """A file that exists, and one whose folder does not, are refused; else nothing is left behind by the check."""
-    (tmp_path / "codes.parquet").touch()
-
-    with pytest.raises(OutputError, match="exists already"):
-        checked_new_file(tmp_path / "codes.parquet")
-    with pytest.raises(OutputError, match="There is no folder"):
-        checked_new_file(tmp_path / "nowhere" / "codes.parquet")
-    checked_new_file(tmp_path / "new.parquet")
-    assert [path.name for path in tmp_path.iterdir()] == ["codes.parquet"]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")

@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable
 
 from unfreeze.cli.progress import Lines
-from unfreeze.core.wording import where
 
 
 def clock(*times: float) -> Callable[[], float]:
@@ -43,15 +42,3 @@ def test_a_closed_log_does_not_stop_the_work() -> None:
     stream.close()
 
     Lines(stream).say("hello")
-
-
-def test_where_without_a_total_has_no_time_left() -> None:
-    """An unknown total and a beginning without a rate are said plainly."""
-    assert where(0, total=0, unit="epoch", seconds=0) == "0 epochs"
-    assert where(3, total=0, unit="epoch", seconds=1.5) == "3 epochs, 2.0 epochs/s"
-
-
-def test_slow_work_is_told_by_the_time_of_one() -> None:
-    """Below one unit a second, the rate is how long one takes; nothing is left of what is done."""
-    assert where(2, total=6, unit="training", seconds=50) == "2 of 6 trainings, 25 s a training, 100 s left"
-    assert where(6, total=6, unit="training", seconds=150) == "6 of 6 trainings, 25 s a training"

@@ -4,13 +4,13 @@ import subprocess
 import sys
 import threading
 
-from unfreeze.core.interrupts import held_back
+from unfreeze.core.interrupts import ignore_interrupts
 
 SCRIPT = """
 import signal
-from unfreeze.core.interrupts import held_back
+from unfreeze.core.interrupts import ignore_interrupts
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job passes over it
-with held_back():
+with ignore_interrupts():
     signal.raise_signal(signal.SIGINT)
     print("written")
 try:
@@ -32,7 +32,7 @@ def test_another_thread_is_left_alone() -> None:
     done = []
 
     def work() -> None:
-        with held_back():
+        with ignore_interrupts():
             done.append(True)
 
     thread = threading.Thread(target=work)

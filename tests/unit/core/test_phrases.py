@@ -1,39 +1,10 @@
-"""How scores, differences and probabilities are written."""
+"""Sentences that verdict, progress and report share."""
 
 import pytest
 
-from unfreeze.core.phrases import on_folder
-from unfreeze.core.wording import amount, difference, difference_span, probability, score, score_span
-from unfreeze.core.records import FolderStep, Interval
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [(0.0, "under 1 %"), (0.0099, "under 1 %"), (0.01, "1 %"), (0.975, "98 %"), (0.9949, "99 %"), (1.0, "over 99 %")],
-)
-def test_no_probability_is_certain(value: float, written: str) -> None:
-    """Neither 0 % nor 100 % is ever written."""
-    assert probability(value) == written
-
-
-def test_accuracies_are_in_per_cent_and_points() -> None:
-    """Fractions become per cents, their differences points with a sign, and a zero is never negative."""
-    assert score(0.9123, "accuracy") == "91.2 %"
-    assert score_span(Interval(0.889, 0.9351), "balanced accuracy") == "88.9 to 93.5"
-    assert difference(0.042, "accuracy") == "+4.2 points"
-    assert difference(-0.0001, "accuracy") == "+0.0 points"
-    assert difference_span(Interval(-0.011, 0.073), "accuracy") == "-1.1 to +7.3"
-    assert difference_span(Interval(-1.3, 0.4), "accuracy") == "-100.0 to +40.0"
-    assert [amount(margin, "accuracy") for margin in (0.005, 0.01, 0.02)] == ["0.5 points", "1 point", "2 points"]
-
-
-def test_log_loss_is_in_nats() -> None:
-    """Log-loss and its differences have three decimals and their unit."""
-    assert score(0.2134, "log-loss") == "0.213 nats"
-    assert score_span(Interval(0.2, 0.25), "log-loss") == "0.200 to 0.250"
-    assert difference(-0.0312, "log-loss") == "-0.031 nats"
-    assert difference_span(Interval(-0.0001, 0.05), "log-loss") == "+0.000 to +0.050"
-    assert amount(0.02, "log-loss") == "0.02 nats"
+from unfreeze.core.phrases import looked_at, not_proved, on_folder, probability_of, settled_by
+from unfreeze.core.records import Answer, FolderStep, Interval, Settling
+from unfreeze.core.strategies import FULL, SOFTMAX_ON_LAST
 
 
 @pytest.mark.parametrize(
@@ -42,12 +13,50 @@ def test_log_loss_is_in_nats() -> None:
 )
 def test_a_single_seed_is_said_where_another_could_differ(seeds: int, differ: bool, said: str) -> None:
     """A trained network differs from seed to seed, which one seed does not show; a probe does not."""
-    found = Interval(0.01, 0.05)
-    step = FolderStep(first="a", second="b", difference=0.03, interval=found, seeds=seeds, seeds_differ=differ)
+    step = FolderStep(
+        first=SOFTMAX_ON_LAST,
+        second=FULL,
+        difference=0.03,
+        interval=Interval(0.01, 0.05),
+        seeds=seeds,
+        seeds_differ=differ,
+    )
 
     assert said in on_folder(step, "accuracy")
 
 
-def test_what_was_not_measured_has_no_number() -> None:
-    """A strategy without a score says so."""
-    assert score(None, "accuracy") == "not measured"
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("worth it", "probability 60 % of more than 1 point"),
+        ("equivalent", "probability 30 % of a difference within 1 point"),
+        ("not worth it", "probability 40 % of no gain above 1 point"),
+        (
+            "cannot tell",
+            "probability 60 % of more than 1 point better, 30 % of a difference within it, 10 % of more than 1 point "
+            "worse",
+        ),
+    ],
+)
+def test_an_answer_is_said_with_the_probability_that_it_rests_on(answer: Answer, said: str) -> None:
+    """Not worth it is a loss or no difference that matters, and what cannot be told has all three."""
+    assert probability_of(answer, 0.1, 0.3, 0.6, "1 point") == said
+
+
+def test_images_that_would_settle_a_step_are_a_range() -> None:
+    """Only where more images help are their numbers said."""
+    assert "about 1,200 to 2,000 more images" in settled_by(Settling(kind="images", low=1200, high=2000))
+    assert not any(sign.isdigit() for sign in settled_by(Settling(kind="beyond")))
+
+
+def test_what_a_forecast_did_not_prove_is_one_clause() -> None:
+    """The verb agrees with how many parts were no better, and nothing is said where both were."""
+    assert not_proved(gain=True, probability=True) == ""
+    assert not_proved(gain=False, probability=True).startswith("in tests the gain was no better")
+    assert not_proved(gain=False, probability=False).startswith("in tests the gain and the probability were no better")
+
+
+def test_looks_at_the_test_folder_are_counted() -> None:
+    """The first look is told from later ones, whose number is said."""
+    assert looked_at(1) == "No other run in this directory has looked at the folder."
+    assert looked_at(3).startswith("3 runs in this directory, this one included")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.core.records import Duplicate, SetAside
+from unfreeze.data.image_set import Image, ImageSet
 
 
 def image(name: str, label: str, split: str = "") -> Image:

@@ -72,7 +72,7 @@ def test_the_size_of_a_portion_changes_nothing(pool: DecoderPool, tmp_path: Path
         assert tuple(table.duplicates()) == whole.duplicates
         assert tuple(table.files_set_aside()) == whole.set_aside
         assert dict(table.skipped) == dict(whole.skipped)
-        assert tuple(table.warnings) == whole.warnings
+        assert tuple(table.findings) == whole.findings
         assert table.number_of(State.USED) == whole.counts.used
     assert len(whole.duplicates) == 4
     assert {image.name for image in whole.images} <= {image.name for some in portions for image in some}

@@ -53,6 +53,11 @@ def names(image_set: ImageSet) -> list[str]:
     return [image.name for image in image_set.images]
 
 
+def texts(image_set: ImageSet) -> list[str]:
+    """What the user should know: sentences with their advice."""
+    return [found.text for found in image_set.findings]
+
+
 def test_class_folders(pool: DecoderPool, tmp_path: Path) -> None:
     """Labels are the names of the first folders, at any depth; names are relative and sorted."""
     fill(tmp_path, "cat", "dog/big/old", count=2)
@@ -198,7 +203,7 @@ def test_copies_across_splits_leave_the_training_side(pool: DecoderPool, tmp_pat
         ("train/b/same.png", "val/b/same.png"),
     }
     assert {"test/a/same.png", "val/b/same.png"} <= set(names(seen))
-    assert any("1 train images" in text and "copies of test images" in text for text in seen.warnings)
+    assert any("1 train images" in text and "copies of test images" in text for text in texts(seen))
 
 
 def test_conflicting_labels_leave_altogether(pool: DecoderPool, tmp_path: Path) -> None:
@@ -211,7 +216,7 @@ def test_conflicting_labels_leave_altogether(pool: DecoderPool, tmp_path: Path) 
 
     assert {item.why for item in seen.duplicates} == {"conflicting labels"}
     assert len(seen.duplicates) == 3
-    assert any("conflicting labels" in text and "b/z.png" in text for text in seen.warnings)
+    assert any("conflicting labels" in text and "b/z.png" in text for text in texts(seen))
 
 
 def test_warnings(pool: DecoderPool, tmp_path: Path) -> None:
@@ -219,7 +224,7 @@ def test_warnings(pool: DecoderPool, tmp_path: Path) -> None:
     fill(tmp_path, "a", count=23)
     fill(tmp_path, "b", count=2)
 
-    text = " ".join(read(tmp_path, pool).warnings)
+    text = " ".join(texts(read(tmp_path, pool)))
 
     assert "'a' has 23" in text
     assert "1 class(es) have fewer than 5" in text
@@ -238,7 +243,7 @@ def test_a_group_on_both_sides_of_a_given_split_is_said(pool: DecoderPool, tmp_p
     lines = [",".join((f"photos/{name}", *rest)) for name, *rest in rows]
     (tmp_path / "list.csv").write_text("\n".join(["path,label,split,group", *lines]))
 
-    text = " ".join(read(tmp_path / "list.csv", pool).warnings)
+    text = " ".join(texts(read(tmp_path / "list.csv", pool)))
 
     assert "1 group(s) have images in the test part and in the rest" in text
 
@@ -249,7 +254,7 @@ def test_balanced_large_images_need_no_warning(pool: DecoderPool, tmp_path: Path
         for number in range(5):
             write(tmp_path / label / f"{number}.png", side=64)
 
-    assert read(tmp_path, pool).warnings == ()
+    assert read(tmp_path, pool).findings == ()
 
 
 LIST = (
@@ -347,7 +352,7 @@ def test_unlabelled_test_images_are_said(pool: DecoderPool, tmp_path: Path) -> N
     seen = read(tmp_path, pool)
 
     assert {image.split for image in seen.images} == {"train"}
-    assert any("no class folder and so no label" in text for text in seen.warnings)
+    assert any("5 files" in text and "have no label: they were not used" in text for text in texts(seen))
 
 
 def test_a_missing_class_on_the_training_side_is_an_error(pool: DecoderPool, tmp_path: Path) -> None:

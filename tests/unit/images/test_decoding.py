@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from unfreeze.data import decoding
+from unfreeze.images import decoding
 from unfreeze.images.decoding import UnreadableImageError, decode, pixels_sha256
 
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from unfreeze.core.errors import UnfreezeError
-from unfreeze.data import decoder_pool
+from unfreeze.images import pool as pool_module
 from unfreeze.images.decoding import UnreadableImageError, pixels_sha256
 from unfreeze.images.geometry import Geometry, square
 from unfreeze.images.pool import DecoderPool
@@ -73,7 +73,7 @@ def test_without_room_squares_are_decoded_again(
     tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit into the share of memory is decoded in every pass, among squares that are kept."""
-    monkeypatch.setattr(decoder_pool, "MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(pool_module, "MEMORY_SHARE", 0.0)
     with DecoderPool(workers=1) as pool:
         pool._room = 3 * 36 * 36 * 3
         for _ in range(2):
@@ -194,7 +194,7 @@ def test_paths_are_taken_as_needed(pool: DecoderPool, paths: list[Path]) -> None
         next(stream)
     stream.close()
 
-    assert taken <= 10 + pool.workers * decoder_pool.AHEAD + 1
+    assert taken <= 10 + pool.workers * pool_module.AHEAD + 1
 
 
 def test_no_paths_no_children() -> None:
@@ -289,9 +289,7 @@ with DecoderPool(workers=2) as pool:
 
 def test_a_decoder_that_cannot_start_says_why(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """If the child cannot even start, that is our fault, not the images', and its complaint is shown."""
-    monkeypatch.setattr(
-        decoder_pool, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": os.devnull}
-    )
+    monkeypatch.setattr(pool_module, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": os.devnull})
 
     with DecoderPool(workers=1) as pool, pytest.raises(UnfreezeError, match="could not be started"):
         list(pool.inspect(paths[:1]))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
+from scipy.stats import t as student
 
 from unfreeze.core.errors import InputError
-from unfreeze.metrics.extrapolation import band, mean_draws, overtaking, read_law
+from unfreeze.metrics.extrapolation import EXPONENTS, band, mean_draws, overtaking, read_law
 from unfreeze.metrics.repeated import compare_splits
 
 SIZES = np.array([25.0, 50.0, 100.0, 200.0])
@@ -106,3 +107,127 @@ def test_where_a_strategy_overtakes(crossing: np.ndarray, answer: str, between: 
     gains = sizes - crossing[:, None]
 
     assert overtaking(gains, sizes) == (answer, between)
+
+
+def test_a_band_leaves_out_a_fortieth_at_either_end() -> None:
+    """Of the numbers from 0 to 1 the middle 95 % lie between 0.025 and 0.975."""
+    found = band(np.linspace(0, 1, 1001))
+
+    assert (found.low, found.high) == pytest.approx((0.025, 0.975))
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.5])
+def test_each_size_spreads_by_its_own_splits_or_by_the_least_variance(fraction: float, seed: int) -> None:
+    """The quartiles are Student's with the variance of the splits where it is larger, else with the least variance."""
+    # six splits have the deviations 0.002 and 0.02 at the two sizes; the least variance is 0.01 squared at both
+    spread = np.array([-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]) * np.sqrt(5 / 6)  # with the variance one
+    scores = np.array([0.4, 0.6]) + spread[:, None] * [0.002, 0.02]
+
+    draws = mean_draws(scores, least=np.full(2, 1e-4), test_fraction=fraction, seed=seed)
+
+    errors = np.array([0.01, 0.02]) * np.sqrt(1 / 6 + fraction / (1 - fraction))
+    quartiles = np.quantile(draws, [0.25, 0.5, 0.75], axis=0)
+    expected = np.array([0.4, 0.6]) + student.ppf([[0.25], [0.5], [0.75]], 5) * errors
+    assert (np.abs(quartiles - expected) < 0.12 * errors).all()  # four standard errors of a quartile of 2,000
+
+
+def test_two_splits_spread_as_cauchy_does(seed: int) -> None:
+    """With one degree of freedom the quartiles lie one scale off the mean, which is s sqrt(1/2 + 1/4)."""
+    # s² = 2 x 0.01² / 1
+    draws = mean_draws(np.array([[0.49], [0.51]]), least=np.zeros(1), test_fraction=0.2, seed=seed)
+
+    scale = np.sqrt(2e-4 * 0.75)
+    assert np.quantile(draws, [0.25, 0.75]) == pytest.approx([0.5 - scale, 0.5 + scale], abs=0.25 * scale)
+
+
+def test_sizes_move_together_as_the_splits_did(seed: int) -> None:
+    """Two sizes that rise and fall together in the splits do so in the draws, and what is missing is each one's own."""
+    # the first two sizes differ by a constant; the splits of the last two all score alike, so that what is drawn for
+    # them falls on the same side of the mean by a coin
+    spread = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) / 200
+    scores = np.stack([0.5 + spread, 0.6 + spread, np.full(5, 0.4), np.full(5, 0.7)], axis=1)
+
+    draws = mean_draws(scores, least=np.array([0.0, 0.0, 1e-4, 1e-4]), test_fraction=0.2, seed=seed)
+
+    np.testing.assert_allclose(draws[:, 1] - draws[:, 0], 0.1, atol=1e-12)
+    same_side = np.mean((draws[:, 2] > 0.4) == (draws[:, 3] > 0.7))
+    assert same_side == pytest.approx(0.5, abs=0.05)
+
+
+def test_only_what_the_splits_lack_of_the_least_variance_is_added(seed: int) -> None:
+    """Splits with almost the least variance move all sizes alike, and 30 % more of it is drawn for each size alone."""
+    spread = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) / 200
+    scores = np.stack([0.5 + spread, 0.6 + spread], axis=1)
+    variance = (4 + 1 + 0 + 1 + 4) / 4 / 200**2
+
+    alike, apart = (
+        mean_draws(scores, least=np.full(2, share * variance), test_fraction=0.2, seed=seed) for share in (0.999, 1.3)
+    )
+
+    np.testing.assert_allclose(alike[:, 1] - alike[:, 0], 0.1, atol=1e-12)
+    error = np.sqrt(2 * 0.3 * variance * (1 / 5 + 1 / 4))  # of the difference between two sizes
+    quartiles = np.quantile(apart[:, 1] - apart[:, 0], [0.25, 0.75])
+    assert quartiles == pytest.approx(0.1 + student.ppf([0.25, 0.75], 4) * error, abs=0.12 * error)
+
+
+def test_no_draw_is_worse_than_nothing_or_better_than_everything() -> None:
+    """Splits that range from none right to all right give draws at exactly 0 and 1, and none beyond."""
+    draws = mean_draws(np.array([[0.0], [1.0], [0.5]]), least=np.zeros(1), test_fraction=0.2, seed=0)
+
+    assert (draws.min(), draws.max()) == (0, 1)
+
+
+def test_a_seed_fixes_the_draws() -> None:
+    """The same seed gives the same draws; another seed gives others."""
+    scores = np.array([[0.4, 0.5], [0.5, 0.55], [0.45, 0.6]])
+    once, again, other = (mean_draws(scores, least=np.full(2, 0.1), test_fraction=0.2, seed=s) for s in (1, 1, 2))
+
+    assert once.tolist() == again.tolist()
+    assert once.tolist() != other.tolist()
+
+
+def test_the_exponent_is_the_best_of_scipys_bounded_fits(rng: np.random.Generator) -> None:
+    """With four sizes the law gains what the best of scipy's bounded fits gains, over all exponents of the grid."""
+    scores = np.sort(rng.uniform(0.3, 1, (8, 4)), axis=1)
+    scores[:4] = [[0.30, 0.60, 0.85, 0.99], [0.5, 0.7, 0.9, 0.98], [0.2, 0.6, 0.8, 0.9], [0.4, 0.9, 0.97, 0.99]]
+
+    read = read_law(SIZES, scores, PLACES)
+
+    for row, found in zip(scores, read, strict=True):
+        fits = []
+        for exponent in EXPONENTS:
+            design = np.stack([np.ones(4), -((SIZES / SIZES[-1]) ** -exponent)], axis=1)
+            fit = lsq_linear(design, row, bounds=([-np.inf, 0], [1, np.inf]), method="bvls")
+            fits.append((fit.cost, fit.x[1] * (1 - (PLACES / SIZES[-1]) ** -exponent)))
+        np.testing.assert_allclose(found, np.minimum(row[-1] + min(fits, key=lambda one: one[0])[1], 1), atol=1e-6)
+
+
+def test_a_single_place_is_read_and_none_before_the_largest_size() -> None:
+    """The largest size alone gives back its score, and a place between the measured sizes is refused."""
+    score = np.array([[0.5, 0.6, 0.7, 0.8]])
+
+    assert read_law(SIZES, score, SIZES[-1:]) == pytest.approx(0.8)
+    with pytest.raises(InputError, match=r"got sizes \[25.0, 50.0, 100.0, 200.0\] and places \[150.0\]"):
+        read_law(SIZES, score, np.array([150.0]))
+
+
+def test_errors_say_what_to_do() -> None:
+    """Too few sizes and too few splits are refused with what is needed, what was found, and to measure further."""
+    with pytest.raises(InputError, match=r"^A learning curve goes through 3 sizes .* Measure at further sizes\.$"):
+        read_law(SIZES[:2], np.full((1, 2), 0.5), SIZES[1:2])
+    with pytest.raises(InputError, match=r"^How far scores may be off .*; got 1\. Measure a further one\.$"):
+        mean_draws(np.full((1, 3), 0.5), least=np.zeros(3), test_fraction=0.2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("gains", "answer"),
+    [
+        ([0.0, 0.0, 0.0], ("not within", None)),
+        ([0.01, 0.01, 0.01], ("already ahead", None)),
+        ([0.0, 0.01, 0.01], ("within", (200.0, 200.0))),
+        ([-0.01, 0.0, 0.01], ("within", (400.0, 400.0))),
+    ],
+)
+def test_ahead_is_more_than_level(gains: list[float], answer: tuple[str, tuple[float, float] | None]) -> None:
+    """In draws that all agree the first place with any gain counts, and a gain of nothing is none."""
+    assert overtaking(np.tile(gains, (50, 1)), np.array([100.0, 200.0, 400.0])) == answer

@@ -16,10 +16,15 @@ from unfreeze.metrics.imbalance import balanced_weights, log_shares, strongly_im
         ((100,), False),
         ((100, 100, 9), True),
         ((40, 1), False),
+        ((51, 30, 19), True),  # more than half of three classes
+        ((50, 30, 20), False),  # half of them is not more
+        ((60, 40), False),  # one of two classes always has half
+        ((60, 40, 4), False),  # the third is tiny
+        ((4, 1), False),  # nothing but tiny classes
     ],
 )
 def test_the_rule(counts: tuple[int, ...], strong: bool) -> None:
-    """More than ten times the smallest class of five images or more is strong."""
+    """Strong is more than ten times the smallest class of five images or more, or most images of three such classes."""
     assert strongly_imbalanced(np.repeat(np.arange(len(counts)), counts)) is strong
 
 

@@ -9,8 +9,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from unfreeze.core.errors import InputError
+from unfreeze.metrics.accuracy import balanced_accuracy
 from unfreeze.probes.search import DEFAULT_CS, choose, held_out_losses, is_past, search_probe
 from unfreeze.probes.solver import Loss, fit_probe
 
@@ -39,12 +41,10 @@ def test_curve_is_that_of_scikit_learn() -> None:
 @pytest.mark.parametrize("classes", [2, 10])
 @pytest.mark.parametrize("width", [64, 640])
 def test_choice_is_that_of_converged_fits_one_by_one(loss: Loss, classes: int, width: int) -> None:
-    """Folds that are fitted together and stop early choose the C, with the curve, of a converged fit per fold and C.
-
-    One code varies in a single fold's held-out rows only: it is constant, hence without weight, in that fold.
-    """
+    """Folds that are fitted together and stop early choose the C, with the curve, of a converged fit per fold and C."""
     codes, labels, folds = few_digits()
     codes = np.concatenate([codes + shift for shift in range(width // 64)], axis=1)
+    # One code varies in a single fold's held-out rows only: it is constant, hence without weight, in that fold.
     codes[folds[0][1], 0] = np.arange(len(folds[0][1]))
     labels = np.minimum(labels, classes - 1)
 
@@ -197,3 +197,37 @@ def test_codes_that_are_nearly_constant_within_a_fold_are_fitted_there() -> None
     gaps = [scores[:, 1] - scores[:, 0] for scores in (search.held_out_scores[fold[1]], alone.scores(codes[fold[1]]))]
 
     np.testing.assert_allclose(*gaps, rtol=0.01, atol=0.01)
+
+
+def unequal(rng: np.random.Generator, counts: tuple[int, int] = (380, 20)) -> tuple:
+    """Two Gaussian classes in two dimensions, one apart each way from the middle."""
+    labels = np.repeat([0, 1], counts)
+    return (rng.normal(size=(len(labels), 2)) + (2 * labels - 1)[:, None]).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("loss", ["softmax", "svm"])
+def test_balanced_probes_find_the_rare_class(loss: Loss, rng: np.random.Generator) -> None:
+    """On equally many fresh images, balanced accuracy is nearly the best possible, and above the plain one's."""
+    codes, labels = unequal(rng)
+    fresh, of_fresh = unequal(rng, (4000, 4000))
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(codes, labels))
+    plain, balanced = (
+        search_probe(codes, labels, folds, loss=loss, class_count=2, balanced=wanted).probe.predict(fresh)
+        for wanted in (False, True)
+    )
+
+    assert balanced_accuracy(of_fresh, balanced) > 0.91  # the best is the normal distribution at sqrt(2): 92.1 %
+    assert balanced_accuracy(of_fresh, balanced) > balanced_accuracy(of_fresh, plain) + 0.05
+
+
+def test_a_balanced_svm_is_that_of_scikit_learn(rng: np.random.Generator) -> None:
+    """The weights of images are ``class_weight="balanced"``: predictions agree on all but a few of 8,000."""
+    codes, labels = unequal(rng)
+    fresh, _ = unequal(rng, (4000, 4000))
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(codes, labels))
+    search = search_probe(codes, labels, folds, loss="svm", class_count=2, balanced=True)
+    scaler = StandardScaler().fit(codes)
+    theirs = LinearSVC(C=search.C, class_weight="balanced", max_iter=100_000, tol=1e-8, intercept_scaling=100)
+    theirs.fit(scaler.transform(codes), labels)
+
+    assert (search.probe.predict(fresh) != theirs.predict(scaler.transform(fresh))).sum() <= 8

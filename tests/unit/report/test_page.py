@@ -1,13 +1,16 @@
 """The report of a run."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from example_run import run_record
+from unfreeze.core.facts import Similarity
+from unfreeze.core.records import SetAside
+from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
 from unfreeze.report.page import page, write_page
 
@@ -43,14 +46,14 @@ class Tree(HTMLParser):
         self.text.append(data)
 
 
-def shown_text(document: dict[str, Any]) -> str:
+def shown_text(record: RunRecord) -> str:
     """What a reader sees, on one line."""
-    return " ".join("".join(Tree(page(document)).text).split())
+    return " ".join("".join(Tree(page(record)).text).split())
 
 
-def test_the_page_is_whole_and_needs_nothing_else(document: dict[str, Any]) -> None:
+def test_the_page_is_whole_and_needs_nothing_else(record: RunRecord) -> None:
     """Every tag is closed; there is no script and nothing is loaded from anywhere."""
-    tree = Tree(page(document))
+    tree = Tree(page(record))
 
     assert tree.open == []
     assert not {"script", "link", "img", "iframe", "object", "base"} & {tag for tag, _ in tree.tags}
@@ -63,9 +66,9 @@ def test_the_page_is_whole_and_needs_nothing_else(document: dict[str, Any]) -> N
     assert loading == []
 
 
-def test_strangers_names_stay_text(document: dict[str, Any]) -> None:
+def test_strangers_names_stay_text(record: RunRecord) -> None:
     """Markup, template code and escapes in names and sentences are shown, not obeyed."""
-    html = page(document)
+    html = page(record)
 
     assert "<script" not in html
     assert "&lt;script&gt;" in html
@@ -73,9 +76,9 @@ def test_strangers_names_stay_text(document: dict[str, Any]) -> None:
     assert "{{ 7*7 }}" in "".join(Tree(html).text)
 
 
-def test_the_page_shows_the_records(document: dict[str, Any]) -> None:
+def test_the_page_shows_the_records(record: RunRecord) -> None:
     """Every part of the record that a reader needs is there."""
-    text = shown_text(document)
+    text = shown_text(record)
 
     shown = {
         "verdict": "Step one (the head alone) is not enough here",
@@ -99,64 +102,93 @@ def test_the_page_shows_the_records(document: dict[str, Any]) -> None:
         "more images": "With twice as many training images softmax on the last codes is expected to reach",
         "set aside": "truncated",
         "duplicate": "same pixels",
-        "warning": "Few images.",
+        "finding": "Few images. Add some.",
+        "code": "UF104",
+        "network": "tf_efficientnet_lite0",
+        "setting": "unfreeze-4",
     }
     assert [part for part, expected in shown.items() if expected not in text] == []
 
 
-def test_a_step_without_probabilities_says_why(document: dict[str, Any]) -> None:
+def test_a_step_without_probabilities_says_why(record: RunRecord) -> None:
     """Below five common splits there is no bar but a reason."""
-    for step in document["comparisons"]:
-        step.update(worse=None, equivalent=None, better=None)
+    steps = tuple(replace(step, worse=None, equivalent=None, better=None) for step in record.comparisons)
 
-    assert "too few splits" in shown_text(document)
+    assert "too few splits" in shown_text(replace(record, comparisons=steps))
 
 
 def test_without_a_test_folder_there_is_no_confirmation() -> None:
     """The section on the user's own test folder is there only if there is one."""
-    assert "Your own test folder" not in shown_text(run_record(test_folder=False).to_json())
+    assert "Your own test folder" not in shown_text(run_record(test_folder=False))
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced accuracy", "log-loss"])
 def test_every_metric_has_a_page(metric: Metric) -> None:
     """Scores and differences are in the unit of the metric that decides."""
-    document = run_record(metric=metric).to_json()
+    record = run_record(metric=metric)
 
-    assert Tree(page(document)).open == []
-    assert f"Decided by {metric}." in shown_text(document)
-    assert ("+0.042 nats" if metric == "log-loss" else "+4.2 points") in shown_text(document)
+    assert Tree(page(record)).open == []
+    assert f"Decided by {metric}." in shown_text(record)
+    assert ("+0.042 nats" if metric == "log-loss" else "+4.2 points") in shown_text(record)
 
 
-def test_an_old_run_gives_the_same_page(document: dict[str, Any]) -> None:
+def test_an_old_run_gives_the_same_page(record: RunRecord) -> None:
     """The document read back from run.json gives the page that the run gave."""
-    assert page(json.loads(json.dumps(document))) == page(document)
+    assert page(RunRecord.from_json(json.loads(json.dumps(record.to_json())))) == page(record)
 
 
-def test_an_interrupted_run_has_a_page(interrupted_document: dict[str, Any]) -> None:
+def test_an_interrupted_run_has_a_page(interrupted_record: RunRecord) -> None:
     """Where no strategy was measured, the page says so and still shows the depth curve."""
-    text = "".join(Tree(page(interrupted_document)).text)
+    text = "".join(Tree(page(interrupted_record)).text)
 
     assert "No split was finished, so nothing here is measured." in text
     assert "interrupted" in text
     assert "Depth curve" in text
 
 
-def test_a_run_without_anything_has_a_page(interrupted_document: dict[str, Any]) -> None:
+def test_a_run_without_anything_has_a_page(interrupted_record: RunRecord) -> None:
     """Empty lists everywhere are no reason to fail."""
-    empty: dict[str, list[Any]] = {
-        key: []
-        for key in ("depth_curve", "set_aside", "duplicates", "warnings", "train_images", "test_images", "verdict")
-    }
-    document = {**interrupted_document, **empty, "facts": {}}
+    record = replace(
+        interrupted_record,
+        facts=replace(interrupted_record.facts, similarity=Similarity(value=None, because="no BatchNorm")),
+        depth_curve=(),
+        set_aside=(),
+        duplicates=(),
+        findings=(),
+        race=(),
+        phases={},
+        versions={},
+        gain_forecasts=(),
+        train_images=(),
+        train_labels=(),
+        train_groups=(),
+        test_images=(),
+        test_labels=(),
+        test_groups=(),
+        test_looks=0,
+        folder_step=None,
+        verdict=(),
+    )
 
-    assert Tree(page(document)).open == []
-    assert "Nothing was measured." in shown_text(document)
+    assert Tree(page(record)).open == []
+    assert "Nothing was measured." in shown_text(record)
 
 
-def test_the_page_is_written_as_utf_8(document: dict[str, Any], tmp_path: Path) -> None:
+def test_candidates_that_were_screened_have_a_section() -> None:
+    """Each of the three with its score, its time and why it was left out; without a screening there is no section."""
+    text = shown_text(run_record(screened=True))
+
+    assert [
+        part for part in ("Screening", "tf_efficientnet_lite0 at 224 *", "12.3", "-7.8 points") if part not in text
+    ] == []
+    assert "the largest network; about 6 min are needed, and 2 min of the screening are left" in text
+    assert "LogME" not in shown_text(run_record())
+
+
+def test_the_page_is_written_as_utf_8(record: RunRecord, tmp_path: Path) -> None:
     """A name that is no text can be written."""
-    document["set_aside"][0]["name"] = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
 
-    write_page(tmp_path / "report.html", document)
+    write_page(tmp_path / "report.html", replace(record, set_aside=(SetAside(name=name, reason="truncated"),)))
 
     assert "caf\\udce9.jpg" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,25 +1,32 @@
 """Tables for a terminal."""
 
 import re
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
+from example_run import run_record
+from unfreeze.core.records import Interval
+from unfreeze.core.run_record import RunRecord
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST
 from unfreeze.report.table import (
     add_row,
     depth_table,
     forecast_rows,
     plain_table,
     rendered,
+    screening_rows,
+    screening_table,
     step_rows,
     strategy_rows,
     strategy_table,
 )
 
 
-def test_a_row_says_what_was_measured_and_marks_the_pick(document: dict[str, Any]) -> None:
+def test_a_row_says_what_was_measured_and_marks_the_pick(record: RunRecord) -> None:
     """The picked strategy's row holds its record's scores in per cent and its cost in units for people."""
-    row = next(row for row in strategy_rows(document) if row.picked)
+    row = next(row for row in strategy_rows(record.strategies, picked=record.picked) if row.picked)
 
     assert (row.name, row.accuracy, row.interval, row.balanced) == ("unfreeze 2", "92.1 %", "89.1 to 94.6 %", "91.6 %")
     assert (row.log_loss, row.splits, row.memory) == ("0.158", "10", "1.4 GB")
@@ -32,23 +39,26 @@ def test_a_row_says_what_was_measured_and_marks_the_pick(document: dict[str, Any
     )
 
 
-def test_what_was_left_out_says_why(document: dict[str, Any]) -> None:
+def test_what_was_left_out_says_why(record: RunRecord) -> None:
     """A strategy without a measurement has dashes, and the reason in place of what was trained; a dropped one both."""
-    *_, dropped, full = strategy_rows(document)
+    *_, dropped, full = strategy_rows(record.strategies, picked=record.picked)
 
     assert {full.accuracy, full.interval, full.splits, full.time, full.per_split, full.cpu, full.memory} == {"-"}
-    assert full.trained == "left out: needs 40 min of 15 min"
+    assert full.description == "left out: needs 40 min of 15 min"
     assert not full.picked
     assert (
-        dropped.trained == "the last 4 blocks and the head; dropped: after 5 splits it was 2 points behind unfreeze 2"
+        dropped.description
+        == "the last 4 blocks and the head; dropped: after 5 splits it was 2 points behind unfreeze 2"
     )
     assert dropped.splits == "5"
 
 
-def test_the_table_gives_reasons_where_no_sentences_follow(document: dict[str, Any]) -> None:
+def test_the_table_gives_reasons_where_no_sentences_follow(record: RunRecord) -> None:
     """A run leaves the reasons to its verdict; a table that stands alone gives them."""
     reason = "after 5 splits it was 2 points behind unfreeze 2"
-    short, long = (rendered(strategy_table(document, reasons=reasons)) for reasons in (False, True))
+    short, long = (
+        rendered(strategy_table(record.strategies, picked=record.picked, reasons=reasons)) for reasons in (False, True)
+    )
 
     assert reason not in short
     assert "the last 4 blocks and the head; dropped\n" in short
@@ -63,17 +73,17 @@ def test_the_table_gives_reasons_where_no_sentences_follow(document: dict[str, A
         ("log-loss", "log-loss", "0.158"),
     ],
 )
-def test_the_score_that_decides_comes_first(document: dict[str, Any], metric: str, heading: str, cell: str) -> None:
+def test_the_score_that_decides_comes_first(record: RunRecord, metric: Metric, heading: str, cell: str) -> None:
     """Right of the names stands the metric that decides, whichever it is."""
-    head, *lines = rendered(strategy_table({**document, "metric": metric})).splitlines()
+    head, *lines = rendered(strategy_table(record.strategies, picked=record.picked, metric=metric)).splitlines()
 
     assert re.split(r"  +", head)[1] == heading
     assert re.split(r"  +", next(line for line in lines if "*" in line))[1] == cell
 
 
-def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(document: dict[str, Any]) -> None:
+def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(record: RunRecord) -> None:
     """Difference, interval and answer are the record's; both costs stand beside; what is settled needs nothing."""
-    rows = {(row.first, row.second): row for row in step_rows(document)}
+    rows = {(row.first, row.second): row for row in step_rows(record)}
     paid, open_ = rows["head", "unfreeze 2"], rows["unfreeze 1", "unfreeze 2"]
 
     assert (paid.difference, paid.interval, paid.answer) == ("+4.2 points", "+2.4 to +6.0", "worth it")
@@ -82,12 +92,13 @@ def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(document: 
     assert open_.settling == "about 300 to 500 more images would probably settle it"
 
 
-def test_a_forecast_stands_beside_what_was_measured(document: dict[str, Any]) -> None:
+def test_a_forecast_stands_beside_what_was_measured(record: RunRecord) -> None:
     """What was compared the other way round is turned; a forecast that did not prove itself says so."""
-    one, other = forecast_rows(document)
-    turned = {"first": "head", "second": "softmax on the best tap", "difference": 0.02, "interval": [0.001, 0.039]}
-    steps = [*document["comparisons"], {**document["comparisons"][0], **turned}]
-    (measured, _) = forecast_rows({**document, "comparisons": steps})
+    one, other = forecast_rows(record)
+    turned = replace(
+        record.comparisons[0], first=HEAD, second=SOFTMAX_ON_BEST, difference=0.02, interval=Interval(0.001, 0.039)
+    )
+    (measured, _) = forecast_rows(replace(record, comparisons=(*record.comparisons, turned)))
 
     assert one.measured == "-"
     assert measured.measured == "-2.0 points (-3.9 to -0.1)"
@@ -99,27 +110,41 @@ def test_a_forecast_stands_beside_what_was_measured(document: dict[str, Any]) ->
     )
 
 
-def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(document: dict[str, Any]) -> None:
+def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(record: RunRecord) -> None:
     """Without a terminal, nothing is wrapped, coloured or padded at the end of a line."""
-    text = rendered(strategy_table(document))
+    text = rendered(strategy_table(record.strategies, picked=record.picked))
 
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 2 + len(document["strategies"])
+    assert len(text.splitlines()) == 2 + len(record.strategies)
     assert text == "".join(f"{line.rstrip()}\n" for line in text.splitlines())
     assert "unfreeze 2 *" in text
 
 
-def test_a_table_fits_its_terminal(document: dict[str, Any]) -> None:
+def test_a_table_fits_its_terminal(record: RunRecord) -> None:
     """On 60 columns no line is wider than 60 columns."""
-    assert max(map(len, rendered(strategy_table(document), width=60).splitlines())) <= 60
+    assert max(map(len, rendered(strategy_table(record.strategies, picked=record.picked), width=60).splitlines())) <= 60
 
 
-def test_the_depth_table_marks_the_best_cross_validated_tap(document: dict[str, Any]) -> None:
+def test_the_depth_table_marks_the_best_cross_validated_tap(record: RunRecord) -> None:
     """The star stands at the tap with the best selection accuracy, once per kind of probe."""
-    starred = [line for line in rendered(depth_table(document["depth_curve"])).splitlines() if "*" in line]
+    starred = [line for line in rendered(depth_table(record.depth_curve)).splitlines() if "*" in line]
 
     assert len(starred) == 2
     assert all(line.startswith("blocks.1") for line in starred)
+
+
+def test_a_screening_marks_what_was_raced_and_leaves_dashes_for_what_was_not_measured() -> None:
+    """Cost is in ms per image, differences and errors in points; what was left out has a reason and no numbers."""
+    record = run_record(screened=True)
+    raced, smaller, big = screening_rows(record)
+
+    assert raced[:6] == ("tf_efficientnet_lite0 at 224 *", "4,652,008", "12.3", "87.8 %", "+0.0 points", "0 points")
+    assert smaller[:6] == ("tf_efficientnet_lite0 at 96", "4,652,008", "3.0", "80.0 %", "-7.8 points", "1.2 points")
+    assert smaller[6:] == ("-0.420", "0.640", "70.0 %", "")
+    assert set(big[3:9]) == {"-"}
+    assert big[9] == "the largest network; about 6 min are needed, and 2 min of the screening are left"
+    head, *_ = rendered(screening_table(record)).splitlines()
+    assert re.split(r"  +", head)[:4] == ["candidate", "parameters", "ms per image", "probe"]
 
 
 def test_names_cannot_steer_the_terminal_or_the_markup() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from unfreeze.core.errors import InputError
 from unfreeze.store.codes import CodeStore, Row, open_store
+from unfreeze.store.key_index import key_index
 from unfreeze.store.upkeep import repair, stored, verify
 
 WIDTHS = {"low": 3, "last": 5}
@@ -73,21 +74,6 @@ def test_other_weights_have_another_store(tmp_path: Path, rng: np.random.Generat
     open_store({"weights": "a"}, WIDTHS, cache=tmp_path).write(rows(rng, "x"))
 
     assert open_store({"weights": "b"}, WIDTHS, cache=tmp_path).read(["x"]) == {}
-
-
-def test_arrays_are_filled_in_the_order_that_was_asked_for(store: CodeStore, rng: np.random.Generator) -> None:
-    """`read_into` gives a row per key, also for one that comes twice or is stored twice, and zeros for unknown ones."""
-    written = rows(rng, "x", "y", "z")
-    store.write({n: written[n] for n in ("x", "y")})
-    store.write({n: written[n] for n in ("z", "y")})
-    asked = ["z", "unknown", "x", "y", "z"]
-
-    by_tap, found = store.read_into(asked)
-
-    assert found.tolist() == [True, False, True, True, True]
-    for tap, width in WIDTHS.items():
-        expected = [written[n][tap] if n in written else np.zeros(width, np.float32) for n in asked]
-        np.testing.assert_array_equal(by_tap[tap], np.stack(expected))
 
 
 def test_keys_are_sorted_and_come_once(store: CodeStore, rng: np.random.Generator) -> None:
@@ -160,7 +146,9 @@ def test_every_flipped_bit_is_seen(store: CodeStore, rng: np.random.Generator) -
         shard.write_bytes(changed)
 
         assert is_same(store.read(["x", "y", "z"]), good, ["z"]), place
-        assert store.read_into(["x", "z"])[1].tolist() == [False, True], place
+        with key_index(store) as index:
+            assert index.read(["x", "z"])[1].tolist() == [False, True], place
+            assert index.missing(["x", "z"]) == ["x"], place
         assert list(verify(store.folder.parents[1])[0].damaged) == [shard.name], place
     shard.write_bytes(data)
     assert is_same(store.read(["x", "y"]), damaged, ["x", "y"])

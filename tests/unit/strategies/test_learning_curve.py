@@ -6,16 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from unfreeze.core.progress import Advance, Silent
+from unfreeze.core.progress import Advance
 from unfreeze.core.records import LearningCurves, Outcome
+from unfreeze.core.strategies import unfreeze
 from unfreeze.data.squares import Squares
 from unfreeze.data.tasks import Split, Task
 from unfreeze.features.extraction import Codes
+from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.strategies.depth_curve import Place, fit_tap_probes
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.learning_curve import halves, learning_curves
 from unfreeze.strategies.measurement import Measurement
+from unfreeze.strategies.predictions import Measured
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.zoo.backbones import load_backbone
@@ -71,7 +73,7 @@ class Known:
     @property
     def outcome(self) -> Outcome:
         """What it is."""
-        return Outcome(name="unfreeze 2", kind="unfreeze", blocks=2, trained="")
+        return Outcome(strategy=unfreeze(2), description="")
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
         """The same images are hard at every size."""
@@ -94,21 +96,9 @@ def shared(make_rows: MakeTask) -> StepOne:
         codes=Codes(names=names, by_tap={source.taps[-1].name: codes}, computed=0, reused=400),
         squares=Squares((), source.card, DecoderPool()),
         seed=0,
-        progress=Silent(),
+        resources=Resources(pool=DecoderPool()),
     )
     return StepOne(experiment)
-
-
-def test_a_probe_is_fitted_once_a_split_for_whoever_asks(shared: StepOne) -> None:
-    """Alone, among all taps or for the head; and with the bits of a fit beside an SVM."""
-    experiment, split = shared.experiment, shared.experiment.task.split(0)
-    alone = shared.on_last(split, "softmax")
-    places = [Place(split, tap, loss) for tap, loss in shared.places]
-    beside, _ = fit_tap_probes(experiment.codes.by_tap, experiment.task, places)
-
-    assert shared.fit(split, shared.places)[0] is alone
-    assert (alone.tap, alone.loss, alone.C) == (beside.tap, beside.loss, beside.C)
-    np.testing.assert_array_equal(alone.test_scores, beside.test_scores)
 
 
 def curves(
@@ -117,7 +107,7 @@ def curves(
     """Of the softmax probe and a fine-tuning whose chances are known, after five splits."""
     task = shared.experiment.task
     measured = [
-        Measurement(strategy, strategy.outcome)
+        Measurement(strategy, Measured(strategy.outcome))
         for strategy in (ProbeStrategy(shared, "softmax", last=True), Known(task, chance))
     ]
     for one in measured:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from unfreeze.core.plans import LIGHT, NONE, RECIPES, STANDARD, STRONG, Augmentation
 from unfreeze.images.geometry import centre
 from unfreeze.training.augmentation import augment
-from unfreeze.core.plans import LIGHT, NONE, RECIPES, STANDARD, STRONG, Augmentation
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 

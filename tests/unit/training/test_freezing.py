@@ -6,14 +6,13 @@ import torch
 from torch import nn
 
 from unfreeze.core.errors import AuditError
+from unfreeze.core.plans import Plan, Rule
+from unfreeze.core.strategies import FULL, HEAD, unfreeze
 from unfreeze.training.freezing import apply_plan, audit, promise
 from unfreeze.training.loop import make_optimizer
-from unfreeze.core.plans import Plan, Rule
 
-HEAD_ONLY = Plan(kind="head", blocks=0, rules=(Rule(r"head\..*", 1e-2), Rule(".*", None)))
-TOP_LEARNS = Plan(
-    kind="unfreeze", blocks=1, rules=(Rule(r"(top|head)\..*", 1e-2), Rule(".*", None)), batchnorm="learning"
-)
+HEAD_ONLY = Plan(strategy=HEAD, rules=(Rule(r"head\..*", 1e-2), Rule(".*", None)))
+TOP_LEARNS = Plan(strategy=unfreeze(1), rules=(Rule(r"(top|head)\..*", 1e-2), Rule(".*", None)), batchnorm="learning")
 
 
 class Small(nn.Module):
@@ -100,7 +99,7 @@ def test_dropout_is_active_only_where_something_learns(network: Small) -> None:
 
 def test_frozen_statistics_stay_even_in_a_block_that_learns(network: Small) -> None:
     """With batchnorm="frozen" scale and shift learn, mean and variance do not."""
-    plan = Plan(kind="full", blocks=None, rules=(Rule(".*", 1e-2),), batchnorm="frozen")
+    plan = Plan(strategy=FULL, rules=(Rule(".*", 1e-2),), batchnorm="frozen")
     before = network.top[1].running_mean.clone(), network.top[1].weight.detach().clone()
     train(network, plan)
 

@@ -3,9 +3,8 @@
 import pytest
 
 from unfreeze.core.errors import PlanError
-from unfreeze.training.loop import rate_factor
+from unfreeze.core.plans import Plan
 from unfreeze.training.plans import full_plan, head_plan, scratch_plan, step_two_rate, unfreeze_plan
-from unfreeze.core.plans import Plan, Rule
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 
@@ -59,25 +58,7 @@ def test_from_scratch_lets_batchnorm_learn_its_statistics() -> None:
     assert scratch_plan().batchnorm == "learning"
 
 
-def test_a_plan_that_covers_not_everything_is_refused() -> None:
-    """The error names the parameter and the patterns."""
-    plan = Plan(kind="full", blocks=None, rules=(Rule(r"head\..*", 1e-3),))
-
-    with pytest.raises(PlanError, match=r"No rule covers parameter 'stem.weight'.*head"):
-        plan.rate_of("stem.weight")
-
-
 def test_more_blocks_than_there_are_is_refused(backbone: Backbone) -> None:
     """The error says how many there are."""
     with pytest.raises(PlanError, match="has"):
         unfreeze_plan(backbone, 99)
-
-
-def test_the_rate_rises_then_falls_to_nearly_nothing() -> None:
-    """A linear rise over the warm-up and half a cosine after it."""
-    factors = [rate_factor(step, steps=100, warmup=0.1) for step in range(100)]
-
-    assert factors[9] == factors[10] == 1.0
-    assert factors[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
-    assert factors[55] == pytest.approx(0.5)
-    assert factors[99] < 0.001

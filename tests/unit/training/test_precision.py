@@ -2,12 +2,12 @@
 
 import torch
 
-from unfreeze.training.precision import candidates, in_layout, inputs_in_layout
+from unfreeze.training.precision import arithmetics, in_layout, inputs_in_layout
 
 
 def test_the_first_candidate_is_exact_and_all_differ() -> None:
     """Float32 comes first, so that a tie goes to it; nothing is measured twice."""
-    found = candidates()
+    found = arithmetics()
 
     assert found[0].precision == "float32"
     assert len(set(found)) == len(found)

@@ -1,102 +1,76 @@
-"""A rule of thumb, held against what was measured."""
+"""What is found out before any network is trained, on a tiny network with random weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import Mock
 
-import numpy as np
+import pytest
 
-from unfreeze.advisor.fact_finding import facts
 from unfreeze.advisor.questions import Question
-from unfreeze.advisor.rule_check import rule_record
-from unfreeze.advisor.rules import predicted
 from unfreeze.core.facts import Similarity
-from unfreeze.core.records import Cost, Outcome
-from unfreeze.core.strategies import Kind
-from unfreeze.data.tasks import Task
-from unfreeze.strategies.measurement import Measurement, Predicted
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import FULL, HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, unfreeze
+from unfreeze.features.similarity import SAMPLE
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.step_one import StepOne
+from unfreeze.workflows import before_training
+from unfreeze.workflows.before_training import facts_before_training, gain_forecasts, similarity_within
 
-MakeTask = Callable[..., Task]
-# Many images, unlike the source's: rule 4, the whole network.
-WHOLE = predicted(facts(["a", "b"] * 1000, [224] * 2000, input_size=224, similarity=Similarity(value=0.2, because="")))
-
-# Few images, like the source's: rule 1, a linear classifier on the last codes.
-LAST = predicted(facts(["a", "b"] * 100, [224] * 200, input_size=224, similarity=Similarity(value=0.8, because="")))
-
-
-def measured(name: str, kind: Kind, task: Task, wrong: Sequence[int], *, splits: int, seconds: float) -> Measurement:
-    """A strategy that is wrong on the given rows and right on all others."""
-    outcome = Outcome(name=name, kind=kind, trained="", cost=Cost(seconds=seconds))
-    found = []
-    for number in range(splits):
-        split = task.split(number)
-        truth = task.labels[split.test]
-        said = np.where(np.isin(split.test, wrong), 1 - truth, truth)
-        found.append(
-            Predicted(split=split, predictions=said, log_likelihoods=np.log(np.where(said == truth, 0.9, 0.1)))
-        )
-    return Measurement(None, outcome, found)
+MakeExperiment = Callable[..., Experiment]
+SIMILARITY = Similarity(value=0.5, divergence=0.1)
 
 
-def test_what_a_rule_named_is_spoken_of_on_however_few_splits(make_rows: MakeTask) -> None:
-    """The whole network on two splits of five: not settled, but not unmeasured either."""
-    task = make_rows(500)
-    question = Question(task=task, metric="accuracy", margin=0.01, seed=0)
-    head = measured("head", "head", task, range(60), splits=5, seconds=1.0)
-    full = measured("full", "full", task, range(20), splits=2, seconds=9.0)
-    found = rule_record(WHOLE, question, [head, full])
+@pytest.mark.parametrize(("budget", "images"), [(0.0, 20), (80.0, 20), (400.0, 100), (1e9, SAMPLE)])
+def test_similarity_takes_a_small_share_of_the_budget(
+    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch, budget: float, images: int
+) -> None:
+    """Two hundredths of it at 80 ms per image: 100 images in 400 s, at least twenty, and no more than are of use."""
+    asked = Mock(return_value=SIMILARITY)
+    monkeypatch.setattr(before_training, "measure_similarity", asked)
+    experiment = make_experiment(40, 10)
 
-    assert found["answer"] == "cannot tell"
-    assert "full" in found["sentence"]
-    assert "not settled against head" in found["sentence"]
-
-
-def test_one_lucky_split_is_no_champion_of_a_rule(make_rows: MakeTask) -> None:
-    """Of a rule's own strategies the best on five splits speaks for it, not a better one on a single split."""
-    task = make_rows(500)
-    question = Question(task=task, metric="accuracy", margin=0.01, seed=0)
-    head = measured("head", "head", task, range(250), splits=5, seconds=1.0)
-    lucky = measured("svm on the last codes", "probe", task, [], splits=1, seconds=1.0)
-    full = measured("full", "full", task, [], splits=5, seconds=9.0)
-
-    found = rule_record(LAST, question, [lucky, head, full])
-
-    assert "measured: head" in found["sentence"]
-    assert "full, 100.0 %, is better. It did not hold." in found["sentence"]
+    assert similarity_within(experiment, budget=budget) is SIMILARITY
+    assert asked.call_args.kwargs["count"] == images
 
 
-def test_a_rule_stays_open_against_a_rival_on_a_single_split(make_rows: MakeTask) -> None:
-    """What was measured too rarely to be settled is not said to be worse."""
-    task = make_rows(500)
-    question = Question(task=task, metric="accuracy", margin=0.01, seed=0)
-    head = measured("head", "head", task, [], splits=5, seconds=1.0)
-    full = measured("full", "full", task, range(500), splits=1, seconds=9.0)
+def test_similarity_is_that_of_the_train_part(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own test folder is not looked at."""
+    asked = Mock(return_value=SIMILARITY)
+    monkeypatch.setattr(before_training, "measure_similarity", asked)
+    similarity_within(make_experiment(40, 10), budget=100.0)
 
-    found = rule_record(LAST, question, [head, full])
-
-    assert found["answer"] == "cannot tell"
-    assert "not settled against full 0.0 %" in found["sentence"]
+    assert [image.name for image in asked.call_args.args[1]] == [f"{row:04}" for row in range(40)]
 
 
-def test_a_rule_under_log_loss_is_told_in_nats(make_rows: MakeTask) -> None:
-    """The sentence of a rule gives the score that the table gives."""
-    task = make_rows(500)
-    question = Question(task=task, metric="log-loss", margin=0.01, seed=0)
-    head = measured("head", "head", task, [], splits=5, seconds=1.0)
-    full = measured("full", "full", task, range(500), splits=5, seconds=9.0)
+def test_facts_know_the_probes_of_the_first_split_alone(make_experiment: MakeExperiment, heard: Any) -> None:
+    """Every tap and loss is fitted on one split, whoever measures there finds them, and the peak is one of the taps."""
+    experiment = make_experiment(40)
+    shared = StepOne(experiment)
+    facts = facts_before_training(shared, SIMILARITY)
+    taps = [cut.name for cut in experiment.source.taps]
 
-    # -log 0.9 nats, since the right class has 0.9 of the probability everywhere
-    assert rule_record(LAST, question, [head, full])["sentence"].endswith(
-        "measured: head 0.105 nats, and nothing else that was measured was better, or as good for less. It held."
-    )
+    assert [split.name for split, _ in shared.fitted()] == ["split 0"]
+    assert ("probes", 2 * len(taps), "fit") in heard.phases
+    assert (facts.images, facts.classes, facts.similarity) == (40, 2, SIMILARITY)
+    assert facts.peak_tap in taps
+    assert facts.probe_accuracy == shared.on_last(experiment.task.split(0), "softmax").cv_accuracy
 
 
-def test_cheaper_means_less_time_and_not_an_earlier_place(make_rows: MakeTask) -> None:
-    """As good as the whole network and slower: the rule held; as good and faster: it did not."""
-    task = make_rows(500)
-    question = Question(task=task, metric="accuracy", margin=0.05, seed=0)
-    full = measured("full", "full", task, [], splits=5, seconds=9.0)
-    answers = [
-        rule_record(WHOLE, question, [measured("head", "head", task, [], splits=5, seconds=seconds), full])["answer"]
-        for seconds in (1.0, 20.0)
-    ]
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("accuracy", [SOFTMAX_ON_BEST, HEAD, unfreeze(1), unfreeze(2)]),
+        ("log-loss", []),
+    ],
+)
+def test_what_the_table_of_studies_knows_is_forecast(
+    make_experiment: MakeExperiment, metric: Metric, expected: list[object]
+) -> None:
+    """Each step from the probe to two blocks in its order; neither the whole network nor anything in log-loss."""
+    experiment = make_experiment(40)
+    question = Question(task=experiment.task, metric=metric, margin=0.01, seed=0)
+    found = gain_forecasts(StepOne(experiment), SIMILARITY, [unfreeze(1), unfreeze(2), FULL], question)
 
-    assert answers == ["did not hold", "held"]
+    assert [forecast.strategy for forecast in found] == expected
+    assert [forecast.over for forecast in found] == [SOFTMAX_ON_LAST, *expected[:-1]][: len(expected)]
+    assert all(forecast.low < forecast.gain < forecast.high and 0 < forecast.pays < 1 for forecast in found)

@@ -10,11 +10,13 @@ import pytest
 from unfreeze.advisor.questions import Question
 from unfreeze.core.records import Confirmation, Interval, Outcome
 from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_LAST, StrategyId, unfreeze
 from unfreeze.data.tasks import Task
 from unfreeze.workflows.confirmation import earlier_looks, folder_step
 
 MakeTask = Callable[..., Task]
 WHOLE = Interval(0.0, 1.0)
+TWO = unfreeze(2)
 
 
 def confirmed(task: Task, wrong: range, *, log_likelihoods: tuple[float, ...] = ()) -> Confirmation:
@@ -31,9 +33,9 @@ def confirmed(task: Task, wrong: range, *, log_likelihoods: tuple[float, ...] = 
     )
 
 
-def outcome(name: str, found: Confirmation | None) -> Outcome:
+def outcome(strategy: StrategyId, found: Confirmation | None) -> Outcome:
     """A trained strategy."""
-    return Outcome(name=name, kind="head", trained="", confirmation=found)
+    return Outcome(strategy=strategy, description="", confirmation=found)
 
 
 def question(task: Task, metric: Metric = "accuracy") -> Question:
@@ -46,11 +48,11 @@ def test_the_difference_on_the_folder_is_the_mean_over_seeds(make_rows: MakeTask
     task = make_rows(40, 100)
     seeds = [confirmed(task, range(count)) for count in (10, 6, 8)]
     step = folder_step(
-        question(task), outcome("probe", confirmed(task, range(20))), outcome("deep", seeds[0]), seeds[1:]
+        question(task), outcome(SOFTMAX_ON_LAST, confirmed(task, range(20))), outcome(TWO, seeds[0]), seeds[1:]
     )
 
     assert step is not None
-    assert (step.first, step.second, step.seeds) == ("probe", "deep", 3)
+    assert (step.first, step.second, step.seeds) == (SOFTMAX_ON_LAST, TWO, 3)
     assert step.difference == pytest.approx(0.12)
     assert step.interval.low < 0.12 < step.interval.high
 
@@ -58,9 +60,9 @@ def test_the_difference_on_the_folder_is_the_mean_over_seeds(make_rows: MakeTask
 def test_seeds_that_differ_widen_the_interval(make_rows: MakeTask) -> None:
     """With the same mean over seeds, seeds that disagree with each other leave more doubt than seeds that agree."""
     task = make_rows(40, 100)
-    probe = outcome("probe", confirmed(task, range(20)))
+    probe = outcome(SOFTMAX_ON_LAST, confirmed(task, range(20)))
     alike, unlike = (
-        folder_step(question(task), probe, outcome("deep", confirmed(task, range(first))), [confirmed(task, rest)])
+        folder_step(question(task), probe, outcome(TWO, confirmed(task, range(first))), [confirmed(task, rest)])
         for first, rest in ((10, range(10)), (2, range(18)))
     )
 
@@ -72,11 +74,11 @@ def test_seeds_that_differ_widen_the_interval(make_rows: MakeTask) -> None:
 def test_what_was_not_asked_about_the_folder_is_not_compared(make_rows: MakeTask) -> None:
     """No step without an answer of both, with itself, or where an SVM should have a log-loss."""
     task = make_rows(40, 10)
-    probe = outcome("probe", confirmed(task, range(2)))
+    probe = outcome(SOFTMAX_ON_LAST, confirmed(task, range(2)))
 
-    assert folder_step(question(task), probe, outcome("deep", None), []) is None
+    assert folder_step(question(task), probe, outcome(TWO, None), []) is None
     assert folder_step(question(task), probe, probe, []) is None
-    assert folder_step(question(task, "log-loss"), probe, outcome("deep", probe.confirmation), []) is None
+    assert folder_step(question(task, "log-loss"), probe, outcome(TWO, probe.confirmation), []) is None
 
 
 def test_log_loss_is_compared_by_the_likelihoods(make_rows: MakeTask) -> None:
@@ -84,7 +86,7 @@ def test_log_loss_is_compared_by_the_likelihoods(make_rows: MakeTask) -> None:
     task = make_rows(40, 10)
     worse = confirmed(task, range(2), log_likelihoods=(-0.5,) * 10)
     better = confirmed(task, range(2), log_likelihoods=(-0.2,) * 10)
-    step = folder_step(question(task, "log-loss"), outcome("probe", worse), outcome("deep", better), [])
+    step = folder_step(question(task, "log-loss"), outcome(SOFTMAX_ON_LAST, worse), outcome(TWO, better), [])
 
     assert step is not None
     assert step.difference == pytest.approx(0.3)
@@ -100,3 +102,26 @@ def test_a_look_is_a_run_that_confirmed_on_the_same_images(
     earlier.write_text(json.dumps({"test_images": images, "strategies": [{"confirmation": confirmation}]}))
 
     assert earlier_looks(tmp_path / "this", ["a"]) == looks
+
+
+@pytest.mark.parametrize(("strategy", "differ"), [(TWO, True), (HEAD, False)])
+def test_only_what_trains_blocks_differs_from_seed_to_seed(
+    make_rows: MakeTask, strategy: StrategyId, differ: bool
+) -> None:
+    """A step on the folder says that another seed gives another model for blocks, and not for the head."""
+    task = make_rows(40, 10)
+    probe, delivered = outcome(SOFTMAX_ON_LAST, confirmed(task, range(2))), outcome(strategy, confirmed(task, range(1)))
+    step = folder_step(question(task), probe, delivered, [])
+
+    assert step is not None
+    assert (step.seeds, step.seeds_differ) == (1, differ)
+
+
+def test_the_run_itself_and_damaged_files_are_no_earlier_looks(tmp_path: Path) -> None:
+    """A run does not count itself, and a file beside it that is no record of a run is passed over."""
+    looked = json.dumps({"test_images": ["a"], "strategies": [{"confirmation": {}}]})
+    for name, text in (("this", looked), ("other", looked), ("broken", looked[:-5]), ("list", "[1]"), ("empty", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+
+    assert earlier_looks(tmp_path / "this", ["a"]) == 1

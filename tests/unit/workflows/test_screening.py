@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from unfreeze.core.errors import InputError
+from unfreeze.core.settings import EngineSettings
 from unfreeze.data.inspection import read_image_set
+from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.strategies.preparation import prepare
@@ -49,7 +51,9 @@ def test_candidates_share_their_splits_and_what_does_not_fit_is_left_out(
     sources = [load_backbone("mobilenetv3_small_050", pretrained=False, size=size) for size in (224, 32)]
     with DecoderPool(workers=1) as pool:
         image_set = read_image_set(tmp_path / "photos", pool=pool, max_bad=0.0)
-        preparing = partial(prepare, pool=pool, engine="torch", precision="f32", cache=tmp_path / "cache")
+        resources = Resources(pool=pool, cache=tmp_path / "cache")
+        request = EngineSettings(engine="torch", precision="f32")
+        preparing = partial(prepare, resources=resources, request=request)
         found = measure_candidates(sources, image_set, preparing, metric="accuracy", within=within)
 
     assert [source.card.size for source in found.sources] == [32, 224]

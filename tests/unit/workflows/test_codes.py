@@ -1,4 +1,4 @@
-"""What `unfreeze codes` writes, from portions of any size."""
+"""Files of codes, written from portions of any size."""
 
 import csv
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from unfreeze.cli.codes import write_npy, write_parquet
 from unfreeze.data.image_set import Image
+from unfreeze.workflows.codes import write_npy, write_parquet
 
 WIDTHS = {"low": 3, "last/one": 5}
 Portions = list[tuple[list[Image], dict[str, np.ndarray]]]

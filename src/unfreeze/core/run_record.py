@@ -1,0 +1,250 @@
+"""The run record: everything that a run leaves behind, its verdict, and how it becomes `run.json` and is read again.
+
+Reports and verdicts are made from records alone, so that they can be made again without a network, an image or torch.
+`docs/reference/run-json.md` documents the file. Reading is pydantic's, which is imported when a record is read, since
+help has to be there at once.
+"""
+
+import json
+import re
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+
+from unfreeze.core.cards import Card
+from unfreeze.core.errors import InputError
+from unfreeze.core.facts import Facts, GainForecast, RuleRecord
+from unfreeze.core.findings import Finding
+from unfreeze.core.records import (
+    CodeCounts,
+    Comparison,
+    DepthPoint,
+    Duplicate,
+    FolderStep,
+    ImageCounts,
+    LearningCurves,
+    Outcome,
+    Screened,
+    SetAside,
+    SplitRecord,
+    TimeForecast,
+    Winner,
+    plain,
+)
+from unfreeze.core.settings import Metric, StudySettings
+from unfreeze.core.strategies import StrategyId
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
+RUN_FILE = "run.json"
+
+Schema = Literal["unfreeze.run/3"]
+SCHEMA: Schema = "unfreeze.run/3"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResults:
+    """Everything that a run measured and chose: what its verdict is made of.
+
+    Attributes:
+        command: What was asked.
+        versions: Of unfreeze, Python and the libraries that move numbers.
+        images: Where every file went.
+        classes: Class names, in the order of the class indices.
+        set_aside: Every file that could not be used.
+        duplicates: Every image that was removed, what it equals, and why it went.
+        findings: What was noticed about the images and the task.
+        train_images: Names of the images that splits are made of and that the delivered model is trained on.
+        train_labels: Class index of each.
+        train_groups: Group of each; empty strings where none was given.
+        test_images: Names of the images of the user's own test folder; empty without one.
+        test_labels: Class index of each.
+        test_groups: Group of each.
+        test_looks: How many runs in the same directory, this one included, have looked at that test folder; 0
+            where nothing was confirmed on one.
+        folder_step: What was delivered against the feature extractor there; None without a folder, or if they are one.
+        splits: The splits that were used, common to all strategies.
+        metric: What decides: accuracy, balanced accuracy or log-loss.
+        metric_because: Why, in one sentence.
+        margin: Differences up to this do not matter to the user; a fraction, or nats.
+        facts: What was measured before any training; the depth curve in it is that of all splits.
+        rule: What the rule of thumb said before any training, and whether it held.
+        network: The card of the source network.
+        depth_curve: Probes at every tap.
+        strategies: What each strategy gave, cheapest first.
+        comparisons: The steps behind the verdict.
+        winner: The best score, with and without its optimism; None below two strategies, and where all splits test on
+            one single group.
+        race: Why each strategy was tried, repeated, dropped or left out: sentences, in the order of time.
+        picked: The strategy that was chosen, or None if nothing was finished.
+        picked_because: A sentence or two.
+        model: Folder of the delivered model, relative to the run's folder; None if nothing was finished.
+        codes: Counts of codes computed and reused.
+        phases: Seconds by phase.
+        forecasts: What was forecast before each training, and what it took.
+        gain_forecasts: What each strategy was expected to gain, forecast before any network was trained.
+        seconds: Wall time of the whole run.
+        seed: The run's seed.
+        budget_seconds: What the run was allowed to take.
+        interrupted: Whether the user stopped it.
+        screening: Networks and sizes that could have been raced; empty where one was given.
+        learning_curve: Scores by number of training images; None where images or time do not suffice.
+    """
+
+    # Read by pydantic, when a record is loaded again, for this class and all that it holds.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
+
+    command: StudySettings
+    versions: dict[str, str]
+    images: ImageCounts
+    classes: tuple[str, ...]
+    set_aside: tuple[SetAside, ...]
+    duplicates: tuple[Duplicate, ...]
+    findings: tuple[Finding, ...]
+    train_images: tuple[str, ...]
+    train_labels: tuple[int, ...]
+    train_groups: tuple[str, ...]
+    test_images: tuple[str, ...]
+    test_labels: tuple[int, ...]
+    test_groups: tuple[str, ...]
+    splits: tuple[SplitRecord, ...]
+    metric: Metric
+    metric_because: str
+    margin: float
+    facts: Facts
+    rule: RuleRecord
+    network: Card
+    depth_curve: tuple[DepthPoint, ...]
+    strategies: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
+    winner: Winner | None
+    race: tuple[str, ...]
+    picked: StrategyId | None
+    picked_because: str
+    model: str | None
+    codes: CodeCounts
+    phases: dict[str, float]
+    forecasts: tuple[TimeForecast, ...]
+    seconds: float
+    seed: int
+    budget_seconds: float
+    interrupted: bool = False
+    test_looks: int = 0
+    folder_step: FolderStep | None = None
+    screening: tuple[Screened, ...] = ()
+    learning_curve: LearningCurves | None = None
+    gain_forecasts: tuple[GainForecast, ...] = ()
+
+    def outcome_of(self, strategy: StrategyId | None) -> Outcome | None:
+        """What a strategy gave; None if it was not tried."""
+        return next((outcome for outcome in self.strategies if outcome.strategy == strategy), None)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RunRecord(RunResults):
+    """What `run.json` holds: everything that a run measured and chose, and its verdict.
+
+    Attributes:
+        verdict: The sentences of the answer; `advisor.verdict.verdict` writes them, also from a record that was loaded.
+        schema: Name and version of this document.
+    """
+
+    verdict: tuple[str, ...]
+    schema: Schema = SCHEMA
+
+    @classmethod
+    def of(cls, results: RunResults, *, verdict: tuple[str, ...]) -> "RunRecord":
+        """The record of these results, with the sentences that were made of them."""
+        return cls(**{each.name: getattr(results, each.name) for each in fields(RunResults)}, verdict=verdict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary, `schema` first; an interval becomes a pair ``[low, high]``, a strategy its key."""
+        document: dict[str, Any] = plain(self)
+        return {"schema": document.pop("schema"), **document}
+
+    @classmethod
+    def from_json(cls, document: Any, *, name: str = RUN_FILE) -> "RunRecord":
+        """The record that `to_json` wrote.
+
+        Args:
+            document: As JSON has it.
+            name: Where it came from, named in the error.
+
+        Returns:
+            The record.
+
+        Raises:
+            InputError: It is of another version, or is none.
+        """
+        from pydantic import ValidationError
+
+        _check_schema(document, name)
+        try:
+            # As text, since strict reading takes a list for a tuple in JSON alone.
+            return _adapter().validate_json(json.dumps(document))
+        except ValidationError as error:
+            msg = f"{name} is damaged, or not what unfreeze wrote: {_said(error)} Run again, or restore the file."
+            raise InputError(msg) from error
+
+
+def read_run(folder: Path) -> RunRecord:
+    """The record of a finished run.
+
+    Args:
+        folder: Of the run, or its `run.json`.
+
+    Returns:
+        The record.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    path = folder / RUN_FILE if folder.is_dir() else folder
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        msg = f"There is no finished run in {folder}: {path} cannot be read ({error.strerror}). Give a run's folder."
+        raise InputError(msg) from error
+    except (ValueError, RecursionError) as error:  # the second: lists in lists without end
+        msg = f"{path} is damaged: it is no JSON ({error}). Run again, or restore the file."
+        raise InputError(msg) from error
+    return RunRecord.from_json(document, name=str(path))
+
+
+def run_schema() -> dict[str, Any]:
+    """The JSON Schema of `run.json`."""
+    return _adapter().json_schema()
+
+
+@cache
+def _adapter() -> "TypeAdapter[RunRecord]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunRecord)
+
+
+def _said(error: "ValidationError") -> str:
+    """Where a document first differs from what was wanted, and how; a sentence."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or "the document"
+    said = str(first.get("ctx", {}).get("error", first["msg"]))  # the error that we raised, or pydantic's words
+    return f"{place}: {said.removesuffix('.')}."
+
+
+def _check_schema(document: Any, name: str) -> None:
+    """Tell a record of another version from one that is damaged."""
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found == SCHEMA:
+        return
+    kind, _, ours = SCHEMA.rpartition("/")
+    version = re.fullmatch(rf"{re.escape(kind)}/([0-9]{{1,9}})", str(found))
+    if version is None:
+        msg = f"{name} is no record of a run: its schema is {found!r}, wanted {SCHEMA!r}. Give a run's folder."
+    elif int(version[1]) > int(ours):
+        msg = f"{name} was written by a newer unfreeze (schema {found}, this one reads {SCHEMA}). Update unfreeze."
+    else:
+        msg = f"{name} was written by an older unfreeze (schema {found}, this one reads {SCHEMA}). Run again."
+    raise InputError(msg)

@@ -1,0 +1,99 @@
+"""Decoded squares, and what becomes of an image that cannot be decoded any more."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from unfreeze.core.cards import Card
+from unfreeze.core.errors import ImageSetError
+from unfreeze.core.records import SetAside
+from unfreeze.data.image_set import Image
+from unfreeze.data.squares import Squares, decoded, geometry_of
+from unfreeze.images.pool import DecoderPool
+
+CARD = Card(
+    name="none",
+    library="timm",
+    source="",
+    licence="",
+    weights_sha256="",
+    size=32,
+    crop_pct=1.0,
+    crop_mode="center",
+    interpolation="bilinear",
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    parameters=0,
+    num_features=0,
+    blocks=(),
+    taps=(),
+    head="",
+)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[DecoderPool]:
+    """Decoders for all tests here."""
+    with DecoderPool(workers=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Image]:
+    """Three images of one grey each, 0, 1 and 2."""
+    found = []
+    for grey in range(3):
+        path = tmp_path / f"{grey}.png"
+        PillowImage.new("RGB", (40, 40), (grey, grey, grey)).save(path)
+        found.append(
+            Image(path=path, name=f"{grey}", label="a", sha256=f"hash {grey}", width=40, height=40, mode="RGB")
+        )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("size", "crop_pct", "resize"), [(224, 0.875, 256), (224, 0.9, 248), (299, 0.875, 341), (96, 1.0, 96)]
+)
+def test_images_are_resized_as_timm_resizes_them(size: int, crop_pct: float, resize: int) -> None:
+    """The side before cropping is the size over the cropped part, rounded down, which timm's transform has too."""
+    from timm.data.transforms_factory import transforms_imagenet_eval
+
+    found = geometry_of(replace(CARD, size=size, crop_pct=crop_pct))
+    theirs = transforms_imagenet_eval(size, crop_pct=crop_pct).transforms[0].size
+
+    assert found.resize == resize == (theirs if isinstance(theirs, int) else theirs[0])
+    assert (found.size, found.crop, found.interpolation) == (size, "center", "bilinear")
+
+
+def test_what_cannot_be_decoded_is_set_aside_and_the_rest_comes_in_order(
+    images: list[Image], pool: DecoderPool
+) -> None:
+    """The gap is named with its reason and its hash, and no other image moves into its place."""
+    images[1].path.write_bytes(b"")
+    aside: list[SetAside] = []
+
+    found = [(image.name, int(square.max())) for image, square in decoded(images, CARD, pool, aside)]
+
+    assert found == [("0", 0), ("2", 2)]
+    assert aside == [SetAside(name="1", reason="empty-file", sha256="hash 1")]
+
+
+def test_rows_are_read_in_the_order_that_was_asked_for(images: list[Image], pool: DecoderPool) -> None:
+    """A row may come twice, and nobody can change what others will see."""
+    squares = list(Squares(images, CARD, pool).read(np.array([2, 0, 2])))
+
+    assert [int(square.min()) for square in squares] == [2, 0, 2]
+    assert not any(square.flags.writeable for square in squares)
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_an_image_that_goes_bad_during_a_run_ends_it(images: list[Image], pool: DecoderPool, bad: int) -> None:
+    """Wherever it stands the error names it, since a row without pixels would shift all labels after it."""
+    images[bad].path.write_bytes(b"")
+
+    with pytest.raises(ImageSetError, match=rf"^{bad} could be read at the start .*empty-file.*Leave the images alone"):
+        list(Squares(images, CARD, pool).read(np.arange(3)))

@@ -1,0 +1,343 @@
+"""What comes after a race, with strategies that predict what we say and a delivery that only says so."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from example_run import CARD, FINDINGS, GAIN_FORECASTS, LEARNING, NO_RULE
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.questions import Question, pairs
+from unfreeze.advisor.verdict import verdict
+from unfreeze.core.facts import Similarity
+from unfreeze.core.progress import SILENT, Advance
+from unfreeze.core.records import CodeCounts, Cost, Outcome
+from unfreeze.core.run_record import RunRecord, read_run
+from unfreeze.core.settings import StudySettings
+from unfreeze.core.strategies import FULL, HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, StrategyId, unfreeze
+from unfreeze.data.tasks import Split, Task
+from unfreeze.features.resources import Resources
+from unfreeze.images.pool import DecoderPool
+from unfreeze.strategies.catalogue import PhotoCatalogue
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.measurement import Measurement
+from unfreeze.strategies.predictions import Measured, predicted_of
+from unfreeze.strategies.step_one import StepOne
+from unfreeze.strategies.strategy import Fit
+from unfreeze.workflows import conclusion
+from unfreeze.workflows.clock import Clock
+from unfreeze.workflows.conclusion import SOON, Raced, conclude
+from unfreeze.workflows.confirmation import confirmed
+from unfreeze.workflows.race import Race
+from unfreeze.workflows.setup import Setup
+
+MakeTask = Callable[..., Task]
+Conclude = Callable[..., RunRecord]
+TWO, FOUR = unfreeze(2), unfreeze(4)
+SETTINGS = StudySettings(source=Path("/photos"), budget_seconds=1000.0, seed=3)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A strategy that is wrong on given rows; trains for so many seconds, if it is believed."""
+
+    outcome: Outcome
+    task: Task
+    wrong: Sequence[int] = ()
+    refit_seconds: float = 1.0
+    work: int = 1
+
+    def fit(self, split: Split, *, advance: Advance) -> Fit:
+        """Says the truth but for the rows that are wrong."""
+        advance(self.work * len(split.learn))
+        truth = self.task.labels[split.test]
+        said = np.where(np.isin(split.test, self.wrong), 1 - truth, truth)
+        return Fit(scores=5 * np.eye(2, dtype=np.float32)[said])
+
+
+def entry(
+    strategy: StrategyId,
+    task: Task,
+    wrong: Sequence[int] = (),
+    *,
+    splits: int = 5,
+    refit_seconds: float = 1.0,
+    deliverable: bool = True,
+) -> Measurement:
+    """A strategy that was measured on its splits."""
+    cost = Cost(seconds=1.0 * splits, split_seconds=(1.0,) * splits, cpu_seconds=1.0 * splits)
+    outcome = Outcome(strategy=strategy, description=strategy.in_words, cost=cost, deliverable=deliverable)
+    known = Known(outcome, task, wrong, refit_seconds, work=int(strategy.trains_blocks))
+    found = tuple(
+        predicted_of(known.fit(split, advance=lambda _: None).scores, task, split)
+        for split in map(task.split, range(splits))
+    )
+    return Measurement(known, Measured(outcome, found))
+
+
+def left_out(strategy: StrategyId) -> Measurement:
+    """A strategy that did not fit."""
+    return Measurement(None, Measured(Outcome(strategy=strategy, description="", status="left out", note="no time")))
+
+
+def raced(task: Task, *entries: Measurement, interrupted: bool = False, budget: float = 1000.0) -> Raced:
+    """What a race of these strategies gave, of which 100 seconds have passed by a clock that stands."""
+    codes = Mock(computed=30, reused=70)
+    experiment = Mock(spec=Experiment, task=task, source=Mock(card=CARD), codes=codes, progress=SILENT, seed=0)
+    shared = Mock(spec=StepOne)
+    shared.fitted.return_value = []
+    catalogue = Mock(spec=PhotoCatalogue, experiment=experiment, shared=shared)
+    question = Question(task=task, metric="accuracy", margin=0.01, seed=0)
+    setup = Mock(
+        spec=Setup,
+        catalogue=catalogue,
+        experiment=experiment,
+        question=question,
+        metric_because="As asked.",
+        screening=(),
+    )
+    clock = Clock(budget, started=0.0, now=lambda: 100.0)
+    race = Race(Comparisons(question), catalogue, clock, SILENT, entered=list(entries))
+    race.say("It was run.")
+    return Raced(
+        race=race,
+        setup=setup,
+        similarity=Similarity(value=None, because="no BatchNorm"),
+        prediction=NO_RULE.prediction,
+        gain_forecasts=GAIN_FORECASTS,
+        findings=FINDINGS,
+        interrupted=interrupted,
+    )
+
+
+@pytest.fixture
+def task(make_rows: MakeTask) -> Task:
+    """A hundred rows, of which each split tests on twenty."""
+    return make_rows(100)
+
+
+@pytest.fixture
+def curves(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What stands for the learning curves: there are none."""
+    fake = Mock(return_value=None)
+    monkeypatch.setattr(conclusion, "learning_curves", fake)
+    return fake
+
+
+@pytest.fixture
+def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock) -> Mock:
+    """What stands for the delivery: a folder with one file, and the outcome with the time of a training."""
+
+    def delivered(
+        experiment: Experiment, picked: Measurement, because: str, folder: Path, *, pool: DecoderPool
+    ) -> Outcome:
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"weights")
+        outcome = picked.measured.record(experiment.task)
+        return replace(outcome, cost=replace(outcome.cost, refit_seconds=7.0))
+
+    fake = Mock(side_effect=delivered)
+    monkeypatch.setattr(conclusion, "deliver", fake)
+    return fake
+
+
+@pytest.fixture
+def concluded(deliver: Mock, tmp_path: Path) -> Conclude:
+    """Concludes what was raced, in a folder of the test's own; no image is decoded."""
+
+    def build(found: Raced, settings: StudySettings = SETTINGS) -> RunRecord:
+        return conclude(settings, found, Resources(pool=Mock(spec=DecoderPool)), out=tmp_path)
+
+    return build
+
+
+def test_every_measured_strategy_is_a_candidate(task: Task) -> None:
+    """Where nobody stopped the run, all that was raced may be picked, and nothing was passed over."""
+    found = raced(task, entry(HEAD, task), entry(FULL, task, refit_seconds=1e6))
+
+    assert [candidate.strategy for candidate in found.candidates()] == [HEAD, FULL]
+    assert found.passed_over() == ""
+
+
+def test_an_interrupted_run_trains_only_what_is_there_soon(task: Task) -> None:
+    """Twenty seconds are waited for a model and no more, and the sentence names what was measured and passed over."""
+    entries = (
+        entry(HEAD, task),
+        entry(TWO, task, refit_seconds=SOON),
+        entry(FOUR, task, refit_seconds=SOON + 0.1),
+        left_out(unfreeze(8)),
+        entry(FULL, task, refit_seconds=1e6),
+    )
+    found = raced(task, *entries, interrupted=True)
+
+    assert SOON == 20.0
+    assert [candidate.strategy for candidate in found.candidates()] == [HEAD, TWO]
+    assert found.passed_over() == ("The run was interrupted, and there was no time to train unfreeze 4 or full for it.")
+
+
+def test_an_entry_is_found_by_its_strategy(task: Task) -> None:
+    """What was picked is the very entry of the race."""
+    head, two = entry(HEAD, task), entry(TWO, task)
+
+    assert raced(task, head, two).entry(TWO) is two
+
+
+def test_a_run_without_a_split_leaves_a_record(task: Task, concluded: Conclude, tmp_path: Path) -> None:
+    """Stopped at once, it picks and delivers nothing, says so, and its file can be loaded again."""
+    record = concluded(raced(task, left_out(TWO), interrupted=True))
+
+    assert (record.picked, record.picked_because, record.model, record.winner) == (None, "", None, None)
+    assert record.interrupted
+    assert record.splits == ()
+    assert record.comparisons == ()
+    assert "No split was finished, so nothing here is measured." in record.verdict
+    assert read_run(tmp_path) == record
+
+
+def test_the_best_strategy_is_delivered_and_everything_is_written(
+    task: Task, concluded: Conclude, deliver: Mock, tmp_path: Path
+) -> None:
+    """Two blocks that are right everywhere are picked over a head that is wrong on thirty rows of a hundred."""
+    wrong = range(30)
+    found = raced(task, entry(SOFTMAX_ON_LAST, task, wrong), entry(HEAD, task, wrong), entry(TWO, task), left_out(FULL))
+    record = concluded(found)
+
+    assert deliver.call_args.args[1] is found.entry(TWO)
+    assert deliver.call_args.args[3] == tmp_path / "model"
+    assert (record.picked, record.model, record.interrupted) == (TWO, "model", False)
+    assert "over softmax on the last codes on 5 common splits" in record.picked_because
+    assert [outcome.strategy for outcome in record.strategies] == [SOFTMAX_ON_LAST, HEAD, TWO, FULL]
+    assert [outcome.cost.refit_seconds for outcome in record.strategies] == [0.0, 0.0, 7.0, 0.0]
+    assert {(step.first, step.second) for step in record.comparisons} == set(pairs([SOFTMAX_ON_LAST, HEAD, TWO]))
+    assert record.winner is not None
+    assert (record.winner.strategy, record.winner.among, record.winner.naive) == (TWO, 3, 1.0)
+    assert record.verdict == verdict(record)
+    assert read_run(tmp_path) == record
+
+
+def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask, concluded: Conclude) -> None:
+    """Settings, images, splits by places in the train part, codes, findings, story and time are the run's own."""
+    task = make_rows(100, 10)
+    record = concluded(raced(task, entry(HEAD, task, splits=3)))
+
+    assert (record.command, record.seed, record.budget_seconds) == (SETTINGS, 3, 1000.0)
+    assert record.train_images == tuple(f"{row:04}" for row in range(100))
+    assert record.test_images == tuple(f"{row:04}" for row in range(100, 110))
+    assert [split.number for split in record.splits] == [0, 1, 2]
+    for split in record.splits:
+        assert split.test == tuple(task.split(split.number).test.tolist())
+    assert record.codes == CodeCounts(computed=30, reused=70)
+    assert (record.findings, record.gain_forecasts, record.network) == (FINDINGS, GAIN_FORECASTS, CARD)
+    assert record.race == ("It was run.",)
+    assert record.seconds == 100.0
+    assert (record.facts.images, record.facts.classes) == (100, 2)
+    assert record.rule.prediction == NO_RULE.prediction
+
+
+def test_an_interrupt_of_the_delivery_leaves_no_half_of_a_model(
+    task: Task, concluded: Conclude, deliver: Mock, tmp_path: Path
+) -> None:
+    """Ctrl-C while the model is trained: what was picked is said, no folder is left, and the record is whole."""
+
+    def stopped(*args: object, **named: object) -> Outcome:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "half").write_bytes(b"")
+        raise KeyboardInterrupt
+
+    deliver.side_effect = stopped
+    record = concluded(raced(task, entry(HEAD, task)))
+
+    assert (record.picked, record.model, record.interrupted) == (HEAD, None, True)
+    assert not (tmp_path / "model").exists()
+    assert "There is no model: the run was interrupted while it was made." in record.verdict
+    assert read_run(tmp_path) == record
+
+
+def test_an_interrupt_after_the_delivery_keeps_the_model(
+    task: Task, concluded: Conclude, curves: Mock, tmp_path: Path
+) -> None:
+    """Ctrl-C while learning curves are drawn costs the curves alone."""
+    curves.side_effect = KeyboardInterrupt
+    record = concluded(raced(task, entry(HEAD, task)))
+
+    assert (record.picked, record.model, record.interrupted, record.learning_curve) == (HEAD, "model", True, None)
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    assert record.strategies[0].cost.refit_seconds == 7.0
+
+
+def test_an_interrupted_race_gets_no_learning_curve(task: Task, concluded: Conclude, curves: Mock) -> None:
+    """Who stops a run wants its model and nothing that takes longer."""
+    record = concluded(raced(task, entry(HEAD, task), interrupted=True))
+
+    assert not curves.called
+    assert (record.picked, record.model, record.interrupted) == (HEAD, "model", True)
+
+
+@pytest.mark.parametrize("times", [(1000.0, 5.0, 895.0), (110.0, 3.3, 6.7), (100.0, 3.0, -3.0)])
+def test_learning_curves_get_what_is_left(
+    task: Task, concluded: Conclude, curves: Mock, times: tuple[float, float, float]
+) -> None:
+    """The probe at most five seconds or 3 % of the budget, fine-tuning what is then left of it after 100 seconds."""
+    budget, at_most, rest = times
+    settings = replace(SETTINGS, budget_seconds=budget)
+    concluded(raced(task, entry(HEAD, task), budget=budget), settings)
+
+    asked = curves.call_args.kwargs
+    assert (asked["probe_seconds"], asked["seconds"]) == (pytest.approx(at_most), pytest.approx(rest))
+
+
+def test_the_test_folder_is_asked_about_cheap_strategies_and_what_was_delivered(
+    make_rows: MakeTask, concluded: Conclude, deliver: Mock
+) -> None:
+    """Of twenty images the probe gets two wrong; what would take too long or trains blocks is not asked beside it."""
+    task = make_rows(100, 20)
+    wrong = [*range(30), 100, 101]
+    entries = [
+        entry(SOFTMAX_ON_LAST, task, wrong),
+        entry(HEAD, task, wrong, refit_seconds=1e6),
+        entry(unfreeze(1), task, wrong),
+        entry(TWO, task),
+    ]
+    entries[1].strategy = replace(entries[1].strategy, work=1)  # type: ignore[type-var]
+    usual = deliver.side_effect
+
+    def confirming(experiment: Experiment, picked: Measurement, *args: object, **named: object) -> Outcome:
+        outcome: Outcome = usual(experiment, picked, *args, **named)
+        assert picked.strategy is not None
+        return confirmed(outcome, experiment, picked.strategy)
+
+    deliver.side_effect = confirming
+    record = concluded(raced(task, *entries))
+    asked = {outcome.strategy: outcome.confirmation for outcome in record.strategies}
+
+    assert record.picked == TWO
+    assert {strategy for strategy, confirmation in asked.items() if confirmation} == {SOFTMAX_ON_LAST, TWO}
+    of_probe = asked[SOFTMAX_ON_LAST]
+    assert of_probe is not None
+    assert of_probe.accuracy == 0.9
+    assert record.folder_step is not None
+    assert (record.folder_step.first, record.folder_step.second) == (SOFTMAX_ON_LAST, TWO)
+    assert record.folder_step.difference == pytest.approx(0.1)
+    assert record.test_looks == 1
+
+
+def test_a_probe_that_cannot_be_delivered_is_compared_and_not_picked(task: Task, concluded: Conclude) -> None:
+    """The best tap is right everywhere and needs a cut-off network: the head is delivered, and the verdict says so."""
+    best = entry(SOFTMAX_ON_BEST, task, deliverable=False)
+    record = concluded(raced(task, best, entry(HEAD, task, range(30))))
+
+    assert record.picked == HEAD
+    assert record.winner is None
+    assert [(step.first, step.second) for step in record.comparisons] == [(HEAD, SOFTMAX_ON_BEST)]
+    assert any("does better than that" in sentence for sentence in record.verdict)
+
+
+def test_learning_curves_come_into_the_record(task: Task, concluded: Conclude, curves: Mock) -> None:
+    """What was found of more images stands in the record as it was found."""
+    curves.return_value = LEARNING
+    record = concluded(raced(task, entry(HEAD, task)))
+
+    assert record.learning_curve == LEARNING
