@@ -7,6 +7,8 @@ import torch
 
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
+pytestmark = pytest.mark.slow
+
 # name, side in pixels: small where the network allows it
 NETWORKS = {
     "tf_efficientnet_lite0": 64,

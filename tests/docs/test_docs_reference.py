@@ -219,6 +219,7 @@ def docs_script(name: str) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_pasted_help_is_current_to_the_letter() -> None:
     """With the version of typer that the page names, pasting the help again changes nothing."""
     script = docs_script("paste_help")

@@ -178,6 +178,7 @@ def test_codes_go_to_parquet_and_to_npy(photo_folder: PhotoFolder, options: tupl
     assert {row["split"] for row in rows} == {"train", "test"}
 
 
+@pytest.mark.slow
 def test_probe_gives_the_depth_curve(photo_folder: PhotoFolder, options: tuple[object, ...]) -> None:
     """Two classes of different colour are told apart at every depth, by the probe of the asked kind alone."""
     done = document(unfreeze("probe", photo_folder("red", "green", count=10), "--loss", "softmax", *options))
@@ -189,6 +190,7 @@ def test_probe_gives_the_depth_curve(photo_folder: PhotoFolder, options: tuple[o
     assert done["train_images"] + done["test_images"] == 20
 
 
+@pytest.mark.slow
 def test_an_unknown_tap_lists_the_taps(photo_folder: PhotoFolder, options: tuple[object, ...]) -> None:
     """The sentence names all taps, shallow to deep."""
     done = unfreeze("probe", photo_folder("red", "green", count=5), "--tap", "blocks.99", *options)

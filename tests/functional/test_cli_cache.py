@@ -14,6 +14,8 @@ import pytest
 
 from unfreeze.store.codes import CodeStore, open_store
 
+pytestmark = pytest.mark.slow
+
 DESCRIPTION = {"network": "resnet\x1b18", "taps": ["low", "last"], "engine": "torch", "precision": "f32"}
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -24,6 +24,8 @@ from unfreeze.training.plans import full_plan, unfreeze_plan
 from unfreeze.training.trials import Inputs, predict_rows, run_trial
 from unfreeze.zoo.backbones import load_backbone
 
+pytestmark = pytest.mark.slow
+
 BFLOAT16 = Arithmetic(layout="channels_last", precision="bfloat16")
 
 

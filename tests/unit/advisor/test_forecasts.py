@@ -165,6 +165,7 @@ def test_what_facts_say_is_used_and_what_they_do_not_is_shrunk() -> None:
     assert np.mean(np.isin(shrunk, PENALTIES[:2])) > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slope", [0.0, 0.03])
 def test_the_interval_holds_studies_of_new_sets(slope: float) -> None:
     """Of simulated studies of a set that was not there the 80 % interval holds about 80 %, though sets differ."""

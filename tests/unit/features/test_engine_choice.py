@@ -30,6 +30,8 @@ from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
+pytestmark = pytest.mark.slow
+
 SIZE = 64
 OPENVINO = Engine("openvino")
 
@@ -91,7 +93,6 @@ def test_compiling_is_tried_on_a_gpu_for_many_images(monkeypatch: pytest.MonkeyP
     assert _is_worth_trying(compiled, asked, best, 1_000_000)
 
 
-@pytest.mark.slow
 def test_int8_takes_its_ranges_from_the_images(backbone: Backbone, images: np.ndarray) -> None:
     """Eight bits point roughly where float32 does; if too roughly on the user's images, other engines are tried."""
     found, compiled = choose_engine(backbone, list(images), EngineSettings("openvino", "int8"))

@@ -9,16 +9,18 @@ import torch
 
 from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
 from unfreeze.features.openvino_prefix import COMPILED_SUFFIX, WEIGHTS, converted_prefix
-from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.backbones import Backbone
 
-SIZE = 64
+pytestmark = pytest.mark.slow
+
+SIZE = 32
 OPENVINO = Engine("openvino")
 
 
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    """The default network with its real weights, small images."""
-    return load_backbone(size=SIZE)
+@pytest.fixture
+def backbone(tiny: Backbone) -> Backbone:
+    """A network that is converted and compiled in a moment."""
+    return tiny
 
 
 @pytest.fixture

@@ -122,6 +122,7 @@ def std(network: Backbone) -> torch.Tensor:
     return torch.tensor(network.card.std).reshape(1, 3, 1, 1)
 
 
+@pytest.mark.slow
 def test_photographs_are_more_like_the_source_than_drawings(backbone: Backbone) -> None:
     """Crops of photographs are nearer to ImageNet than digits, and its head is surer of them than chance."""
     near, far = (similarity_of(backbone, pixels(images, backbone)) for images in (photos(), drawings()))
@@ -145,6 +146,7 @@ def test_value_is_stable(backbone: Backbone, make: Callable[[], list[Image.Image
     assert value(images[: len(images) // 2], backbone) == pytest.approx(whole, abs=0.1)
 
 
+@pytest.mark.slow
 def test_low_resolution_is_not_dissimilarity(backbone: Backbone) -> None:
     """Photographs of 48 pixels, blown up, stay nearer to the source than drawings."""
     assert value([image.resize((48, 48)) for image in photos()], backbone) > value(drawings(), backbone) + 0.1

@@ -39,7 +39,7 @@ def test_curve_is_that_of_scikit_learn() -> None:
 
 @pytest.mark.parametrize("loss", ["softmax", "svm"])
 @pytest.mark.parametrize("classes", [2, 10])
-@pytest.mark.parametrize("width", [64, 640])
+@pytest.mark.parametrize("width", [64, pytest.param(640, marks=pytest.mark.slow)])
 def test_choice_is_that_of_converged_fits_one_by_one(loss: Loss, classes: int, width: int) -> None:
     """Folds that are fitted together and stop early choose the C, with the curve, of a converged fit per fold and C."""
     codes, labels, folds = few_digits()
@@ -88,7 +88,7 @@ def test_folds_too_large_to_be_fitted_together_come_one_by_one(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("loss", ["softmax", "svm"])
-@pytest.mark.parametrize("width", [64, 640])
+@pytest.mark.parametrize("width", [64, pytest.param(640, marks=pytest.mark.slow)])
 def test_probe_is_the_fit_on_all_rows_at_the_chosen_c(loss: Loss, width: int) -> None:
     """The delivered probe is the converged fit on all rows, also where codes outnumber images."""
     codes, labels, folds = few_digits()

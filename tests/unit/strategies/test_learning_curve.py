@@ -153,6 +153,7 @@ def test_fine_tuning_overtakes_where_its_chances_say(
     assert found.overtakes == answer
 
 
+@pytest.mark.slow
 def test_without_time_fine_tuning_has_its_whole_splits(shared: StepOne) -> None:
     """One size, no law, and the reason, but it may be ahead there; without time for the probe there is no curve."""
     found = curves(shared, lambda images: 0.8, seconds=-1.0)

@@ -62,6 +62,7 @@ def test_balanced_rows_count_by_class() -> None:
     assert held_out(scores, np.array([0, 0, 0, 1]), balanced=False).right.mean() == pytest.approx(0.75)
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_far_too_low_is_raised(start: Backbone, inputs: Inputs) -> None:
     """Where the plan's own rates learn nothing in so few steps, three times as much has the lower held-out loss."""
     plan, told = choose_rate(start, PLAN.with_rates_times(0.03), inputs, FOLD, seed=0)

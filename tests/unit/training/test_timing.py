@@ -44,6 +44,7 @@ def small_training(network: Backbone, rng: np.random.Generator) -> tuple[Backbon
     return start, Inputs(cut=start.cuts[0], examples=images, features=images, pixels=pixels, labels=np.arange(8) % 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["{", "[]", '{"layout": "NCHW", "precision": "float8"}'])
 def test_a_choice_is_kept_and_a_damaged_one_made_again(
     tiny: Backbone, tmp_path: Path, rng: np.random.Generator, damage: str

@@ -35,6 +35,7 @@ def test_the_default_card_is_true() -> None:
     assert card.num_features == 1280
 
 
+@pytest.mark.slow
 def test_openvino_gives_the_same_codes(lite0: Backbone) -> None:
     """An inference engine that is given plain pixels agrees with torch to a ten-thousandth."""
     module = lite0.codes_module(raw=[lite0.cut_before_blocks(2)])

@@ -56,6 +56,7 @@ def test_fully_connected_layers_are_taps(name: str) -> None:
     assert type(backbone.network.get_submodule(graph[fc6.node].target)).__name__ == "ReLU"
 
 
+@pytest.mark.slow
 def test_timms_vgg_has_fc6_and_fc7_too() -> None:
     """VGG by timm, whose fully connected layers are convolutions in one module, is read at fc6 and fc7 as well."""
     backbone = backbone_of("vgg11")

@@ -33,6 +33,7 @@ def trained(name: str, size: int) -> Backbone:
     return backbone
 
 
+@pytest.mark.slow
 def test_timm_alone_gives_the_same_logits(tmp_path: Path) -> None:
     """A process that never saw this package gets the same bits, names and preprocessing from the folder."""
     backbones = {name: trained(name, 64) for name in ("lite0", "vit_tiny_patch16_224")}

@@ -7,6 +7,8 @@ from torch import nn
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.folding import fold_batchnorm
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["tf_efficientnet_lite0", "resnet18", "torchvision:resnet18"])
 def backbone(request: pytest.FixtureRequest) -> Backbone:
