@@ -1,5 +1,6 @@
 """The strategies that train more than the head: what fits an allowance, what they start from, what they give."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -95,9 +96,11 @@ def shared(make_experiment: MakeExperiment) -> StepOne:
 
 @pytest.fixture
 def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Makes all training take so many seconds for an image in an epoch."""
+    """Makes all training take so many seconds for an image in an epoch, and what comes before it no time."""
 
     def set_speed(seconds: float) -> None:
+        stopped = time.perf_counter()
+        monkeypatch.setattr(time, "perf_counter", lambda: stopped)
         timed = Timed(arithmetic=EXACT, seconds=seconds, cost=seconds)
         monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: (timed, (timed,)))
 
@@ -108,8 +111,8 @@ def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     ("allowance", "expected", "outcome"),
     [
         (1000.0, (20, 2), ("done", "")),
-        (70.0, (15, 2), ("shortened", "15 of 20 epochs fit the budget")),
-        (22.0, (7, 1), ("shortened", "7 of 20 epochs fit the budget")),
+        (68.0, (15, 2), ("shortened", "15 of 20 epochs fit the budget")),
+        (22.5, (7, 1), ("shortened", "7 of 20 epochs fit the budget")),
     ],
 )
 def test_what_does_not_fit_is_shortened_and_says_so(
