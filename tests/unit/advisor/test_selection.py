@@ -7,6 +7,7 @@ import pytest
 
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.selection import select_strategy, standard_error, winner_of
+from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import (
     HEAD,
     SOFTMAX_ON_BEST,
@@ -62,6 +63,92 @@ def test_a_gain_that_is_settled_to_be_within_the_margin_is_not_taken(
         assert selection is not None
         assert selection.picked == picked
         assert ("within your margin" in selection.because) == (picked == CHEAP)
+
+
+@pytest.mark.parametrize(("metric", "unit"), [("accuracy", ".1f} points"), ("log-loss", ".3f} nats")])
+def test_the_reason_names_the_gain_and_its_standard_error(
+    task: Task, measured: Measure, comparisons: Compare, metric: Metric, unit: str
+) -> None:
+    """Fifty images more are right; a row that came up in several splits counts as one, as often as it came up."""
+    cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
+    tested = np.concatenate([task.split(number).test for number in range(5)])
+    each = 100.0 if metric == "accuracy" else float(np.log(0.9) - np.log(0.1))
+    gains = each * ((tested >= 10) & (tested < 60))
+    totals = np.bincount(tested, gains - gains.mean())
+    gain = f"{{:+{unit}".format(gains.mean())
+    error = f"{{:{unit}".format(np.sqrt((totals**2).sum()) / len(tested)).split()[0]
+
+    selection = select_strategy([cheap, expensive], comparisons(task, metric))
+
+    assert selection is not None
+    assert selection.because == (
+        f"It gains {gain} over head on 5 common splits, more than one standard error ({error})."
+    )
+
+
+def test_groups_are_the_evidence_for_a_gain(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
+    """Where five groups of twenty all gained and four all lost, one group more is no evidence; twenty images are."""
+    grouped, single = (make_rows(500, groups=groups) for groups in ([str(row // 20) for row in range(500)], None))
+    tested = np.concatenate([grouped.split(number).test for number in range(5)])
+    most = np.argsort(-np.bincount(tested // 20, minlength=25), kind="stable")  # groups, those first that tested most
+    before, after = (np.flatnonzero(np.isin(np.arange(500) // 20, chosen)) for chosen in (most[:5], most[5:9]))
+
+    picked = []
+    for task in (single, grouped):
+        both = [measured(CHEAP, task, before), measured(EXPENSIVE, task, after)]
+        selection = select_strategy(both, comparisons(task))
+        assert selection is not None
+        picked.append(selection.picked)
+
+    assert picked == [EXPENSIVE, CHEAP]
+
+
+def test_what_is_passed_over_ends_nothing(task: Task, measured: Measure, comparisons: Compare) -> None:
+    """After one that loses, and one whose gain is within the margin, the one that gains more than that is taken."""
+    candidates = [
+        measured(CHEAP, task, range(200)),
+        measured(unfreeze(1), task, range(210)),
+        measured(unfreeze(2), task, range(195)),
+        measured(unfreeze(3), task, range(10)),
+    ]
+    selection = select_strategy(candidates, comparisons(task, margin=0.1))
+
+    assert selection is not None
+    assert selection.picked == unfreeze(3)
+    assert "over head on 5 common splits" in selection.because
+    assert "margin" not in selection.because
+
+
+def test_what_gained_within_the_margin_is_named_after_what_was_taken(
+    task: Task, measured: Measure, comparisons: Compare
+) -> None:
+    """Both reasons are given: why one was taken, and why two that gained a little more were not."""
+    candidates = [
+        measured(CHEAP, task, range(200)),
+        measured(unfreeze(1), task, range(10)),
+        measured(unfreeze(2), task, range(2)),
+        measured(unfreeze(3), task, range(1)),
+    ]
+    selection = select_strategy(candidates, comparisons(task, margin=0.1))
+    tested = np.concatenate([task.split(number).test for number in range(5)])
+    gains = [100 * np.mean((tested >= least) & (tested < 10)) for least in (2, 1)]
+
+    assert selection is not None
+    assert selection.picked == unfreeze(1)
+    assert selection.because.startswith("It gains ")
+    named = f"unfreeze 2 ({gains[0]:+.1f} points) and unfreeze 3 ({gains[1]:+.1f} points)"
+    assert selection.because.endswith(f" What {named} gained over it is settled to be within your margin.")
+
+
+def test_a_gain_that_is_settled_to_be_small_does_not_pay(task: Task, measured: Measure, comparisons: Compare) -> None:
+    """With a margin that the gain nearly fills, not worth it is as settled as equivalent: neither is taken."""
+    cheap, expensive = measured(CHEAP, task, range(3)), measured(EXPENSIVE, task, [])
+    found = comparisons(task, margin=0.05)
+
+    assert found.estimate(cheap, expensive).answer in {"equivalent", "not worth it"}
+    selection = select_strategy([cheap, expensive], found)
+    assert selection is not None
+    assert selection.picked == CHEAP
 
 
 def test_strategies_are_compared_on_splits_that_all_of_them_ran_on(
@@ -177,3 +264,12 @@ def test_a_winner_is_the_best_of_several_that_can_be_delivered(
     assert winner.naive == pytest.approx(np.mean(tested >= 10))
     assert winner.corrected <= winner.naive
     assert winner_of(found[:3], comparisons(task)) is None
+
+
+def test_two_groups_are_enough_for_a_winner(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
+    """Drawing groups needs two of them."""
+    task = make_rows(100, groups=[str(row // 10) for row in range(100)])
+    assert len(np.unique(task.units[task.split(0).test])) == 2
+
+    both = [measured(CHEAP, task, splits=1), measured(EXPENSIVE, task, [0], splits=1)]
+    assert winner_of(both, comparisons(task)) is not None

@@ -182,8 +182,8 @@ def test_a_word_that_is_no_strategy_is_refused(document: Document) -> None:
     """The sentence names the place and what was found there."""
     said = refusal(changed(document, ("picked",), "unfreeze-0"))
 
-    assert "not what unfreeze wrote: picked: " in said
-    assert "'unfreeze-0'" in said
+    assert "not what unfreeze wrote: picked: strategy takes head, a number of blocks" in said
+    assert said.endswith("Got 'unfreeze-0' instead. Run again, or restore the file.")
 
 
 @pytest.mark.parametrize("name", ["verdict", "splits", "facts", "seconds"])
