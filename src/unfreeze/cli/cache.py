@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,11 +10,12 @@ from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.core.documents import StoreRecord, VerifyRecord
 from unfreeze.core.errors import InputError
-from unfreeze.core.records import plain
 from unfreeze.core.sizes import parse_size
 from unfreeze.core.wording import count
+
+if TYPE_CHECKING:  # records take a moment to import, and help needs none
+    from unfreeze.core.documents import StoreRecord, VerifyRecord
 
 
 def list_stores(*, json: AsJson = False) -> None:
@@ -24,7 +25,7 @@ def list_stores(*, json: AsJson = False) -> None:
         from unfreeze.workflows.stores import list_stores as listed
 
         record = listed()
-        out.document(plain(record))
+        out.document(record)
         stores = count(len(record.stores), "store")
         out.line(f"{stores} of codes in {stores_folder()}: {_size(record.size)}; limit {_size(record.limit)}")
         if record.stores and not out.as_json:
@@ -32,7 +33,7 @@ def list_stores(*, json: AsJson = False) -> None:
             _show_stores(record.stores, out)
 
 
-def _show_stores(stores: Sequence[StoreRecord], out: Output) -> None:
+def _show_stores(stores: "Sequence[StoreRecord]", out: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
     headings = ("network", "taps", "engine", "precision", "images", "size", "last used")
@@ -71,13 +72,13 @@ def verify(*, json: AsJson = False) -> None:
         from unfreeze.workflows.stores import verify_stores
 
         record = verify_stores(progress=progress_on_stderr())
-        out.document(plain(record))
+        out.document(record)
         _show_check(record, out)
     if record.damaged or record.manifests_lost:
         raise InputError(_damage(record))
 
 
-def _show_check(record: VerifyRecord, out: Output) -> None:
+def _show_check(record: "VerifyRecord", out: Output) -> None:
     out.line(
         f"{count(record.shards, 'shard')} in {count(record.stores, 'store')} checked, {len(record.damaged):,} damaged"
     )
@@ -89,7 +90,7 @@ def _show_check(record: VerifyRecord, out: Output) -> None:
         out.line(f"{count(len(record.leftovers), 'temporary file')} left by an interrupted process")
 
 
-def _damage(record: VerifyRecord) -> str:
+def _damage(record: "VerifyRecord") -> str:
     damaged, lost = len(record.damaged), len(record.manifests_lost)
     parts = [count(damaged, "shard")] if damaged else []
     parts += [count(lost, "manifest")] if lost else []
@@ -102,7 +103,7 @@ def repair(*, json: AsJson = False) -> None:
         from unfreeze.workflows.stores import repair_stores
 
         record = repair_stores(progress=progress_on_stderr())
-        out.document(plain(record))
+        out.document(record)
         lines = [f"removed {item.shard}: {item.reason}" for item in record.removed]
         for what, paths in (
             ("removed leftover", record.leftovers),
@@ -137,7 +138,7 @@ def prune(
         from unfreeze.workflows.stores import prune_stores
 
         record = prune_stores(older_than=age, limit=0 if everything else limit)
-        out.document(plain(record))
+        out.document(record)
         for store in record.removed:
             out.line(f"removed {store.folder}: {store.network}, {count(store.images, 'image')}, {_size(store.size)}")
         out.line(f"{count(len(record.removed), 'store')} removed, {_size(record.freed)} freed")

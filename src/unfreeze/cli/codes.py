@@ -27,7 +27,6 @@ from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import OutputError
 from unfreeze.core.files import checked_new_file
-from unfreeze.core.records import plain
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings
 from unfreeze.core.wording import count, duration
 
@@ -62,7 +61,7 @@ def codes(
         from unfreeze.workflows.reading import Phases
 
         record = write_codes(settings, resources, place=place, tap=tap, phases=Phases(process_began()))
-        output.document(plain(record))
+        output.document(record)
         output.line(
             f"{count(record.images, 'image')} at {count(len(record.taps), 'tap')} in "
             f"{duration(record.phases['whole'])} ({record.reused:,} reused): {', '.join(record.files)}"

@@ -1,14 +1,16 @@
 """``unfreeze inspect``."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from unfreeze.cli.options import AsJson, Source
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_source
 from unfreeze.cli.work import working
-from unfreeze.core.documents import InspectRecord
-from unfreeze.core.records import plain
 from unfreeze.core.wording import count
+
+if TYPE_CHECKING:  # records take a moment to import, and help needs none
+    from unfreeze.core.documents import InspectRecord
 
 SHOWN = 20  # of a long list; --json has them all
 
@@ -20,12 +22,12 @@ def inspect(source: Source, *, json: AsJson = False) -> None:
         from unfreeze.workflows.inspecting import inspect as look
 
         record = look(source, resources)
-        output.document(plain(record))
+        output.document(record)
         if not output.as_json:
             _show(record, output)
 
 
-def _show(record: InspectRecord, out: Output) -> None:
+def _show(record: "InspectRecord", out: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
     images, splits = record.images, record.splits
@@ -49,7 +51,7 @@ def _show(record: InspectRecord, out: Output) -> None:
     _show_list(out, "Findings", [f"{finding.code} {finding.text}" for finding in record.findings])
 
 
-def _sizes(record: InspectRecord) -> str:
+def _sizes(record: "InspectRecord") -> str:
     width, height = record.width, record.height
     if width is None or height is None:
         return "no image"
@@ -60,7 +62,7 @@ def _sizes(record: InspectRecord) -> str:
     )
 
 
-def _split_sentence(record: InspectRecord) -> str:
+def _split_sentence(record: "InspectRecord") -> str:
     groups = f"; {count(record.groups, 'group')}" if record.groups else ""
     if not record.splits.given:
         kept = f"{groups}, each kept on one side" if groups else ""

@@ -37,9 +37,11 @@ class Output:
         self.as_json = as_json
 
     def document(self, document: Any) -> None:
-        """Write the one JSON document, if a program asked for it."""
+        """Write the one JSON document, a record or plain data, if a program asked for it."""
         if self.as_json:
-            self._write(json_text(document))
+            from unfreeze.core.records import plain
+
+            self._write(json_text(plain(document)))
 
     def line(self, text: str = "") -> None:
         """Write one line for people, wrapped to the terminal's width."""

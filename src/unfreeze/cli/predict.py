@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,10 +10,11 @@ from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_model
 from unfreeze.cli.work import working
-from unfreeze.core.documents import PredictRecord
 from unfreeze.core.errors import InputError
-from unfreeze.core.records import plain
 from unfreeze.core.wording import percent
+
+if TYPE_CHECKING:  # records take a moment to import, and help needs none
+    from unfreeze.core.documents import PredictRecord
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
@@ -39,12 +40,12 @@ def predict(
         from unfreeze.workflows.prediction import predict as predict_classes
 
         record = predict_classes(model, paths, top=top, resources=resources)
-        output.document(plain(record))
+        output.document(record)
         if not output.as_json:
             _show(record, output)
 
 
-def _show(record: PredictRecord, output: Output) -> None:
+def _show(record: "PredictRecord", output: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
     measure = "score" if any(image.probability is None for image in record.images) else "probability"

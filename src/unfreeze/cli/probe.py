@@ -23,7 +23,6 @@ from unfreeze.cli.output import result_output
 from unfreeze.cli.places import checked_source, checked_weights
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
-from unfreeze.core.records import plain
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings
 from unfreeze.core.strategies import Loss
 from unfreeze.core.wording import count, duration
@@ -65,7 +64,7 @@ def probe(
 
         losses = [known for known in get_args(Loss) if loss.value in {known, "both"}]
         record = fit_probes(settings, resources, tap=tap, losses=losses, phases=Phases(process_began()))
-        output.document(plain(record))
+        output.document(record)
         output.table(depth_table(record.depth_curve))
         output.line()
         sizes = f"{count(record.train_images, 'image')} to train, {record.test_images:,} to test"

@@ -8,7 +8,6 @@ import typer
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import result_output
 from unfreeze.cli.progress import progress_on_stderr
-from unfreeze.core.records import plain
 from unfreeze.core.wording import count
 
 
@@ -27,5 +26,5 @@ def sample(
         from unfreeze.workflows.sampling import sample as write
 
         record = write(name, folder, progress=progress)
-        out.document(plain(record))
+        out.document(record)
         out.line(f"{count(record.images, 'image')} written to {record.folder}")

@@ -31,7 +31,6 @@ from unfreeze.cli.places import checked_source, checked_weights, fresh_folder
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import PlanError
-from unfreeze.core.records import plain
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings, TuneSettings
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
 
@@ -95,7 +94,7 @@ def tune(
         from unfreeze.workflows.tuning import tune as tune_model
 
         record = tune_model(settings, tuning, resources, out=folder, phases=Phases(process_began()))
-        output.document(plain(record))
+        output.document(record)
         output.table(strategy_table(record.strategies, reasons=True))
         output.line()
         output.line(f"model  {record.model}")
