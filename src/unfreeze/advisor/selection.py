@@ -49,7 +49,7 @@ def select_strategy(candidates: Sequence[Measured], comparisons: Comparisons) ->
         The selection, or None if nothing was measured.
     """
     question = comparisons.question
-    usable = [c for c in candidates if c.outcome.deliverable and c.splits and _has_metric(c, question)]
+    usable = [c for c in candidates if c.outcome.deliverable and comparisons.has_metric(c)]
     if not usable:
         return None
     # A lucky first split of a slow SVM must not become what all the others are compared with on that split alone.
@@ -108,11 +108,6 @@ def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner 
         interval=Interval(low, high),
         among=len(among),
     )
-
-
-def _has_metric(measured: Measured, question: Question) -> bool:
-    """Whether it has the metric at all: an SVM has no log-loss."""
-    return bool(np.isfinite(measured.predicted[0].values(question.metric, question.task)).all())
 
 
 def _gain(kept: Measured, other: Measured, question: Question) -> tuple[float, float, int]:

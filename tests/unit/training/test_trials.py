@@ -10,37 +10,16 @@ import torch
 from unfreeze.core.errors import AuditError
 from unfreeze.core.plans import NONE, Augmentation, Plan, Rule
 from unfreeze.core.strategies import FULL
-from unfreeze.data.squares import Squares
 from unfreeze.features.engines import REFERENCE
-from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.training.examples import Pixels, Remembered, remember
+from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import full_plan, unfreeze_plan
 from unfreeze.training.trials import Inputs, Trial, codes_difference, predict_rows, run_trial
-from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.backbones import Backbone
 
 MakeExperiment = Callable[..., Experiment]
 FOLD = (np.arange(24), np.arange(24, 32))
 PLAN = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), epochs=4, batch_size=8, augmentation=NONE, label_smoothing=0.0)
-
-
-@pytest.fixture(scope="module")
-def start() -> Backbone:
-    """A small network of two classes with random weights."""
-    torch.manual_seed(0)
-    return load_backbone("resnet18", pretrained=False, size=32).with_classes(2)
-
-
-@pytest.fixture(scope="module")
-def inputs(start: Backbone) -> Inputs:
-    """Thirty-two images, dark ones and bright ones."""
-    labels = np.arange(32) % 2
-    noise = np.random.default_rng(0).normal(size=(32, 3, 32, 32)).astype(np.float32)
-    images = Remembered(
-        noise + labels[:, None, None, None].astype(np.float32), np.empty((0, 0, 3, 32, 32), np.float32), np.full(32, -1)
-    )
-    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0)
-    return Inputs(cut=start.cuts[0], examples=images, features=images, pixels=pixels, labels=labels)
 
 
 def trained(start: Backbone, inputs: Inputs, plan: Plan, *, watch: bool = False) -> Trial:
