@@ -22,7 +22,7 @@ from panel import code_version, is_there, keep
 
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import Question
-from unfreeze.core.progress import Advance, Silent
+from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import Comparison, Outcome
 from unfreeze.core.strategies import HEAD, StrategyId, unfreeze
 from unfreeze.data.image_set import Image, ImageSet
@@ -99,7 +99,7 @@ def study(of: World, images: int, rng: np.random.Generator) -> Comparison:
     task = task_of(labels)
     catalogue = Two(of.draw(labels, rng), task)
     question = Question(task=task, metric="accuracy", margin=MARGIN, seed=int(rng.integers(2**31)))
-    race = Race(Comparisons(question), catalogue, Clock(1e6), Silent())
+    race = Race(Comparisons(question), catalogue, Clock(1e6), SILENT)
     race.run([unfreeze(2)])
     first, second = race.measured
     return race.comparisons.compare(first, second)

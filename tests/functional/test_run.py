@@ -11,7 +11,7 @@ import pytest
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.plans import TrainingSettings
-from unfreeze.core.progress import Silent
+from unfreeze.core.progress import SILENT
 from unfreeze.core.records import CodeCounts
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import EngineSettings, StudySettings
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run")]
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty digits of each class."""
     folder = tmp_path_factory.mktemp("sample") / "digits"
-    write_sample("digits", folder, progress=Silent())
+    write_sample("digits", folder, progress=SILENT)
     for label in folder.iterdir():
         for file in sorted(label.iterdir())[30:]:
             file.unlink()
@@ -45,7 +45,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def record(digits: Path, run_folder: Path) -> RunRecord:
     """A run with a budget that holds all strategies, if not all their epochs."""
     settings = StudySettings(source=digits, size=64, budget_seconds=90, max_bad=0.0, strategies=(2, "full"))
-    return run_study(settings, out=run_folder, progress=Silent())
+    return run_study(settings, out=run_folder, progress=SILENT)
 
 
 def test_every_strategy_is_measured_and_audited(record: RunRecord) -> None:
@@ -125,7 +125,7 @@ def test_timm_alone_gets_our_predictions_from_the_folder(record: RunRecord, run_
     command = [sys.executable, "-P", "-c", WITH_TIMM_ALONE, str(run_folder / "model"), *map(str, paths)]
     said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     with DecoderPool(workers=1) as pool:
-        ours = predict_images(run_folder / "model", paths, pool=pool, progress=Silent())
+        ours = predict_images(run_folder / "model", paths, pool=pool, progress=SILENT)
 
     assert said["predictions"] == ours.scores.argmax(axis=1).tolist()
     assert said["labels"] == list(record.classes)
@@ -137,7 +137,7 @@ def test_the_delivered_model_was_trained_on_everything(record: RunRecord, run_fo
     """It knows its own images better than any split's model knows images that it has not seen."""
     paths = [digits / name for name in record.train_images]
     with DecoderPool(workers=1) as pool:
-        said = predict_images(run_folder / "model", paths, pool=pool, progress=Silent())
+        said = predict_images(run_folder / "model", paths, pool=pool, progress=SILENT)
     picked = record.outcome_of(record.picked)
     assert picked is not None
     assert picked.accuracy is not None
@@ -162,7 +162,7 @@ def test_running_again_reuses_all_codes_and_gives_the_same_numbers(
 ) -> None:
     """Nothing is computed twice, and what needs no clock comes out with the same bits."""
     settings = StudySettings(source=digits, size=64, budget_seconds=90, max_bad=0.0, strategies=())
-    again = run_study(settings, out=tmp_path, progress=Silent())
+    again = run_study(settings, out=tmp_path, progress=SILENT)
     # how many splits there are is the clock's business
     common = min(o.splits for found in (record, again) for o in found.strategies if o.kind in {"probe", "head"})
     first, second = (
@@ -190,7 +190,7 @@ def test_groups_that_no_split_can_keep_whole_are_refused_at_once(
     table.write_text("\n".join(["path,label,group", *rows]))
 
     with pytest.raises(ImageSetError, match=f"The {count} groups of the training images are too few"):
-        run_study(StudySettings(source=table, size=64), out=tmp_path, progress=Silent())
+        run_study(StudySettings(source=table, size=64), out=tmp_path, progress=SILENT)
 
 
 def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
         raise KeyboardInterrupt
 
     monkeypatch.setattr("unfreeze.strategies.catalogue.ready", interrupted)
-    found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=Silent())
+    found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=SILENT)
 
     assert found.interrupted
     assert found.learning_curve is None
@@ -220,7 +220,7 @@ def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
 
     monkeypatch.setattr("unfreeze.workflows.conclusion.deliver", stopped)
     settings = StudySettings(source=digits, size=32, budget_seconds=30, strategies=())
-    record = run_study(settings, out=tmp_path, progress=Silent())
+    record = run_study(settings, out=tmp_path, progress=SILENT)
 
     assert record.interrupted
     assert record.picked is not None
@@ -237,7 +237,7 @@ def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Pa
         source=source, size=64, max_bad=0.0, strategies=(1,), margin=50.0, request=EngineSettings("torch")
     )
     (tmp_path / "run").mkdir()
-    found = run_study(settings, out=tmp_path / "run", progress=Silent())
+    found = run_study(settings, out=tmp_path / "run", progress=SILENT)
     curves = found.learning_curve
 
     assert curves is not None
@@ -261,7 +261,7 @@ def test_a_test_folder_of_ones_own_confirms_and_is_counted(digits: Path, tmp_pat
     for name in ("first", "second"):
         (tmp_path / "runs" / name).mkdir(parents=True)
     first, second = (
-        run_study(settings, out=tmp_path / "runs" / name, progress=Silent()) for name in ("first", "second")
+        run_study(settings, out=tmp_path / "runs" / name, progress=SILENT) for name in ("first", "second")
     )
     picked = first.outcome_of(first.picked)
 

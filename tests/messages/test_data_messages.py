@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, TooManyBadFilesError, UnfreezeError
-from unfreeze.core.progress import Silent
+from unfreeze.core.progress import SILENT
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.samples import write_sample
 from unfreeze.images.pool import DecoderPool
@@ -34,7 +34,7 @@ def write(root: Path, *names: str) -> None:
 def complaint(source: Path, pool: DecoderPool, kind: type[UnfreezeError] = ImageSetError) -> str:
     """The text of the error that reading `source` gives."""
     with pytest.raises(kind) as caught:
-        read_image_set(source, pool=pool, progress=Silent())
+        read_image_set(source, pool=pool, progress=SILENT)
     text = str(caught.value)
     assert "\n" not in text
     return text.replace(str(source), "SOURCE").replace(str(source.parent), "PARENT")
@@ -216,7 +216,7 @@ def test_empty_lists(pool: DecoderPool, tmp_path: Path) -> None:
 def test_unknown_sample(tmp_path: Path) -> None:
     """A misspelt sample is answered with the nearest name."""
     with pytest.raises(InputError, match=r"There is no sample 'flower102'\. Did you mean Flowers102\? Known: digits, "):
-        write_sample("flower102", tmp_path / "new", progress=Silent())
+        write_sample("flower102", tmp_path / "new", progress=SILENT)
 
 
 def test_sample_never_overwrites(tmp_path: Path) -> None:
@@ -224,5 +224,5 @@ def test_sample_never_overwrites(tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
 
     with pytest.raises(OutputError, match=r"is there already and not empty\. Choose a new folder\."):
-        write_sample("digits", tmp_path, progress=Silent())
+        write_sample("digits", tmp_path, progress=SILENT)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

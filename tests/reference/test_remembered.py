@@ -9,7 +9,7 @@ import torch
 from PIL import Image as PillowImage
 
 from unfreeze.core.plans import NONE, Arithmetic
-from unfreeze.core.progress import Silent
+from unfreeze.core.progress import SILENT
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.inspection import read_image_set
 from unfreeze.features.engines import REFERENCE
@@ -38,7 +38,7 @@ def experiment(tmp_path: Path, rng: np.random.Generator) -> Experiment:
             pixels = rng.integers(0, 80 + 60 * label, (48, 48, 3), dtype=np.uint8)
             PillowImage.fromarray(pixels).save(tmp_path / "photos" / str(label) / f"{number}.png")
     with DecoderPool(workers=1) as pool:
-        found = read_image_set(tmp_path / "photos", pool=pool, progress=Silent())
+        found = read_image_set(tmp_path / "photos", pool=pool, progress=SILENT)
         found = replace(found, images=tuple(replace(image, split="train") for image in found.images))
         experiment = prepare(
             found, load_backbone(size=64), Resources(pool=pool, cache=tmp_path), EngineSettings("torch")

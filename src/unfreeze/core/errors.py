@@ -11,9 +11,8 @@
     |  |- PlanError                    a strategy and a network do not fit
     |  `- OutputError                  a place that cannot be written
     |- TooManyBadFilesError            exit code 3
-    `- DiskFullError                   exit code 4
-
-An interrupt (Ctrl-C) is Python's own KeyboardInterrupt and ends with exit code 130.
+    |- DiskFullError                   exit code 4
+    `- StoppedError                    exit code 130, 143 or 129: somebody stopped the work
 """
 
 
@@ -63,3 +62,15 @@ class DiskFullError(UnfreezeError, OSError):
     """The disk is full; what was committed before is safe."""
 
     exit_code = 4
+
+
+class StoppedError(UnfreezeError):
+    """Somebody wanted the work to stop; see `core.stop`.
+
+    Args:
+        exit_code: With which a command ends: 128 and the number of the signal that stopped it, 130 without one.
+    """
+
+    def __init__(self, exit_code: int = 130) -> None:
+        super().__init__("stopped. What was finished is kept; the same command goes on from there.")
+        self.exit_code = exit_code

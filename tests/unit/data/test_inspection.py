@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from unfreeze.core.errors import ImageSetError
-from unfreeze.core.progress import Silent
+from unfreeze.core.progress import SILENT
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.images.pool import DecoderPool
@@ -45,7 +45,7 @@ def fill(root: Path, *folders: str, count: int = 5) -> None:
 
 def read(source: Path, pool: DecoderPool, **settings: object) -> ImageSet:
     """Read without a progress bar."""
-    return read_image_set(source, pool=pool, progress=Silent(), **settings)
+    return read_image_set(source, pool=pool, progress=SILENT, **settings)
 
 
 def names(image_set: ImageSet) -> list[str]:

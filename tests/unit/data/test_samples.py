@@ -10,14 +10,14 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from unfreeze.core.errors import InputError
-from unfreeze.core.progress import Silent
+from unfreeze.core.progress import SILENT
 from unfreeze.data import samples
 from unfreeze.data.samples import SAMPLE_NAMES, write_images, write_sample
 
 
 def test_digits(tmp_path: Path) -> None:
     """All 1,797 digits are written into ten folders, as pictures that shrink to scikit-learn's own numbers."""
-    count = write_sample("Digits", tmp_path / "digits", progress=Silent())
+    count = write_sample("Digits", tmp_path / "digits", progress=SILENT)
 
     files = sorted((tmp_path / "digits").rglob("*.png"), key=lambda path: path.stem)
     digits = load_digits()
@@ -77,7 +77,7 @@ def test_parts_become_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", fake)
 
-    assert write_sample("cifar10", tmp_path / "new", progress=Silent()) == 6
+    assert write_sample("cifar10", tmp_path / "new", progress=SILENT) == 6
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["test", "train"]
     assert asked == [True, False]
 
@@ -92,5 +92,5 @@ def test_no_internet_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torchvision, "datasets", SimpleNamespace(EuroSAT=fake))
 
     with pytest.raises(InputError, match=r"EuroSAT could not be downloaded \(no route to host\): this sample"):
-        write_sample("EuroSAT", tmp_path / "new", progress=Silent())
+        write_sample("EuroSAT", tmp_path / "new", progress=SILENT)
     assert list(tmp_path.iterdir()) == []
