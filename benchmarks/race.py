@@ -25,6 +25,7 @@ from unfreeze.advisor.questions import Question
 from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import Comparison, Outcome
 from unfreeze.core.strategies import HEAD, StrategyId, unfreeze
+from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.tasks import Split, Task, make_task
 from unfreeze.strategies.finetuning import Forecast, Request
@@ -47,6 +48,7 @@ class LeastSquares:
     task: Task
     work: int = 1
     refit_seconds: float = 0.0
+    training: None = None
     expected: Forecast = field(default_factory=lambda: Forecast(epochs=1, splits=5, seconds=0.0, seconds_of_all=0.0))
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
@@ -77,6 +79,13 @@ class Two:
     def share(self, strategies: Sequence[Strategy], split: Split) -> None:
         """They have nothing in common."""
 
+    def strategy(self, trial: Trial) -> LeastSquares:
+        """The one of the trial."""
+        return self._head if trial.strategy == HEAD else self._deeper
+
+    def take_note(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Nothing is carried out elsewhere."""
+
     def ready(self, strategy: StrategyId, request: Request) -> LeastSquares:  # noqa: ARG002 - there is only one
         """The second."""
         return self._deeper
@@ -99,7 +108,7 @@ def study(of: World, images: int, rng: np.random.Generator) -> Comparison:
     task = task_of(labels)
     catalogue = Two(of.draw(labels, rng), task)
     question = Question(task=task, metric="accuracy", margin=MARGIN, seed=int(rng.integers(2**31)))
-    race = Race(Comparisons(question), catalogue, Clock(1e6), SILENT)
+    race = Race(Comparisons(question), catalogue, Clock(time.perf_counter, 1e6), SILENT)
     race.run([unfreeze(2)])
     first, second = race.measured
     return race.comparisons.compare(first, second)

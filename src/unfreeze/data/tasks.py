@@ -101,6 +101,21 @@ class Task:
         learn, test = self.train_rows[sides == 0], self.train_rows[sides == 1]
         return Split(name=f"split {number}", learn=learn, test=test, folds=self._folds(learn))
 
+    def named(self, name: str) -> Split:
+        """The split of this name: ``everything``, ``split 3``, and ``split 3, fold 0`` or ``split 3, half`` of it.
+
+        Args:
+            name: `Split.name` of a split of an equal task.
+
+        Returns:
+            The split, equal to the one that had the name.
+        """
+        whole, *parts = name.split(", ")
+        split = self.everything() if whole == "everything" else self.split(int(whole.removeprefix("split ")))
+        for part in parts:
+            split = self.inside(split) if part == "fold 0" else self.half(split)
+        return split
+
     @cache  # noqa: B019 - a task lives as long as its run
     def everything(self) -> Split:
         """The whole train part, and the test part as what is only predicted."""

@@ -8,19 +8,23 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, final, runtime_checkable
 
+from unfreeze.core.metering import added, metered
 from unfreeze.core.records import Outcome
 from unfreeze.core.strategies import FULL, Kind, Loss, StrategyId, parse_strategies, unfreeze
+from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.tasks import Split
 from unfreeze.strategies.depth_curve import LOSSES
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import (
     FineTuning,
     Forecast,
+    Prepared,
     Request,
     TooExpensiveError,
     ready_full,
     ready_scratch,
     ready_unfreeze,
+    taken_up,
 )
 from unfreeze.strategies.preparation import with_measured_flips
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
@@ -62,12 +66,20 @@ class Catalogue(Protocol):
         """The cheap ones."""
         ...
 
+    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
+        """One that trains blocks, if it fits; its record says what the preparing took."""
+        ...
+
+    def strategy(self, trial: Trial) -> Strategy:
+        """What carries out a trial."""
+        ...
+
     def share(self, strategies: Sequence[Strategy], split: Split) -> None:
         """Do at once what these need on a split and can take from each other."""
         ...
 
-    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
-        """One that trains blocks, if it fits."""
+    def take_note(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Of a trial that was carried out elsewhere."""
         ...
 
 
@@ -83,22 +95,60 @@ class PhotoCatalogue:
     def __init__(self, experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> None:
         self.experiment = experiment
         self.shared, self._cheap = step_one(experiment, losses)
+        self._trained: dict[StrategyId, FineTuning] = {}
         self._flips_checked = False
 
     def step_one(self) -> list[Strategy]:
         """Every loss on the last codes and on the best tap, and the head."""
         return self._cheap
 
+    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
+        """Some blocks, all, or from scratch; as they were prepared in an earlier life of the run, if they were."""
+        made: list[FineTuning] = []
+
+        def prepare() -> Prepared:
+            with metered() as usage:
+                found = self._ready(strategy, request)
+            if isinstance(found, LeftOut):
+                return Prepared(outcome=found.outcome)
+            cost = added(found.outcome.cost, usage)
+            cost = replace(cost, preparation_seconds=usage.seconds)
+            made.append(replace(found, outcome=replace(found.outcome, cost=cost)))
+            return made[0].prepared
+
+        prepared = self.experiment.resources.journal.once(
+            f"{strategy.key}-ready-for-{request.splits}", Prepared, prepare
+        )
+        if prepared.training is None:
+            return LeftOut(prepared.outcome)
+        self._trained[strategy] = made[0] if made else taken_up(self.shared, prepared)
+        return self._trained[strategy]
+
+    def _ready(self, strategy: StrategyId, request: Request) -> FineTuning | LeftOut:
+        if request.allowance > 0:
+            self._check_flips()
+        return ready(self.shared, strategy, request)
+
+    def strategy(self, trial: Trial) -> Strategy:
+        """What is ready, or what the trial alone says, where it comes from another process."""
+        if trial.training is None:
+            return next(one for one in self._cheap if one.outcome.strategy == trial.strategy)
+        known = self._trained.get(trial.strategy)
+        if known is None or known.training != trial.training:
+            nothing = Forecast(epochs=0, splits=0, seconds=0.0, seconds_of_all=0.0)
+            outcome = Outcome(strategy=trial.strategy, description="")
+            known = taken_up(self.shared, Prepared(outcome=outcome, training=trial.training, expected=nothing))
+            self._trained[trial.strategy] = known
+        return known if trial.seed == self.experiment.seed else known.with_seed(trial.seed)
+
     def share(self, strategies: Sequence[Strategy], split: Split) -> None:
         """Fit all their probes side by side: one by one they would take one core each."""
         probes = [strategy for strategy in strategies if isinstance(strategy, ProbeStrategy)]
         self.shared.fit(split, [probe for strategy in probes for probe in strategy.probes])
 
-    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
-        """Some blocks, all, or from scratch."""
-        if request.allowance > 0:
-            self._check_flips()
-        return ready(self.shared, strategy, request)
+    def take_note(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Of its probes, for the depth curve."""
+        self.shared.take_note(trial.split, outcome.probes)
 
     def _check_flips(self) -> None:
         """Once, before the first training that augments."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -114,33 +114,52 @@ def fit_tap_probes(
     ]
 
 
-def depth_points(fitted: Sequence[tuple[Split, Sequence[TapProbe]]], task: Task) -> tuple[DepthPoint, ...]:
-    """The depth curve for the record.
+def depth_points(split: Split, probes: Sequence[TapProbe], task: Task) -> tuple[DepthPoint, ...]:
+    """The probes of one split, for the record.
 
     Args:
-        fitted: The probes of each split, in the same order of taps and losses; later splits may lack a loss.
+        split: Where they were fitted.
+        probes: Fitted there.
         task: Labels.
+
+    Returns:
+        One point per probe, in their order.
+    """
+    return tuple(
+        DepthPoint(
+            tap=probe.tap,
+            width=probe.probe.weight.shape[1],
+            loss=probe.loss,
+            C=probe.C,
+            cv_accuracy=probe.cv_accuracy,
+            accuracy=accuracy(task.labels[split.test], probe.test_scores.argmax(axis=1)),
+        )
+        for probe in probes
+    )
+
+
+def mean_points(of_splits: Sequence[Sequence[DepthPoint]]) -> tuple[DepthPoint, ...]:
+    """The depth curve over several splits.
+
+    Args:
+        of_splits: The points of each split, in the same order of taps and losses; later splits may lack a loss.
 
     Returns:
         One point per tap and loss: means over splits, and the median C.
     """
-    same: dict[tuple[str, Loss], list[tuple[Split, TapProbe]]] = {}
-    for split, probes in fitted:
-        for probe in probes:
-            same.setdefault((probe.tap, probe.loss), []).append((split, probe))
-    return tuple(_depth_point(of_splits, task) for of_splits in same.values())
+    same: dict[tuple[str, Loss], list[DepthPoint]] = {}
+    for points in of_splits:
+        for point in points:
+            same.setdefault((point.tap, point.loss), []).append(point)
+    return tuple(_mean_point(points) for points in same.values())
 
 
-def _depth_point(of_splits: Sequence[tuple[Split, TapProbe]], task: Task) -> DepthPoint:
-    probes = [probe for _, probe in of_splits]
-    right = [accuracy(task.labels[split.test], probe.test_scores.argmax(axis=1)) for split, probe in of_splits]
-    return DepthPoint(
-        tap=probes[0].tap,
-        width=probes[0].probe.weight.shape[1],
-        loss=probes[0].loss,
-        C=float(np.quantile([p.C for p in probes], 0.5, method="lower")),
-        cv_accuracy=float(np.mean([p.cv_accuracy for p in probes])),
-        accuracy=float(np.mean(right)),
+def _mean_point(points: Sequence[DepthPoint]) -> DepthPoint:
+    return replace(
+        points[0],
+        C=float(np.quantile([p.C for p in points], 0.5, method="lower")),
+        cv_accuracy=float(np.mean([p.cv_accuracy for p in points])),
+        accuracy=float(np.mean([p.accuracy for p in points])),
     )
 
 

@@ -4,13 +4,15 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from unfreeze.core.errors import ImageSetError
+from unfreeze.core.errors import ImageSetError, UnfreezeError
 from unfreeze.core.plans import FoldChoice, Plan, Timed, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
-from unfreeze.core.strategies import StrategyId
+from unfreeze.core.strategies import SCRATCH, StrategyId
+from unfreeze.core.trials import Activations, Training
 from unfreeze.core.wording import count, duration, milliseconds
 from unfreeze.data.tasks import Split, Task
 from unfreeze.strategies.experiment import Experiment
@@ -85,30 +87,61 @@ class Forecast:
         return self.seconds * (1 + epochs_of_choices(replace(plan, epochs=self.epochs)) / self.epochs)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What was found out before a strategy could train, as plain data.
+
+    Attributes:
+        outcome: Its record, nothing measured: what the preparing took, or why it is left out.
+        training: How it trains; None if it is left out.
+        expected: What was forecast; None if it is left out.
+    """
+
+    outcome: Outcome
+    training: Training | None = None
+    expected: Forecast | None = None
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FineTuning:
-    """A plan that is ready to run on any split: its activations remembered, its arithmetic chosen.
+    """A plan that is ready to run on any split.
 
     Attributes:
         experiment: Task and images.
         outcome: Its record, nothing measured.
-        settings: How it trains, and what was timed.
-        inputs: Of the part that learns.
+        training: How it trains, and what was timed.
+        feed: Makes the inputs of the part that learns; called once, when something trains.
         start: The network that training on a split starts from, given the seed of that training; it must not have seen
             what the split tests on.
-        per_image: Seconds of one image in one epoch, measured.
         expected: What was forecast.
-        chooses: Whether every training is preceded by others on an inner fold, which choose its rate and its stop.
     """
 
     experiment: Experiment
     outcome: Outcome
-    settings: TrainingSettings
-    inputs: Inputs
+    training: Training
+    feed: Callable[[], Inputs]
     start: Start
-    per_image: float
     expected: Forecast
-    chooses: bool
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """How it trains, and what was timed."""
+        return self.training.settings
+
+    @property
+    def chooses(self) -> bool:
+        """Whether rate and stop of every training are chosen on an inner fold."""
+        return self.training.chooses
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """Of the part that learns."""
+        return self.feed()
+
+    @property
+    def prepared(self) -> Prepared:
+        """What it can be made of again; see `taken_up`."""
+        return Prepared(outcome=self.outcome, training=self.training, expected=self.expected)
 
     def _chosen_inside(self, split: Split, seed: int) -> tuple[Plan, FoldChoice]:
         """The plan with the rate and the stop that do best on an inner fold of the learning side, if there is time."""
@@ -124,7 +157,8 @@ class FineTuning:
 
     def with_seed(self, seed: int) -> "FineTuning":
         """The same, with another order of the images and other dropout; it starts from the same heads."""
-        return replace(self, experiment=replace(self.experiment, seed=seed))
+        same = self.inputs  # made once
+        return replace(self, experiment=replace(self.experiment, seed=seed), feed=lambda: same)
 
     @property
     def plan(self) -> Plan:
@@ -139,7 +173,7 @@ class FineTuning:
     @property
     def refit_seconds(self) -> float:
         """Forecast of a training on everything."""
-        images = len(self.experiment.task.train_rows) * self.per_image
+        images = len(self.experiment.task.train_rows) * (self.settings.seconds_an_image or 0.0)
         return images * (self.plan.epochs + (epochs_of_choices(self.plan) if self.chooses else 0))
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
@@ -217,11 +251,11 @@ def ready_unfreeze(shared: StepOne, strategy: StrategyId, request: Request) -> F
         experiment=experiment,
         outcome=Outcome(strategy=strategy, description=f"head and {last}: {names}"),
         plan=_adapted(unfreeze_plan(experiment.source, blocks, rate=rate), experiment, request),
-        start=lambda split, _: shared.head(split).network,
+        start=_start(shared, strategy),
         request=request,
     )
     wanted.refuse_without_time()
-    inputs, plan = _remembered(experiment, blocks, wanted.plan, request)
+    inputs, plan = _remembered(experiment, blocks, wanted.plan, seconds=SHARE_OF_VIEWS * request.allowance)
     return _ready(replace(wanted, plan=plan), inputs)
 
 
@@ -232,7 +266,7 @@ def ready_full(shared: StepOne, strategy: StrategyId, request: Request) -> FineT
         experiment=experiment,
         outcome=Outcome(strategy=strategy, description="all layers, earlier ones at lower rates"),
         plan=_adapted(full_plan(experiment.source), experiment, request),
-        start=lambda split, _: shared.head(split).network,
+        start=_start(shared, strategy),
         request=request,
     )
     return _ready(wanted, _pixel_inputs(experiment))
@@ -245,10 +279,59 @@ def ready_scratch(shared: StepOne, strategy: StrategyId, request: Request) -> Fi
         experiment=experiment,
         outcome=Outcome(strategy=strategy, description="all layers, from random weights"),
         plan=_adapted(scratch_plan(), experiment, request),
-        start=lambda _, seed: experiment.source.randomised(seed % 2**31).with_classes(experiment.task.class_count),
+        start=_start(shared, strategy),
         request=request,
     )
     return _ready(wanted, _pixel_inputs(experiment))
+
+
+def taken_up(shared: StepOne, prepared: Prepared) -> FineTuning:
+    """A strategy as it was prepared before, in this process or in another one; nothing is timed or chosen again.
+
+    Args:
+        shared: Trains the heads that it starts from.
+        prepared: What was found out then; not of a strategy that was left out.
+
+    Returns:
+        The strategy. Its activations are made when something trains.
+
+    Raises:
+        UnfreezeError: When something trains: memory does not hold what was remembered then.
+    """
+    strategy, training, expected = prepared.outcome.strategy, prepared.training, prepared.expected
+    assert training is not None and expected is not None, strategy.label  # noqa: S101, PT018 - it was ready
+    plan = training.settings.plan
+    shared = replace(shared, experiment=replace(shared.experiment, augmentation=plan.augmentation))
+    return FineTuning(
+        experiment=shared.experiment,
+        outcome=prepared.outcome,
+        training=training,
+        feed=lambda: _fed_as_before(shared.experiment, strategy, training),
+        start=_start(shared, strategy),
+        expected=expected,
+    )
+
+
+def _fed_as_before(experiment: Experiment, strategy: StrategyId, training: Training) -> Inputs:
+    plan, activations = training.settings.plan, training.activations
+    if strategy.blocks is None:
+        return _pixel_inputs(experiment)
+    inputs, same = _remembered(experiment, strategy.blocks, plan)
+    if same.views != plan.views or isinstance(inputs.examples, Remembered) != activations.remembered:
+        msg = (
+            f"The activations before {activations.cut} were in memory when {strategy.label} was prepared, with "
+            f"{plan.views} augmented views of each image, and memory does not hold them now. Free some, or begin anew."
+        )
+        raise UnfreezeError(msg)
+    return inputs
+
+
+def _start(shared: StepOne, strategy: StrategyId) -> Start:
+    """What a training starts from: the head of its split, or random weights, others for every seed."""
+    experiment = shared.experiment
+    if strategy == SCRATCH:
+        return lambda _, seed: experiment.source.randomised(seed % 2**31).with_classes(experiment.task.class_count)
+    return lambda split, _: shared.head(split).network
 
 
 def _adapted(plan: Plan, experiment: Experiment, request: Request) -> Plan:
@@ -263,7 +346,9 @@ def _adapted(plan: Plan, experiment: Experiment, request: Request) -> Plan:
     )
 
 
-def _remembered(experiment: Experiment, blocks: int, plan: Plan, request: Request) -> tuple[Inputs, Plan]:
+def _remembered(
+    experiment: Experiment, blocks: int, plan: Plan, *, seconds: float = math.inf
+) -> tuple[Inputs, Plan]:
     """The activations that the last blocks take, for all splits; the plan, with as many views as there was time for."""
     task, cut = experiment.task, experiment.source.cut_before_blocks(blocks)
     examples = remember(
@@ -274,7 +359,7 @@ def _remembered(experiment: Experiment, blocks: int, plan: Plan, request: Reques
         train_rows=task.train_rows,
         views=plan.views,
         engine=experiment.engine,
-        seconds=SHARE_OF_VIEWS * request.allowance,
+        seconds=seconds,
     )
     inputs = Inputs(
         cut=cut,
@@ -310,15 +395,18 @@ def _ready(wanted: _Wanted, inputs: Inputs) -> FineTuning:
         note = f"{needed} and {duration(left.allowance)} are left for it"
         raise TooExpensiveError(wanted.left_out(note, settings=settings))
     settings = replace(settings, plan=replace(plan, epochs=expected.epochs))
+    training = Training(
+        settings=settings,
+        activations=Activations(cut=inputs.cut.name, remembered=isinstance(inputs.examples, Remembered)),
+        chooses=plan.chosen_on_fold and expected.with_choices(plan) <= left.allowance,
+    )
     return FineTuning(
         experiment=experiment,
         outcome=replace(_shortened(wanted.outcome, plan, expected), settings=settings),
-        settings=settings,
-        inputs=inputs,
+        training=training,
+        feed=lambda: inputs,
         start=wanted.start,
-        per_image=chosen.seconds,
         expected=expected,
-        chooses=plan.chosen_on_fold and expected.with_choices(plan) <= left.allowance,
     )
 
 
@@ -368,7 +456,7 @@ def forecast(task: Task, plan: Plan, *, per_image: float, request: Request) -> F
     least_splits = min(request.splits, 1)
     for splits in range(request.splits, least_splits - 1, -1):
         seconds_an_epoch = per_image * _passes(task, splits)
-        epochs = min(plan.epochs, int(request.allowance / seconds_an_epoch))
+        epochs = int(min(plan.epochs, request.allowance / seconds_an_epoch))  # an allowance may be infinite
         if epochs >= (fewest_repeated if splits > 1 else fewest):
             seconds, repeatable = epochs * seconds_an_epoch, epochs >= fewest_repeated
             return Forecast(epochs=epochs, splits=splits, seconds=seconds, seconds_of_all=of_all, repeatable=repeatable)

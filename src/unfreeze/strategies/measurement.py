@@ -1,13 +1,14 @@
-"""Measuring a strategy: run it on a split, and note what it gave and took."""
+"""What a strategy gave and took so far, and its training on everything."""
 
 from dataclasses import dataclass, replace
 
-from unfreeze.core.metering import added, metered
-from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.metering import Usage, added, metered
+from unfreeze.core.progress import ignore
 from unfreeze.core.records import Outcome
-from unfreeze.data.tasks import TEST_FRACTION, Split, Task
+from unfreeze.core.trials import Trial, TrialOutcome
+from unfreeze.data.tasks import TEST_FRACTION, Task
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.predictions import Measured, predicted_of
+from unfreeze.strategies.predictions import Measured, predicted_in
 from unfreeze.strategies.strategy import Fit, Strategy
 
 
@@ -62,21 +63,16 @@ class Measurement:
         """Replace the record; what was predicted stays."""
         self.measured = replace(self.measured, outcome=outcome)
 
-    def measure(self, task: Task, split: Split, *, advance: Advance = ignore) -> None:
-        """Run the strategy on the next split and note what it gave and took."""
-        assert self.strategy is not None, self.label  # noqa: S101 - nobody measures what was left out
-        with metered() as usage:
-            fit = self.strategy.fit(split, advance=advance)
-        if fit.shared_usage is not None:
-            usage.seconds, usage.cpu_seconds = (round(seconds, 3) for seconds in fit.shared_usage)
-        outcome = with_fit(self.outcome, fit)
-        cost = added(outcome.cost, usage)
-        outcome = replace(outcome, cost=replace(cost, split_seconds=(*cost.split_seconds, usage.seconds)))
-        kept = predicted_of(fit.scores, task, split, probabilities=fit.probabilities)
+    def add(self, task: Task, trial: Trial, found: TrialOutcome) -> None:
+        """Note what the strategy gave and took on the next split."""
+        outcome = with_fit(self.outcome, found)
+        cost = added(outcome.cost, Usage(found.seconds, found.cpu_seconds, found.peak_bytes))
+        outcome = replace(outcome, cost=replace(cost, split_seconds=(*cost.split_seconds, found.seconds)))
+        kept = predicted_in(found, task.named(trial.split))
         self.measured = Measured(outcome, (*self.measured.predicted, kept))
 
 
-def with_fit(outcome: Outcome, fit: Fit) -> Outcome:
+def with_fit(outcome: Outcome, fit: Fit | TrialOutcome) -> Outcome:
     """The record with what the latest fit says of itself; a failed audit is never overwritten."""
     audit = outcome.audit if outcome.audit and not outcome.audit.passed else fit.audit
     return replace(

@@ -12,6 +12,7 @@ from unfreeze.core.records import Confirmation, Interval, Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import StrategyId
+from unfreeze.core.trials import TrialOutcome
 from unfreeze.data.tasks import Split, Task
 from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
 from unfreeze.metrics.intervals import accuracy_interval
@@ -113,6 +114,12 @@ def predicted_of(
     """
     likelihoods = log_likelihoods(scores, task.labels[split.test]) if probabilities else None
     return Predicted(split=split, predictions=scores.argmax(axis=1), log_likelihoods=likelihoods)
+
+
+def predicted_in(found: TrialOutcome, split: Split) -> Predicted:
+    """What is kept of a trial on a split."""
+    likelihoods = None if found.log_likelihoods is None else np.array(found.log_likelihoods, np.float64)
+    return Predicted(split=split, predictions=np.array(found.predictions, np.int64), log_likelihoods=likelihoods)
 
 
 def log_likelihoods(scores: Float[np.ndarray, "row cls"], labels: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:

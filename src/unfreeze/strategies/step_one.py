@@ -1,6 +1,6 @@
 """Step one, and the feature extractor that it is compared with: linear classifiers on the frozen network's codes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,18 +9,27 @@ from jaxtyping import Float, Int
 
 from unfreeze.core.plans import Plan, ProbeSettings, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
-from unfreeze.core.records import Outcome
+from unfreeze.core.records import DepthPoint, Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.strategies import HEAD, Loss, StrategyId
 from unfreeze.data.tasks import Split
 from unfreeze.probes.solver import LinearProbe
-from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, TapProbe, best_probe, fit_tap_probes, with_probe
+from unfreeze.strategies.depth_curve import (
+    LOSSES,
+    ProbeSpec,
+    TapProbe,
+    best_probe,
+    depth_points,
+    fit_tap_probes,
+    mean_points,
+    with_probe,
+)
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.training.examples import Remembered
 from unfreeze.training.plans import head_plan
 from unfreeze.training.precision import one_thread
-from unfreeze.training.trials import Inputs, Trial, predict_rows, run_trial
+from unfreeze.training.trials import Inputs, Trained, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone
 
 
@@ -39,6 +48,7 @@ class StepOne:
     losses: tuple[Loss, ...] = LOSSES
     _probes: dict[tuple[str, str, Loss], TapProbe] = field(default_factory=dict)
     _heads: dict[str, tuple[Fit, LinearProbe]] = field(default_factory=dict)
+    _points: dict[tuple[str, str, Loss], DepthPoint] = field(default_factory=dict)
 
     @property
     def every_probe(self) -> tuple[tuple[str, Loss], ...]:
@@ -64,6 +74,7 @@ class StepOne:
                 advance=advance,
             )
             self._probes.update(zip(missing, fitted, strict=True))
+            self.take_note(split.name, depth_points(split, fitted, self.experiment.task))
         return [self._probes[key] for key in wanted]
 
     def on_last(self, split: Split, loss: Loss) -> TapProbe:
@@ -78,17 +89,25 @@ class StepOne:
         fit, head = self._heads[split.name]
         return replace(fit, backbone=with_probe(self.experiment.source, head))
 
-    def fitted(self) -> list[tuple[Split, list[TapProbe]]]:
-        """For the depth curve: the splits on which every tap has been fitted, and the losses of which that is so."""
-        found: list[tuple[Split, list[TapProbe]]] = []
-        while probes := self._at_every_tap(split := self.experiment.task.split(len(found))):
-            found.append((split, probes))
-        return found
+    def take_note(self, split: str, points: Sequence[DepthPoint]) -> None:
+        """Of probes that were fitted elsewhere, or in an earlier life of the run; for the depth curve."""
+        self._points.update({(split, point.tap, point.loss): point for point in points})
 
-    def _at_every_tap(self, split: Split) -> list[TapProbe]:
-        """Probes of the losses that have been fitted at every tap, shallow to deep."""
-        whole = [loss for loss in self.losses if all((split.name, tap, loss) in self._probes for tap in self._names)]
-        return [self._probes[split.name, tap, loss] for tap in self._names for loss in whole]
+    def points(self, split: Split, probes: Iterable[tuple[str, Loss]]) -> tuple[DepthPoint, ...]:
+        """Points of probes of a split, each of which was fitted or taken note of."""
+        return tuple(self._points[split.name, tap, loss] for tap, loss in probes)
+
+    def depth_curve(self) -> tuple[DepthPoint, ...]:
+        """Of the splits on which every tap has been fitted, and of the losses of which that is so."""
+        of_splits: list[tuple[DepthPoint, ...]] = []
+        while points := self._at_every_tap(self.experiment.task.split(len(of_splits))):
+            of_splits.append(points)
+        return mean_points(of_splits)
+
+    def _at_every_tap(self, split: Split) -> tuple[DepthPoint, ...]:
+        """Points of the losses that have been fitted at every tap, shallow to deep."""
+        whole = [loss for loss in self.losses if all((split.name, tap, loss) in self._points for tap in self._names)]
+        return self.points(split, [(tap, loss) for tap in self._names for loss in whole])
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -111,6 +130,7 @@ class ProbeStrategy:
 
     work = 0
     refit_seconds = 0.0  # a moment
+    training = None
 
     @property
     def outcome(self) -> Outcome:
@@ -144,6 +164,7 @@ class ProbeStrategy:
             settings=ProbeSettings(loss=self.loss, C=best.C, Cs=best.Cs, cv_accuracy=best.cv_accuracy),
             tap=best.tap,
             description=f"linear {self._kind} on {width:,} codes of {best.tap}",
+            probes=self.shared.points(split, self.probes),
             shared_usage=(sum(probe.seconds for probe in needed), sum(probe.cpu_seconds for probe in needed)),
         )
 
@@ -160,6 +181,7 @@ class HeadStrategy:
 
     work = 0
     refit_seconds = 0.0  # a moment
+    training = None
 
     @property
     def outcome(self) -> Outcome:
@@ -216,7 +238,7 @@ def _head_plan(experiment: Experiment, start: Backbone, images: int, C: float) -
     return head_plan(start, penalty=1 / (C * images), balanced=experiment.balanced)
 
 
-def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: float) -> tuple[Trial, Inputs]:
+def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: float) -> tuple[Trained, Inputs]:
     """Train on standardised codes, then fold the standardisation into the head, so that it takes plain ones."""
     codes, rows = experiment.codes.last, split.learn
     mean, std = codes[rows].mean(axis=0), codes[rows].std(axis=0)

@@ -8,7 +8,8 @@ from jaxtyping import Float
 
 from unfreeze.core.plans import ProbeSettings, TrainingSettings
 from unfreeze.core.progress import Advance
-from unfreeze.core.records import Audit, Outcome
+from unfreeze.core.records import Audit, DepthPoint, Outcome
+from unfreeze.core.trials import Training
 from unfreeze.data.tasks import Split
 from unfreeze.zoo.backbones import Backbone
 
@@ -26,6 +27,7 @@ class Fit:
         description: What was trained, in words, where that depends on the split; else empty.
         audit: Of the freezing; None for probes, which train nothing in the network.
         curve: Mean training loss of every epoch.
+        probes: The linear classifiers that were fitted for it, shallow to deep.
         shared_usage: Wall and processor time in seconds where the work was shared with other strategies, which then do
             not take it again; None where the clock can be asked.
     """
@@ -38,6 +40,7 @@ class Fit:
     description: str = ""
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
+    probes: tuple[DepthPoint, ...] = ()
     shared_usage: tuple[float, float] | None = None
 
     @property
@@ -64,6 +67,11 @@ class Strategy(Protocol):
     @property
     def refit_seconds(self) -> float:
         """Forecast of a training on everything."""
+        ...
+
+    @property
+    def training(self) -> Training | None:
+        """How it trains blocks; None where it trains none."""
         ...
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:

@@ -28,7 +28,7 @@ EVALUATION_LAYOUT: Layout = "channels_last"
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Trained:
     """What training gave.
 
     Attributes:
@@ -92,7 +92,7 @@ def run_trial(
     seed: int,
     advance: Advance,
     watch: Int[np.ndarray, " watched"] = NO_ROWS,
-) -> Trial:
+) -> Trained:
     """Train a copy of `start` on `rows` as `plan` says, and audit its freezing.
 
     Args:
@@ -126,7 +126,7 @@ def run_trial(
     network.to("cpu").to(memory_format=torch.contiguous_format)
     for parameter in network.parameters():
         parameter.grad = None
-    return Trial(backbone, curve, result, watched)
+    return Trained(backbone, curve, result, watched)
 
 
 @final

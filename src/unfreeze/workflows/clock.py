@@ -1,36 +1,49 @@
 """What is left of a budget."""
 
-import time
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from typing import final
 
 RESERVE = 0.05  # of what the user gives, not in the race's own budget: for saving, predicting and writing
 
 
-@dataclass(frozen=True)
+@final
 class Clock:
     """What is left of a budget.
 
-    Attributes:
-        budget: Seconds.
-        started: When the run began, as `now` has it.
-        kept: Seconds more that are kept for what follows the race.
+    Args:
         now: Seconds, increasing.
+        budget: Seconds; infinite without one.
+
+    Attributes:
+        budget: Seconds that the race may use.
+        kept: Seconds more that are kept for what follows the race.
     """
 
-    budget: float
-    started: float = field(default_factory=time.perf_counter)
-    kept: float = 0.0
-    now: Callable[[], float] = time.perf_counter
+    def __init__(self, now: Callable[[], float], budget: float = math.inf) -> None:
+        self._now = now
+        self._began = now()
+        self.budget = budget
+        self.kept = 0.0
 
-    def keeping(self, seconds: float) -> "Clock":
-        """The same with so much of the budget kept for what follows."""
-        return replace(self, budget=self.budget - seconds, kept=self.kept + seconds)
+    def keep(self, seconds: float) -> None:
+        """Keep so much of the budget for what follows the race."""
+        self.budget -= seconds
+        self.kept += seconds
+
+    def give_back(self) -> None:
+        """What was kept may be used now."""
+        self.budget += self.kept
+        self.kept = 0.0
 
     def elapsed(self) -> float:
-        """Seconds since the run began."""
-        return self.now() - self.started
+        """Seconds since the run began, without those in which nobody worked at it."""
+        return self._now() - self._began
 
     def left(self) -> float:
         """Seconds of the budget that are left; negative when it is overrun."""
         return self.budget - self.elapsed()
+
+    def turn_to(self, elapsed: float) -> None:
+        """Go on from a moment that an earlier life of the run has seen."""
+        self._began = self._now() - elapsed

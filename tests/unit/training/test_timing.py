@@ -14,7 +14,7 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.training.examples import Pixels, Remembered
 from unfreeze.training.precision import arithmetics
 from unfreeze.training.timing import TooSlowError, choose_arithmetic, fastest
-from unfreeze.training.trials import Inputs, Trial, run_trial
+from unfreeze.training.trials import Inputs, Trained, run_trial
 from unfreeze.zoo.backbones import Backbone
 
 PLAN = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), batch_size=4)
@@ -74,7 +74,7 @@ def test_a_training_that_cannot_be_afforded_is_given_up_after_one_step(
     start, inputs = small_training(tiny, rng)
     steps: list[int] = []
 
-    def counted(*given: Any, advance: Advance, **settings: Any) -> Trial:
+    def counted(*given: Any, advance: Advance, **settings: Any) -> Trained:
         def step(done: int) -> None:
             steps.append(done)
             advance(done)

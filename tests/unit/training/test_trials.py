@@ -14,7 +14,7 @@ from unfreeze.features.engines import REFERENCE
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import full_plan, unfreeze_plan
-from unfreeze.training.trials import Inputs, Trial, codes_difference, predict_rows, run_trial
+from unfreeze.training.trials import Inputs, Trained, codes_difference, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone
 
 MakeExperiment = Callable[..., Experiment]
@@ -22,13 +22,13 @@ FOLD = (np.arange(24), np.arange(24, 32))
 PLAN = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), epochs=4, batch_size=8, augmentation=NONE, label_smoothing=0.0)
 
 
-def trained(start: Backbone, inputs: Inputs, plan: Plan, *, watch: bool = False) -> Trial:
+def trained(start: Backbone, inputs: Inputs, plan: Plan, *, watch: bool = False) -> Trained:
     """A trial on the first side of the fold."""
     rows = {"watch": FOLD[1]} if watch else {}
     return run_trial(start, plan, inputs, FOLD[0], seed=0, advance=lambda images: None, **rows)
 
 
-def weights(trial: Trial) -> list[torch.Tensor]:
+def weights(trial: Trained) -> list[torch.Tensor]:
     """Every tensor of the trained network."""
     return list(trial.backbone.network.state_dict().values())
 
@@ -81,7 +81,7 @@ def unfreezing(experiment: Experiment, blocks: int = 2) -> tuple[Backbone, Plan,
     return start, plan, Inputs(cut=cut, examples=found, features=found, pixels=pixels, labels=labels)
 
 
-def run(start: Backbone, plan: Plan, inputs: Inputs, *, seed: int = 0) -> Trial:
+def run(start: Backbone, plan: Plan, inputs: Inputs, *, seed: int = 0) -> Trained:
     """A trial on sixteen rows."""
     return run_trial(start, plan, inputs, np.arange(16), seed=seed, advance=lambda images: None)
 

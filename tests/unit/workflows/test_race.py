@@ -11,6 +11,7 @@ from unfreeze.advisor.questions import Question
 from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import Outcome
 from unfreeze.core.strategies import FULL, HEAD, SOFTMAX_ON_LAST, SVM_ON_LAST, StrategyId, unfreeze
+from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.tasks import Split, Task
 from unfreeze.metrics.repeated import LOOKS
 from unfreeze.strategies.catalogue import LeftOut
@@ -47,6 +48,7 @@ class Known:
     repeatable: bool = True
     work: int = 1
     ran: list[str] = field(default_factory=list)
+    training: None = None
 
     @property
     def refit_seconds(self) -> float:
@@ -94,6 +96,14 @@ class Contest:
     def share(self, strategies: Sequence[Strategy], split: Split) -> None:
         """They have nothing in common."""
 
+    def strategy(self, trial: Trial) -> Known:
+        """The one of the trial."""
+        cheap = {known.outcome.strategy: known for known in self.cheap}
+        return {**self.expensive, **cheap}[trial.strategy]
+
+    def take_note(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Nothing is carried out elsewhere."""
+
     def ready(self, strategy: StrategyId, request: Request) -> Known | LeftOut:
         """The strategy, if what it is forecast to take fits."""
         known, self.allowances[strategy] = self.expensive[strategy], request.allowance
@@ -104,7 +114,8 @@ class Contest:
     def race(self, *, budget: float, kept: float = 0.0) -> Race:
         """A race over these strategies that has not begun; so much of its budget is kept for what follows."""
         question = Question(task=self.task, metric="accuracy", margin=0.01, seed=0)
-        clock = Clock(budget, started=self.time.now, now=self.time).keeping(kept)
+        clock = Clock(self.time, budget)
+        clock.keep(kept)
         return Race(Comparisons(question), self, clock, SILENT)
 
 

@@ -1,0 +1,119 @@
+"""What a run has decided and measured so far, on disk: so that a run that was stopped or killed can be continued.
+
+Every entry is a file of its own, which appears whole or not at all. What is there is read back and never made again.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final, runtime_checkable
+
+from unfreeze.core.files import disk_errors_explained, sha256_of, write_bytes
+from unfreeze.core.records import plain
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+Value = TypeVar("Value")
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@runtime_checkable
+class Journal(Protocol):
+    """Keeps values under names; or does not, where nothing is to be continued."""
+
+    def once(self, name: str, kind: Any, make: Callable[[], Value]) -> Value:
+        """The value that is kept under `name`; if there is none, the one that `make` gives, which is kept from then on.
+
+        Args:
+            name: Lower-case letters, digits and hyphens.
+            kind: Its type: dataclasses, tuples, numbers and text.
+            make: Gives it.
+
+        Returns:
+            The value.
+        """
+        ...
+
+    def knows(self, name: str) -> bool:
+        """Whether a value is kept under `name`."""
+        ...
+
+
+@final
+class NoJournal:
+    """Keeps nothing."""
+
+    def once(self, name: str, kind: Any, make: Callable[[], Value]) -> Value:  # noqa: ARG002
+        """What `make` gives."""
+        return make()
+
+    def knows(self, name: str) -> bool:  # noqa: ARG002
+        """No."""
+        return False
+
+
+NO_JOURNAL = NoJournal()
+
+
+@final
+class FileJournal:
+    """A folder with a file for every entry.
+
+    A file that is damaged counts as none. Every entry knows when it was made, and reading it back sets the clock of the
+    run to that time: so whatever is decided by time is decided as it was.
+
+    Args:
+        folder: Made where missing.
+        elapsed: Seconds since the run began, without those in which nobody worked at it.
+        turn_to: Called with what `elapsed` was when an entry was made that is read back.
+    """
+
+    def __init__(self, folder: Path, *, elapsed: Callable[[], float], turn_to: Callable[[float], None]) -> None:
+        self._folder, self._elapsed, self._turn_to = folder, elapsed, turn_to
+        with disk_errors_explained(folder):
+            folder.mkdir(exist_ok=True)
+
+    def once(self, name: str, kind: Any, make: Callable[[], Value]) -> Value:
+        """As `Journal.once`.
+
+        Raises:
+            DiskFullError: No space is left.
+            OutputError: The folder cannot be written.
+        """
+        entry = self._read(name)
+        if entry is not None:
+            value: Value = _adapter(kind).validate_json(json.dumps(entry["value"]))
+            self._turn_to(entry["elapsed"])
+            return value
+        value = make()
+        text = json.dumps(plain(value))
+        document = {"value": json.loads(text), "sha256": sha256_of(text.encode()), "elapsed": round(self._elapsed(), 3)}
+        write_bytes(self._path(name), json.dumps(document).encode())
+        return value
+
+    def knows(self, name: str) -> bool:
+        """As `Journal.knows`."""
+        return self._read(name) is not None
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            entry: dict[str, Any] = json.loads(self._path(name).read_bytes())
+            whole = sha256_of(json.dumps(entry["value"]).encode()) == entry["sha256"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return entry if whole and isinstance(entry["elapsed"], (int, float)) else None
+
+    def _path(self, name: str) -> Path:
+        assert _NAME.fullmatch(name), name  # noqa: S101 - names are ours
+        return self._folder / f"{name}.json"
+
+
+@cache
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

@@ -1,0 +1,92 @@
+"""A trial as plain data: what is trained, on which rows, with which seed, on which activations; and what it gave.
+
+A trial is small, and another process can carry it out that has the same images, network and store of codes.
+"""
+
+from dataclasses import dataclass
+
+from unfreeze.core.plans import ProbeSettings, TrainingSettings
+from unfreeze.core.records import Audit, DepthPoint
+from unfreeze.core.strategies import StrategyId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activations:
+    """What a training is fed with.
+
+    Attributes:
+        cut: Where the frozen part of the network ends; ``input`` where none is frozen.
+        remembered: Whether the frozen part runs once over all images, and what it gives is kept in memory; else it runs
+            in every epoch. How many augmented views are remembered, the plan says.
+    """
+
+    cut: str
+    remembered: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a strategy trains blocks, down to what was timed and chosen for this machine.
+
+    Attributes:
+        settings: Its plan, and what was timed.
+        activations: What it is fed with.
+        chooses: Whether every training is preceded by others on an inner fold, which choose its rate and its stop.
+    """
+
+    settings: TrainingSettings
+    activations: Activations
+    chooses: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One strategy on one split with one seed.
+
+    Attributes:
+        strategy: What is fitted or trained.
+        split: Name of its rows, as `data.tasks.Task.named` reads it: ``split 3``, ``split 3, half``, ``everything``.
+        seed: Of the run; all random numbers are derived from it, the strategy and the split.
+        training: How; None for linear classifiers and the head, which choose their settings in the trial.
+    """
+
+    strategy: StrategyId
+    split: str
+    seed: int
+    training: Training | None = None
+
+    @property
+    def name(self) -> str:
+        """What no other trial of a run is called: letters, digits and hyphens."""
+        return f"{self.strategy.key}-on-{self.split.replace(',', '').replace(' ', '-')}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOutcome:
+    """What a trial gave. Equal trials give equal outcomes, but for the last three.
+
+    Attributes:
+        predictions: Class index of every test row of the split.
+        log_likelihoods: Log of the probability of each row's own class, nats; None for an SVM.
+        settings: How it was fitted, with what was chosen on the learning side; None to keep what was said before.
+        tap: Where the codes were read (linear classifiers only).
+        description: What was trained, in words, where that depends on the split; else empty.
+        audit: Of the freezing; None where nothing in the network is trained.
+        curve: Mean training loss of every epoch.
+        probes: The linear classifiers that were fitted for it, shallow to deep, on this split alone.
+        seconds: Wall time.
+        cpu_seconds: Processor time.
+        peak_bytes: The largest resident memory that the process had reached by then.
+    """
+
+    predictions: tuple[int, ...]
+    log_likelihoods: tuple[float, ...] | None
+    settings: ProbeSettings | TrainingSettings | None = None
+    tap: str | None = None
+    description: str = ""
+    audit: Audit | None = None
+    curve: tuple[float, ...] = ()
+    probes: tuple[DepthPoint, ...] = ()
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int

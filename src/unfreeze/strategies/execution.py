@@ -1,0 +1,88 @@
+"""Carrying out trials: in this process, or wherever an executor sends them."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Protocol, final, runtime_checkable
+
+from unfreeze.core.metering import metered
+from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.trials import Trial, TrialOutcome
+from unfreeze.data.tasks import Task
+from unfreeze.strategies.catalogue import Catalogue
+from unfreeze.strategies.predictions import predicted_of
+from unfreeze.strategies.strategy import Strategy
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Carries out trials, here or elsewhere."""
+
+    def outcomes(self, trials: Sequence[Trial], *, advance: Advance = ignore) -> Iterator[TrialOutcome]:
+        """Carry out trials.
+
+        Args:
+            trials: Those of one split may share work.
+            advance: Reports progress per image that a training passes over, where trials run in this process.
+
+        Yields:
+            An outcome per trial, in their order, each as soon as it is there.
+
+        Raises:
+            AuditError: A training broke its promise.
+            StoppedError: Somebody wants the work to stop.
+        """
+        ...
+
+
+@final
+class InThisProcess:
+    """Carries out trials here, one after the other.
+
+    Args:
+        catalogue: Strategies by trial.
+        task: Rows by name of split.
+    """
+
+    def __init__(self, catalogue: Catalogue, task: Task) -> None:
+        self._catalogue, self._task = catalogue, task
+
+    def outcomes(self, trials: Sequence[Trial], *, advance: Advance = ignore) -> Iterator[TrialOutcome]:
+        """As `Executor.outcomes`."""
+        for name, of_split in groupby(trials, key=lambda trial: trial.split):
+            strategies = [self._catalogue.strategy(trial) for trial in of_split]
+            self._catalogue.share(strategies, self._task.named(name))
+            for strategy in strategies:
+                yield outcome_on(strategy, self._task, name, advance=advance if strategy.work else ignore)
+
+
+def outcome_on(strategy: Strategy, task: Task, split_name: str, *, advance: Advance = ignore) -> TrialOutcome:
+    """Run a strategy on a split, and say what it gave and took.
+
+    Args:
+        strategy: Ready to run.
+        task: Labels, and rows by name of split.
+        split_name: Which.
+        advance: Reports progress per image.
+
+    Returns:
+        The outcome.
+    """
+    split = task.named(split_name)
+    with metered() as usage:
+        fit = strategy.fit(split, advance=advance)
+    if fit.shared_usage is not None:
+        usage.seconds, usage.cpu_seconds = (round(seconds, 3) for seconds in fit.shared_usage)
+    kept = predicted_of(fit.scores, task, split, probabilities=fit.probabilities)
+    return TrialOutcome(
+        predictions=tuple(kept.predictions.tolist()),
+        log_likelihoods=None if kept.log_likelihoods is None else tuple(kept.log_likelihoods.tolist()),
+        settings=fit.settings,
+        tap=fit.tap,
+        description=fit.description,
+        audit=fit.audit,
+        curve=fit.curve,
+        probes=fit.probes,
+        seconds=usage.seconds,
+        cpu_seconds=usage.cpu_seconds,
+        peak_bytes=usage.peak_bytes,
+    )
