@@ -106,7 +106,7 @@ def verdict(results: RunResults) -> tuple[str, ...]:
     """
     run = _Run(results)
     picked = results.outcome_of(results.picked)
-    overrun = on_overrun(results.seconds, results.budget_seconds, results.phases)
+    overrun = on_overrun(results.seconds, results.command.budget, results.phases)
     return (
         *_on_step_one(run),
         *_on_feature_extractor(run),

@@ -23,37 +23,54 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 @runtime_checkable
 class Journal(Protocol):
-    """Keeps values under names; or does not, where nothing is to be continued."""
-
-    def once(self, name: str, kind: Any, make: Callable[[], Value]) -> Value:
-        """The value that is kept under `name`; if there is none, the one that `make` gives, which is kept from then on.
-
-        Args:
-            name: Lower-case letters, digits and hyphens.
-            kind: Its type: dataclasses, tuples, numbers and text.
-            make: Gives it.
-
-        Returns:
-            The value.
-        """
-        ...
+    """Keeps plain values under names: lower-case letters, digits and hyphens."""
 
     def knows(self, name: str) -> bool:
         """Whether a value is kept under `name`."""
         ...
 
+    def kept(self, name: str, kind: Any) -> Any:
+        """The value of this type that is kept under `name`; None if there is none."""
+        ...
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a value, in place of an older one."""
+        ...
+
+
+def once(journal: Journal, name: str, kind: Any, make: Callable[[], Value]) -> Value:
+    """The value that is kept under `name`; if there is none, the one that `make` gives, which is kept from then on.
+
+    Args:
+        journal: Of the run.
+        name: Of the value.
+        kind: Its type: dataclasses, tuples, numbers and text; not None.
+        make: Gives it.
+
+    Returns:
+        The value.
+    """
+    value: Value | None = journal.kept(name, kind)
+    if value is None:
+        value = make()
+        journal.keep(name, value)
+    return value
+
 
 @final
 class NoJournal:
-    """Keeps nothing."""
-
-    def once(self, name: str, kind: Any, make: Callable[[], Value]) -> Value:  # noqa: ARG002
-        """What `make` gives."""
-        return make()
+    """Keeps nothing: of work that cannot be continued."""
 
     def knows(self, name: str) -> bool:  # noqa: ARG002
         """No."""
         return False
+
+    def kept(self, name: str, kind: Any) -> Any:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def keep(self, name: str, value: Any) -> None:
+        """Not even this."""
 
 
 NO_JOURNAL = NoJournal()
@@ -77,29 +94,36 @@ class FileJournal:
         with disk_errors_explained(folder):
             folder.mkdir(exist_ok=True)
 
-    def once(self, name: str, kind: Any, make: Callable[[], Value]) -> Value:
-        """As `Journal.once`.
+    def knows(self, name: str) -> bool:
+        """As `Journal.knows`."""
+        return self._entry(name) is not None
+
+    def kept(self, name: str, kind: Any) -> Any:
+        """As `Journal.kept`."""
+        from pydantic import ValidationError
+
+        entry = self._entry(name)
+        if entry is None:
+            return None
+        try:
+            value = _adapter(kind).validate_json(json.dumps(entry["value"]))
+        except ValidationError:  # of another kind, so not ours
+            return None
+        self._turn_to(entry["elapsed"])
+        return value
+
+    def keep(self, name: str, value: Any) -> None:
+        """As `Journal.keep`.
 
         Raises:
             DiskFullError: No space is left.
             OutputError: The folder cannot be written.
         """
-        entry = self._read(name)
-        if entry is not None:
-            value: Value = _adapter(kind).validate_json(json.dumps(entry["value"]))
-            self._turn_to(entry["elapsed"])
-            return value
-        value = make()
         text = json.dumps(plain(value))
-        document = {"value": json.loads(text), "sha256": sha256_of(text.encode()), "elapsed": round(self._elapsed(), 3)}
-        write_bytes(self._path(name), json.dumps(document).encode())
-        return value
+        entry = {"value": json.loads(text), "sha256": sha256_of(text.encode()), "elapsed": round(self._elapsed(), 3)}
+        write_bytes(self._path(name), json.dumps(entry).encode())
 
-    def knows(self, name: str) -> bool:
-        """As `Journal.knows`."""
-        return self._read(name) is not None
-
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def _entry(self, name: str) -> dict[str, Any] | None:
         try:
             entry: dict[str, Any] = json.loads(self._path(name).read_bytes())
             whole = sha256_of(json.dumps(entry["value"]).encode()) == entry["sha256"]

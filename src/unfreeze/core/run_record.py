@@ -38,10 +38,10 @@ from unfreeze.core.strategies import StrategyId
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-RUN_FILE = "run.json"
+RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 
-Schema = Literal["unfreeze.run/3"]
-SCHEMA: Schema = "unfreeze.run/3"
+Schema = Literal["unfreeze.run/4"]
+SCHEMA: Schema = "unfreeze.run/4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,10 @@ class RunResults:
         gain_forecasts: What each strategy was expected to gain, forecast before any network was trained.
         seconds: Wall time of the whole run.
         seed: The run's seed.
-        budget_seconds: What the run was allowed to take.
-        interrupted: Whether the user stopped it.
+        budget_seconds: What the run was allowed to take; None if it was given no budget.
+        interrupted: Whether somebody stopped it; then it can be continued.
+        resumed: How often it was continued after a stop, or after its process had been killed. With a budget such a run
+            has all splits that were measured before, but what is tried after them may differ from what would have been.
         screening: Networks and sizes that could have been raced; empty where one was given.
         learning_curve: Scores by number of training images; None where images or time do not suffice.
     """
@@ -129,8 +131,9 @@ class RunResults:
     forecasts: tuple[TimeForecast, ...]
     seconds: float
     seed: int
-    budget_seconds: float
+    budget_seconds: float | None
     interrupted: bool = False
+    resumed: int = 0
     test_looks: int = 0
     folder_step: FolderStep | None = None
     screening: tuple[Screened, ...] = ()
@@ -191,10 +194,10 @@ class RunRecord(RunResults):
 
 
 def read_run(folder: Path) -> RunRecord:
-    """The record of a finished run.
+    """The record of a run.
 
     Args:
-        folder: Of the run, or its `run.json`.
+        folder: Of a run that was finished, or stopped; or its record.
 
     Returns:
         The record.
@@ -202,7 +205,7 @@ def read_run(folder: Path) -> RunRecord:
     Raises:
         InputError: There is none, or it cannot be read.
     """
-    path = folder / RUN_FILE if folder.is_dir() else folder
+    path = _record_in(folder)
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
@@ -212,6 +215,14 @@ def read_run(folder: Path) -> RunRecord:
         msg = f"{path} is damaged: it is no JSON ({error}). Run again, or restore the file."
         raise InputError(msg) from error
     return RunRecord.from_json(document, name=str(path))
+
+
+def _record_in(folder: Path) -> Path:
+    """The file of the record: of a run that was stopped, what there was by then."""
+    if not folder.is_dir():
+        return folder
+    finished, stopped = folder / RUN_FILE, folder / STOPPED_FILE
+    return stopped if stopped.exists() and not finished.exists() else finished
 
 
 def run_schema() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a run is asked to do: plain words and numbers, checked before anything heavy is imported."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -94,7 +95,9 @@ class StudySettings:
         metric: accuracy, balanced accuracy or log-loss; None for balanced accuracy where the classes are strongly
             imbalanced, else accuracy.
         margin: Differences up to this do not matter; percentage points, for log-loss hundredths of a nat.
-        budget_seconds: What the run may take.
+        budget_seconds: What the run may take; None for as long as it takes.
+        rounds: How many rounds of five splits each strategy gets, whatever comes of them; None to repeat what is open.
+        epochs: Of every training of blocks; None for the plan's own number, or what fits the budget.
         seed: Of every random choice.
         max_bad: Largest share of files that may be unreadable.
         request: Engine and precision of the frozen layers.
@@ -109,9 +112,16 @@ class StudySettings:
     strategies: tuple[str | int, ...] | None = None
     metric: Metric | None = None
     margin: float = 1.0
-    budget_seconds: float = 900.0
+    budget_seconds: float | None = 900.0
+    rounds: int | None = None
+    epochs: int | None = None
     seed: int = 0
     max_bad: float = 0.01
     request: EngineSettings = EngineSettings()
     augment: AugmentWord = "light"
     choose_rate: bool = False
+
+    @property
+    def budget(self) -> float:
+        """Seconds that the run may take, infinite without a budget."""
+        return math.inf if self.budget_seconds is None else self.budget_seconds

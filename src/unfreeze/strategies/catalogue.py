@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, final, runtime_checkable
 
+from unfreeze.core.journal import once
 from unfreeze.core.metering import added, metered
 from unfreeze.core.records import Outcome
 from unfreeze.core.strategies import FULL, Kind, Loss, StrategyId, parse_strategies, unfreeze
@@ -116,9 +117,8 @@ class PhotoCatalogue:
             made.append(replace(found, outcome=replace(found.outcome, cost=cost)))
             return made[0].prepared
 
-        prepared = self.experiment.resources.journal.once(
-            f"{strategy.key}-ready-for-{request.splits}", Prepared, prepare
-        )
+        journal = self.experiment.resources.journal
+        prepared = once(journal, f"{strategy.key}-ready-for-{request.splits}", Prepared, prepare)
         if prepared.training is None:
             return LeftOut(prepared.outcome)
         self._trained[strategy] = made[0] if made else taken_up(self.shared, prepared)

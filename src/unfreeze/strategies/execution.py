@@ -1,11 +1,14 @@
 """Carrying out trials: in this process, or wherever an executor sends them."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import count, groupby, takewhile
 from typing import Protocol, final, runtime_checkable
 
+from unfreeze.core.journal import Journal
 from unfreeze.core.metering import metered
 from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.strategies import StrategyId
 from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.tasks import Task
 from unfreeze.strategies.catalogue import Catalogue
@@ -53,6 +56,52 @@ class InThisProcess:
             self._catalogue.share(strategies, self._task.named(name))
             for strategy in strategies:
                 yield outcome_on(strategy, self._task, name, advance=advance if strategy.work else ignore)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptTrial:
+    """A trial, and what it gave."""
+
+    trial: Trial
+    outcome: TrialOutcome
+
+
+@final
+class Keeping:
+    """Carries out every trial once: what the journal knows is read back.
+
+    Args:
+        executor: Carries out what it does not know.
+        catalogue: Is told of what is read back.
+        journal: Of the run.
+    """
+
+    def __init__(self, executor: Executor, catalogue: Catalogue, journal: Journal) -> None:
+        self._executor, self._catalogue, self._journal = executor, catalogue, journal
+
+    def outcomes(self, trials: Sequence[Trial], *, advance: Advance = ignore) -> Iterator[TrialOutcome]:
+        """As `Executor.outcomes`; what is read back does not advance."""
+        known = [self._kept(trial) for trial in trials]
+        lacking = [trial for trial, kept in zip(trials, known, strict=True) if kept is None]
+        fresh = self._executor.outcomes(lacking, advance=advance)
+        for trial, kept in zip(trials, known, strict=True):
+            if kept is not None:
+                self._catalogue.take_note(trial, kept)
+                yield kept
+                continue
+            outcome = next(fresh)
+            self._journal.keep(trial.name, KeptTrial(trial=trial, outcome=outcome))
+            yield outcome
+
+    def _kept(self, trial: Trial) -> TrialOutcome | None:
+        """What the journal knows of exactly this trial."""
+        kept: KeptTrial | None = self._journal.kept(trial.name, KeptTrial)
+        return kept.outcome if kept is not None and kept.trial == trial else None
+
+    def recorded(self, strategy: StrategyId, seed: int) -> int:
+        """On how many of the first splits an earlier life of the run measured a strategy."""
+        names = (Trial(strategy=strategy, split=f"split {number}", seed=seed).name for number in count())
+        return sum(1 for _ in takewhile(self._journal.knows, names))
 
 
 def outcome_on(strategy: Strategy, task: Task, split_name: str, *, advance: Advance = ignore) -> TrialOutcome:

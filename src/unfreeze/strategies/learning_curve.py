@@ -12,6 +12,7 @@ from unfreeze.core.records import LearningCurve, LearningCurves
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
+from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.tasks import Split, Task
 from unfreeze.metrics.extrapolation import (
     FEWEST_SIZES,
@@ -23,10 +24,11 @@ from unfreeze.metrics.extrapolation import (
     read_law,
 )
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, largest_difference
+from unfreeze.strategies.execution import Executor
+from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement
-from unfreeze.strategies.predictions import predicted_of, units_of
+from unfreeze.strategies.predictions import predicted_in, predicted_of, units_of
 from unfreeze.strategies.step_one import StepOne
-from unfreeze.strategies.strategy import Fit
 
 HALVINGS = 3  # of the probe: to an eighth
 TRAINED_HALVINGS = 2  # of fine-tuning: to a quarter
@@ -35,7 +37,7 @@ FEWEST_SPLITS = 3  # with two, Student's t makes a band as wide as the chart
 FEWEST_OF_A_CLASS = 2  # images, or groups: one to fit and one to choose C on
 PLACES = 25  # sizes at which the two laws are compared
 
-Run = Callable[[Split], Fit]
+Run = Callable[[Split], Float[np.ndarray, "row"]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,10 +62,13 @@ class _Scoring:
     task: Task
     metric: Metric
 
-    def values(self, fit: Fit, split: Split) -> Float[np.ndarray, " row"]:
-        """Of the test images."""
-        kept = predicted_of(fit.scores, self.task, split, probabilities=fit.probabilities)
-        return kept.values(self.metric, self.task)
+    def of_scores(self, scores: Float[np.ndarray, "row cls"], split: Split) -> Float[np.ndarray, " row"]:
+        """A value per test image, from logits."""
+        return predicted_of(scores, self.task, split).values(self.metric, self.task)
+
+    def of_trial(self, found: TrialOutcome, split: Split) -> Float[np.ndarray, " row"]:
+        """A value per test image, from what a trial gave."""
+        return predicted_in(found, split).values(self.metric, self.task)
 
     def whole_splits(self, measured: Measurement) -> list[_Row]:
         """What the race has measured: rows of the largest size alone."""
@@ -74,7 +79,13 @@ class _Scoring:
 
 
 def learning_curves(
-    shared: StepOne, measured: Sequence[Measurement], *, metric: Metric, probe_seconds: float, seconds: float
+    shared: StepOne,
+    measured: Sequence[Measurement],
+    executor: Executor,
+    *,
+    metric: Metric,
+    probe_seconds: float,
+    seconds: float,
 ) -> LearningCurves | None:
     """Scores of the probe and of the best fine-tuning by number of training images, and what is expected of more.
 
@@ -84,6 +95,7 @@ def learning_curves(
     Args:
         shared: Fits probes and heads.
         measured: What the race has measured.
+        executor: Carries out trials on fewer images.
         metric: What decides; accuracy takes the place of log-loss.
         probe_seconds: What the curve of the probe may take.
         seconds: What training on fewer images may take.
@@ -100,7 +112,7 @@ def learning_curves(
     cheap = _with_smaller(
         scoring,
         scoring.whole_splits(probe)[:MOST_SPLITS],
-        lambda split: Fit(scores=shared.on_last(split, "softmax").test_scores),
+        lambda split: scoring.of_scores(shared.on_last(split, "softmax").test_scores, split),
         halvings=HALVINGS,
         forecast=shared.on_last(task.split(0), "softmax").seconds_alone,
         seconds=probe_seconds,
@@ -112,7 +124,7 @@ def learning_curves(
     best = _best_fine_tuning(scoring, measured)
     if best is None:
         return alone
-    smaller = _fine_tuned(scoring, best, shared, splits=len(cheap), seconds=seconds)
+    smaller = _fine_tuned(scoring, best, shared.experiment, executor, splits=len(cheap), seconds=seconds)
     note = "" if smaller else f"time or images did not suffice to train {best.label} on fewer images"
     expensive = smaller or scoring.whole_splits(best)
     overtakes, between = _overtaking(scoring, cheap, expensive)
@@ -132,7 +144,13 @@ def _best_fine_tuning(scoring: _Scoring, measured: Sequence[Measurement]) -> Mea
 
 
 def _fine_tuned(
-    scoring: _Scoring, measured: Measurement, shared: StepOne, *, splits: int, seconds: float
+    scoring: _Scoring,
+    measured: Measurement,
+    experiment: Experiment,
+    executor: Executor,
+    *,
+    splits: int,
+    seconds: float,
 ) -> list[_Row]:
     """Rows of a trained strategy on the first splits, with its progress."""
     strategy, once = measured.strategy, float(np.mean(measured.outcome.cost.split_seconds))
@@ -141,11 +159,18 @@ def _fine_tuned(
     rows = scoring.whole_splits(measured)[: min(splits, FEWEST_FOR_PROBABILITIES)]
     work = sum(strategy.work * len(row.split.learn) for row in rows)
     total = max(1, round(work * (1 - 0.5**TRAINED_HALVINGS)))
-    with shared.experiment.progress.phase("learning curve", total=total, unit="image") as advance:
+    with experiment.progress.phase("learning curve", total=total, unit="image") as advance:
+
+        def run(split: Split) -> Float[np.ndarray, " row"]:
+            trial = Trial(
+                strategy=measured.outcome.strategy, split=split.name, seed=experiment.seed, training=strategy.training
+            )
+            return scoring.of_trial(next(executor.outcomes([trial], advance=advance)), split)
+
         return _with_smaller(
             scoring,
             rows,
-            lambda split: strategy.fit(split, advance=advance),
+            run,
             halvings=TRAINED_HALVINGS,
             forecast=once,
             seconds=seconds,
@@ -160,7 +185,7 @@ def _with_smaller(
     Args:
         scoring: How fits are scored.
         rows: Of the largest size.
-        run: Trains and predicts.
+        run: Trains, and gives a value per test image.
         halvings: How often training images are halved, at most.
         forecast: Seconds of a split: what its whole training took. The parts train on less, but not all work shrinks.
         seconds: What all may take.
@@ -181,7 +206,7 @@ def _with_smaller(
             break
         ascending = smaller[:count][::-1]
         sizes = tuple(len(part.learn) for part in ascending)
-        values = tuple(scoring.values(run(part), part) for part in ascending)
+        values = tuple(run(part) for part in ascending)
         found.append(replace(row, sizes=(*sizes, *row.sizes), values=(*values, *row.values)))
         forecast = max(forecast, time.perf_counter() - begun)
     return found if len(found) >= FEWEST_SPLITS else []

@@ -8,9 +8,10 @@ from unfreeze.advisor.fact_finding import facts_of
 from unfreeze.advisor.forecasts import forecast_gains
 from unfreeze.advisor.questions import Question
 from unfreeze.core.facts import Facts, GainForecast, Similarity
+from unfreeze.core.journal import once
+from unfreeze.core.records import DepthPoint
 from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, StrategyId
 from unfreeze.features.similarity import SAMPLE, measure_similarity
-from unfreeze.strategies.depth_curve import depth_points
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import StepOne
 
@@ -46,10 +47,17 @@ def facts_before_training(shared: StepOne, similarity: Similarity) -> Facts:
         The facts.
     """
     experiment, task = shared.experiment, shared.experiment.task
-    split = task.split(0)
-    with experiment.progress.phase("probes", total=len(shared.every_probe), unit="fit") as advance:
-        fitted = shared.fit(split, shared.every_probe, advance)
-    return facts_of(task, experiment.source.card.size, similarity, depth_points([(split, fitted)], task))
+    points = once(experiment.resources.journal, "probes-on-split-0", tuple[DepthPoint, ...], lambda: _points(shared))
+    shared.take_note(task.split(0).name, points)
+    return facts_of(task, experiment.source.card.size, similarity, points)
+
+
+def _points(shared: StepOne) -> tuple[DepthPoint, ...]:
+    """Every probe of the first split."""
+    split, probes = shared.experiment.task.split(0), shared.every_probe
+    with shared.experiment.progress.phase("probes", total=len(probes), unit="fit") as advance:
+        shared.fit(split, probes, advance)
+    return shared.points(split, probes)
 
 
 def gain_forecasts(

@@ -53,7 +53,7 @@ def probe(
         specs = [ProbeSpec(split, name, loss) for name in taps for loss in losses]
         with resources.progress.phase("probes", total=len(specs), unit="probe") as advance:
             probes = fit_tap_probes({name: codes.by_tap[name] for name in taps}, task, specs, advance=advance)
-        points = depth_points([(split, probes)], task)
+        points = depth_points(split, probes, task)
     return ProbeRecord(
         source=str(settings.source),
         network=backbone.card.name,

@@ -4,16 +4,24 @@ Every choice and the verdict come from splits inside the train part. A test fold
 the choice, and confirms; it decides nothing.
 """
 
+import math
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from unfreeze.advisor.fact_finding import facts_of
 from unfreeze.advisor.forecasts import forecast_sentence
 from unfreeze.advisor.rules import predicted, rule_finding
 from unfreeze.advisor.screening import size_finding
+from unfreeze.core.errors import InputError, StoppedError
+from unfreeze.core.event_log import EventLog
 from unfreeze.core.facts import GainForecast, Similarity
+from unfreeze.core.journal import once
 from unfreeze.core.progress import SILENT, Progress
+from unfreeze.core.run_folder import RunFolder, owned_run
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.wording import duration
@@ -35,42 +43,63 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
 
     Args:
         settings: What is asked.
-        out: An empty folder; `run.json` and `model/` go into it.
-        progress: Reports progress.
+        out: New, empty, or the folder of a run with the same settings that was stopped or killed: that is continued.
+            `run.json`, `report.html` and `model/` go into it, and `events.jsonl` as it goes on.
+        progress: Is told what happens, and can be told to stop.
 
     Returns:
-        The record, as written to `run.json`. After an interrupt (Ctrl-C) it holds what there was by then.
+        The record, as written to `run.json`. After a stop it holds what there was by then, and is in `stopped.json`.
 
     Raises:
-        UnfreezeError: The input cannot be used, the disk is full, or an audit failed.
+        StoppedError: Somebody stopped it before anything was measured.
+        UnfreezeError: The input cannot be used, the folder is not for this run, the disk is full, or an audit failed.
     """
-    with DecoderPool() as pool:
-        return study(settings, Resources(pool=pool, progress=progress), out=out)
+    with owned_run(out, settings) as run, DecoderPool() as pool:
+        return study(run, Resources(pool=pool, progress=progress))
 
 
-def study(settings: StudySettings, resources: Resources, *, out: Path) -> RunRecord:
-    """As `run_study`, with decoders that are there already."""
-    clock = Clock((1 - RESERVE) * settings.budget_seconds)
-    return conclude(settings, _raced(settings, clock, resources), resources, out=out)
+def study(run: RunFolder, resources: Resources) -> RunRecord:
+    """As `run_study`, in a folder that is ours, with decoders that are there already."""
+    clock = Clock(time.perf_counter, (1 - RESERVE) * run.settings.budget)
+    journal = run.journal(elapsed=clock.elapsed, turn_to=clock.turn_to)
+    told = resources.progress.also(EventLog(run.path))
+    torch.set_num_threads(once(journal, "threads", int, torch.get_num_threads))
+    resources = replace(resources, progress=told, journal=journal)
+    try:
+        raced = _raced(run.settings, clock, resources)
+    except InputError:
+        if run.lives == 1:
+            run.discard()
+        raise
+    except StoppedError as error:
+        msg = (
+            "stopped before anything was measured. Codes that were computed are kept. "
+            f"Go on with: unfreeze run --resume {run.path}"
+        )
+        raise StoppedError(error.exit_code, msg) from error
+    return conclude(run, raced, resources)
 
 
 def _raced(settings: StudySettings, clock: Clock, resources: Resources) -> Raced:
-    """Everything up to the end of the race; an interrupt of the race ends it."""
+    """Everything up to the end of the race; a stop of the race ends it."""
     setup = set_up(settings, resources)
     experiment, card = setup.experiment, setup.experiment.source.card
-    kept = _confirming_seconds(experiment, settings.budget_seconds)
-    race = setup.race(clock.keeping(kept))
+    kept = _confirming_seconds(experiment, settings.budget)
+    clock.keep(kept)
+    race = setup.race(clock, settings)
     _say_what_is_kept(race, kept)
     with race.timed("facts"):
-        similarity = similarity_within(experiment, budget=settings.budget_seconds)
+        similarity = once(
+            resources.journal, "similarity", Similarity, lambda: similarity_within(experiment, budget=settings.budget)
+        )
         facts = facts_of(experiment.task, card.size, similarity)
         prediction = predicted(facts)
     resources.progress.say(prediction.sentence)
     small = size_finding(facts.median_side, card.size) if settings.size is None else None
     for sentence in filter(None, (setup.screened, small.text if small else "")):
         race.say(sentence)
-    gains, interrupted = _run(race, setup, similarity, settings)
-    race.clock = clock  # what was kept for the test folder may be spent on it
+    gains, stopped = _run(race, setup, similarity, settings)
+    clock.give_back()  # what was kept for the test folder may be spent on it
     return Raced(
         race=race,
         setup=setup,
@@ -78,14 +107,14 @@ def _raced(settings: StudySettings, clock: Clock, resources: Resources) -> Raced
         prediction=prediction,
         gain_forecasts=gains,
         findings=(*experiment.task.image_set.findings, *filter(None, [small]), rule_finding(prediction)),
-        interrupted=interrupted,
+        interrupted=stopped,
     )
 
 
 def _run(
     race: Race, setup: Setup, similarity: Similarity, settings: StudySettings
 ) -> tuple[tuple[GainForecast, ...], bool]:
-    """Run the race; what was forecast before it, and whether it was interrupted."""
+    """Run the race; what was forecast before it, and whether it was stopped."""
     gains: tuple[GainForecast, ...] = ()
     strategies = trained_strategies(len(setup.experiment.source.blocks), settings.strategies)
     try:
@@ -94,8 +123,11 @@ def _run(
         for forecast in gains:
             race.say(forecast_sentence(forecast))
         race.run(strategies)
-    except KeyboardInterrupt:
-        race.progress.say("Interrupted: keeping what there is so far.")
+    except (StoppedError, KeyboardInterrupt):
+        if not any(measured.splits for measured in race.measured):
+            raise
+        race.progress.stop.accept()
+        race.progress.say("Stopped: keeping what there is so far.")
         return gains, True
     return gains, False
 
@@ -118,7 +150,7 @@ def _confirming_seconds(experiment: Experiment, budget: float) -> float:
     to confirm. A GPU takes next to nothing.
     """
     images = len(experiment.task.test_rows)
-    if not images or training_device().type != "cpu":
+    if not images or math.isinf(budget) or training_device().type != "cpu":
         return 0.0
     passes = 2 * images * seconds_an_image(experiment.source) / usable_cores()
     return float(np.clip(passes - RESERVE * budget, 0, budget / 2))

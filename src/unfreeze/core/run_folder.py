@@ -1,0 +1,248 @@
+"""The folder of a run: who works in it, and whether what an earlier process began there can be continued.
+
+It holds `plan.json` (what was asked) and `state/` (what was decided and measured) as long as the run is not finished,
+then `run.json`. A folder with a `run.json` is never touched.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from unfreeze.core.errors import OutputError
+from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, paths_in, sync_folder, write_json
+from unfreeze.core.journal import FileJournal
+from unfreeze.core.records import plain
+from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE
+from unfreeze.core.settings import StudySettings
+from unfreeze.core.versions import versions
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+PLAN, STATE, LOCK, EVENTS = "plan.json", "state", "lock", "events.jsonl"
+Schema = Literal["unfreeze.plan/1"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What `plan.json` holds.
+
+    Attributes:
+        schema: Name and version of the document.
+        settings: What was asked.
+        versions: Of unfreeze, Python and the libraries that move numbers.
+        begun_in: The folder that the user stood in: paths that were given start from there.
+        lives: How many processes have worked at it.
+    """
+
+    schema: Schema = "unfreeze.plan/1"
+    settings: StudySettings
+    versions: dict[str, str]
+    begun_in: str
+    lives: int = 1
+
+
+@final
+class RunFolder:
+    """A folder that this process works in, and no other one.
+
+    Attributes:
+        path: Of the folder.
+        settings: What was asked.
+        lives: How many processes have worked at the run, this one included.
+    """
+
+    def __init__(self, path: Path, plan: RunPlan) -> None:
+        self.path = path
+        self.settings, self.lives = plan.settings, plan.lives
+
+    @property
+    def stopped_record(self) -> Path:
+        """The record of what there was when the run was stopped last."""
+        return self.path / STOPPED_FILE
+
+    def journal(self, *, elapsed: Callable[[], float], turn_to: Callable[[float], None]) -> FileJournal:
+        """What was decided and measured so far; arguments as for `FileJournal`."""
+        return FileJournal(self.path / STATE, elapsed=elapsed, turn_to=turn_to)
+
+    def clear_results(self) -> None:
+        """Take away what a stopped run left for the user: it comes anew at the end."""
+        if self.stopped_record.exists():
+            shutil.rmtree(self.path / "model", ignore_errors=True)
+            for name in ("report.html", STOPPED_FILE):
+                (self.path / name).unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Take away what only an unfinished run needs."""
+        for name in (PLAN, STOPPED_FILE, LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / STATE, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Take away everything of a run that came to nothing."""
+        self.finish()
+        (self.path / EVENTS).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def owned_run(folder: Path, settings: StudySettings | None) -> Iterator[RunFolder]:
+    """Begin a run in a folder, or continue the one that was begun there.
+
+    Args:
+        folder: New, empty, or that of a run that was not finished.
+        settings: What is asked; None for whatever was asked when it was begun.
+
+    Yields:
+        The folder, in which nobody else works until this ends.
+
+    Raises:
+        OutputError: The folder cannot be written, holds something else, belongs to a process that lives, or was begun
+            with other settings or versions.
+    """
+    check_run_folder(folder, settings)
+    with disk_errors_explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _only_here(folder):
+        _sweep(folder)
+        plan = _plan_of(folder, settings)
+        write_json(folder / PLAN, plain(plan))
+        run = RunFolder(folder, plan)
+        run.clear_results()
+        yield run
+
+
+def check_run_folder(folder: Path, settings: StudySettings | None) -> None:
+    """Refuse a folder that `owned_run` would refuse, but for one that somebody works in; arguments as there."""
+    with disk_errors_explained(folder):
+        if not folder.exists() and not folder.is_symlink():
+            if settings is None:
+                msg = f"There is no run in {folder}. Give the folder of a run that was stopped."
+                raise OutputError(msg)
+            return
+        if not folder.is_dir():
+            msg = f"{folder} is no folder. Choose another place with --out."
+            raise OutputError(msg)
+        if (folder / RUN_FILE).exists():
+            msg = f"{folder} holds a finished run, which is never touched. Choose another place with --out."
+            raise OutputError(msg)
+        begun = read_plan(folder)
+        if begun is None:
+            _refuse_strangers(folder, settings)
+        elif (reason := _difference(begun, settings)) is not None:
+            msg = f"The run in {folder} cannot be continued: {reason}. Choose another place with --out to begin anew."
+            raise OutputError(msg)
+
+
+def _refuse_strangers(folder: Path, settings: StudySettings | None) -> None:
+    if settings is None:
+        msg = f"There is no run in {folder} that could be continued: {PLAN} is missing or damaged."
+        raise OutputError(msg)
+    if any(path.name != LOCK and not path.name.startswith(TEMPORARY_PREFIX) for path in folder.iterdir()):
+        msg = f"{folder} is not empty, and results are never overwritten. Choose another place with --out."
+        raise OutputError(msg)
+
+
+def read_plan(folder: Path) -> RunPlan | None:
+    """The plan of a run that was not finished; None if there is none, or if it is damaged."""
+    from pydantic import ValidationError
+
+    try:
+        return _adapter().validate_json((folder / PLAN).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def can_be_continued(folder: Path, settings: StudySettings) -> bool:
+    """Whether a folder holds an unfinished run with these settings that nobody works at."""
+    if (folder / RUN_FILE).exists():
+        return False
+    begun = read_plan(folder)
+    if begun is None or _difference(begun, settings) is not None:
+        return False
+    try:
+        with _only_here(folder):
+            return True
+    except OutputError:
+        return False
+
+
+def _plan_of(folder: Path, settings: StudySettings | None) -> RunPlan:
+    begun = read_plan(folder)
+    if begun is not None:
+        return replace(begun, lives=begun.lives + 1)
+    assert settings is not None, folder  # noqa: S101 - checked before
+    return RunPlan(settings=settings, versions=versions(), begun_in=str(Path.cwd()))
+
+
+def _difference(begun: RunPlan, settings: StudySettings | None) -> str | None:
+    """What keeps a run from being continued, in words; None if nothing does."""
+    asked = begun.settings if settings is None else settings
+    ours, theirs = plain(asked), plain(begun.settings)
+    for name, value in theirs.items():
+        if ours[name] != value:
+            return f"it was begun with {name} {_shown(value)}, not {_shown(ours[name])}"
+    now = versions()
+    for name, version in begun.versions.items():
+        if now.get(name) != version:
+            return f"it was begun with {name} {version}, and here is {now.get(name)}"
+    given = [path for path in (asked.source, asked.weights) if path is not None and not path.is_absolute()]
+    if given and Path.cwd() != Path(begun.begun_in):
+        return f"it was begun in the folder {begun.begun_in}, from where {given[0]} is meant; go there first"
+    return None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(str(item) for item in value.values())
+    return "none" if value is None else str(value)
+
+
+@contextlib.contextmanager
+def _only_here(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; the system lets go of it when the process ends, however it ends."""
+    with disk_errors_explained(folder), (folder / LOCK).open("a+b") as file:
+        if not _locked(file.fileno()):
+            owner = (folder / LOCK).read_bytes().decode(errors="replace") or "?"
+            msg = f"Another process ({owner}) works in {folder}. Wait for it, or choose another place with --out."
+            raise OutputError(msg)
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        yield
+
+
+def _locked(handle: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process left half written that was killed here."""
+    for path in [*paths_in(folder), *paths_in(folder / STATE)]:
+        if path.name.startswith(TEMPORARY_PREFIX):
+            with contextlib.suppress(OSError):
+                path.unlink() if path.is_file() else shutil.rmtree(path)
+    sync_folder(folder)
+
+
+@cache
+def _adapter() -> "TypeAdapter[RunPlan]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunPlan)
