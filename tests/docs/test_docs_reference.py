@@ -15,6 +15,7 @@ import unfreeze
 from unfreeze.cli.manual import EXIT_CODES
 from unfreeze.core import errors
 from unfreeze.core.cards import Card
+from unfreeze.core.events import KINDS as EVENT_KINDS
 from unfreeze.core.facts import Facts, GainForecast, Prediction, RuleRecord, Similarity
 from unfreeze.core.findings import KINDS, Finding
 from unfreeze.core.plans import (
@@ -161,6 +162,17 @@ def test_the_section_of_a_finding_says_what_one_wants_to_know(code: str, severit
     assert places
     for function, module in places:
         assert f"def {function}(" in (ROOT / "src" / "unfreeze" / module).read_text(encoding="utf-8")
+
+
+def test_each_kind_of_event_has_its_section() -> None:
+    """The page of events has a section per kind, and none for anything else but what all have."""
+    assert list(sections("events.md")) == ["Every event", *EVENT_KINDS.values()]
+
+
+@pytest.mark.parametrize(("event", "kind"), EVENT_KINDS.items(), ids=EVENT_KINDS.values())
+def test_each_attribute_of_an_event_is_documented(event: type, kind: str) -> None:
+    """The table of a kind names exactly the attributes that its class has."""
+    assert names_in_first_column(sections("events.md")[kind]) == {field.name for field in fields(event)}
 
 
 def test_the_schema_is_named() -> None:

@@ -1,7 +1,6 @@
 """Tasks, networks and decoded images that need no photos on disk."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import pytest
 
-from unfreeze.core.progress import ignore
+from unfreeze.core.events import Event, Noticed, PhaseBegun, Said
+from unfreeze.core.progress import Progress
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.squares import geometry_of
@@ -18,7 +18,6 @@ from unfreeze.images.pool import DecoderPool
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most tests need none
     from unfreeze.core.cards import Card
-    from unfreeze.core.progress import Advance
     from unfreeze.strategies.experiment import Experiment
     from unfreeze.zoo.backbones import Backbone
 
@@ -29,26 +28,26 @@ Decoded = Callable[..., DecoderPool]
 
 @final
 class Heard:
-    """Progress that remembers what it is told."""
+    """Remembers what its progress is told."""
 
     def __init__(self) -> None:
+        self.progress = Progress(self)
         self.lines: list[str] = []
         self.phases: list[tuple[str, int, str]] = []
 
-    @contextmanager
-    def phase(self, name: str, *, total: int, unit: str) -> "Iterator[Advance]":
-        """Note the phase."""
-        self.phases.append((name, total, unit))
-        yield ignore
-
-    def say(self, line: str) -> None:
-        """Note the line."""
-        self.lines.append(line)
+    def __call__(self, event: Event) -> None:
+        """Note sentences and phases."""
+        if isinstance(event, PhaseBegun):
+            self.phases.append((event.name, event.total, event.unit))
+        elif isinstance(event, Said):
+            self.lines.append(event.sentence)
+        elif isinstance(event, Noticed):
+            self.lines.append(event.finding.text)
 
 
 @pytest.fixture
 def heard() -> Heard:
-    """Progress that remembers what it is told."""
+    """Remembers what its progress is told."""
     return Heard()
 
 
@@ -122,7 +121,7 @@ def make_experiment(tiny: "Backbone", decoded: Decoded, heard: Heard, tmp_path: 
 
         images = image_set(["train"] * train + ["test"] * test, groups)
         pool = decoded(images.images, tiny.card, paint)
-        resources = Resources(pool=pool, progress=heard, cache=tmp_path / "cache")
+        resources = Resources(pool=pool, progress=heard.progress, cache=tmp_path / "cache")
         experiment = prepare(images, tiny, resources, EngineSettings("torch", "f32"))
         return replace(experiment, **settings)
 

@@ -1,16 +1,25 @@
 """Progress bars on a terminal."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from io import StringIO
 from typing import TextIO, final
 
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from unfreeze.core.progress import Advance
-from unfreeze.core.wording import printable, rate
+from unfreeze.cli.progress import Sentences
+from unfreeze.core.events import Event, PhaseAdvanced, PhaseBegun, PhaseEnded
+from unfreeze.core.wording import printable, rate, where
+
+
+@final
+class CountColumn(ProgressColumn):
+    """Units done, and those that there are where that is known."""
+
+    def render(self, task: Task) -> Text:
+        """The count of one bar."""
+        return Text(f"{task.completed:,.0f}" if task.total is None else f"{task.completed:,.0f}/{task.total:,.0f}")
 
 
 @final
@@ -27,40 +36,49 @@ class RateColumn(ProgressColumn):
 class Bars:
     """A bar per phase, with count, rate and time left; bars of phases inside phases stand below each other.
 
+    The bar of a phase that came to its end stays on the screen, full; that of another gives way to a line.
+
     Args:
         stream: A terminal.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | StringIO) -> None:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._bars: RichProgress | None = None
-        self._open = 0
+        self._phases: dict[int, tuple[PhaseBegun, TaskID]] = {}
+        self._sentences = Sentences()
 
-    @contextmanager
-    def phase(self, name: str, *, total: int, unit: str) -> Iterator[Advance]:
-        """Show a bar as long as the phase lasts; it stays on the screen, done."""
-        bars = self._shown()
-        task = bars.add_task(printable(name), total=total or None, unit=unit)
-        self._open += 1
-        try:
-            yield lambda done: bars.advance(task, done)
-        finally:
-            self._open -= 1
+    def __call__(self, event: Event) -> None:
+        """Move the bars, and print all sentences above them."""
+        if isinstance(event, PhaseBegun):
+            task = self._shown().add_task(printable(event.name), total=event.total or None, unit=event.unit)
+            self._phases[event.phase] = event, task
+        elif isinstance(event, PhaseAdvanced):
+            self._shown().update(self._phases[event.phase][1], completed=event.done)
+        elif isinstance(event, PhaseEnded):
+            self._ended(event)
+        elif sentence := self._sentences.of(event):
+            self._console.print(printable(sentence))
+
+    def _ended(self, event: PhaseEnded) -> None:
+        bars, (begun, task) = self._shown(), self._phases.pop(event.phase)
+        if event.completed:
+            bars.update(task, completed=event.done, total=event.done)
             bars.stop_task(task)
-            if not self._open:
-                bars.stop()
-                self._bars = None
-
-    def say(self, line: str) -> None:
-        """Print one line above the bars."""
-        self._console.print(printable(line))
+        else:
+            bars.remove_task(task)
+            stands = where(event.done, total=begun.total, unit=begun.unit, seconds=0.0)
+            self._console.print(printable(f"{begun.name}: ended at {stands}"))
+        if not self._phases:
+            bars.stop()
+            self._bars = None
 
     def _shown(self) -> RichProgress:
         if self._bars is None:
             columns = (
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=30),
-                TextColumn("{task.completed:,.0f}/{task.total:,.0f}", markup=False),
+                CountColumn(),
                 RateColumn(),
                 TimeRemainingColumn(elapsed_when_finished=True),
             )

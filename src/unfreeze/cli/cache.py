@@ -9,13 +9,16 @@ import typer
 from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.progress import progress_on_stderr
+from unfreeze.cli.work import stoppable
 from unfreeze.core.errors import InputError
 from unfreeze.core.sizes import parse_size
 from unfreeze.core.wording import count
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
     from unfreeze.core.documents import StoreRecord, VerifyRecord
+
+NOTHING_CHANGED = "Nothing was changed."
+MENDED = "What was mended stays mended; the same command mends the rest."
 
 
 def list_stores(*, json: AsJson = False) -> None:
@@ -68,10 +71,10 @@ def _size(size: int) -> str:
 
 def verify(*, json: AsJson = False) -> None:
     """Check every shard."""
-    with result_output(as_json=json) as out:
+    with result_output(as_json=json) as out, stoppable(NOTHING_CHANGED) as progress:
         from unfreeze.workflows.stores import verify_stores
 
-        record = verify_stores(progress=progress_on_stderr())
+        record = verify_stores(progress=progress)
         out.document(record)
         _show_check(record, out)
     if record.damaged or record.manifests_lost:
@@ -99,10 +102,10 @@ def _damage(record: "VerifyRecord") -> str:
 
 def repair(*, json: AsJson = False) -> None:
     """Mend what can be mended."""
-    with result_output(as_json=json) as out:
+    with result_output(as_json=json) as out, stoppable(MENDED) as progress:
         from unfreeze.workflows.stores import repair_stores
 
-        record = repair_stores(progress=progress_on_stderr())
+        record = repair_stores(progress=progress)
         out.document(record)
         lines = [f"removed {item.shard}: {item.reason}" for item in record.removed]
         for what, paths in (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from unfreeze.cli.options import AsJson, Source
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_source
-from unfreeze.cli.work import working
+from unfreeze.cli.work import NOTHING_WRITTEN, working
 from unfreeze.core.wording import count
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
@@ -18,7 +18,7 @@ SHOWN = 20  # of a long list; --json has them all
 def inspect(source: Source, *, json: AsJson = False) -> None:
     """Say what is in a folder."""
     checked_source(source)
-    with result_output(as_json=json) as output, working() as resources:
+    with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
         from unfreeze.workflows.inspecting import inspect as look
 
         record = look(source, resources)

@@ -29,10 +29,10 @@ from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
 from unfreeze.cli.tune import tune
 from unfreeze.cli.version import version
-from unfreeze.core.errors import DiskFullError, UnfreezeError
+from unfreeze.core.errors import DiskFullError, StoppedError, UnfreezeError
+from unfreeze.core.stop import INTERRUPTED
 from unfreeze.core.wording import printable
 
-INTERRUPTED = 130
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
 TRACEBACK_VARIABLE = "UNFREEZE_TRACEBACK"
 
@@ -131,7 +131,7 @@ def exit_code_of(arguments: Sequence[str], *, show_traceback: bool = False) -> i
     except (BrokenPipeError, ReaderGoneError) as error:
         return _reader_gone(error, show_traceback=show_traceback)
     except KeyboardInterrupt as error:
-        return _explained(error, "interrupted.", INTERRUPTED, show_traceback=show_traceback)
+        return _explained(error, str(StoppedError()), INTERRUPTED, show_traceback=show_traceback)
     except UnfreezeError as error:
         return _explained(error, str(error), error.exit_code, show_traceback=show_traceback)
     except Exception as error:
@@ -145,7 +145,7 @@ def _other(error: Exception, *, show_traceback: bool) -> int:
         typer.echo(str(error), err=True)
         return 2
     if type(error).__name__ == "Abort":
-        return _explained(error, "interrupted.", INTERRUPTED, show_traceback=show_traceback)
+        return _explained(error, str(StoppedError()), INTERRUPTED, show_traceback=show_traceback)
     usage = getattr(error, "format_message", None)  # typer carries click inside itself or not, by its version
     if callable(usage):
         return _explained(error, _usage_sentence(usage()), 2, show_traceback=show_traceback)

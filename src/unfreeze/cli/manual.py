@@ -13,7 +13,9 @@ Exit codes:
   2    something in the input or the options has to be changed
   3    too many files cannot be used
   4    the disk is full
-  130  interrupted
+  129  stopped by SIGHUP: the terminal was closed
+  130  stopped by Ctrl-C
+  143  stopped by SIGTERM
 """
 
 _SOURCE = """

@@ -9,7 +9,7 @@ import typer
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_model
-from unfreeze.cli.work import working
+from unfreeze.cli.work import NOTHING_WRITTEN, working
 from unfreeze.core.errors import InputError
 from unfreeze.core.wording import percent
 
@@ -36,7 +36,7 @@ def predict(
     """Name classes."""
     paths = image_files(images)
     checked_model(model)
-    with result_output(as_json=json) as output, working() as resources:
+    with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
         from unfreeze.workflows.prediction import predict as predict_classes
 
         record = predict_classes(model, paths, top=top, resources=resources)

@@ -3,15 +3,57 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from io import StringIO
 from typing import TextIO, final
 
-from unfreeze.core.progress import Advance, Progress
-from unfreeze.core.wording import count, duration, printable, rate, where
+from unfreeze.core.events import (
+    Event,
+    Noticed,
+    PhaseAdvanced,
+    PhaseBegun,
+    PhaseEnded,
+    Said,
+    StrategyMeasured,
+)
+from unfreeze.core.progress import Progress
+from unfreeze.core.wording import count, duration, printable, rate, score, where
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+@final
+class Sentences:
+    """Which events are told in a sentence: what is said and noticed, and the first score of each strategy."""
+
+    def __init__(self) -> None:
+        self._measured: set[str] = set()
+
+    def of(self, event: Event) -> str:
+        """The sentence of an event; empty for one that has none."""
+        if isinstance(event, Said):
+            return event.sentence
+        if isinstance(event, Noticed):
+            return event.finding.text
+        if isinstance(event, StrategyMeasured):
+            return self._first_score(event)
+        return ""
+
+    def _first_score(self, event: StrategyMeasured) -> str:
+        """A score is news once; what follows stands in the table."""
+        if event.score is None or event.strategy.key in self._measured:
+            return ""
+        self._measured.add(event.strategy.key)
+        what = {"accuracy": " right", "balanced accuracy": " balanced accuracy", "log-loss": " log-loss"}[event.metric]
+        return f"{event.name}: {score(event.score, event.metric)}{what} so far ({count(event.splits, 'split')})"
+
+
+@dataclass
+class _Phase:
+    begun: PhaseBegun
+    started: float
+    last: float  # when its last line was printed
 
 
 @final
@@ -26,28 +68,37 @@ class Lines:
     def __init__(self, stream: TextIO | StringIO, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
+        self._phases: dict[int, _Phase] = {}
+        self._sentences = Sentences()
 
-    @contextmanager
-    def phase(self, name: str, *, total: int, unit: str) -> Iterator[Advance]:
-        """Print where the phase stands every ten seconds, and what it took once it is through."""
-        started = last = self._clock()
-        done = 0
-
-        def advance(more: int) -> None:
-            nonlocal done, last
-            done += more
+    def __call__(self, event: Event) -> None:
+        """Print where a phase stands every ten seconds, what it took once it is through, and all sentences."""
+        if isinstance(event, PhaseBegun):
             now = self._clock()
-            if now - last >= SECONDS_BETWEEN_LINES:
-                last = now
-                self.say(f"{name}: {where(done, total=total, unit=unit, seconds=now - started)}")
+            self._phases[event.phase] = _Phase(event, started=now, last=now)
+        elif isinstance(event, PhaseAdvanced):
+            self._advanced(self._phases[event.phase], event.done)
+        elif isinstance(event, PhaseEnded):
+            phase = self._phases.pop(event.phase)
+            if event.completed:
+                self._completed(phase, event.done)
+        elif sentence := self._sentences.of(event):
+            self._print(sentence)
 
-        yield advance
-        seconds = self._clock() - started
+    def _advanced(self, phase: _Phase, done: int) -> None:
+        now = self._clock()
+        if now - phase.last >= SECONDS_BETWEEN_LINES:
+            phase.last = now
+            begun = phase.begun
+            stands = where(done, total=begun.total, unit=begun.unit, seconds=now - phase.started)
+            self._print(f"{begun.name}: {stands}")
+
+    def _completed(self, phase: _Phase, done: int) -> None:
+        name, unit, seconds = phase.begun.name, phase.begun.unit, self._clock() - phase.started
         speed = f", {rate(done / seconds, unit)}" if done and seconds >= 0.1 else ""
-        self.say(f"{name}: {count(done, unit)} in {duration(seconds)}{speed}")
+        self._print(f"{name}: {count(done, unit)} in {duration(seconds)}{speed}")
 
-    def say(self, line: str) -> None:
-        """Print one line."""
+    def _print(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError, ValueError):  # nobody reads any more: no reason to stop the work
             self._stream.write(printable(line) + "\n")
             self._stream.flush()
@@ -59,8 +110,8 @@ def progress_on(stream: TextIO) -> Progress:
         # Bars need rich, whose import costs more than the rest of the command line.
         from unfreeze.cli.bars import Bars
 
-        return Bars(stream)
-    return Lines(stream)
+        return Progress(Bars(stream))
+    return Progress(Lines(stream))
 
 
 def progress_on_stderr() -> Progress:

@@ -7,7 +7,7 @@ import typer
 
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import result_output
-from unfreeze.cli.progress import progress_on_stderr
+from unfreeze.cli.work import NOTHING_WRITTEN, stoppable
 from unfreeze.core.wording import count
 
 
@@ -20,11 +20,10 @@ def sample(
     json: AsJson = False,
 ) -> None:
     """Write a sample data set."""
-    with result_output(as_json=json) as out:
-        progress = progress_on_stderr()
-        progress.say("loading …")
+    with result_output(as_json=json) as out, stoppable(NOTHING_WRITTEN) as progress:
         from unfreeze.workflows.sampling import sample as write
 
+        progress.stop.check()
         record = write(name, folder, progress=progress)
         out.document(record)
         out.line(f"{count(record.images, 'image')} written to {record.folder}")

@@ -34,6 +34,8 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings, TuneSettings
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
 
+NO_MODEL = "The codes that were read are kept, no model was written; the same command begins its training anew."
+
 
 def tune(
     source: Source,
@@ -88,7 +90,7 @@ def tune(
     )
     checked_source(source)
     checked_weights(weights)
-    with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working() as resources:
+    with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working(NO_MODEL) as resources:
         from unfreeze.report.table import strategy_table
         from unfreeze.workflows.reading import Phases
         from unfreeze.workflows.tuning import tune as tune_model

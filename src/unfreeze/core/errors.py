@@ -69,8 +69,11 @@ class StoppedError(UnfreezeError):
 
     Args:
         exit_code: With which a command ends: 128 and the number of the signal that stopped it, 130 without one.
+        kept: What is kept, and how to go on.
     """
 
-    def __init__(self, exit_code: int = 130) -> None:
-        super().__init__("stopped. What was finished is kept; the same command goes on from there.")
+    def __init__(
+        self, exit_code: int = 130, *, kept: str = "What was finished is kept; the same command goes on from there."
+    ) -> None:
+        super().__init__(f"stopped. {kept}")
         self.exit_code = exit_code

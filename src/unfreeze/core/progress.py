@@ -78,6 +78,14 @@ class Progress:
         finally:
             self.tell(PhaseEnded(phase=number, done=done, completed=completed))
 
+    def checkpoint(self, done: int = 0) -> None:  # noqa: ARG002 - an `Advance`
+        """Look at the stop and count nothing: the `Advance` of work that no phase counts, and that may take seconds.
+
+        Raises:
+            StoppedError: Somebody wants the work to stop.
+        """
+        self.stop.check()
+
     def say(self, sentence: str) -> None:
         """Tell of a sentence."""
         self.tell(Said(sentence=sentence))

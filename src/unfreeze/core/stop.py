@@ -1,6 +1,5 @@
 """A request to stop, which anybody may make and all work looks at: Ctrl-C, a signal, a button, a test."""
 
-import threading
 from typing import final
 
 from unfreeze.core.errors import StoppedError
@@ -14,17 +13,20 @@ class Stop:
 
     Work that catches `StoppedError`, to keep and deliver what there is, accepts the request: it goes on undisturbed
     until another one comes.
+
+    Plain attributes, no lock: a signal's handler asks between any two steps of the thread that it interrupts, which may
+    hold the lock.
     """
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._asked = False
         self.exit_code = INTERRUPTED
         self.was_requested = False
 
     @property
     def is_requested(self) -> bool:
         """Whether somebody wants the work to stop, and nobody has accepted that yet."""
-        return self._asked.is_set()
+        return self._asked
 
     def request(self, *, exit_code: int = INTERRUPTED) -> None:
         """Ask the work to stop.
@@ -35,7 +37,7 @@ class Stop:
         if not self.was_requested:
             self.exit_code = exit_code
         self.was_requested = True
-        self._asked.set()
+        self._asked = True
 
     def check(self) -> None:
         """Go on, unless somebody wants the work to stop.
@@ -43,9 +45,9 @@ class Stop:
         Raises:
             StoppedError: Somebody does.
         """
-        if self._asked.is_set():
+        if self._asked:
             raise StoppedError(self.exit_code)
 
     def accept(self) -> None:
         """The work has stopped, and what follows is to be finished."""
-        self._asked.clear()
+        self._asked = False

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import InputError
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.settings import EngineSettings
 from unfreeze.core.wording import milliseconds
 from unfreeze.data.image_set import Image
@@ -145,6 +146,7 @@ def choose_engine(
     *,
     to_come: int = 0,
     cache: Path | None = None,
+    advance: Advance = ignore,
 ) -> tuple[EngineChoice, PrefixEngine]:
     """The fastest engine whose codes at every tap point where float32's do.
 
@@ -159,6 +161,7 @@ def choose_engine(
         request: Engine and precision.
         to_come: How many images the engine will be given.
         cache: Folder where what is converted is kept; the user's cache if None.
+        advance: Reports progress per candidate.
 
     Returns:
         The choice, and the engine compiled for codes at every tap; torch in float32 if no other one is accurate.
@@ -182,6 +185,7 @@ def choose_engine(
         compiled = compile_prefix(backbone, codes=backbone.taps, engine=candidate, calibration=images, cache=cache)
         seen = _measured(compiled, compared, wanted)
         measured.append(seen)
+        advance(1)
         if seen.is_accurate and (best is None or seen.milliseconds < best.milliseconds):
             best, chosen = seen, compiled
     because = _because(chosen.engine, measured)
@@ -273,7 +277,8 @@ def chosen_engine(
     if earlier is not None and (earlier.engine in fitting or earlier.engine == REFERENCE):
         return ChosenEngine(choice=earlier, request=request, compiled=None)
     sample = sample_pixels(images, backbone.card, resources.pool)
-    choice, compiled = choose_engine(backbone, sample, request, to_come=to_come, cache=resources.cache)
+    cache, checkpoint = resources.cache, resources.progress.checkpoint
+    choice, compiled = choose_engine(backbone, sample, request, to_come=to_come, cache=cache, advance=checkpoint)
     return ChosenEngine(choice=choice, request=request, compiled=compiled)
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from unfreeze.core.cards import Card
 from unfreeze.core.facts import Similarity
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import decoded
 from unfreeze.features.openvino_prefix import BATCH_SIZE
@@ -76,7 +77,7 @@ class _Moments:
 
 
 def measure_similarity(
-    backbone: Backbone, images: Sequence[Image], *, pool: DecoderPool, count: int = SAMPLE
+    backbone: Backbone, images: Sequence[Image], *, pool: DecoderPool, count: int = SAMPLE, advance: Advance = ignore
 ) -> Similarity:
     """How like the source's images some images look to a network, and how sure its own head is about them.
 
@@ -85,6 +86,7 @@ def measure_similarity(
         images: Of the train part; labels do not matter.
         pool: Decoder pool.
         count: At most so many are run; which ones is decided by their content alone, not by names or order.
+        advance: Reports progress per image of each pass.
 
     Returns:
         The similarity; without a value, and with the reason, if the network has no BatchNorm statistics.
@@ -101,24 +103,28 @@ def measure_similarity(
     pixels = [centre(square[None], backbone.card.size)[0] for _, square in decoded(chosen, backbone.card, pool, [])]
     if not pixels:
         return Similarity(value=None, because="no image could be decoded")
-    return similarity_of(backbone, np.stack(pixels))
+    return similarity_of(backbone, np.stack(pixels), advance)
 
 
-def similarity_of(backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"]) -> Similarity:
+def similarity_of(
+    backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"], advance: Advance = ignore
+) -> Similarity:
     """Similarity of images that are decoded and cut as the network wants them; else as `measure_similarity`.
 
     Args:
         backbone: The network; it has BatchNorm statistics.
         pixels: Red, green, blue, at the network's input size.
+        advance: Reports progress per image of each pass.
 
     Returns:
         The similarity.
     """
-    usual = _Pass(backbone, pixels)
+    usual = _Pass(backbone, pixels, advance)
     passes = [usual]
     smaller = _half(backbone.card.size)
     if smaller < backbone.card.size and _accepts(backbone, smaller):
-        passes.append(_Pass(backbone, np.stack([_resized(image, smaller, backbone.card) for image in pixels])))
+        resized = np.stack([_resized(image, smaller, backbone.card) for image in pixels])
+        passes.append(_Pass(backbone, resized, advance))
     best = min(passes, key=lambda one: one.divergence)
     return Similarity(
         value=on_scale(best.divergence),
@@ -171,9 +177,9 @@ class _Pass:
         confidence: Mean largest softmax probability.
     """
 
-    def __init__(self, backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"]) -> None:
+    def __init__(self, backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"], advance: Advance) -> None:
         self.size = int(pixels.shape[1])
-        moments, self.confidence = _moments(backbone, pixels)
+        moments, self.confidence = _moments(backbone, pixels, advance)
         self.by_layer: dict[str, float] = {}
         self.channels = self.dead_channels = 0
         for name, layer in _layers(backbone.network).items():
@@ -219,7 +225,9 @@ def _has_learnt(layer: nn.Module) -> bool:
     return bool(mean.any() or (variance != 1).any())
 
 
-def _moments(backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"]) -> tuple[dict[str, _Moments], float]:
+def _moments(
+    backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"], advance: Advance
+) -> tuple[dict[str, _Moments], float]:
     """Moments of what each BatchNorm layer takes, and the mean confidence of the head."""
     found = {name: _Moments() for name in _layers(backbone.network)}
     sure: list[Tensor] = []
@@ -227,6 +235,7 @@ def _moments(backbone: Backbone, pixels: UInt8[np.ndarray, "image size size 3"])
         for batch in _batches(pixels):
             logits = backbone.network(network_input(torch.from_numpy(batch), backbone.card))
             sure.append(logits.flatten(1).softmax(dim=1).amax(dim=1))
+            advance(len(batch))
     return found, float(torch.cat(sure).mean())
 
 

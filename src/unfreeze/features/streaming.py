@@ -14,6 +14,7 @@ from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.progress import Advance
 from unfreeze.core.records import SetAside
 from unfreeze.core.settings import EngineSettings
+from unfreeze.core.stop import Stop
 from unfreeze.data.image_set import Image
 from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.squares import decoded
@@ -71,7 +72,8 @@ class CodesInPortions:
         advance(len(images) - len(missing))
         if missing:
             pool = self._resources.pool
-            for shard in computed_shards(missing, self._backbone.card, self._compiled(), pool, unreadable):
+            stop = self._resources.progress.stop
+            for shard in computed_shards(missing, self._backbone.card, self._compiled(), pool, unreadable, stop=stop):
                 self._index.write(shard)
                 advance(len(shard))
         lost = {item.sha256: item for item in unreadable}
@@ -172,9 +174,18 @@ def codes_of_table(
 
 
 def computed_shards(
-    images: Sequence[Image], card: Card, engine: PrefixEngine, pool: DecoderPool, set_aside: list[SetAside]
+    images: Sequence[Image],
+    card: Card,
+    engine: PrefixEngine,
+    pool: DecoderPool,
+    set_aside: list[SetAside],
+    *,
+    stop: Stop,
 ) -> Iterator[dict[str, Row]]:
-    """Codes of `images`, a shard at a time; one that cannot be decoded is appended to `set_aside` instead."""
+    """Codes of `images`, a shard at a time; one that cannot be decoded is appended to `set_aside` instead.
+
+    If somebody wants the work to stop, a shard of what there is comes at once, so that nothing is lost by stopping.
+    """
     order: list[Image] = []
 
     def pixels() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
@@ -186,7 +197,7 @@ def computed_shards(
     started = time.monotonic()
     for position, outputs in enumerate(engine.run(pixels())):
         shard[order[position].sha256] = dict(zip(card.taps, outputs, strict=True))
-        if len(shard) == SHARD_ROWS or time.monotonic() - started > SHARD_SECONDS:
+        if len(shard) == SHARD_ROWS or time.monotonic() - started > SHARD_SECONDS or stop.is_requested:
             yield shard
             shard, started = {}, time.monotonic()
     if shard:

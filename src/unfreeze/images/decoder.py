@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from unfreeze.core.interrupts import SIGNALS
 from unfreeze.images.decoding import UnreadableImageError, decode, pixels_sha256
 from unfreeze.images.geometry import Geometry, square
 from unfreeze.images.shared_memory import open_ring
@@ -184,7 +185,8 @@ def _limit_time() -> None:
 
 def main() -> None:
     """Answer requests until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for each in SIGNALS:  # they reach the whole group; the parent decides
+        signal.signal(each, signal.SIG_IGN)
     replies = _private_output()
     ring = open_ring(sys.argv[1])
     _limit_memory()

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from mmap import mmap
 from pathlib import Path
@@ -23,6 +24,7 @@ import psutil
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import UnfreezeError
+from unfreeze.core.interrupts import SIGNALS
 from unfreeze.images.decoder import request_line
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import Geometry
@@ -240,15 +242,16 @@ class DecoderPool:
         inherited = [handle] if isinstance(handle, int) else []
         try:
             # -P: a file numpy.py in the folder that the user stands in must not replace the module.
-            process = subprocess.Popen(  # noqa: S603 - our own program, and a number
-                [sys.executable, "-P", "-m", "unfreeze.images.decoder", str(handle)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                bufsize=0,
-                env=_environment(),
-                pass_fds=inherited,
-            )
+            with _blocked_signals():
+                process = subprocess.Popen(  # noqa: S603 - our own program, and a number
+                    [sys.executable, "-P", "-m", "unfreeze.images.decoder", str(handle)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    bufsize=0,
+                    env=_environment(),
+                    pass_fds=inherited,
+                )
         finally:
             for own in inherited:
                 os.close(own)
@@ -301,6 +304,19 @@ class DecoderPool:
         if child.under_way:
             job.done[child.under_way.popleft()] = ({"reason": reason}, None)
             job.waiting.extendleft(reversed(child.under_way))
+
+
+@contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """What starts inside is not ended by signals to the whole group: it inherits that, until it ignores them itself."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _Kept = Mapping[tuple[str, Geometry], NDArray[np.uint8]]

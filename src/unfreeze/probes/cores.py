@@ -7,6 +7,7 @@ thread and on two of two cores: trashnet (2,091 images) 8 and 6 on a quiet machi
 depend on how many there are.
 """
 
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.images.pool import usable_cores
+
+SECONDS_BETWEEN_LOOKS = 0.2  # at the stop, while jobs are under way
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -37,13 +40,13 @@ def side_by_side(
 ) -> list[Result]:
     """Do `work` for every job, as many at a time as there are cores, the largest first.
 
-    An interrupt does not wait for what is under way: the threads are daemons, and what they find is dropped.
+    A stop or an interrupt does not wait for what is under way: the threads are daemons, and what they find is dropped.
 
     Args:
         work: Called in threads; NumPy lets go of the interpreter inside its products.
         jobs: What to do it for.
         size: By which jobs are ordered: one that is long and comes last would run alone.
-        advance: Reports progress per job.
+        advance: Reports progress per job; while none is done it is called with 0, so that it can look at the stop.
 
     Returns:
         The results, in the order of the jobs.
@@ -51,7 +54,13 @@ def side_by_side(
     order = sorted(range(len(jobs)), key=lambda place: -size(jobs[place]))
     results: dict[int, Result] = {}
     with one_blas_thread(), ThreadPool(max(1, min(usable_cores(), len(jobs)))) as pool:
-        for place, result in pool.imap_unordered(partial(_placed, work, jobs), order):
+        found = pool.imap_unordered(partial(_placed, work, jobs), order)
+        while len(results) < len(jobs):
+            try:
+                place, result = found.next(timeout=SECONDS_BETWEEN_LOOKS)
+            except multiprocessing.TimeoutError:
+                advance(0)
+                continue
             results[place] = result
             advance(1)
     return [results[place] for place in range(len(jobs))]

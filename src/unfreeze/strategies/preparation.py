@@ -15,8 +15,8 @@ from unfreeze.features.engine_choice import SAMPLE
 from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import codes_of, with_codes_only
 from unfreeze.features.resources import Resources
-from unfreeze.probes.cores import one_blas_thread
-from unfreeze.probes.solver import fit_probe
+from unfreeze.probes.cores import side_by_side
+from unfreeze.probes.solver import LinearProbe, fit_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.zoo.backbones import Backbone
 
@@ -90,8 +90,11 @@ def _lost_to_mirrors(experiment: Experiment, *, C: float) -> tuple[float, float,
     task, codes = experiment.task, experiment.codes.last
     learn, select = task.everything().folds[0]
     asked = select[:: max(1, len(select) // MIRRORED_IMAGES)]
-    with one_blas_thread():
-        probe = fit_probe(codes[learn], task.labels[learn], loss="softmax", C=C, class_count=task.class_count)
+
+    def fit(rows: Int[np.ndarray, " row"]) -> LinearProbe:
+        return fit_probe(codes[rows], task.labels[rows], loss="softmax", C=C, class_count=task.class_count)
+
+    (probe,) = side_by_side(fit, [learn], size=len, advance=experiment.progress.checkpoint)
     right = probe.predict(codes[asked]) == task.labels[asked]
     less = right.astype(float) - (probe.predict(_mirrored_codes(experiment, asked)) == task.labels[asked])
     return float(less.mean()), float(less.std()) / len(less) ** 0.5, len(asked)
@@ -104,8 +107,11 @@ def _mirrored_codes(experiment: Experiment, rows: Int[np.ndarray, " row"]) -> Fl
     compiled = compile_prefix(
         source, codes=source.taps[-1:], engine=experiment.engine, calibration=calibration, cache=experiment.cache
     )
-    mirrored = (view[:, ::-1] for view in pixels.views(rows, epoch=None))
-    return np.stack([outputs[0] for outputs in compiled.run(mirrored)])
+    found = []
+    for outputs in compiled.run(view[:, ::-1] for view in pixels.views(rows, epoch=None)):
+        found.append(outputs[0])
+        experiment.progress.checkpoint()
+    return np.stack(found)
 
 
 def without_flips(recipe: Augmentation) -> Augmentation:

@@ -60,8 +60,9 @@ class StepOne:
         """The tap of the last codes."""
         return self.experiment.source.taps[-1].name
 
-    def fit(self, split: Split, probes: Iterable[tuple[str, Loss]], advance: Advance = ignore) -> list[TapProbe]:
+    def fit(self, split: Split, probes: Iterable[tuple[str, Loss]], advance: Advance | None = None) -> list[TapProbe]:
         """Probes of a split at these taps, with these losses; what is missing is fitted side by side."""
+        advance = advance or self.experiment.progress.checkpoint
         wanted = [(split.name, *probe) for probe in probes]
         missing = [key for key in dict.fromkeys(wanted) if key not in self._probes]
         advance(len(wanted) - len(missing))
@@ -252,7 +253,8 @@ def _train_head(experiment: Experiment, start: Backbone, split: Split, *, C: flo
         precision=experiment.engine.precision,
     )
     plan = _head_plan(experiment, start, len(rows), C)
-    trial = run_trial(start, plan, inputs, rows, seed=derive_seed(experiment.seed, "head", split.name), advance=ignore)
+    seed = derive_seed(experiment.seed, "head", split.name)
+    trial = run_trial(start, plan, inputs, rows, seed=seed, advance=experiment.progress.checkpoint)
     weight, bias = (p.detach() for p in trial.backbone.head_parameters())
     folded = weight.reshape(len(bias), -1) / torch.from_numpy(std)
     trial.backbone.set_head(folded, bias - folded @ torch.from_numpy(mean))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unfreeze.core.plans import Plan
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.metrics.imbalance import log_shares
 from unfreeze.training.mixing import Targets, mixed
 from unfreeze.training.precision import inputs_in_layout
@@ -75,6 +76,7 @@ def train_epochs(
     optimizer: torch.optim.Optimizer,
     plan: Plan,
     rng: np.random.Generator,
+    advance: Advance = ignore,
 ) -> Iterator[float]:
     """Train and yield the mean loss of every epoch; train/eval mode is the plan's business, set before.
 
@@ -87,6 +89,8 @@ def train_epochs(
         optimizer: Over what learns; its rates are the highest ones.
         plan: Epochs, batch size, warm-up, label smoothing, mixing, balance.
         rng: Shuffles.
+        advance: Called with 0 at every evaluation of the loss, so that it can look at the stop: a step of L-BFGS has
+            dozens of them.
 
     Yields:
         Mean training loss of the epoch.
@@ -105,7 +109,9 @@ def train_epochs(
             wanted = targets[order[number * size : (number + 1) * size]].to(inputs.device)
             mixture, mixed_targets = mixed(inputs, wanted, classes=class_count, recipe=plan.augmentation)
             laid_out = inputs_in_layout(mixture, plan.arithmetic.layout)
-            closure = partial(_step_loss, model, laid_out, mixed_targets, learning, plan=plan, offset=offset)
+            closure = partial(
+                _step_loss, model, laid_out, mixed_targets, learning, plan=plan, offset=offset, advance=advance
+            )
             losses.append(optimizer.step(closure))
             schedule.step()
         yield float(np.mean(losses))
@@ -141,8 +147,10 @@ def _step_loss(
     *,
     plan: Plan,
     offset: Tensor | None,
+    advance: Advance,
 ) -> float:
     """Loss and its gradients; an optimiser with a line search asks for them more than once a step."""
+    advance(0)
     for parameter in learning:
         parameter.grad = None
     loss = loss_of(model(inputs).float(), targets, label_smoothing=plan.label_smoothing, offset=offset)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from scipy.special import log_softmax
 
 from unfreeze.core.plans import FoldChoice, Plan, TriedRate
-from unfreeze.core.progress import ignore
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.data.tasks import Fold
 from unfreeze.metrics.imbalance import balanced_weights
 from unfreeze.training.trials import Inputs, predict_rows, run_trial
@@ -78,7 +78,9 @@ def _short(plan: Plan) -> int:
     return min(plan.epochs, max(FEWEST_SHORT_EPOCHS, round(SHORT * plan.epochs)))
 
 
-def choose_inside(start: Backbone, plan: Plan, inputs: Inputs, fold: Fold, *, seed: int) -> tuple[Plan, FoldChoice]:
+def choose_inside(
+    start: Backbone, plan: Plan, inputs: Inputs, fold: Fold, *, seed: int, advance: Advance = ignore
+) -> tuple[Plan, FoldChoice]:
     """Rate and stop, chosen on a fold of what a trial learns from.
 
     Args:
@@ -87,18 +89,21 @@ def choose_inside(start: Backbone, plan: Plan, inputs: Inputs, fold: Fold, *, se
         inputs: Inputs and labels.
         fold: Rows that learn and rows that are held out.
         seed: Of the trainings.
+        advance: Reports progress per image.
 
     Returns:
         The plan, and what was tried.
     """
     learn, select = fold
-    plan, choice = choose_rate(start, plan, inputs, fold, seed=seed)
-    trial = run_trial(start, plan, inputs, learn, seed=seed, advance=ignore, watch=select)
+    plan, choice = choose_rate(start, plan, inputs, fold, seed=seed, advance=advance)
+    trial = run_trial(start, plan, inputs, learn, seed=seed, advance=advance, watch=select)
     plan = choose_stop(trial.watched, inputs.labels[select], plan)
     return plan, replace(choice, stop=plan.stop)
 
 
-def choose_rate(start: Backbone, plan: Plan, inputs: Inputs, fold: Fold, *, seed: int) -> tuple[Plan, FoldChoice]:
+def choose_rate(
+    start: Backbone, plan: Plan, inputs: Inputs, fold: Fold, *, seed: int, advance: Advance = ignore
+) -> tuple[Plan, FoldChoice]:
     """Try a third of the plan's rates, the rates themselves and three times as much, for a few epochs each.
 
     Args:
@@ -107,6 +112,7 @@ def choose_rate(start: Backbone, plan: Plan, inputs: Inputs, fold: Fold, *, seed
         inputs: Inputs and labels.
         fold: Rows that learn and rows that are held out.
         seed: Of the trainings, the same for each rate.
+        advance: Reports progress per image.
 
     Returns:
         The plan with the rates that are best (`preferred`), and what was tried.
@@ -116,7 +122,7 @@ def choose_rate(start: Backbone, plan: Plan, inputs: Inputs, fold: Fold, *, seed
     found = []
     for factor in FACTORS:
         short = replace(plan.with_rates_times(factor), epochs=epochs, stop=None)
-        trial = run_trial(start, short, inputs, learn, seed=seed, advance=ignore)
+        trial = run_trial(start, short, inputs, learn, seed=seed, advance=advance)
         found.append(
             held_out(predict_rows(trial.backbone, inputs, select), inputs.labels[select], balanced=plan.balanced)
         )

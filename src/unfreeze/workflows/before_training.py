@@ -33,7 +33,8 @@ def similarity_within(experiment: Experiment, *, budget: float) -> Similarity:
     count = int(np.clip(SHARE_OF_BUDGET * budget / SECONDS_AN_IMAGE, FEWEST_IMAGES, SAMPLE))
     task = experiment.task
     images = [task.image_set.images[row] for row in task.train_rows]
-    return measure_similarity(experiment.source, images, pool=experiment.squares.pool, count=count)
+    pool, checkpoint = experiment.squares.pool, experiment.progress.checkpoint
+    return measure_similarity(experiment.source, images, pool=pool, count=count, advance=checkpoint)
 
 
 def facts_before_training(shared: StepOne, similarity: Similarity) -> Facts:

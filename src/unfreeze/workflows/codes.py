@@ -16,6 +16,7 @@ from jaxtyping import Float32
 
 from unfreeze.core.documents import CodesRecord
 from unfreeze.core.files import checked_new_file, durable_file
+from unfreeze.core.progress import Progress
 from unfreeze.core.settings import ImageSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.image_table import ImageTable, State
@@ -69,7 +70,7 @@ def write_codes(
         split_table(table, seed=settings.seed)
         counts: Counter[str] = Counter()
         with phases.timed("write"):
-            portions = _portions(table, stored, counts, widths)
+            portions = _portions(table, stored, counts, widths, resources.progress)
             if place.suffix.lower() == ".parquet":
                 files = write_parquet(place, widths, portions)
             else:
@@ -101,10 +102,13 @@ def _stored(
     return codes_of_table(table, phases.each("decode", inspected), backbone, resources, settings.request)
 
 
-def _portions(table: ImageTable, stored: CodesInPortions, counts: Counter[str], widths: Widths) -> Iterator[Portion]:
+def _portions(
+    table: ImageTable, stored: CodesInPortions, counts: Counter[str], widths: Widths, progress: Progress
+) -> Iterator[Portion]:
     """Images with the codes at the wanted taps; counts how many there are, and how many of them were computed."""
     images = table.images()
     while some := list(islice(images, PORTION)):
+        progress.checkpoint()
         by_tap, computed = stored.read(some)
         counts.update(images=len(some), computed=computed)
         yield some, {name: by_tap[name] for name in widths}

@@ -84,7 +84,7 @@ def say_what_was_found(
 ) -> None:
     """Say what the user should know of the images."""
     for finding in findings:
-        progress.say(finding.text)
+        progress.notice(finding)
     if set_aside:
         progress.say(f"{count(set_aside, 'file')} set aside; unfreeze inspect {settings.source} says why")
 

@@ -177,7 +177,8 @@ def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Sc
     task, codes = experiment.task, experiment.codes.last
     last = experiment.source.taps[-1].name
     specs = [ProbeSpec(task.split(number), last, "softmax") for number in range(FEWEST_FOR_PROBABILITIES)]
-    probes = fit_tap_probes({last: codes}, task, specs, balanced=metric == "balanced accuracy")
+    checkpoint = experiment.progress.checkpoint
+    probes = fit_tap_probes({last: codes}, task, specs, balanced=metric == "balanced accuracy", advance=checkpoint)
     values = tuple(
         predicted_of(probe.test_scores, task, spec.split).values(metric, task)
         for spec, probe in zip(specs, probes, strict=True)

@@ -146,7 +146,7 @@ def _inspected(settings: StudySettings, geometry: Geometry, resources: Resources
         settings.source, pool=resources.pool, progress=progress, max_bad=settings.max_bad, geometry=geometry
     )
     for finding in image_set.findings:
-        progress.say(finding.text)
+        progress.notice(finding)
     counts = image_set.counts
     progress.say(
         f"{count(counts.found, 'file')} found: {counts.used:,} used, {counts.set_aside:,} set aside, "

@@ -10,7 +10,7 @@ import pytest
 
 from unfreeze.cli import main as command_line
 from unfreeze.cli.output import json_text
-from unfreeze.core.errors import AuditError, DiskFullError, ImageSetError, TooManyBadFilesError
+from unfreeze.core.errors import AuditError, DiskFullError, ImageSetError, StoppedError, TooManyBadFilesError
 
 
 def exits(monkeypatch: pytest.MonkeyPatch, error: BaseException, **settings: Any) -> int:
@@ -30,7 +30,8 @@ def exits(monkeypatch: pytest.MonkeyPatch, error: BaseException, **settings: Any
         (TooManyBadFilesError("9 of 10."), 3, "unfreeze: 9 of 10.\n"),
         (DiskFullError("Full."), 4, "unfreeze: Full.\n"),
         (AuditError("A frozen tensor moved."), 1, "unfreeze: A frozen tensor moved.\n"),
-        (KeyboardInterrupt(), 130, "unfreeze: interrupted.\n"),
+        (StoppedError(143, kept="All is kept."), 143, "unfreeze: stopped. All is kept.\n"),
+        (KeyboardInterrupt(), 130, f"unfreeze: {StoppedError()}\n"),
     ],
 )
 def test_errors_on_purpose_are_one_sentence_and_a_code(

@@ -37,7 +37,7 @@ def images(make_rows: MakeTask) -> ImageSet:
 @pytest.fixture
 def resources(images: ImageSet, decoded: Decoded, tiny: Backbone, heard: Any, tmp_path: Path) -> Resources:
     """Decoders that have the squares of the ten, and a cache of this test's own."""
-    return Resources(pool=decoded(images.images, tiny.card), progress=heard, cache=tmp_path)
+    return Resources(pool=decoded(images.images, tiny.card), progress=heard.progress, cache=tmp_path)
 
 
 def test_codes_are_what_the_network_gives_row_by_row(images: ImageSet, tiny: Backbone, resources: Resources) -> None:

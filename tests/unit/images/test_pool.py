@@ -287,6 +287,27 @@ with DecoderPool(workers=2) as pool:
     assert (out, err, process.returncode) == ("[90, 89, 88]\n", "", 0)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_group_costs_no_image(paths: list[Path], number: signal.Signals) -> None:
+    """Decoders pass over it, from their first moment on: a program that handles it reads every image."""
+    script = """
+import os, pathlib, signal, sys
+from unfreeze.images.pool import DecoderPool
+number, paths = int(sys.argv[1]), list(map(pathlib.Path, sys.argv[2:]))
+signal.signal(number, lambda *_: None)
+with DecoderPool(workers=2) as pool:
+    pool.start()
+    for _ in range(20):  # while they start, and while they work
+        os.killpg(0, number)
+        print(*{seen.reason for seen in pool.inspect(paths)}, flush=True)
+"""
+    command = [sys.executable, "-c", script, str(int(number)), *map(str, paths[:9])]
+    done = subprocess.run(command, capture_output=True, text=True, start_new_session=True, timeout=120, check=False)
+
+    assert (done.stdout.split(), done.stderr, done.returncode) == ([], "", 0)
+
+
 def test_a_decoder_that_cannot_start_says_why(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """If the child cannot even start, that is our fault, not the images', and its complaint is shown."""
     monkeypatch.setattr(pool_module, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": os.devnull})

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from unfreeze.core.errors import StoppedError
+from unfreeze.core.progress import Progress
 from unfreeze.probes.cores import one_blas_thread, side_by_side
 
 
@@ -62,6 +64,17 @@ def test_an_error_of_a_job_is_raised(two_cores: None) -> None:
     """As if it had been done here."""
     with pytest.raises(np.linalg.LinAlgError):
         side_by_side(np.linalg.cholesky, [np.eye(2), -np.eye(2)], size=len)
+
+
+def test_a_stop_does_not_wait_for_jobs_that_are_under_way(two_cores: None) -> None:
+    """Two jobs that never end: whoever looks at the stop is asked several times a second, and may leave."""
+    ends, progress = threading.Event(), Progress()
+    asked = threading.Timer(0.3, progress.stop.request)
+    asked.start()
+
+    with pytest.raises(StoppedError):
+        side_by_side(lambda _: ends.wait(60), [0, 1], size=int, advance=progress.checkpoint)
+    ends.set()
 
 
 def test_an_interrupt_does_not_wait_for_jobs_that_are_under_way(two_cores: None) -> None:
