@@ -1,12 +1,16 @@
 """Where results go: checked before any work, and not left behind empty when the work fails."""
 
 import contextlib
+import glob
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
 from unfreeze.core.files import check_writable, disk_errors_explained, new_folder
+from unfreeze.core.run_folder import PLAN, can_be_continued, check_run_folder
+from unfreeze.core.run_record import RUN_FILE
+from unfreeze.core.settings import StudySettings
 
 RUNS = Path("unfreeze-runs")
 
@@ -98,6 +102,41 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
         if made_here:
             _remove_empty([folder, *(parent for parent in folder.parents if parent not in before and parent != Path())])
         raise
+
+
+@contextlib.contextmanager
+def run_place(settings: StudySettings, out: Path | None) -> Iterator[Path]:
+    """The folder of a run: that of an unfinished run with the same settings, else a new one; see `fresh_folder`.
+
+    Args:
+        settings: What is asked; names the folder if `out` is None.
+        out: What the user asked for.
+
+    Yields:
+        The folder.
+
+    Raises:
+        OutputError: The place cannot be written, or holds something else.
+    """
+    if out is None:
+        unfinished = _unfinished(settings)
+        if unfinished is not None:
+            yield unfinished
+            return
+    elif (out / PLAN).exists() or (out / RUN_FILE).exists():
+        check_run_folder(out, settings)
+        yield out
+        return
+    with fresh_folder(settings.source, out) as folder:
+        yield folder
+
+
+def _unfinished(settings: StudySettings) -> Path | None:
+    """The latest run of the same command that was stopped or killed."""
+    name = run_name(settings.source)
+    found = [path for path in RUNS.glob(f"{glob.escape(name)}-*") if path.name[len(name) + 1 :].isdecimal()]
+    latest = max(found, key=lambda path: int(path.name[len(name) + 1 :]), default=None)
+    return latest if latest is not None and can_be_continued(latest, settings) else None
 
 
 def _remove_empty(folders: list[Path]) -> None:

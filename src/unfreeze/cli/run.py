@@ -1,5 +1,7 @@
 """``unfreeze run``: the whole study, its table, its verdict and its report."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +13,6 @@ from unfreeze.cli.options import (
     AsJson,
     Augment,
     AugmentName,
-    Budget,
     Engine,
     EngineName,
     MaxBad,
@@ -20,29 +21,31 @@ from unfreeze.cli.options import (
     Precision,
     PrecisionName,
     Seed,
-    Source,
     Weights,
 )
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.places import checked_source, checked_weights, fresh_folder
+from unfreeze.cli.places import checked_source, checked_weights, run_place
 from unfreeze.cli.work import working
 from unfreeze.core.errors import InputError
+from unfreeze.core.run_folder import owned_run
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, StudySettings
 from unfreeze.core.strategies import parse_strategies
 
 if TYPE_CHECKING:
-    from unfreeze.core.progress import Progress
     from unfreeze.core.run_record import RunRecord
 
 
-INTERRUPTED = 130
-
-
+DEFAULT_BUDGET, NO_BUDGET = "15m", "none"
+MOST_ROUNDS = 20
 SMALLEST_SIZE, LARGEST_SIZE = 16, 4096
 
 
 def run(
-    source: Source,
+    context: typer.Context,
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="SOURCE", help="Folder of labelled images, or a list of them.", show_default=False),
+    ] = None,
     *,
     backbone: Annotated[
         str,
@@ -75,14 +78,55 @@ def run(
     margin: Annotated[
         float, typer.Option("--margin", metavar="POINTS", min=0.0, help="Differences up to this do not matter to you.")
     ] = 1.0,
-    budget: Budget = "15m",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="TIME",
+            help="What all of it may take: 90s, 15m, 1h30m, or seconds; none for as long as it takes. 15m, or none "
+            "with --rounds.",
+            show_default=False,
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            "--rounds",
+            metavar="N",
+            min=1,
+            max=MOST_ROUNDS,
+            help="Measure every strategy on N rounds of five splits, whatever comes of them; what is open is repeated "
+            "if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            metavar="N",
+            min=1,
+            help="Passes over the training images where blocks are trained; found by the budget if not given.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = 0,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Folder for the results, new or empty; unfreeze-runs/NAME-N if not given.",
+            help="Folder for the results: new, empty, or that of an unfinished run of the same command, which goes "
+            "on; unfreeze-runs/NAME-N if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Go on with the run in this folder, which was stopped or killed, as it was begun.",
             show_default=False,
         ),
     ] = None,
@@ -96,6 +140,13 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
+    if resume is not None:
+        _refuse_beside_resume(context)
+        _run(resume, None, as_json=json)
+        return
+    if source is None:
+        msg = "SOURCE is missing: give a folder of labelled images or a list of them, or --resume RUN."
+        raise InputError(msg)
     settings = StudySettings(
         source=source,
         backbone=parse_backbones(backbone),
@@ -104,7 +155,9 @@ def run(
         strategies=strategy_words(strategies),
         metric=METRICS[metric],
         margin=margin,
-        budget_seconds=parse_duration(budget),
+        budget_seconds=parse_budget(budget, rounds=rounds),
+        rounds=rounds,
+        epochs=epochs,
         seed=seed,
         max_bad=max_bad,
         request=EngineSettings(engine.value, precision.value),
@@ -113,15 +166,57 @@ def run(
     )
     checked_source(source)
     checked_weights(weights)
-    with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working() as resources:
-        from unfreeze.workflows.reports import write_report
-        from unfreeze.workflows.study import study
+    with run_place(settings, out) as folder:
+        _run(folder, settings, as_json=json)
 
-        record = study(settings, resources, out=folder)
-        report = write_report(record, folder)
-        _show(record, folder, report, output, resources.progress)
+
+def _run(folder: Path, settings: StudySettings | None, *, as_json: bool) -> None:
+    """Begin or continue the run in a folder."""
+    go_on = f"Go on with: unfreeze run --resume {shlex.quote(str(folder))}"
+    with result_output(as_json=as_json) as output, owned_run(folder, settings) as owned:
+        with working(kept=f"The codes that were read are kept. {go_on}") as resources:
+            from unfreeze.workflows.study import study
+
+            record = study(owned, resources)
+            exit_code = resources.progress.stop.exit_code
+        _show(record, folder, output, go_on)
     if record.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(exit_code)
+
+
+def _refuse_beside_resume(context: typer.Context) -> None:
+    """A run goes on as it was begun: nothing else can be asked of it."""
+    given = [
+        parameter
+        for parameter in context.params
+        if parameter not in {"resume", "json"}
+        and getattr(context.get_parameter_source(parameter), "name", "DEFAULT") not in {"DEFAULT", "DEFAULT_MAP"}
+    ]
+    if given:
+        names = ", ".join("SOURCE" if name == "source" else f"--{name.replace('_', '-')}" for name in given)
+        msg = f"--resume RUN goes on with what was asked when the run was begun. Leave out {names}."
+        raise InputError(msg)
+
+
+def parse_budget(text: str | None, *, rounds: int | None) -> float | None:
+    """Seconds that ``--budget`` stands for.
+
+    Args:
+        text: What was given; None if nothing was.
+        rounds: What ``--rounds`` was given: the rounds are then what is to be done, however long it takes.
+
+    Returns:
+        Seconds; None for none.
+
+    Raises:
+        InputError: The text is no time.
+
+    Example:
+        >>> parse_budget("10m", rounds=None), parse_budget(None, rounds=2)
+        (600.0, None)
+    """
+    text = text or (DEFAULT_BUDGET if rounds is None else NO_BUDGET)
+    return None if text.strip().lower() == NO_BUDGET else parse_duration(text)
 
 
 def strategy_words(text: str) -> tuple[str, ...] | None:
@@ -193,8 +288,9 @@ def parse_sizes(text: str | None) -> int | tuple[int, ...] | Literal["auto"] | N
     return sizes if len(sizes) > 1 else sizes[0]
 
 
-def _show(record: "RunRecord", folder: Path, report: Path, output: Output, progress: "Progress") -> None:
+def _show(record: "RunRecord", folder: Path, output: Output, go_on: str) -> None:
     from unfreeze.report.table import screening_table, strategy_table
+    from unfreeze.workflows.reports import REPORT
 
     output.document(record.to_json())
     if record.screening:
@@ -206,8 +302,8 @@ def _show(record: "RunRecord", folder: Path, report: Path, output: Output, progr
     for sentence in record.verdict:
         output.line(sentence)
     output.line()
-    places = {"report": report, **({"model": folder / record.model} if record.model else {})}
-    for name, place in places.items():
+    places = {"report": folder / REPORT, **({"model": folder / record.model} if record.model else {})}
+    for line in [*(f"{name}  {place}" for name, place in places.items()), *([go_on] if record.interrupted else [])]:
         if output.as_json:
-            progress.say(f"{name} {place}")
-        output.line(f"{name}  {place}")
+            print(line, file=sys.stderr)
+        output.line(line)

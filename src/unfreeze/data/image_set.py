@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from unfreeze.core.files import sha256_of
 from unfreeze.core.findings import Finding
 from unfreeze.core.records import Duplicate, ImageCounts, SetAside
 
@@ -80,6 +81,12 @@ class ImageSet:
         """Where every file that was found has gone."""
         used, bad, removed = len(self.images), len(self.set_aside), len(self.duplicates)
         return ImageCounts(found=used + bad + removed, used=used, set_aside=bad, duplicates_removed=removed)
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything that decides results: names, bytes, labels, groups and splits of all images."""
+        rows = sorted((i.name, i.sha256, i.label, i.group, i.split) for i in self.images)
+        return sha256_of(repr(rows).encode("utf-8", "surrogatepass"))
 
     def labels(self) -> NDArray[np.int64]:
         """Class index of every image, in the order of `images`."""

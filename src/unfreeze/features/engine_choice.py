@@ -271,7 +271,28 @@ class ChosenEngine:
 def chosen_engine(
     backbone: Backbone, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
 ) -> ChosenEngine:
-    """The engine that an earlier run chose for such a store, else the one that a measurement on `images` chooses."""
+    """The engine that this run has chosen before it was stopped, or that an earlier run chose for such a store.
+
+    Else the one that a measurement on `images` chooses.
+    """
+    made: list[ChosenEngine] = []
+
+    def choose() -> EngineChoice:
+        made.append(_chosen_now(backbone, images, request, resources, to_come=to_come))
+        return made[0].choice
+
+    choice = once(resources.journal, f"engine-for-{network_key(backbone.card)}", EngineChoice, choose)
+    return made[0] if made else ChosenEngine(choice=choice, request=request, compiled=None)
+
+
+def network_key(card: Card) -> str:
+    """What stands for a network with its weights and size in a journal."""
+    return sha256_of(f"{card.name} at {card.size} with {card.weights_sha256}".encode())[:12]
+
+
+def _chosen_now(
+    backbone: Backbone, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
+) -> ChosenEngine:
     fitting = engines_for(request)
     earlier = _earlier_choice(backbone, request, resources.cache)
     if earlier is not None and (earlier.engine in fitting or earlier.engine == REFERENCE):

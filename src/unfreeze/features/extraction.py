@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from unfreeze.core.journal import once
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import SetAside
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import ImageSet
+from unfreeze.features.engine_choice import network_key
 from unfreeze.features.engines import REFERENCE, Engine
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
@@ -80,6 +82,9 @@ def codes_of(image_set: ImageSet, backbone: Backbone, resources: Resources, requ
     with code_portions(backbone, images, request, resources, to_come=len(images)) as codes:
         by_tap, found = codes.stored(images)
         missing = [images[place] for place in np.flatnonzero(~found)]
+        # Of a run that is continued, what was missing when it began.
+        name = f"codes-of-{network_key(backbone.card)}"
+        to_compute = once(resources.journal, name, int, lambda: len({image.sha256 for image in missing}))
         set_aside: list[SetAside] = []
         with resources.progress.phase("codes", total=len(images), unit="image") as advance:
             advance(len(images) - len(missing))
@@ -91,7 +96,7 @@ def codes_of(image_set: ImageSet, backbone: Backbone, resources: Resources, requ
                 values[~found] = added[tap]
             found[~found] = added_found
         engine = codes.engine
-    computed = len({image.sha256 for image in missing}) - len({item.sha256 for item in set_aside})
+    computed = to_compute - len({item.sha256 for item in set_aside})
     kept = np.flatnonzero(found)
     return Codes(
         names=tuple(images[place].name for place in kept),

@@ -75,7 +75,8 @@ class StepOne:
                 advance=advance,
             )
             self._probes.update(zip(missing, fitted, strict=True))
-            self.take_note(split.name, depth_points(split, fitted, self.experiment.task))
+            if len(split.test):
+                self.take_note(split.name, depth_points(split, fitted, self.experiment.task))
         return [self._probes[key] for key in wanted]
 
     def on_last(self, split: Split, loss: Loss) -> TapProbe:
@@ -165,7 +166,7 @@ class ProbeStrategy:
             settings=ProbeSettings(loss=self.loss, C=best.C, Cs=best.Cs, cv_accuracy=best.cv_accuracy),
             tap=best.tap,
             description=f"linear {self._kind} on {width:,} codes of {best.tap}",
-            probes=self.shared.points(split, self.probes),
+            probes=self.shared.points(split, self.probes) if len(split.test) else (),
             shared_usage=(sum(probe.seconds for probe in needed), sum(probe.cpu_seconds for probe in needed)),
         )
 

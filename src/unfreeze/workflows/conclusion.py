@@ -1,5 +1,6 @@
 """What comes after a race: the choice, the model, its confirmation, the record."""
 
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,18 +14,22 @@ from unfreeze.advisor.questions import measured_strategies, pairs
 from unfreeze.advisor.rule_check import rule_record
 from unfreeze.advisor.selection import Selection, select_strategy, winner_of
 from unfreeze.advisor.verdict import verdict
+from unfreeze.core.errors import StoppedError
+from unfreeze.core.events import Finished
 from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_json
 from unfreeze.core.findings import Finding
 from unfreeze.core.interrupts import ignore_interrupts
-from unfreeze.core.records import CodeCounts, Comparison, FolderStep, LearningCurves, Outcome, SplitRecord
-from unfreeze.core.run_record import RUN_FILE, RunRecord, RunResults
+from unfreeze.core.journal import Journal, once
+from unfreeze.core.records import CodeCounts, Comparison, Confirmation, FolderStep, LearningCurves, Outcome, SplitRecord
+from unfreeze.core.run_folder import RunFolder
+from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE, RunRecord, RunResults
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
 from unfreeze.core.versions import versions
 from unfreeze.data.tasks import Task
 from unfreeze.features.resources import Resources
-from unfreeze.strategies.depth_curve import depth_points
+from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.learning_curve import learning_curves
 from unfreeze.strategies.measurement import Measurement
@@ -33,10 +38,12 @@ from unfreeze.workflows.clock import RESERVE
 from unfreeze.workflows.confirmation import confirmed, earlier_looks, folder_step, other_seeds
 from unfreeze.workflows.delivery import deliver
 from unfreeze.workflows.race import Race
+from unfreeze.workflows.reports import write_report
 from unfreeze.workflows.setup import Setup
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 MODEL = "model"  # folder
+DELIVERED = "delivered"  # in the journal
 SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
 
 
@@ -69,7 +76,7 @@ class Raced:
 
     def entry(self, strategy: StrategyId) -> Measurement:
         """A strategy that was raced."""
-        return next(entry for entry in self.race.entered if entry.outcome.strategy == strategy)
+        return self.race.entry(strategy)
 
     def candidates(self) -> list[Measured]:
         """What may be picked: of an interrupted run only what is trained soon."""
@@ -104,14 +111,13 @@ class Delivery:
     interrupted: bool = False
 
 
-def conclude(settings: StudySettings, raced: Raced, resources: Resources, *, out: Path) -> RunRecord:
+def conclude(run: RunFolder, raced: Raced, resources: Resources) -> RunRecord:
     """Choose, train on everything, deliver, confirm, compare, and write.
 
     Args:
-        settings: What was asked.
+        run: Its folder, and what was asked.
         raced: What the measuring gave.
-        resources: Decoders and progress.
-        out: Folder of the run.
+        resources: Decoders, progress and the run's journal.
 
     Returns:
         The record, as written.
@@ -120,87 +126,113 @@ def conclude(settings: StudySettings, raced: Raced, resources: Resources, *, out
         selection = select_strategy(raced.candidates(), raced.race.comparisons)
         delivery = Delivery(outcomes=tuple(m.record(raced.experiment.task) for m in raced.race.measured))
     if selection is not None:
-        delivery = _delivered(settings, raced, selection, delivery, resources=resources, out=out)
+        delivery = _delivered(run, raced, selection, delivery, resources=resources)
     with ignore_interrupts():
-        results = _results(settings, raced, selection, delivery, out=out)
+        results = _results(run, raced, selection, delivery)
         record = RunRecord.of(results, verdict=verdict(results))
-        write_json(out / RUN_FILE, record.to_json())
+        write_report(record, run.path)
+        write_json(run.path / (STOPPED_FILE if record.interrupted else RUN_FILE), record.to_json())
+        if not record.interrupted:
+            run.finish()
+    resources.progress.tell(Finished(picked=record.picked, model=record.model, stopped=record.interrupted))
     return record
 
 
 def _delivered(
-    settings: StudySettings,
-    raced: Raced,
-    selection: Selection,
-    delivery: Delivery,
-    *,
-    resources: Resources,
-    out: Path,
+    run: RunFolder, raced: Raced, selection: Selection, delivery: Delivery, *, resources: Resources
 ) -> Delivery:
-    """The model, then its confirmation and learning curves; Ctrl-C ends it and keeps what is finished."""
+    """The model, then its confirmation and learning curves; a stop ends it and keeps what is finished."""
     stages: tuple[Callable[[Delivery], Delivery], ...] = (
-        lambda found: _with_model(found, raced, selection, resources, out),
-        lambda found: replace(found, outcomes=tuple(_confirmed(o, raced, selection) for o in found.outcomes)),
-        lambda found: replace(found, folder_step=_on_folder(raced, found.outcomes, selection)),
-        lambda found: replace(found, learning_curve=_learning_curves(settings, raced)),
+        lambda found: _with_model(found, raced, selection, resources, run.path / MODEL),
+        lambda found: replace(
+            found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
+        ),
+        lambda found: replace(found, folder_step=_on_folder(raced, found.outcomes, selection, resources.journal)),
+        lambda found: replace(found, learning_curve=_learning_curves(run.settings, raced, resources.journal)),
     )
     try:
         for stage in stages:
             delivery = stage(delivery)
-    except KeyboardInterrupt:
+    except (StoppedError, KeyboardInterrupt):
         with ignore_interrupts():
-            raced.race.progress.say("Interrupted: keeping what is finished.")
+            resources.progress.stop.accept()
+            resources.progress.say("Stopped: keeping what is finished.")
             if delivery.model is None:
-                shutil.rmtree(out / MODEL, ignore_errors=True)  # half a model
+                shutil.rmtree(run.path / MODEL, ignore_errors=True)  # half a model
             return replace(delivery, interrupted=True)
     return delivery
 
 
-def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resources: Resources, out: Path) -> Delivery:
-    picked = raced.entry(selection.picked)
-    with raced.race.timed("deliver"):
-        delivered = deliver(raced.experiment, picked, selection.because, out / MODEL, pool=resources.pool)
+def _with_model(
+    delivery: Delivery, raced: Raced, selection: Selection, resources: Resources, folder: Path
+) -> Delivery:
+    """What was picked, as a model; a run that was stopped does not look at the test folder for it."""
+    picked, journal = raced.entry(selection.picked), resources.journal
+    delivered: Outcome | None = None if raced.interrupted else journal.kept(DELIVERED, Outcome)
+    if delivered is None or not folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed before it could tell what it had
+        with raced.race.timed("deliver"):
+            delivered = deliver(
+                raced.experiment,
+                picked,
+                selection.because,
+                folder,
+                pool=resources.pool,
+                confirm=not raced.interrupted,
+            )
+        if not raced.interrupted:
+            journal.keep(DELIVERED, delivered)
     outcomes = tuple(delivered if o.strategy == delivered.strategy else o for o in delivery.outcomes)
     return replace(delivery, model=MODEL, outcomes=outcomes)
 
 
-def _confirmed(outcome: Outcome, raced: Raced, selection: Selection) -> Outcome:
+def _confirmed(outcome: Outcome, raced: Raced, selection: Selection, journal: Journal) -> Outcome:
     """A cheap strategy that was not picked, asked about the user's own test folder if there is time to train it."""
     race, experiment, entry = raced.race, raced.experiment, raced.entry(outcome.strategy)
     if outcome.strategy == selection.picked or entry.strategy is None or outcome.strategy.trains_blocks:
         return outcome
     left = race.clock.left() + RESERVE * race.clock.budget
-    if not len(experiment.task.test_rows) or entry.refit_seconds > left:
+    if raced.interrupted or not len(experiment.task.test_rows) or entry.refit_seconds > left:
         return outcome
-    return confirmed(outcome, experiment, entry.strategy)
+    strategy, name = entry.strategy, f"{outcome.strategy.key}-on-the-test-folder"
+    return once(journal, name, Outcome, lambda: confirmed(outcome, experiment, strategy))
 
 
-def _on_folder(raced: Raced, outcomes: Sequence[Outcome], selection: Selection) -> FolderStep | None:
+def _on_folder(
+    raced: Raced, outcomes: Sequence[Outcome], selection: Selection, journal: Journal
+) -> FolderStep | None:
     """What was picked against the feature extractor on the user's own test folder, with other seeds if time is left."""
     race, experiment, picked = raced.race, raced.experiment, raced.entry(selection.picked)
     known = {outcome.strategy: outcome for outcome in outcomes}
-    if not len(experiment.task.test_rows) or picked.strategy is None or SOFTMAX_ON_LAST not in known:
+    strategy = picked.strategy
+    if raced.interrupted or not len(experiment.task.test_rows) or strategy is None or SOFTMAX_ON_LAST not in known:
         return None
     with race.timed("confirm"):
-        left = 0.0 if raced.interrupted else race.clock.left()
-        others = other_seeds(experiment, picked.strategy, picked.refit_seconds, seconds=left)
+        others = once(
+            journal,
+            "other-seeds",
+            tuple[Confirmation, ...],
+            lambda: other_seeds(experiment, strategy, picked.refit_seconds, seconds=race.clock.left()),
+        )
     return folder_step(raced.setup.question, known[SOFTMAX_ON_LAST], known[selection.picked], others)
 
 
-def _learning_curves(settings: StudySettings, raced: Raced) -> LearningCurves | None:
-    """In the time that is left at the end."""
-    race, budget = raced.race, settings.budget_seconds
+def _learning_curves(settings: StudySettings, raced: Raced, journal: Journal) -> LearningCurves | None:
+    """In the time that is left at the end; without a budget, all of them."""
+    race, budget = raced.race, settings.budget
     if raced.interrupted:
         return None
     left = race.clock.left()
-    at_most = min(CURVE_SECONDS, CURVE_SHARE * budget, left + RESERVE * budget)
+    at_most = math.inf if math.isinf(budget) else min(CURVE_SECONDS, CURVE_SHARE * budget, left + RESERVE * budget)
     with race.timed("learning curve"):
+        executor = race.executor or InThisProcess(race.catalogue, race.task)
         return learning_curves(
             raced.setup.catalogue.shared,
             race.entered,
+            executor,
             metric=raced.setup.question.metric,
             probe_seconds=at_most,
-            seconds=left - at_most,
+            seconds=left if math.isinf(left) else left - at_most,
         )
 
 
@@ -216,13 +248,11 @@ def _compared(raced: Raced, outcomes: Sequence[Outcome]) -> tuple[Comparison, ..
     )
 
 
-def _results(
-    settings: StudySettings, raced: Raced, selection: Selection | None, delivery: Delivery, *, out: Path
-) -> RunResults:
+def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery: Delivery) -> RunResults:
     """Everything that was measured and delivered."""
-    race, setup, experiment = raced.race, raced.setup, raced.experiment
+    settings, race, setup, experiment = run.settings, raced.race, raced.setup, raced.experiment
     task, comparisons = experiment.task, raced.race.comparisons
-    curve = depth_points(setup.catalogue.shared.fitted(), task)
+    curve = setup.catalogue.shared.depth_curve()
     test_images = task.names(task.test_rows)
     looked = any(outcome.confirmation for outcome in delivery.outcomes)
     because = (selection.because, raced.passed_over()) if selection else ()
@@ -233,7 +263,7 @@ def _results(
         **_setup_fields(setup),
         splits=_splits(task, race),
         findings=raced.findings,
-        test_looks=earlier_looks(out, test_images) + 1 if looked else 0,
+        test_looks=earlier_looks(run.path, test_images) + 1 if looked else 0,
         folder_step=delivery.folder_step,
         facts=facts_of(task, experiment.source.card.size, raced.similarity, curve),
         rule=rule_record(raced.prediction, race.measured, comparisons),
@@ -252,6 +282,7 @@ def _results(
         seed=settings.seed,
         budget_seconds=settings.budget_seconds,
         interrupted=raced.interrupted or delivery.interrupted,
+        resumed=run.lives - 1,
         learning_curve=delivery.learning_curve,
     )
 

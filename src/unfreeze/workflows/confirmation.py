@@ -31,7 +31,9 @@ def confirmed(outcome: Outcome, experiment: Experiment, strategy: Strategy) -> O
     return replace(outcome, confirmation=confirmation)
 
 
-def other_seeds(experiment: Experiment, strategy: Strategy, again: float, *, seconds: float) -> list[Confirmation]:
+def other_seeds(
+    experiment: Experiment, strategy: Strategy, again: float, *, seconds: float
+) -> tuple[Confirmation, ...]:
     """The delivered strategy trained on everything with other seeds, as far as the time allows.
 
     Args:
@@ -45,14 +47,14 @@ def other_seeds(experiment: Experiment, strategy: Strategy, again: float, *, sec
     """
     found: list[Confirmation] = []
     if not isinstance(strategy, FineTuning):
-        return found
+        return ()
     for number in range(1, SEEDS):
         if number * again > seconds:
             break
         other = strategy.with_seed(derive_seed(experiment.seed, "again", number))
         confirmation = confirmed(strategy.outcome, experiment, other).confirmation
         found += [confirmation] if confirmation else []
-    return found
+    return tuple(found)
 
 
 def folder_step(

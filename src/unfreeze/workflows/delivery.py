@@ -25,7 +25,15 @@ DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its 
 CHECKED_IMAGES = 32
 
 
-def deliver(experiment: Experiment, picked: Measurement, because: str, folder: Path, *, pool: DecoderPool) -> Outcome:
+def deliver(
+    experiment: Experiment,
+    picked: Measurement,
+    because: str,
+    folder: Path,
+    *,
+    pool: DecoderPool,
+    confirm: bool = True,
+) -> Outcome:
     """Train the picked strategy on everything, save it, and check that its folder says the same in float32.
 
     Args:
@@ -34,6 +42,7 @@ def deliver(experiment: Experiment, picked: Measurement, because: str, folder: P
         because: Why, for the model card.
         folder: For the model; must not exist.
         pool: Decoder pool.
+        confirm: Whether the test folder may be looked at, if there is one.
 
     Returns:
         What the strategy gave, with its refit, and with the confirmation by the test folder where there is one: what is
@@ -47,9 +56,10 @@ def deliver(experiment: Experiment, picked: Measurement, because: str, folder: P
     refit, fit = fit_everything(experiment, picked.strategy)
     outcome = _with_refit(picked.measured, refit, fit).record(task)
     _save(folder, fit, outcome, experiment)
-    rows = task.test_rows if len(task.test_rows) else task.train_rows[:CHECKED_IMAGES]
+    confirms = confirm and len(task.test_rows) > 0
+    rows = task.test_rows if confirms else task.train_rows[:CHECKED_IMAGES]
     scores = _scores_as_saved(folder, fit.network, experiment, rows, pool=pool)
-    if len(task.test_rows):
+    if confirms:
         confirmation = confirmation_of(scores, task, probabilities=fit.probabilities, seed=experiment.seed)
         outcome = replace(outcome, confirmation=confirmation)
     _rewrite_card(folder, outcome, experiment, because)

@@ -1,6 +1,7 @@
 """The classifier for scikit-learn's world: paths or arrays in, predictions out."""
 
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +111,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             msg = f"y must hold at least two classes. Got {self.classes_.tolist()}."
             raise InputError(msg)
-        clock = Clock(self.budget)
+        clock = Clock(time.perf_counter, self.budget)
         source = load_backbone(self.backbone, size=self.size)
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)

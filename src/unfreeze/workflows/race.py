@@ -60,6 +60,7 @@ class Race:
         progress: Is told what happens.
         executor: Carries out trials; in this process if None.
         rounds: How many rounds of five splits each strategy gets; None to go by the answers.
+        epochs: Of every training of blocks; None for the plan's own number, or what fits.
         recorded: On how many splits an earlier life of the run measured a strategy.
         entered: Every strategy that was tried or left out, cheapest first.
         story: Why each was tried, repeated, dropped or left out, in the order of time.
@@ -73,6 +74,7 @@ class Race:
     progress: Progress
     executor: Executor | None = None
     rounds: int | None = None
+    epochs: int | None = None
     recorded: Recorded = nothing_recorded
     entered: list[Measurement] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
@@ -211,7 +213,8 @@ class Race:
         """Make a strategy ready, or leave it out; or only see which of the two it would be."""
         begun = self.clock.elapsed()
         with self.timed(step.strategy.kind):
-            ready = self.catalogue.ready(step.strategy, Request(allowance=step.allowance, splits=step.splits))
+            request = Request(allowance=step.allowance, splits=step.splits, epochs=self.epochs)
+            ready = self.catalogue.ready(step.strategy, request)
         if step.share_if_all is None:
             self._seen[step.strategy] = ready if isinstance(ready, LeftOut) else None
             return

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.advisor.questions import Question
 from unfreeze.advisor.screening import Scores, choose, screening_sentence
-from unfreeze.core.errors import ImageSetError
+from unfreeze.core.errors import ImageSetError, OutputError
+from unfreeze.core.files import sha256_of
+from unfreeze.core.journal import Journal, once
 from unfreeze.core.phases import timed
 from unfreeze.core.plans import RECIPES
 from unfreeze.core.records import Screened
@@ -24,6 +26,7 @@ from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import Geometry
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, largest_difference
 from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
+from unfreeze.strategies.execution import InThisProcess, Keeping
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.predictions import units_of
 from unfreeze.strategies.preparation import prepare
@@ -61,9 +64,23 @@ class Setup:
         """Before any check of flips."""
         return self.catalogue.experiment
 
-    def race(self, clock: Clock) -> Race:
-        """One that has not begun."""
-        return Race(Comparisons(self.question), self.catalogue, clock, self.experiment.progress, phases=self.phases)
+    def race(self, clock: Clock, settings: StudySettings) -> Race:
+        """One that has not begun, in which what an earlier life of the run has measured is not measured again."""
+        catalogue, seed = self.catalogue, self.question.seed
+        executor = Keeping(
+            InThisProcess(catalogue, self.question.task), catalogue, self.experiment.resources.journal
+        )
+        return Race(
+            Comparisons(self.question),
+            catalogue,
+            clock,
+            self.experiment.progress,
+            executor=executor,
+            rounds=settings.rounds,
+            epochs=settings.epochs,
+            recorded=cache(lambda strategy: executor.recorded(strategy, seed)),
+            phases=self.phases,
+        )
 
 
 def set_up(settings: StudySettings, resources: Resources) -> Setup:
@@ -91,8 +108,9 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
         seed=settings.seed,
         augmentation=RECIPES[settings.augment],
     )
+    _check_same(settings, sources, image_set, resources.journal)
     with timed(phases, "screening"):
-        source, screening, screened = _screened(settings, sources, image_set, preparing)
+        source, screening, screened = _screened_once(settings, sources, image_set, preparing, resources.journal)
     with timed(phases, "codes"):
         experiment = preparing(image_set, source)
     metric, because = metric_for(experiment.task, settings.metric)
@@ -118,15 +136,51 @@ def _loaded(settings: StudySettings) -> list[Backbone]:
     return sources
 
 
-def _screened(
-    settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, preparing: Prepare
+def _check_same(
+    settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, journal: Journal
+) -> None:
+    """Refuse to continue a run on other images, or with other weights."""
+    weights = sha256_of("".join(source.card.weights_sha256 for source in sources).encode())
+    for name, what, now in (("images", "images", image_set.digest), ("weights", "weights", weights)):
+        if once(journal, name, str, lambda now=now: now) != now:
+            msg = (
+                f"The {what} of {settings.source if what == 'images' else settings.backbone} are not those that the run "
+                "was begun with, so it cannot be continued. Choose another place with --out to begin anew."
+            )
+            raise OutputError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Screening:
+    """What came of screening: the place of the network that is raced, all rows, and a sentence."""
+
+    place: int
+    rows: tuple[Screened, ...]
+    sentence: str
+
+
+def _screened_once(
+    settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, preparing: Prepare, journal: Journal
 ) -> tuple[Backbone, tuple[Screened, ...], str]:
     """What is raced, what it was chosen from, and why in a sentence; with one candidate, that one."""
     if len(sources) == 1:
         return sources[0], (), ""
+
+    def screen() -> _Screening:
+        source, rows, sentence = _screened(settings, sources, image_set, preparing)
+        return _Screening(place=sources.index(source), rows=rows, sentence=sentence)
+
+    found = once(journal, "screening", _Screening, screen)
+    return sources[found.place], found.rows, found.sentence
+
+
+def _screened(
+    settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, preparing: Prepare
+) -> tuple[Backbone, tuple[Screened, ...], str]:
+    """As `_screened_once`, of several candidates."""
     task = make_task(image_set, seed=settings.seed)
     metric, _ = metric_for(task, settings.metric)
-    within = SCREENING_SHARE * settings.budget_seconds
+    within = SCREENING_SHARE * settings.budget
     found = measure_candidates(sources, image_set, preparing, metric=metric, within=within)
     splits = [found.task.split(number) for number in range(FEWEST_FOR_PROBABILITIES)]
     units = [units_of(found.task, split) for split in splits]

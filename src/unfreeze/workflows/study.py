@@ -6,6 +6,7 @@ the choice, and confirms; it decides nothing.
 
 import math
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,27 +63,20 @@ def study(run: RunFolder, resources: Resources) -> RunRecord:
     """As `run_study`, in a folder that is ours, with decoders that are there already."""
     clock = Clock(time.perf_counter, (1 - RESERVE) * run.settings.budget)
     journal = run.journal(elapsed=clock.elapsed, turn_to=clock.turn_to)
-    told = resources.progress.also(EventLog(run.path))
     torch.set_num_threads(once(journal, "threads", int, torch.get_num_threads))
-    resources = replace(resources, progress=told, journal=journal)
-    try:
-        raced = _raced(run.settings, clock, resources)
-    except InputError:
-        if run.lives == 1:
-            run.discard()
-        raise
-    except StoppedError as error:
-        msg = (
-            "stopped before anything was measured. Codes that were computed are kept. "
-            f"Go on with: unfreeze run --resume {run.path}"
-        )
-        raise StoppedError(error.exit_code, msg) from error
-    return conclude(run, raced, resources)
+    with closing(EventLog(run.path)) as log:
+        resources = replace(resources, progress=resources.progress.also(log), journal=journal)
+        try:
+            setup = set_up(run.settings, resources)
+        except InputError:
+            if run.lives == 1:  # nothing was begun that could be continued
+                run.discard()
+            raise
+        return conclude(run, _raced(run.settings, setup, clock, resources), resources)
 
 
-def _raced(settings: StudySettings, clock: Clock, resources: Resources) -> Raced:
+def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resources) -> Raced:
     """Everything up to the end of the race; a stop of the race ends it."""
-    setup = set_up(settings, resources)
     experiment, card = setup.experiment, setup.experiment.source.card
     kept = _confirming_seconds(experiment, settings.budget)
     clock.keep(kept)
