@@ -260,9 +260,7 @@ def test_a_test_folder_of_ones_own_confirms_and_is_counted(digits: Path, tmp_pat
     settings = StudySettings(source=source, size=64, max_bad=0.0, strategies=())
     for name in ("first", "second"):
         (tmp_path / "runs" / name).mkdir(parents=True)
-    first, second = (
-        run_study(settings, out=tmp_path / "runs" / name, progress=SILENT) for name in ("first", "second")
-    )
+    first, second = (run_study(settings, out=tmp_path / "runs" / name, progress=SILENT) for name in ("first", "second"))
     picked = first.outcome_of(first.picked)
 
     assert (len(first.train_images), len(first.test_images)) == (200, 100)

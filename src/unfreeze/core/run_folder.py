@@ -5,7 +5,6 @@ then `run.json`. A folder with a `run.json` is never touched.
 """
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator

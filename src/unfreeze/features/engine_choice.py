@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import InputError
+from unfreeze.core.files import sha256_of
+from unfreeze.core.journal import once
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.settings import EngineSettings
 from unfreeze.core.wording import milliseconds

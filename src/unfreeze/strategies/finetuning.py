@@ -346,9 +346,7 @@ def _adapted(plan: Plan, experiment: Experiment, request: Request) -> Plan:
     )
 
 
-def _remembered(
-    experiment: Experiment, blocks: int, plan: Plan, *, seconds: float = math.inf
-) -> tuple[Inputs, Plan]:
+def _remembered(experiment: Experiment, blocks: int, plan: Plan, *, seconds: float = math.inf) -> tuple[Inputs, Plan]:
     """The activations that the last blocks take, for all splits; the plan, with as many views as there was time for."""
     task, cut = experiment.task, experiment.source.cut_before_blocks(blocks)
     examples = remember(

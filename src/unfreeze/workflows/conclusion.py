@@ -148,7 +148,7 @@ def _delivered(
             found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
         ),
         lambda found: replace(found, folder_step=_on_folder(raced, found.outcomes, selection, resources.journal)),
-        lambda found: replace(found, learning_curve=_learning_curves(run.settings, raced, resources.journal)),
+        lambda found: replace(found, learning_curve=_learning_curves(run.settings, raced)),
     )
     try:
         for stage in stages:
@@ -163,9 +163,7 @@ def _delivered(
     return delivery
 
 
-def _with_model(
-    delivery: Delivery, raced: Raced, selection: Selection, resources: Resources, folder: Path
-) -> Delivery:
+def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resources: Resources, folder: Path) -> Delivery:
     """What was picked, as a model; a run that was stopped does not look at the test folder for it."""
     picked, journal = raced.entry(selection.picked), resources.journal
     delivered: Outcome | None = None if raced.interrupted else journal.kept(DELIVERED, Outcome)
@@ -198,9 +196,7 @@ def _confirmed(outcome: Outcome, raced: Raced, selection: Selection, journal: Jo
     return once(journal, name, Outcome, lambda: confirmed(outcome, experiment, strategy))
 
 
-def _on_folder(
-    raced: Raced, outcomes: Sequence[Outcome], selection: Selection, journal: Journal
-) -> FolderStep | None:
+def _on_folder(raced: Raced, outcomes: Sequence[Outcome], selection: Selection, journal: Journal) -> FolderStep | None:
     """What was picked against the feature extractor on the user's own test folder, with other seeds if time is left."""
     race, experiment, picked = raced.race, raced.experiment, raced.entry(selection.picked)
     known = {outcome.strategy: outcome for outcome in outcomes}
@@ -217,7 +213,7 @@ def _on_folder(
     return folder_step(raced.setup.question, known[SOFTMAX_ON_LAST], known[selection.picked], others)
 
 
-def _learning_curves(settings: StudySettings, raced: Raced, journal: Journal) -> LearningCurves | None:
+def _learning_curves(settings: StudySettings, raced: Raced) -> LearningCurves | None:
     """In the time that is left at the end; without a budget, all of them."""
     race, budget = raced.race, settings.budget
     if raced.interrupted:

@@ -424,9 +424,7 @@ def _deeper(stage: Deeper, state: RaceState) -> Decision:
     prepare = Prepare(
         strategy=strategy, allowance=allowance, splits=state.first_splits, share_if_all=_share(stage.chosen)
     )
-    return Decision(
-        stage=Trying(strategy=strategy, until=state.elapsed + SLACK * allowance, then=rest), step=prepare
-    )
+    return Decision(stage=Trying(strategy=strategy, until=state.elapsed + SLACK * allowance, then=rest), step=prepare)
 
 
 def _see(stage: Deeper, state: RaceState) -> Decision:
@@ -488,9 +486,7 @@ def _trying(stage: Trying, state: RaceState) -> Decision:
         time = f": about {duration(one.expected.seconds)}" if state.is_timed else ""
         said = f"{one.label} on {count(one.expected.splits, 'split')}{time}."
         return Decision(stage=replace(stage, announced=True), say=(said,))
-    phase = Phase(
-        name=one.label, strategies=(one.strategy,), to=one.expected.splits, clock=one.strategy.kind
-    )
+    phase = Phase(name=one.label, strategies=(one.strategy,), to=one.expected.splits, clock=one.strategy.kind)
     if one.splits < one.expected.splits and (not one.splits or state.fits([one], stage.until - one.refit_seconds)):
         return Decision(stage=stage, step=_measure([one], phase))
     return Decision(stage=stage.then, step=Settle(strategies=(one.strategy,), forecast=True))

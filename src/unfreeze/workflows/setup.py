@@ -67,9 +67,7 @@ class Setup:
     def race(self, clock: Clock, settings: StudySettings) -> Race:
         """One that has not begun, in which what an earlier life of the run has measured is not measured again."""
         catalogue, seed = self.catalogue, self.question.seed
-        executor = Keeping(
-            InThisProcess(catalogue, self.question.task), catalogue, self.experiment.resources.journal
-        )
+        executor = Keeping(InThisProcess(catalogue, self.question.task), catalogue, self.experiment.resources.journal)
         return Race(
             Comparisons(self.question),
             catalogue,
@@ -136,16 +134,17 @@ def _loaded(settings: StudySettings) -> list[Backbone]:
     return sources
 
 
-def _check_same(
-    settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, journal: Journal
-) -> None:
+def _check_same(settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, journal: Journal) -> None:
     """Refuse to continue a run on other images, or with other weights."""
     weights = sha256_of("".join(source.card.weights_sha256 for source in sources).encode())
-    for name, what, now in (("images", "images", image_set.digest), ("weights", "weights", weights)):
-        if once(journal, name, str, lambda now=now: now) != now:
+    for what, of, now in (("images", settings.source, image_set.digest), ("weights", settings.backbone, weights)):
+        begun: str | None = journal.kept(what, str)
+        if begun is None:
+            journal.keep(what, now)
+        elif begun != now:
             msg = (
-                f"The {what} of {settings.source if what == 'images' else settings.backbone} are not those that the run "
-                "was begun with, so it cannot be continued. Choose another place with --out to begin anew."
+                f"The {what} of {of} are not those that the run was begun with, so it cannot be continued. Choose "
+                "another place with --out to begin anew."
             )
             raise OutputError(msg)
 

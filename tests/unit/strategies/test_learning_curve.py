@@ -1,6 +1,6 @@
 """Sub-samples of a split, and the curves that are measured on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,18 +8,22 @@ import pytest
 
 from unfreeze.core.progress import Advance
 from unfreeze.core.records import LearningCurves, Outcome
-from unfreeze.core.strategies import unfreeze
+from unfreeze.core.strategies import StrategyId, unfreeze
+from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.squares import Squares
 from unfreeze.data.tasks import Split, Task
 from unfreeze.features.extraction import Codes
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
+from unfreeze.strategies.catalogue import LeftOut
+from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.learning_curve import halves, learning_curves
 from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.predictions import Measured
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne
-from unfreeze.strategies.strategy import Fit
+from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.zoo.backbones import load_backbone
 
 MakeTask = Callable[..., Task]
@@ -69,6 +73,7 @@ class Known:
     chance: Callable[[int], float]
     work: int = 1
     refit_seconds: float = 0.0
+    training: None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -81,6 +86,31 @@ class Known:
         truth = self.task.labels[split.test]
         said = np.where(luck < self.chance(len(split.learn)), truth, 1 - truth)
         return Fit(scores=np.eye(2, dtype=np.float32)[said])
+
+
+@dataclass
+class Both:
+    """The strategies by name."""
+
+    strategies: Mapping[StrategyId, Strategy]
+
+    def step_one(self) -> list[Strategy]:
+        """Not asked for."""
+        return []
+
+    def ready(self, strategy: StrategyId, request: Request) -> LeftOut:
+        """Not asked for."""
+        return LeftOut(Outcome(strategy=strategy, description=""))
+
+    def strategy(self, trial: Trial) -> Strategy:
+        """Of a trial."""
+        return self.strategies[trial.strategy]
+
+    def share(self, strategies: Sequence[Strategy], split: Split) -> None:
+        """They have nothing in common."""
+
+    def take_note(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Nothing is carried out elsewhere."""
 
 
 @pytest.fixture
@@ -106,28 +136,34 @@ def curves(
 ) -> LearningCurves | None:
     """Of the softmax probe and a fine-tuning whose chances are known, after five splits."""
     task = shared.experiment.task
-    measured = [
-        Measurement(strategy, Measured(strategy.outcome))
-        for strategy in (ProbeStrategy(shared, "softmax", last=True), Known(task, chance))
-    ]
+    strategies = {
+        one.outcome.strategy: one for one in (ProbeStrategy(shared, "softmax", last=True), Known(task, chance))
+    }
+    executor = InThisProcess(Both(strategies), task)
+    measured = [Measurement(strategy, Measured(strategy.outcome)) for strategy in strategies.values()]
     for one in measured:
-        for number in range(5):
-            one.measure(task, task.split(number))
-    return learning_curves(shared, measured, metric="accuracy", probe_seconds=probe_seconds, seconds=seconds)
+        trials = [Trial(strategy=one.outcome.strategy, split=f"split {number}", seed=0) for number in range(5)]
+        for trial, outcome in zip(trials, executor.outcomes(trials), strict=True):
+            one.add(task, trial, outcome)
+    return learning_curves(shared, measured, executor, metric="accuracy", probe_seconds=probe_seconds, seconds=seconds)
 
 
 def test_the_probe_learns_more_from_more_images(shared: StepOne) -> None:
     """Scores rise from an eighth to the whole, which is the mean of the splits; bands hold what they belong to."""
     found = curves(shared, lambda images: 0.5)
-    fitted = shared.fitted()
-    labels = shared.experiment.task.labels
+    task = shared.experiment.task
+    splits = [task.split(number) for number in range(5)]
 
     assert found is not None
     probe = found.probe
     assert probe.sizes == (40, 80, 160, 320)
     assert probe.ahead == (640, 1280)
     assert probe.scores[-1] > probe.scores[0]
-    right = [(probes[0].test_scores.argmax(axis=1) == labels[split.test]).mean() for split, probes in fitted]
+    probes = [shared.on_last(split, "softmax") for split in splits]
+    right = [
+        (probe.test_scores.argmax(axis=1) == task.labels[split.test]).mean()
+        for probe, split in zip(probes, splits, strict=True)
+    ]
     assert probe.scores[-1] == pytest.approx(np.mean(right))
     for value, ends in zip([*probe.scores, *probe.expected], [*probe.bands, *probe.expected_bands], strict=True):
         assert ends.low <= value <= ends.high

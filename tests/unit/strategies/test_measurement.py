@@ -12,7 +12,9 @@ from unfreeze.core.plans import ProbeSettings
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Audit, Cost, Outcome
 from unfreeze.core.strategies import HEAD
+from unfreeze.core.trials import Trial
 from unfreeze.data.tasks import Split, Task
+from unfreeze.strategies.execution import outcome_on
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement, fit_everything, with_fit
 from unfreeze.strategies.predictions import Measured
@@ -36,6 +38,7 @@ class Known:
     seconds: float = 0.0
     asked: list[str] = field(default_factory=list)
     advances: list[Advance] = field(default_factory=list)
+    training: None = None
 
     outcome = Outcome(strategy=HEAD, description="before")
 
@@ -52,12 +55,20 @@ def measurement(strategy: Known) -> Measurement:
     return Measurement(strategy, Measured(strategy.outcome))
 
 
+def measure(found: Measurement, number: int) -> None:
+    """Run its strategy on a split, and note what it gave."""
+    known = found.strategy
+    assert isinstance(known, Known)
+    trial = Trial(strategy=HEAD, split=f"split {number}", seed=0)
+    found.add(known.task, trial, outcome_on(known, known.task, trial.split))
+
+
 def test_what_a_split_gave_and_took_is_noted(make_rows: MakeTask) -> None:
     """Predictions come in the order of the splits, and seconds of splits add up to the cost."""
     task = make_rows(50)
     found = measurement(Known(task, seconds=0.02))
     for number in range(2):
-        found.measure(task, task.split(number))
+        measure(found, number)
 
     assert [one.split.name for one in found.measured.predicted] == ["split 0", "split 1"]
     assert all((one.values("accuracy", task) == 1).all() for one in found.measured.predicted)
@@ -72,7 +83,7 @@ def test_work_that_others_did_already_costs_what_it_took_them(make_rows: MakeTas
     """A probe that is fitted beside others has its own part of the time, not the moment that asking for it takes."""
     task = make_rows(50)
     found = measurement(Known(task, fit_with={"shared_usage": (1.5, 2.25)}))
-    found.measure(task, task.split(0))
+    measure(found, 0)
 
     assert found.outcome.cost.split_seconds == (1.5,)
     assert (found.outcome.cost.seconds, found.outcome.cost.cpu_seconds) == (1.5, 2.25)
@@ -82,7 +93,7 @@ def test_a_refit_of_what_trains_nothing_takes_one_core(make_rows: MakeTask) -> N
     """Four processor seconds on a split, which has 80 % of the images, are five on all of them."""
     task = make_rows(50)
     found = measurement(Known(task, fit_with={"shared_usage": (1.0, 4.0)}))
-    found.measure(task, task.split(0))
+    measure(found, 0)
 
     assert found.refit_seconds == pytest.approx(4.0 / 0.8)
 
@@ -94,7 +105,7 @@ def test_a_refit_of_a_training_is_its_forecast_or_what_splits_took(
     """A forecast below what smaller splits took is not believed, and processor time of all cores does not count."""
     task = make_rows(50)
     found = measurement(Known(task, work=10, refit_seconds=own, fit_with={"shared_usage": (4.0, 40.0)}))
-    found.measure(task, task.split(0))
+    measure(found, 0)
 
     assert found.refit_seconds == pytest.approx(expected)
 
@@ -110,7 +121,7 @@ def test_another_record_keeps_the_predictions(make_rows: MakeTask) -> None:
     """What was noted of a strategy that is dropped does not lose what it gave."""
     task = make_rows(50)
     found = measurement(Known(task))
-    found.measure(task, task.split(0))
+    measure(found, 0)
     found.note(replace(found.outcome, status="dropped", note="hopeless"))
 
     assert (found.outcome.status, found.splits) == ("dropped", 1)

@@ -119,9 +119,9 @@ def test_the_depth_curve_has_the_splits_on_which_every_tap_was_fitted(experiment
     shared.on_last(first, "svm")
     shared.on_last(second, "softmax")
 
-    (found,) = shared.fitted()
-    assert found[0] is first
-    assert [(p.tap, p.loss) for p in found[1]] == [(tap.name, "softmax") for tap in experiment.source.taps]
+    found = shared.depth_curve()
+    assert [(p.tap, p.loss) for p in found] == [(tap.name, "softmax") for tap in experiment.source.taps]
+    assert found == shared.points(first, [(tap.name, "softmax") for tap in experiment.source.taps])
 
 
 def test_the_cheap_strategies_come_from_cheap_to_expensive(experiment: Experiment) -> None:

@@ -49,7 +49,7 @@ def test_facts_know_the_probes_of_the_first_split_alone(make_experiment: MakeExp
     facts = facts_before_training(shared, SIMILARITY)
     taps = [cut.name for cut in experiment.source.taps]
 
-    assert [split.name for split, _ in shared.fitted()] == ["split 0"]
+    assert shared.depth_curve() == shared.points(experiment.task.split(0), shared.every_probe)
     assert ("probes", 2 * len(taps), "fit") in heard.phases
     assert (facts.images, facts.classes, facts.similarity) == (40, 2, SIMILARITY)
     assert facts.peak_tap in taps

@@ -15,6 +15,7 @@ from unfreeze.advisor.verdict import verdict
 from unfreeze.core.facts import Similarity
 from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import CodeCounts, Cost, Outcome
+from unfreeze.core.run_folder import owned_run
 from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.strategies import FULL, HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, StrategyId, unfreeze
@@ -49,6 +50,7 @@ class Known:
     wrong: Sequence[int] = ()
     refit_seconds: float = 1.0
     work: int = 1
+    training: None = None
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
         """Says the truth but for the rows that are wrong."""
@@ -88,7 +90,7 @@ def raced(task: Task, *entries: Measurement, interrupted: bool = False, budget: 
     codes = Mock(computed=30, reused=70)
     experiment = Mock(spec=Experiment, task=task, source=Mock(card=CARD), codes=codes, progress=SILENT, seed=0)
     shared = Mock(spec=StepOne)
-    shared.fitted.return_value = []
+    shared.depth_curve.return_value = ()
     catalogue = Mock(spec=PhotoCatalogue, experiment=experiment, shared=shared)
     question = Question(task=task, metric="accuracy", margin=0.01, seed=0)
     setup = Mock(
@@ -99,7 +101,8 @@ def raced(task: Task, *entries: Measurement, interrupted: bool = False, budget: 
         metric_because="As asked.",
         screening=(),
     )
-    clock = Clock(budget, started=0.0, now=lambda: 100.0)
+    clock = Clock(lambda: 100.0, budget)
+    clock.turn_to(100.0)
     race = Race(Comparisons(question), catalogue, clock, SILENT, entered=list(entries))
     race.say("It was run.")
     return Raced(
@@ -132,7 +135,13 @@ def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock) -> Mock:
     """What stands for the delivery: a folder with one file, and the outcome with the time of a training."""
 
     def delivered(
-        experiment: Experiment, picked: Measurement, because: str, folder: Path, *, pool: DecoderPool
+        experiment: Experiment,
+        picked: Measurement,
+        because: str,
+        folder: Path,
+        *,
+        pool: DecoderPool,
+        confirm: bool,
     ) -> Outcome:
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(b"weights")
@@ -149,7 +158,8 @@ def concluded(deliver: Mock, tmp_path: Path) -> Conclude:
     """Concludes what was raced, in a folder of the test's own; no image is decoded."""
 
     def build(found: Raced, settings: StudySettings = SETTINGS) -> RunRecord:
-        return conclude(settings, found, Resources(pool=Mock(spec=DecoderPool)), out=tmp_path)
+        with owned_run(tmp_path, settings) as run:
+            return conclude(run, found, Resources(pool=Mock(spec=DecoderPool)))
 
     return build
 
