@@ -8,6 +8,7 @@ from typing import final
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.findings import finding
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.wording import count
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
@@ -43,8 +44,9 @@ IMAGE_SUFFIXES = frozenset((
 class _Walk:
     """One walk over a folder: what it has met so far."""
 
-    def __init__(self, root: Path, *, follow_links: bool) -> None:
+    def __init__(self, root: Path, *, follow_links: bool, advance: Advance) -> None:
         self.root = root
+        self.advance = advance
         self.follow_links = follow_links
         self.skipped: Counter[str] = Counter()
         self.blocked: list[tuple[str, str]] = []
@@ -88,6 +90,7 @@ class _Walk:
                 elif os.path.splitext(entry.name)[1].lower() in _OTHER_FILES:  # noqa: PTH122 - a million times
                     self.skipped["not an image by name"] += 1
                 else:
+                    self.advance(1)
                     yield entry
             below.sort(key=lambda entry: entry.name)  # of two links to one folder always the same is followed
             waiting += [entry.path for entry in below if self.is_new(entry)]
@@ -105,19 +108,20 @@ class _Walk:
         return True
 
 
-def list_folder(table: ImageTable, *, follow_links: bool) -> None:
+def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ignore) -> None:
     """Walk a folder of class folders, or one of ``train``, ``test`` (and ``val``) folders of class folders.
 
     Args:
         table: Gets every file below its root that may be an image, labelled by the class folder that it lies in at any
             depth, and what else is there.
         follow_links: Whether to follow symbolic links below the root.
+        advance: Reports progress per file that may be an image.
 
     Raises:
         ImageSetError: There are no class folders, or two folders mean the same split.
     """
     root = table.root
-    walk = _Walk(root, follow_links=follow_links)
+    walk = _Walk(root, follow_links=follow_links, advance=advance)
     folders, strays = _folders_and_strays(walk, str(root))
     splits = _split_folders(folders)
     if splits:

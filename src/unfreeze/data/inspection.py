@@ -61,7 +61,7 @@ def read_image_set(
         ImageSetError: The source is not there, or cannot be learned from.
         TooManyBadFilesError: More files than `max_bad` allows cannot be used.
     """
-    with listed_images(source, follow_links=follow_links) as table:
+    with listed_images(source, follow_links=follow_links, progress=progress) as table:
         portions = inspected_portions(
             table, pool=pool, progress=progress, max_bad=max_bad, geometry=geometry, portion=max(1, len(table))
         )
@@ -78,12 +78,13 @@ def read_image_set(
 
 
 @contextmanager
-def listed_images(source: Path, *, follow_links: bool = False) -> Iterator[ImageTable]:
+def listed_images(source: Path, *, follow_links: bool = False, progress: Progress = SILENT) -> Iterator[ImageTable]:
     """What a source names, before anything is decoded.
 
     Args:
         source: As for `read_image_set`.
         follow_links: Whether to follow symbolic links below a folder.
+        progress: Its stop is looked at for every file.
 
     Yields:
         A table of candidates, for `inspected_portions`.
@@ -100,9 +101,9 @@ def listed_images(source: Path, *, follow_links: bool = False) -> Iterator[Image
         raise ImageSetError(msg)
     with image_table(source) as table:
         if source.is_dir():
-            list_folder(table, follow_links=follow_links)
+            list_folder(table, follow_links=follow_links, advance=progress.checkpoint)
         else:
-            list_rows(table)
+            list_rows(table, advance=progress.checkpoint)
         yield table
 
 

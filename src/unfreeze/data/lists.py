@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
 
@@ -20,12 +21,13 @@ _WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and gr
 _Row = tuple[int, Mapping[str, str]]
 
 
-def list_rows(table: ImageTable) -> None:
+def list_rows(table: ImageTable, *, advance: Advance = ignore) -> None:
     """Read a list of images.
 
     Args:
         table: Gets one candidate per row of its source, a ``.csv`` or ``.parquet`` file; paths are relative to the
             folder that the list lies in.
+        advance: Reports progress per row.
 
     Raises:
         ImageSetError: The list cannot be read, or rows of it cannot be used; the first twenty are named by line.
@@ -37,6 +39,7 @@ def list_rows(table: ImageTable) -> None:
     shown: list[str] = []
     faults = 0
     for line, row in rows:
+        advance(1)
         fault = _fault(row) or _fault_of_path(row["path"], root, table, word)
         if not fault:
             table.add_listed(_candidate(root, _name(row["path"], root), row), line)

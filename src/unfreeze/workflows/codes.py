@@ -63,7 +63,7 @@ def write_codes(
     phases.started()
     with ExitStack() as stack:
         with phases.timed("decode"):
-            table = stack.enter_context(listed_images(settings.source))
+            table = stack.enter_context(listed_images(settings.source, progress=resources.progress))
         with phases.timed("prefix"):
             stored = stack.enter_context(_stored(table, backbone, settings, resources, phases))
         say_what_was_found(settings, table.findings, table.number_of(State.SET_ASIDE), resources.progress)

@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from unfreeze.core.errors import ImageSetError
-from unfreeze.core.progress import SILENT
+from unfreeze.core.errors import ImageSetError, StoppedError
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.image_set import ImageSet
-from unfreeze.data.inspection import read_image_set
+from unfreeze.data.inspection import listed_images, read_image_set
 from unfreeze.images.pool import DecoderPool
 
 
@@ -46,6 +46,18 @@ def fill(root: Path, *folders: str, count: int = 5) -> None:
 def read(source: Path, pool: DecoderPool, **settings: object) -> ImageSet:
     """Read without a progress bar."""
     return read_image_set(source, pool=pool, progress=SILENT, **settings)
+
+
+@pytest.mark.parametrize("as_list", [False, True], ids=["folder", "list"])
+def test_listing_looks_at_the_stop_for_every_file(*, as_list: bool, tmp_path: Path) -> None:
+    """Whoever wants to stop does not wait until a million files are found."""
+    fill(tmp_path, "a", "b", count=1)
+    (tmp_path / "list.csv").write_text("path,label\na/0.png,a\nb/0.png,b\n")
+    progress = Progress()
+    progress.stop.request()
+
+    with pytest.raises(StoppedError), listed_images(tmp_path / "list.csv" if as_list else tmp_path, progress=progress):
+        pytest.fail("listed")
 
 
 def names(image_set: ImageSet) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from unfreeze.core.records import SetAside
 from unfreeze.core.settings import EngineSettings
+from unfreeze.core.stop import Stop
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
@@ -18,6 +19,7 @@ from unfreeze.features import streaming
 from unfreeze.features.engines import REFERENCE, compile_prefix
 from unfreeze.features.extraction import Codes, codes_of, read_codes, with_codes_only
 from unfreeze.features.resources import Resources
+from unfreeze.features.streaming import computed_shards
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone
@@ -66,6 +68,19 @@ def test_what_is_stored_is_not_computed_again(
 
     assert [(codes.computed, codes.reused) for codes in (first, more, again)] == [(6, 0), (4, 6), (0, 6)]
     assert all(values.tobytes() == first.by_tap[tap].tobytes() for tap, values in again.by_tap.items())
+
+
+def test_a_stop_loses_no_code(images: ImageSet, tiny: Backbone, resources: Resources) -> None:
+    """Once somebody wants the work to stop, what is computed is given to be stored at once, not with the next shard."""
+    engine = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE)
+
+    def first_shard(stop: Stop) -> dict[str, Any]:
+        return next(computed_shards(images.images, tiny.card, engine, resources.pool, [], stop=stop))
+
+    stop = Stop()
+    assert len(first_shard(stop)) == 10
+    stop.request()
+    assert len(first_shard(stop)) == 1
 
 
 def test_equal_files_are_computed_once(images: ImageSet, tiny: Backbone, resources: Resources) -> None:

@@ -14,6 +14,7 @@ from torch.distributions import Normal, kl_divergence
 
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
+from unfreeze.features.openvino_prefix import BATCH_SIZE
 from unfreeze.features.similarity import (
     ALIKE,
     UNLIKE,
@@ -164,6 +165,16 @@ def test_measuring_changes_nothing_and_follows_content(backbone: Backbone, photo
     assert first.images == 6
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.network.state_dict().items())
     assert not any(module._forward_pre_hooks for module in backbone.network.modules())
+
+
+def test_every_batch_is_reported(backbone: Backbone) -> None:
+    """Of each pass every image is counted, so that whoever counts may leave in between."""
+    done: list[int] = []
+    pixels = np.zeros((2 * BATCH_SIZE, backbone.card.size, backbone.card.size, 3), np.uint8)
+
+    similarity_of(backbone, pixels, done.append)
+
+    assert done[:2] == [BATCH_SIZE, BATCH_SIZE]
 
 
 @pytest.mark.parametrize("name", ["convnext_atto", "resnet18"])

@@ -49,6 +49,16 @@ def test_a_rate_that_is_far_too_low_is_raised(start: Backbone, inputs: Inputs) -
     assert plan.rate_of("fc.weight") == pytest.approx(9e-5)
 
 
+@pytest.mark.slow
+def test_trying_rates_is_reported(start: Backbone, inputs: Inputs) -> None:
+    """Three rates, two epochs of 24 images each: whoever counts may leave in between."""
+    done: list[int] = []
+
+    choose_rate(start, PLAN, inputs, FOLD, seed=0, advance=done.append)
+
+    assert sum(done) == 3 * 2 * 24
+
+
 def test_training_ends_where_the_held_out_rows_say() -> None:
     """Held-out rows that are right in the second epoch and wrong in the last end it after two; equal epochs do not."""
     labels = np.array([0, 1, 0, 1])
