@@ -9,13 +9,14 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
+from unfreeze.core.settings import EngineSettings
 from unfreeze.features.openvino_prefix import BATCH_SIZE, compiled_prefix, output_name, quantised_prefix
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
@@ -32,12 +33,12 @@ class Engine:
     """What runs the frozen layers.
 
     Attributes:
-        name: openvino or torch.
+        name: openvino or torch; a network that neither of them runs may have an engine of its own.
         precision: Of its arithmetic: f32, bf16 (bfloat16 products, float32 sums) or int8 (OpenVINO alone).
         compiled: Whether torch compiles the layers first; it takes a minute, which many images on a GPU are worth.
     """
 
-    name: EngineName
+    name: str
     precision: Precision = "f32"
     compiled: bool = False
 
@@ -117,6 +118,44 @@ def precisions_of(name: EngineName) -> tuple[Precision, ...]:
 
     able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("bf16", "f32") if "BF16" in able else ("f32",)
+
+
+def engines_for(request: EngineSettings) -> list[Engine]:
+    """Engines that fit what the user asks for, expected to be fastest first.
+
+    Args:
+        request: Engine and precision.
+
+    Returns:
+        At least one.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
+    name = _engine_here(request.engine)
+    variants = (False, True) if name == "torch" and torch.cuda.is_available() else (False,)
+    found = [Engine(name, own, compiled) for own in _precisions(name, request.precision) for compiled in variants]
+    if not found:
+        msg = f"The engine {name} has no {request.precision} here. Choose another --precision."
+        raise InputError(msg)
+    return found
+
+
+def _engine_here(asked: str) -> EngineName:
+    """The engine that was asked for; if none was, torch on a GPU, and OpenVINO elsewhere if it is installed."""
+    if asked == "openvino" and not openvino_is_installed():
+        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
+        raise InputError(msg)
+    if asked == "auto":
+        return "openvino" if openvino_is_installed() and not torch.cuda.is_available() else "torch"
+    return cast("EngineName", asked)
+
+
+def _precisions(name: EngineName, asked: str) -> list[Precision]:
+    if asked == "auto":
+        return list(precisions_of(name))
+    able: set[str] = {"f32", "bf16"} | ({"int8"} if name == "openvino" else set())
+    return [own for own in get_args(Precision) if own == asked and own in able]
 
 
 def padded_batches(images: Iterable[Pixels], size: int) -> Iterator[tuple[Pixels, int]]:

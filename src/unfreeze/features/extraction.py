@@ -11,6 +11,7 @@ from unfreeze.core.records import SetAside
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.engines import REFERENCE, Engine
+from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
 from unfreeze.images.pool import DecoderPool
@@ -71,13 +72,13 @@ def read_codes(
         InputError: A word is unknown, or there is no such engine here.
     """
     resources = Resources(pool=pool, progress=progress, cache=cache)
-    return codes_of(image_set, backbone, resources, EngineSettings(engine, precision))
+    return codes_of(image_set, FrozenBackbone(backbone), resources, EngineSettings(engine, precision))
 
 
-def codes_of(image_set: ImageSet, backbone: Backbone, resources: Resources, request: EngineSettings) -> Codes:
-    """As `read_codes`."""
+def codes_of(image_set: ImageSet, network: FrozenNetwork, resources: Resources, request: EngineSettings) -> Codes:
+    """As `read_codes`, of any network that gives codes."""
     images = image_set.images
-    with code_portions(backbone, images, request, resources, to_come=len(images)) as codes:
+    with code_portions(network, images, request, resources, to_come=len(images)) as codes:
         by_tap, found = codes.stored(images)
         missing = [images[place] for place in np.flatnonzero(~found)]
         set_aside: list[SetAside] = []

@@ -14,6 +14,7 @@ from unfreeze.data.tasks import make_task
 from unfreeze.features.engine_choice import SAMPLE
 from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import codes_of, with_codes_only
+from unfreeze.features.frozen import FrozenBackbone
 from unfreeze.features.resources import Resources
 from unfreeze.probes.cores import one_blas_thread
 from unfreeze.probes.solver import fit_probe
@@ -47,7 +48,7 @@ def prepare(
     Returns:
         The experiment.
     """
-    codes = codes_of(image_set, source, resources, request)
+    codes = codes_of(image_set, FrozenBackbone(source), resources, request)
     task = make_task(with_codes_only(image_set, codes), seed=seed)
     squares = Squares(task.image_set.images, source.card, resources.pool)
     return Experiment(

@@ -22,7 +22,7 @@ from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import network_input
 from unfreeze.zoo.devices import training_device
-from unfreeze.zoo.folders import gives_probabilities, load_model
+from unfreeze.zoo.folders import read_model
 
 BATCH_SIZE = 32
 
@@ -55,7 +55,7 @@ class Predictions:
 def predict_images(
     model_folder: Path, paths: Sequence[Path], *, pool: DecoderPool, progress: Progress = SILENT
 ) -> Predictions:
-    """Run a delivered model over images.
+    """Run a delivered model over images; any number of threads may do so at once, each with decoders of its own.
 
     Args:
         model_folder: Written by a run.
@@ -69,28 +69,28 @@ def predict_images(
     Raises:
         InputError: The folder is no model.
     """
-    backbone, class_names = load_model(model_folder)
-    network = backbone.network.to(training_device()).eval()
+    model = read_model(model_folder)
+    card, network = model.card, model.network.to(training_device())
     names: list[str] = []
     aside: list[SetAside] = []
-    scores = [np.empty((0, len(class_names)), np.float32)]
+    scores = [np.empty((0, len(model.class_names)), np.float32)]
 
     def readable() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
-        for path, square in zip(paths, pool.squares(paths, geometry_of(backbone.card)), strict=True):
+        for path, square in zip(paths, pool.squares(paths, geometry_of(card)), strict=True):
             if isinstance(square, UnreadableImageError):
                 aside.append(SetAside(name=str(path), reason=square.reason))
             else:
                 names.append(str(path))
-                yield centre(square[None], backbone.card.size)[0]
+                yield centre(square[None], card.size)[0]
 
     with progress.phase("predict", total=len(paths), unit="image") as advance, torch.inference_mode():
         for pixels, real in padded_batches(readable(), BATCH_SIZE):
-            inputs = network_input(torch.from_numpy(pixels).to(training_device()), backbone.card)
+            inputs = network_input(torch.from_numpy(pixels).to(training_device()), card)
             scores.append(network(inputs).float().cpu().numpy()[:real])
             advance(real)
         advance(len(aside))
     found = np.concatenate(scores)
-    return Predictions(tuple(names), class_names, found, tuple(aside), gives_probabilities(model_folder))
+    return Predictions(tuple(names), model.class_names, found, tuple(aside), model.gives_probabilities)
 
 
 def predict(model_folder: Path, paths: Sequence[Path], *, top: int = 1, resources: Resources) -> PredictRecord:
