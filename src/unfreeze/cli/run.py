@@ -12,6 +12,8 @@ from unfreeze.cli.options import (
     Augment,
     AugmentName,
     Budget,
+    Device,
+    DeviceName,
     Engine,
     EngineName,
     MaxBad,
@@ -89,6 +91,7 @@ def run(
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
+    device: DeviceName = Device.auto,
     augment: AugmentName = Augment.light,
     choose_rate: Annotated[
         bool, typer.Option("--choose-rate", help="Choose rate and epochs on a fold inside each split, if time allows.")
@@ -107,7 +110,7 @@ def run(
         budget_seconds=parse_duration(budget),
         seed=seed,
         max_bad=max_bad,
-        request=EngineSettings(engine.value, precision.value),
+        request=EngineSettings(engine.value, precision.value, device.value),
         augment=augment.value,
         choose_rate=choose_rate,
     )

@@ -199,7 +199,7 @@ class ChosenEngine:
     def open_store(self, network: FrozenNetwork, cache: Path | None) -> CodeStore:
         """The store of what this engine gives for this network."""
         widths = {tap.name: tap.channels for tap in network.taps}
-        description = {**_description(network.card), **_engine_part(self.choice.engine)}
+        description = {**_description(network), **_engine_part(self.choice.engine)}
         notes = {REQUEST: _as_noted(self.request), "choice": self.choice.to_json()}
         return open_store(description, widths, notes=notes, cache=cache)
 
@@ -217,7 +217,7 @@ def chosen_engine(
 ) -> ChosenEngine:
     """The engine that an earlier run chose for such a store, else the one that a measurement on `images` chooses."""
     fitting = network.engines(request)
-    earlier = _earlier_choice(network.card, request, resources.cache)
+    earlier = _earlier_choice(network, request, resources.cache)
     if earlier is not None and (earlier.engine in fitting or earlier.engine == network.reference):
         return ChosenEngine(choice=earlier, request=request, compiled=None)
     sample = sample_pixels(images, network.card, resources.pool)
@@ -229,8 +229,8 @@ def _as_noted(request: EngineSettings) -> list[str]:
     return [request.engine, request.precision]
 
 
-def _earlier_choice(card: Card, request: EngineSettings, cache: Path | None) -> EngineChoice | None:
-    description = new_manifest(_description(card), {})["description"]  # as JSON has it
+def _earlier_choice(network: FrozenNetwork, request: EngineSettings, cache: Path | None) -> EngineChoice | None:
+    description = new_manifest(_description(network), {})["description"]  # as JSON has it
     for folder in store_folders(stores_folder(cache)):
         manifest = recorded_manifest(folder)
         if manifest is None or manifest["notes"].get(REQUEST) != _as_noted(request):
@@ -253,8 +253,9 @@ def _engine_part(engine: Engine) -> dict[str, Any]:
     return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled}
 
 
-def _description(card: Card) -> dict[str, Any]:
+def _description(network: FrozenNetwork) -> dict[str, Any]:
     """Everything but the engine that decides the numbers. The images' decoding is Pillow's, so its version counts."""
+    card = network.card
     images = [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std, *card.unusual_input]
     return {
         "weights": card.weights_sha256,
@@ -263,4 +264,5 @@ def _description(card: Card) -> dict[str, Any]:
         "preprocessing": images,
         "pillow": PIL.__version__,
         "batch": BATCH_SIZE,
+        **network.key,
     }

@@ -16,6 +16,7 @@ from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import find_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ def read_codes(
     progress: Progress = SILENT,
     engine: str = "auto",
     precision: str = "auto",
+    device: str = "auto",
     cache: Path | None = None,
 ) -> Codes:
     """Codes of every image at every tap; what the store has is not computed again.
@@ -63,16 +65,18 @@ def read_codes(
         progress: Reports progress per image.
         engine: auto, openvino or torch.
         precision: auto, f32, bf16 or int8.
+        device: auto, cpu, cuda or mps; where PyTorch runs.
         cache: Folder of all stores; the user's cache if None.
 
     Returns:
         The codes, rows in the order of the image set.
 
     Raises:
-        InputError: A word is unknown, or there is no such engine here.
+        InputError: A word is unknown, or there is no such engine or device here.
     """
     resources = Resources(pool=pool, progress=progress, cache=cache)
-    return codes_of(image_set, FrozenBackbone(backbone), resources, EngineSettings(engine, precision))
+    request = EngineSettings(engine, precision, device)
+    return codes_of(image_set, FrozenBackbone(backbone, find_device(device)), resources, request)
 
 
 def codes_of(image_set: ImageSet, network: FrozenNetwork, resources: Resources, request: EngineSettings) -> Codes:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, final, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 from unfreeze.core.cards import Card
 from unfreeze.core.settings import EngineSettings
 from unfreeze.features.engines import REFERENCE, Engine, Pixels, PrefixEngine, compile_prefix, engines_for
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import Device, find_device
 from unfreeze.zoo.graph import Cut
 
 
@@ -34,6 +35,11 @@ class FrozenNetwork(Protocol):
     @property
     def card(self) -> Card:
         """What is known of it; with the weights' hash and the input that it takes, it tells stores of codes apart."""
+        ...
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What else tells stores of its codes apart, beside card and engine; for most networks nothing."""
         ...
 
     @property
@@ -75,14 +81,21 @@ class FrozenBackbone:
 
     Attributes:
         backbone: The network.
+        device: Where torch runs it.
     """
 
     backbone: Backbone
+    device: Device
 
     @property
     def card(self) -> Card:
         """The backbone's."""
         return self.backbone.card
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The device, unless it is the one that is taken where none is asked for; others round otherwise."""
+        return {} if self.device == find_device() else {"device": self.device.name}
 
     @property
     def taps(self) -> tuple[Cut, ...]:
@@ -96,12 +109,17 @@ class FrozenBackbone:
 
     def engines(self, request: EngineSettings) -> list[Engine]:
         """OpenVINO or torch, in what this machine computes fast; see `FrozenNetwork`."""
-        return engines_for(request)
+        return engines_for(request, self.device)
 
     def compiled(
         self, engine: Engine, *, calibration: Sequence[Pixels] = (), cache: Path | None = None
     ) -> PrefixEngine:
         """The layers up to the last tap; see `FrozenNetwork`."""
         return compile_prefix(
-            self.backbone, codes=self.backbone.taps, engine=engine, calibration=calibration, cache=cache
+            self.backbone,
+            codes=self.backbone.taps,
+            engine=engine,
+            device=self.device,
+            calibration=calibration,
+            cache=cache,
         )

@@ -21,6 +21,7 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import find_device
 
 Item = TypeVar("Item")
 
@@ -64,7 +65,12 @@ class Phases:
 
 
 def load_network(settings: ImageSettings) -> Backbone:
-    """The network, with its weights."""
+    """The network, with its weights.
+
+    Raises:
+        InputError: There is no such network, no weights, or no such device.
+    """
+    find_device(settings.request.device)  # which the network will need, and the images before it do not
     return load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
 
 
@@ -72,9 +78,9 @@ def frozen_network(settings: ImageSettings) -> FrozenNetwork:
     """The network for its codes alone.
 
     Raises:
-        InputError: There is no such engine here.
+        InputError: There is no such engine or device here.
     """
-    network = FrozenBackbone(load_network(settings))
+    network = FrozenBackbone(load_network(settings), find_device(settings.request.device))
     network.engines(settings.request)  # a mistake in a word should not cost an inspection
     return network
 

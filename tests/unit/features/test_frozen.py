@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.solver import fit_probe
 from unfreeze.zoo.backbones import Backbone, network_input
+from unfreeze.zoo.devices import CPU
 from unfreeze.zoo.graph import pooled
 
 MakeTask = Callable[..., Task]
@@ -49,6 +50,7 @@ class MeansAndSquares:
     def __init__(self) -> None:
         self.taps = (Depth("means", 3), Depth("last", 9))
         self.reference = ARRAYS
+        self.key: dict[str, Any] = {}
         self.compilations = 0
         self.card = Card(
             name="arrays:means",
@@ -122,7 +124,7 @@ def caffe(tiny: Backbone) -> Backbone:
 
 def test_a_backbone_fills_the_role(tiny: Backbone) -> None:
     """Through an adapter, since engines are no business of the zoo."""
-    assert isinstance(FrozenBackbone(tiny), FrozenNetwork)
+    assert isinstance(FrozenBackbone(tiny, CPU), FrozenNetwork)
 
 
 def test_the_input_is_what_the_card_says(caffe: Backbone, rng: np.random.Generator) -> None:
@@ -144,7 +146,7 @@ def test_engines_give_what_is_computed_by_hand(
     with torch.no_grad():
         tensors = caffe.prefix(caffe.taps)(inputs)
 
-    found = FrozenBackbone(caffe).compiled(Engine(name), cache=tmp_path).run(pixels)
+    found = FrozenBackbone(caffe, CPU).compiled(Engine(name), cache=tmp_path).run(pixels)
 
     for tap, raw, codes in zip(caffe.taps, tensors, zip(*found, strict=True), strict=True):
         np.testing.assert_allclose(np.stack(codes), pooled(raw, tap.layout), rtol=2e-4, atol=2e-4)
@@ -156,7 +158,7 @@ def test_openvino_keeps_graphs_of_other_inputs_apart(caffe: Backbone, tiny: Back
     backwards = replace(tiny, card=replace(tiny.card, channels="BGR"))
 
     red_first, blue_first = (
-        next(iter(FrozenBackbone(network).compiled(Engine("openvino"), cache=tmp_path).run(pixels)))[0]
+        next(iter(FrozenBackbone(network, CPU).compiled(Engine("openvino"), cache=tmp_path).run(pixels)))[0]
         for network in (tiny, backwards)
     )
 

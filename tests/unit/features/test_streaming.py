@@ -16,6 +16,7 @@ from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import codes_of_table
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import CPU
 
 PhotoFolder = Callable[..., Path]
 TORCH = EngineSettings("torch")
@@ -41,7 +42,7 @@ def in_portions(
     with listed_images(source) as table:
         portions = inspected_portions(table, pool=pool, geometry=geometry_of(backbone.card), portion=portion)
         with codes_of_table(
-            table, portions, FrozenBackbone(backbone), Resources(pool=pool, cache=cache), TORCH
+            table, portions, FrozenBackbone(backbone, CPU), Resources(pool=pool, cache=cache), TORCH
         ) as codes:
             images = list(table.images())
             parts = [codes.read(images[start : start + portion]) for start in range(0, len(images), portion)]
@@ -123,7 +124,7 @@ def test_what_goes_bad_meanwhile_is_set_aside(
                     (source / "ants" / "003.png").write_bytes(b"")
                 yield some
 
-        network, resources = FrozenBackbone(backbone), Resources(pool=pool, cache=tmp_path)
+        network, resources = FrozenBackbone(backbone, CPU), Resources(pool=pool, cache=tmp_path)
         with codes_of_table(table, portions(), network, resources, TORCH) as codes:
             images = list(table.images())
             by_tap, computed = codes.read(images)

@@ -21,6 +21,7 @@ from unfreeze.strategies.predictions import Measured
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.devices import CPU
 
 MakeTask = Callable[..., Task]
 
@@ -96,6 +97,7 @@ def shared(make_rows: MakeTask) -> StepOne:
         codes=Codes(names=names, by_tap={source.taps[-1].name: codes}, computed=0, reused=400),
         squares=Squares((), source.card, DecoderPool()),
         seed=0,
+        device=CPU,
         resources=Resources(pool=DecoderPool()),
     )
     return StepOne(experiment)
