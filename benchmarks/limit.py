@@ -14,9 +14,11 @@ from unfreeze.core.settings import EngineSettings
 from unfreeze.data.inspection import listed_images
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.engine_choice import choose_engine
+from unfreeze.features.frozen import FrozenBackbone
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.devices import CPU
 
 
 def main() -> None:
@@ -31,7 +33,7 @@ def main() -> None:
         squares = list(pool.squares(paths[8:], geometry))
         decode = (time.perf_counter() - started) * len(paths) / len(paths[8:])
     pixels = [centre(square[None], geometry.size)[0] for square in squares if not isinstance(square, Exception)]
-    choice, compiled = choose_engine(backbone, pixels[:16], EngineSettings(), to_come=len(paths))
+    choice, compiled = choose_engine(FrozenBackbone(backbone, CPU), pixels[:16], EngineSettings(), to_come=len(paths))
     started = time.perf_counter()
     for _ in compiled.run(pixels):
         pass

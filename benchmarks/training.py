@@ -45,6 +45,7 @@ from unfreeze.training.examples import Pixels
 from unfreeze.training.timing import choose_arithmetic
 from unfreeze.training.trials import Inputs, run_trial
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import find_device
 
 IMAGES = 300  # at most, evenly through the train part, so that a repeat takes less than a minute
 BATCH, RATE, DECAY, STEPS = 32, 1e-4, 0.01, 50  # at 1e-3 the loss of either side jumps by 0.2 between epochs
@@ -152,7 +153,7 @@ def our_training(
 
     def inputs(seed: int) -> Inputs:
         """With nothing decoded yet."""
-        pixels = Pixels(Squares(image_set.images, backbone.card, pool), backbone.card, STANDARD, seed)
+        pixels = Pixels(Squares(image_set.images, backbone.card, pool), backbone.card, STANDARD, seed, find_device())
         return Inputs(cut=backbone.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=image_set.labels())
 
     started = time.perf_counter()

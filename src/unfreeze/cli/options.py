@@ -27,6 +27,15 @@ class Precision(StrEnum):
     int8 = "int8"
 
 
+class Device(StrEnum):
+    """Where PyTorch runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
 class Augment(StrEnum):
     """How much training images are varied."""
 
@@ -96,6 +105,9 @@ PrecisionName = Annotated[
     typer.Option(
         "--precision", help="Arithmetic of the frozen layers; auto measures what is fast and accurate enough."
     ),
+]
+DeviceName = Annotated[
+    Device, typer.Option("--device", help="Where PyTorch runs; auto: a GPU of NVIDIA's if there is one, else the CPU.")
 ]
 AugmentName = Annotated[Augment, typer.Option("--augment", help="How much training images are varied.")]
 MetricName = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unfreeze.cli.options import AsJson
+from unfreeze.cli.options import AsJson, Device, DeviceName
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_model
 from unfreeze.cli.work import NOTHING_WRITTEN, working
@@ -31,6 +31,7 @@ def predict(
     ],
     *,
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="How many labels to name per image.")] = 1,
+    device: DeviceName = Device.auto,
     json: AsJson = False,
 ) -> None:
     """Name classes."""
@@ -39,7 +40,7 @@ def predict(
     with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
         from unfreeze.workflows.prediction import predict as predict_classes
 
-        record = predict_classes(model, paths, top=top, resources=resources)
+        record = predict_classes(model, paths, top=top, device=device.value, resources=resources)
         output.document(record)
         if not output.as_json:
             _show(record, output)

@@ -8,6 +8,8 @@ import typer
 from unfreeze.cli.options import (
     AsJson,
     BackboneName,
+    Device,
+    DeviceName,
     Engine,
     EngineName,
     MaxBad,
@@ -48,10 +50,11 @@ def probe(
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
+    device: DeviceName = Device.auto,
     json: AsJson = False,
 ) -> None:
     """Fit linear classifiers at every tap."""
-    request = EngineSettings(engine.value, precision.value)
+    request = EngineSettings(engine.value, precision.value, device.value)
     settings = ImageSettings(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
     )

@@ -13,6 +13,8 @@ from unfreeze.cli.options import (
     AsJson,
     Augment,
     AugmentName,
+    Device,
+    DeviceName,
     Engine,
     EngineName,
     MaxBad,
@@ -133,6 +135,7 @@ def run(
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
+    device: DeviceName = Device.auto,
     augment: AugmentName = Augment.light,
     choose_rate: Annotated[
         bool, typer.Option("--choose-rate", help="Choose rate and epochs on a fold inside each split, if time allows.")
@@ -160,7 +163,7 @@ def run(
         epochs=epochs,
         seed=seed,
         max_bad=max_bad,
-        request=EngineSettings(engine.value, precision.value),
+        request=EngineSettings(engine.value, precision.value, device.value),
         augment=augment.value,
         choose_rate=choose_rate,
     )

@@ -13,6 +13,8 @@ from unfreeze.cli.options import (
     AugmentName,
     BackboneName,
     Budget,
+    Device,
+    DeviceName,
     Engine,
     EngineName,
     MaxBad,
@@ -71,13 +73,14 @@ def tune(
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
+    device: DeviceName = Device.auto,
     augment: AugmentName = Augment.light,
     metric: MetricName = MetricChoice.auto,
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
     strategy = tuned_strategy(unfreeze, scratch=scratch)
-    request = EngineSettings(engine.value, precision.value)
+    request = EngineSettings(engine.value, precision.value, device.value)
     settings = ImageSettings(
         source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
     )

@@ -1,11 +1,16 @@
 """A card: what is known of a checkpoint, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Channels = Literal["RGB", "BGR"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """What is known of a network and its weights.
+
+    Its input is ``(pixels / scale - mean) / std`` for pixels from 0 to 255, each channel by itself.
 
     Attributes:
         name: Name by which it is loaded again: ``tf_efficientnet_lite0``, ``torchvision:alexnet``.
@@ -17,8 +22,10 @@ class Card:
         crop_pct: Side of the crop as a fraction of the resized image.
         crop_mode: timm's word: ``center``, ``squash`` or ``border``.
         interpolation: Of the resizing: ``bicubic``, ``bilinear``, ...
-        mean: Subtracted from each channel (red, green, blue) of an image in [0, 1].
-        std: Each channel is then divided by it.
+        channels: Order in which the network takes red, green and blue: ``RGB``, or ``BGR`` as Caffe's networks do.
+        scale: What pixels are divided by: 255 for networks that take values from 0 to 1, 1 for Caffe's.
+        mean: Then subtracted from each channel, in the order of `channels`.
+        std: Each channel is then divided by it, in the same order.
         parameters: How many numbers the network holds, head included.
         num_features: Width of the last codes.
         blocks: Names of the blocks, shallow to deep.
@@ -35,6 +42,8 @@ class Card:
     crop_pct: float
     crop_mode: str
     interpolation: str
+    channels: Channels
+    scale: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     parameters: int
@@ -42,3 +51,20 @@ class Card:
     blocks: tuple[str, ...]
     taps: tuple[str, ...]
     head: str
+
+    @property
+    def unusual_input(self) -> list[Any]:
+        """Order of channels and scale where they are not ``RGB`` and 255, for keys of what is kept; else empty."""
+        return [] if (self.channels, self.scale) == ("RGB", 255.0) else [self.channels, self.scale]
+
+    def in_unit_rgb(self) -> "Card":
+        """The card of the same network once it takes red, green, blue, and values from 0 to 1, as timm gives them."""
+        mean, std = ([value * (self.scale / 255.0) for value in values] for values in (self.mean, self.std))
+        if self.channels == "BGR":
+            mean, std = mean[::-1], std[::-1]
+        return replace(self, channels="RGB", scale=255.0, mean=_three(mean), std=_three(std))
+
+
+def _three(values: list[float]) -> tuple[float, float, float]:
+    first, second, third = values
+    return first, second, third

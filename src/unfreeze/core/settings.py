@@ -12,16 +12,18 @@ DEFAULT_BACKBONE = "tf_efficientnet_lite0"  # its weights are in a package that 
 Metric = Literal["accuracy", "balanced accuracy", "log-loss"]
 ENGINES = ("auto", "openvino", "torch")
 PRECISIONS = ("auto", "f32", "bf16", "int8")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 AugmentWord = Literal["light", "standard", "strong", "none"]
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What the user asks of the frozen layers.
+    """What the user asks of the frozen layers, and where all layers run.
 
     Attributes:
         engine: auto, openvino or torch.
         precision: auto, f32, bf16 or int8; auto measures what is fast and accurate enough.
+        device: auto, cpu, cuda or mps, for PyTorch, in training too; whether it is there is asked when work begins.
 
     Raises:
         InputError: A word is unknown.
@@ -29,10 +31,16 @@ class EngineSettings:
 
     engine: str = "auto"
     precision: str = "auto"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse words that nobody knows."""
-        for kind, given, known in (("engine", self.engine, ENGINES), ("precision", self.precision, PRECISIONS)):
+        words = (
+            ("engine", self.engine, ENGINES),
+            ("precision", self.precision, PRECISIONS),
+            ("device", self.device, DEVICES),
+        )
+        for kind, given, known in words:
             if given not in known:
                 msg = f"Unknown {kind} {given!r}. Choose one of {', '.join(known)}."
                 raise InputError(msg)
@@ -49,7 +57,7 @@ class ImageSettings:
         size: Side of the network's input in pixels, instead of its usual one.
         seed: Of every random choice.
         max_bad: Largest share of files that may be unreadable.
-        request: Engine and precision.
+        request: Engine, precision and device.
     """
 
     source: Path
@@ -100,7 +108,7 @@ class StudySettings:
         epochs: Of every training of blocks; None for the plan's own number, or what fits the budget.
         seed: Of every random choice.
         max_bad: Largest share of files that may be unreadable.
-        request: Engine and precision of the frozen layers.
+        request: Engine and precision of the frozen layers, and the device of all.
         augment: light, standard, strong or none; of training images.
         choose_rate: Choose rate and number of epochs on a fold inside each split, where the budget allows it.
     """

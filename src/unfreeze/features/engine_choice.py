@@ -4,16 +4,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import numpy as np
 import PIL
-import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
 from unfreeze.core.cards import Card
-from unfreeze.core.errors import InputError
 from unfreeze.core.files import sha256_of
 from unfreeze.core.journal import once
 from unfreeze.core.progress import Advance, ignore
@@ -21,17 +19,8 @@ from unfreeze.core.settings import EngineSettings
 from unfreeze.core.wording import milliseconds
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import decoded
-from unfreeze.features.engines import (
-    REFERENCE,
-    Engine,
-    EngineName,
-    Pixels,
-    Precision,
-    PrefixEngine,
-    compile_prefix,
-    openvino_is_installed,
-    precisions_of,
-)
+from unfreeze.features.engines import Engine, Pixels, PrefixEngine
+from unfreeze.features.frozen import FrozenNetwork
 from unfreeze.features.openvino_prefix import BATCH_SIZE
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import centre
@@ -40,9 +29,8 @@ from unfreeze.store.codes import CodeStore, open_store, stores_folder
 from unfreeze.store.eviction import store_folders
 from unfreeze.store.manifests import new_manifest
 from unfreeze.store.shards import recorded_manifest
-from unfreeze.zoo.backbones import Backbone
 
-# The least median cosine, over the sample, between codes and those of torch in float32, at every tap.
+# The least median cosine, over the sample, between codes and those of the reference, at every tap.
 LEAST_COSINE = 0.99
 SAMPLE = 16  # images of the user's: int8 takes its ranges from them
 # Of these, engines are compared on one in a hundred of the images to come, within these bounds: torch in float32 needs
@@ -62,7 +50,7 @@ class MeasuredEngine:
     Attributes:
         engine: What ran.
         milliseconds: Wall time of one image, in whole batches.
-        cosine: Median over the sample of the cosine to torch in float32, at the tap where it is least.
+        cosine: Median over the sample of the cosine to the reference, at the tap where it is least.
     """
 
     engine: Engine
@@ -103,46 +91,8 @@ def choice_from_json(document: dict[str, Any]) -> EngineChoice:
     return EngineChoice(engine=Engine(**document["engine"]), candidates=candidates, because=document["because"])
 
 
-def engines_for(request: EngineSettings) -> list[Engine]:
-    """Engines that fit what the user asks for, expected to be fastest first.
-
-    Args:
-        request: Engine and precision.
-
-    Returns:
-        At least one.
-
-    Raises:
-        InputError: There is no such engine here.
-    """
-    name = _engine_here(request.engine)
-    variants = (False, True) if name == "torch" and torch.cuda.is_available() else (False,)
-    found = [Engine(name, own, compiled) for own in _precisions(name, request.precision) for compiled in variants]
-    if not found:
-        msg = f"The engine {name} has no {request.precision} here. Choose another --precision."
-        raise InputError(msg)
-    return found
-
-
-def _engine_here(asked: str) -> EngineName:
-    """The engine that was asked for; if none was, torch on a GPU, and OpenVINO elsewhere if it is installed."""
-    if asked == "openvino" and not openvino_is_installed():
-        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
-        raise InputError(msg)
-    if asked == "auto":
-        return "openvino" if openvino_is_installed() and not torch.cuda.is_available() else "torch"
-    return cast("EngineName", asked)
-
-
-def _precisions(name: EngineName, asked: str) -> list[Precision]:
-    if asked == "auto":
-        return list(precisions_of(name))
-    able: set[str] = {"f32", "bf16"} | ({"int8"} if name == "openvino" else set())
-    return [own for own in get_args(Precision) if own == asked and own in able]
-
-
 def choose_engine(
-    backbone: Backbone,
+    network: FrozenNetwork,
     images: Sequence[Pixels],
     request: EngineSettings,
     *,
@@ -150,7 +100,7 @@ def choose_engine(
     cache: Path | None = None,
     advance: Advance = ignore,
 ) -> tuple[EngineChoice, PrefixEngine]:
-    """The fastest engine whose codes at every tap point where float32's do.
+    """The fastest engine whose codes at every tap point where the reference's do.
 
     They are compared on a few of the images (`COMPARED`), spread over all that are given, and tried in the order in
     which they are expected to be fast. Once one is accurate, the others that were asked for are timed too only where so
@@ -158,7 +108,7 @@ def choose_engine(
     nothing that was is accurate.
 
     Args:
-        backbone: The network.
+        network: The network.
         images: A sample of the user's own, uint8 [size, size, 3] each.
         request: Engine and precision.
         to_come: How many images the engine will be given.
@@ -166,16 +116,16 @@ def choose_engine(
         advance: Reports progress per candidate.
 
     Returns:
-        The choice, and the engine compiled for codes at every tap; torch in float32 if no other one is accurate.
+        The choice, and the engine compiled for codes at every tap; the reference if no other one is accurate.
 
     Raises:
         InputError: There is no such engine here.
     """
-    asked = engines_for(request)
-    fitting = [*asked, *(other for other in engines_for(replace(request, precision="auto")) if other not in asked)]
-    reference = compile_prefix(backbone, codes=backbone.taps, engine=REFERENCE)
-    if asked == [REFERENCE]:
-        return EngineChoice(engine=REFERENCE, candidates=(), because=f"{REFERENCE}, as asked."), reference
+    asked, exact = network.engines(request), network.reference
+    fitting = [*asked, *(other for other in network.engines(replace(request, precision="auto")) if other not in asked)]
+    reference = network.compiled(exact)
+    if list(asked) == [exact]:
+        return EngineChoice(engine=exact, candidates=(), because=f"{exact}, as asked."), reference
     few, many = COMPARED
     compared = images[:: -(-len(images) // min(max(few, to_come // 100), many))]
     wanted = _outputs(reference, compared)
@@ -184,7 +134,7 @@ def choose_engine(
     for candidate in fitting:
         if not _is_worth_trying(candidate, asked, best, to_come):
             continue
-        compiled = compile_prefix(backbone, codes=backbone.taps, engine=candidate, calibration=images, cache=cache)
+        compiled = network.compiled(candidate, calibration=images, cache=cache)
         seen = _measured(compiled, compared, wanted)
         measured.append(seen)
         advance(1)
@@ -252,26 +202,24 @@ class ChosenEngine:
     request: EngineSettings
     compiled: PrefixEngine | None
 
-    def open_store(self, backbone: Backbone, cache: Path | None) -> CodeStore:
+    def open_store(self, network: FrozenNetwork, cache: Path | None) -> CodeStore:
         """The store of what this engine gives for this network."""
-        widths = {cut.name: cut.channels for cut in backbone.taps}
-        description = {**_description(backbone), **_engine_part(self.choice.engine)}
+        widths = {tap.name: tap.channels for tap in network.taps}
+        description = {**_description(network), **_engine_part(self.choice.engine)}
         notes = {REQUEST: _as_noted(self.request), "choice": self.choice.to_json()}
         return open_store(description, widths, notes=notes, cache=cache)
 
-    def engine_for(self, backbone: Backbone, images: Sequence[Image], resources: Resources) -> PrefixEngine:
+    def engine_for(self, network: FrozenNetwork, images: Sequence[Image], resources: Resources) -> PrefixEngine:
         """The engine, compiled for the network's taps; int8 is calibrated on some of `images`."""
         if self.compiled is not None:
             return self.compiled
         engine, pool = self.choice.engine, resources.pool
-        calibration = sample_pixels(images, backbone.card, pool) if engine.precision == "int8" else ()
-        return compile_prefix(
-            backbone, codes=backbone.taps, engine=engine, calibration=calibration, cache=resources.cache
-        )
+        calibration = sample_pixels(images, network.card, pool) if engine.precision == "int8" else ()
+        return network.compiled(engine, calibration=calibration, cache=resources.cache)
 
 
 def chosen_engine(
-    backbone: Backbone, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
+    network: FrozenNetwork, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
 ) -> ChosenEngine:
     """The engine that this run has chosen before it was stopped, or that an earlier run chose for such a store.
 
@@ -280,10 +228,10 @@ def chosen_engine(
     made: list[ChosenEngine] = []
 
     def choose() -> EngineChoice:
-        made.append(_chosen_now(backbone, images, request, resources, to_come=to_come))
+        made.append(_chosen_now(network, images, request, resources, to_come=to_come))
         return made[0].choice
 
-    choice = once(resources.journal, f"engine-for-{network_key(backbone.card)}", EngineChoice, choose)
+    choice = once(resources.journal, f"engine-for-{network_key(network.card)}", EngineChoice, choose)
     return made[0] if made else ChosenEngine(choice=choice, request=request, compiled=None)
 
 
@@ -293,15 +241,15 @@ def network_key(card: Card) -> str:
 
 
 def _chosen_now(
-    backbone: Backbone, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
+    network: FrozenNetwork, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
 ) -> ChosenEngine:
-    fitting = engines_for(request)
-    earlier = _earlier_choice(backbone, request, resources.cache)
-    if earlier is not None and (earlier.engine in fitting or earlier.engine == REFERENCE):
+    fitting = network.engines(request)
+    earlier = _earlier_choice(network, request, resources.cache)
+    if earlier is not None and (earlier.engine in fitting or earlier.engine == network.reference):
         return ChosenEngine(choice=earlier, request=request, compiled=None)
-    sample = sample_pixels(images, backbone.card, resources.pool)
+    sample = sample_pixels(images, network.card, resources.pool)
     cache, checkpoint = resources.cache, resources.progress.checkpoint
-    choice, compiled = choose_engine(backbone, sample, request, to_come=to_come, cache=cache, advance=checkpoint)
+    choice, compiled = choose_engine(network, sample, request, to_come=to_come, cache=cache, advance=checkpoint)
     return ChosenEngine(choice=choice, request=request, compiled=compiled)
 
 
@@ -309,8 +257,8 @@ def _as_noted(request: EngineSettings) -> list[str]:
     return [request.engine, request.precision]
 
 
-def _earlier_choice(backbone: Backbone, request: EngineSettings, cache: Path | None) -> EngineChoice | None:
-    description = new_manifest(_description(backbone), {})["description"]  # as JSON has it
+def _earlier_choice(network: FrozenNetwork, request: EngineSettings, cache: Path | None) -> EngineChoice | None:
+    description = new_manifest(_description(network), {})["description"]  # as JSON has it
     for folder in store_folders(stores_folder(cache)):
         manifest = recorded_manifest(folder)
         if manifest is None or manifest["notes"].get(REQUEST) != _as_noted(request):
@@ -333,14 +281,16 @@ def _engine_part(engine: Engine) -> dict[str, Any]:
     return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled}
 
 
-def _description(backbone: Backbone) -> dict[str, Any]:
+def _description(network: FrozenNetwork) -> dict[str, Any]:
     """Everything but the engine that decides the numbers. The images' decoding is Pillow's, so its version counts."""
-    card = backbone.card
+    card = network.card
+    images = [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std, *card.unusual_input]
     return {
         "weights": card.weights_sha256,
         "network": card.name,
         "taps": list(card.taps),
-        "preprocessing": [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std],
+        "preprocessing": images,
         "pillow": PIL.__version__,
         "batch": BATCH_SIZE,
+        **network.key,
     }

@@ -9,15 +9,17 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
+from unfreeze.core.settings import EngineSettings
 from unfreeze.features.openvino_prefix import BATCH_SIZE, compiled_prefix, output_name, quantised_prefix
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import Device
 from unfreeze.zoo.graph import Cut
 
 EngineName = Literal["openvino", "torch"]
@@ -32,12 +34,12 @@ class Engine:
     """What runs the frozen layers.
 
     Attributes:
-        name: openvino or torch.
+        name: openvino or torch; a network that neither of them runs may have an engine of its own.
         precision: Of its arithmetic: f32, bf16 (bfloat16 products, float32 sums) or int8 (OpenVINO alone).
         compiled: Whether torch compiles the layers first; it takes a minute, which many images on a GPU are worth.
     """
 
-    name: EngineName
+    name: str
     precision: Precision = "f32"
     compiled: bool = False
 
@@ -70,6 +72,7 @@ def compile_prefix(
     codes: Sequence[Cut] = (),
     raw: Sequence[Cut] = (),
     engine: Engine,
+    device: Device,
     calibration: Sequence[Pixels] = (),
     cache: Path | None = None,
 ) -> PrefixEngine:
@@ -80,6 +83,7 @@ def compile_prefix(
         codes: Taps at which codes are wanted.
         raw: Taps, or cuts before blocks, at which the tensor itself is wanted.
         engine: What runs it.
+        device: Where torch does; OpenVINO runs on the CPU.
         calibration: Images of the user's, uint8 [size, size, 3], from which int8 takes its ranges.
         cache: Folder where what is converted is kept; the user's cache if None.
 
@@ -90,7 +94,7 @@ def compile_prefix(
         InputError: The engine is not installed, or does not have this precision.
     """
     if engine.name == "torch":
-        return _torch_engine(backbone, codes, raw, engine)
+        return _torch_engine(backbone, codes, raw, engine, device)
     names = [*(output_name("codes", cut) for cut in codes), *(output_name("raw", cut) for cut in raw)]
     if engine.precision == "int8":
         batches = [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)]
@@ -109,14 +113,54 @@ def openvino_is_installed() -> bool:
     return True
 
 
-def precisions_of(name: EngineName) -> tuple[Precision, ...]:
+def precisions_of(name: EngineName, device: Device) -> tuple[Precision, ...]:
     """What an engine computes faster than float32 on this machine, fastest first, then float32."""
     if name == "torch":
-        return ("bf16", "f32") if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else ("f32",)
+        return ("bf16", "f32") if not device.is_cpu and device.computes_bfloat16 else ("f32",)
     import openvino
 
     able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("bf16", "f32") if "BF16" in able else ("f32",)
+
+
+def engines_for(request: EngineSettings, device: Device) -> list[Engine]:
+    """Engines that fit what the user asks for, expected to be fastest first.
+
+    Args:
+        request: Engine and precision; its device was found before.
+        device: Where torch runs.
+
+    Returns:
+        At least one.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
+    name = _engine_here(request.engine, device)
+    variants = (False, True) if name == "torch" and device.name == "cuda" else (False,)
+    precisions = _precisions(name, request.precision, device)
+    found = [Engine(name, own, compiled) for own in precisions for compiled in variants]
+    if not found:
+        msg = f"The engine {name} has no {request.precision} here. Choose another --precision."
+        raise InputError(msg)
+    return found
+
+
+def _engine_here(asked: str, device: Device) -> EngineName:
+    """The engine that was asked for; if none was, torch on a GPU, and OpenVINO elsewhere if it is installed."""
+    if asked == "openvino" and not openvino_is_installed():
+        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
+        raise InputError(msg)
+    if asked == "auto":
+        return "openvino" if openvino_is_installed() and device.is_cpu else "torch"
+    return cast("EngineName", asked)
+
+
+def _precisions(name: EngineName, asked: str, device: Device) -> list[Precision]:
+    if asked == "auto":
+        return list(precisions_of(name, device))
+    able: set[str] = {"f32", "bf16"} | ({"int8"} if name == "openvino" else set())
+    return [own for own in get_args(Precision) if own == asked and own in able]
 
 
 def padded_batches(images: Iterable[Pixels], size: int) -> Iterator[tuple[Pixels, int]]:
@@ -127,21 +171,22 @@ def padded_batches(images: Iterable[Pixels], size: int) -> Iterator[tuple[Pixels
         yield np.stack(rows + [rows[-1]] * (size - real)), real
 
 
-def _torch_engine(backbone: Backbone, codes: Sequence[Cut], raw: Sequence[Cut], engine: Engine) -> PrefixEngine:
+def _torch_engine(
+    backbone: Backbone, codes: Sequence[Cut], raw: Sequence[Cut], engine: Engine, device: Device
+) -> PrefixEngine:
     if engine.precision == "int8":
         msg = "The engine torch has no int8. Choose --engine openvino, or --precision f32."
         raise InputError(msg)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    size = BATCH_SIZE if device.type == "cpu" else GPU_BATCH_SIZE
+    size = BATCH_SIZE if device.is_cpu else GPU_BATCH_SIZE
     module = backbone.codes_module(cuts=codes, raw=raw)
-    if device.type == "cuda":  # a copy, since the network's own layers stay where they are
-        module = copy.deepcopy(module).to(device).to(memory_format=torch.channels_last)
+    if not device.is_cpu:  # a copy, since the network's own layers stay where they are
+        module = copy.deepcopy(module).to(device.torch).to(memory_format=torch.channels_last)
     if engine.compiled and not raw:  # raw tensors are read once, for a training that takes longer than compiling saves
         module.compile(dynamic=False)
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
         for batch, real in padded_batches(images, size):
-            pixels = torch.from_numpy(batch).to(device, non_blocking=True)
+            pixels = torch.from_numpy(batch).to(device.torch, non_blocking=True)
             with torch.inference_mode(), _autocast(device, engine.precision):
                 outputs = [out[:real].float().cpu().numpy() for out in module(pixels)]
             yield from zip(*outputs, strict=True)
@@ -149,8 +194,8 @@ def _torch_engine(backbone: Backbone, codes: Sequence[Cut], raw: Sequence[Cut], 
     return PrefixEngine(engine, size, run)
 
 
-def _autocast(device: torch.device, precision: str) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+def _autocast(device: Device, precision: str) -> torch.autocast:
+    return torch.autocast(device.name, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def _openvino_engine(compiled: Any, engine: Engine) -> PrefixEngine:

@@ -13,10 +13,12 @@ from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.engine_choice import network_key
 from unfreeze.features.engines import REFERENCE, Engine
+from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import find_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ def read_codes(
     progress: Progress = SILENT,
     engine: str = "auto",
     precision: str = "auto",
+    device: str = "auto",
     cache: Path | None = None,
 ) -> Codes:
     """Codes of every image at every tap; what the store has is not computed again.
@@ -64,26 +67,28 @@ def read_codes(
         progress: Reports progress per image.
         engine: auto, openvino or torch.
         precision: auto, f32, bf16 or int8.
+        device: auto, cpu, cuda or mps; where PyTorch runs.
         cache: Folder of all stores; the user's cache if None.
 
     Returns:
         The codes, rows in the order of the image set.
 
     Raises:
-        InputError: A word is unknown, or there is no such engine here.
+        InputError: A word is unknown, or there is no such engine or device here.
     """
     resources = Resources(pool=pool, progress=progress, cache=cache)
-    return codes_of(image_set, backbone, resources, EngineSettings(engine, precision))
+    request = EngineSettings(engine, precision, device)
+    return codes_of(image_set, FrozenBackbone(backbone, find_device(device)), resources, request)
 
 
-def codes_of(image_set: ImageSet, backbone: Backbone, resources: Resources, request: EngineSettings) -> Codes:
-    """As `read_codes`."""
+def codes_of(image_set: ImageSet, network: FrozenNetwork, resources: Resources, request: EngineSettings) -> Codes:
+    """As `read_codes`, of any network that gives codes."""
     images = image_set.images
-    with code_portions(backbone, images, request, resources, to_come=len(images)) as codes:
+    with code_portions(network, images, request, resources, to_come=len(images)) as codes:
         by_tap, found = codes.stored(images)
         missing = [images[place] for place in np.flatnonzero(~found)]
         # Of a run that is continued, what was missing when it began.
-        name = f"codes-of-{network_key(backbone.card)}"
+        name = f"codes-of-{network_key(network.card)}"
         to_compute = once(resources.journal, name, int, lambda: len({image.sha256 for image in missing}))
         set_aside: list[SetAside] = []
         with resources.progress.phase("codes", total=len(images), unit="image") as advance:

@@ -143,7 +143,7 @@ def _description(backbone: Backbone) -> dict[str, Any]:
         "format": FORMAT,
         "network": card.name,
         "weights": weights_sha256(weights),
-        "preprocessing": [card.size, card.mean, card.std],
+        "preprocessing": [card.size, card.mean, card.std, *card.unusual_input],
         "outputs": [[cut.name for cut in backbone.taps], [cut.name for cut in _raw_cuts(backbone)]],
         "versions": [_openvino().__version__, torch.__version__, timm.__version__],
     }

@@ -20,12 +20,12 @@ from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.squares import decoded
 from unfreeze.features.engine_choice import SAMPLE, ChosenEngine, chosen_engine
 from unfreeze.features.engines import Engine, PrefixEngine
+from unfreeze.features.frozen import FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.store.codes import SHARD_ROWS, Row
 from unfreeze.store.key_index import KeyIndex, key_index
-from unfreeze.zoo.backbones import Backbone
 
 SHARD_SECONDS = 10.0  # with SHARD_ROWS: the most that a kill can cost
 
@@ -37,7 +37,7 @@ class CodesInPortions:
     """Computes, stores and reads the codes of one network, without all of them in memory; see `codes_of_table`.
 
     Args:
-        backbone: The network.
+        network: The network.
         chosen: What runs it.
         index: Of the store.
         sample: Images spread over all, for what has to be calibrated.
@@ -45,9 +45,14 @@ class CodesInPortions:
     """
 
     def __init__(
-        self, backbone: Backbone, chosen: ChosenEngine, index: KeyIndex, sample: Sequence[Image], resources: Resources
+        self,
+        network: FrozenNetwork,
+        chosen: ChosenEngine,
+        index: KeyIndex,
+        sample: Sequence[Image],
+        resources: Resources,
     ) -> None:
-        self._backbone, self._chosen, self._index = backbone, chosen, index
+        self._network, self._chosen, self._index = network, chosen, index
         self._sample, self._resources = sample, resources
         self._engine: PrefixEngine | None = None
 
@@ -73,7 +78,7 @@ class CodesInPortions:
         if missing:
             pool = self._resources.pool
             stop = self._resources.progress.stop
-            for shard in computed_shards(missing, self._backbone.card, self._compiled(), pool, unreadable, stop=stop):
+            for shard in computed_shards(missing, self._network.card, self._compiled(), pool, unreadable, stop=stop):
                 self._index.write(shard)
                 advance(len(shard))
         lost = {item.sha256: item for item in unreadable}
@@ -82,7 +87,7 @@ class CodesInPortions:
     def _compiled(self) -> PrefixEngine:
         if self._engine is None:
             self._resources.progress.say(f"The frozen layers run with {self._chosen.choice.because}")
-            self._engine = self._chosen.engine_for(self._backbone, self._sample, self._resources)
+            self._engine = self._chosen.engine_for(self._network, self._sample, self._resources)
         return self._engine
 
     def stored(self, images: Sequence[Image]) -> tuple[ByTap, Bool[np.ndarray, " image"]]:
@@ -114,12 +119,12 @@ class CodesInPortions:
 
 @contextlib.contextmanager
 def code_portions(
-    backbone: Backbone, sample: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
+    network: FrozenNetwork, sample: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
 ) -> Iterator[CodesInPortions]:
     """What computes and reads codes, of as many portions as there are.
 
     Args:
-        backbone: The network; its head is not used.
+        network: The network.
         sample: Images spread over all.
         request: Engine and precision.
         resources: Decoders, progress and cache.
@@ -131,16 +136,16 @@ def code_portions(
     Raises:
         InputError: There is no such engine here.
     """
-    chosen = chosen_engine(backbone, sample, request, resources, to_come=to_come)
-    with key_index(chosen.open_store(backbone, resources.cache)) as index:
-        yield CodesInPortions(backbone, chosen, index, sample, resources)
+    chosen = chosen_engine(network, sample, request, resources, to_come=to_come)
+    with key_index(chosen.open_store(network, resources.cache)) as index:
+        yield CodesInPortions(network, chosen, index, sample, resources)
 
 
 @contextlib.contextmanager
 def codes_of_table(
     table: ImageTable,
     portions: Iterable[Sequence[Image]],
-    backbone: Backbone,
+    network: FrozenNetwork,
     resources: Resources,
     request: EngineSettings,
 ) -> Iterator[CodesInPortions]:
@@ -149,7 +154,7 @@ def codes_of_table(
     Args:
         table: The images; those that cannot be decoded any more are set aside in it.
         portions: All of them, from `inspected_portions`; a portion's pixels are forgotten once its codes are stored.
-        backbone: The network; its head is not used.
+        network: The network.
         resources: Decoders, progress and cache.
         request: Engine and precision.
 
@@ -164,7 +169,7 @@ def codes_of_table(
         for images in portions:
             if codes is None:
                 total, sample = table.number_of(State.WAITING, State.USED), table.spread(SAMPLE)
-                codes = stack.enter_context(code_portions(backbone, sample, request, resources, to_come=total))
+                codes = stack.enter_context(code_portions(network, sample, request, resources, to_come=total))
                 advance = phase.enter_context(resources.progress.phase("codes", total=total, unit="image"))
             table.set_aside(codes.compute(images, advance))
             resources.pool.forget()

@@ -212,11 +212,13 @@ def _source(outcome: Outcome, network: Card) -> str:
 
 
 def _preprocessing(network: Card) -> str:
+    """Of the delivered model, which takes RGB from 0 to 1, whatever its source took."""
     size, mode, interpolation = network.size, network.crop_mode, network.interpolation
+    delivered = network.in_unit_rgb()
     return "\n".join(
         [
             f"- RGB, {size} x {size} pixels, {mode} crop of {percent(network.crop_pct)}, {interpolation} interpolation",
-            f"- values from 0 to 1, mean {_triple(network.mean)}, std {_triple(network.std)}",
+            f"- values from 0 to 1, mean {_triple(delivered.mean)}, std {_triple(delivered.std)}",
         ]
     )
 

@@ -13,6 +13,7 @@ from unfreeze.features.extraction import Codes
 from unfreeze.features.resources import Resources
 from unfreeze.training.examples import Pixels
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import Device
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,6 +29,7 @@ class Experiment:
         metric: What decides, and so what is trained and fitted for.
         chosen_on_fold: Choose rates and the epoch to stop after on the first fold, as `training.rate_search` does.
         seed: The run's seed.
+        device: Where networks learn, and where torch runs the frozen layers.
         resources: Decoders, progress, and what is kept between runs.
     """
 
@@ -39,6 +41,7 @@ class Experiment:
     metric: Metric = "accuracy"
     chosen_on_fold: bool = False
     seed: int
+    device: Device
     resources: Resources
 
     @property
@@ -64,4 +67,4 @@ class Experiment:
     @property
     def pixels(self) -> Pixels:
         """The images as the network's input."""
-        return Pixels(self.squares, self.source.card, self.augmentation, self.seed)
+        return Pixels(self.squares, self.source.card, self.augmentation, self.seed, self.device)

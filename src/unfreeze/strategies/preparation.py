@@ -14,11 +14,13 @@ from unfreeze.data.tasks import make_task
 from unfreeze.features.engine_choice import SAMPLE
 from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import codes_of, with_codes_only
+from unfreeze.features.frozen import FrozenBackbone
 from unfreeze.features.resources import Resources
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.solver import LinearProbe, fit_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import find_device
 
 MIRRORED_IMAGES = 400
 MIRROR_LOSS = 0.02  # an accuracy that falls by more says that left and right carry the label, as in letters
@@ -40,14 +42,18 @@ def prepare(
         image_set: Every image has a split.
         source: The pretrained network with its own head.
         resources: Decoders, progress, and what is kept between runs.
-        request: Engine and precision of the prefix.
+        request: Engine and precision of the prefix, and the device.
         seed: The run's seed.
         augmentation: Of training images.
 
     Returns:
         The experiment.
+
+    Raises:
+        InputError: There is no such engine or device here.
     """
-    codes = codes_of(image_set, source, resources, request)
+    device = find_device(request.device)
+    codes = codes_of(image_set, FrozenBackbone(source, device), resources, request)
     task = make_task(with_codes_only(image_set, codes), seed=seed)
     squares = Squares(task.image_set.images, source.card, resources.pool)
     return Experiment(
@@ -57,6 +63,7 @@ def prepare(
         squares=squares,
         augmentation=augmentation,
         seed=seed,
+        device=device,
         resources=resources,
     )
 
@@ -105,7 +112,12 @@ def _mirrored_codes(experiment: Experiment, rows: Int[np.ndarray, " row"]) -> Fl
     source, pixels = experiment.source, experiment.pixels
     calibration = list(pixels.views(rows[:SAMPLE], epoch=None))
     compiled = compile_prefix(
-        source, codes=source.taps[-1:], engine=experiment.engine, calibration=calibration, cache=experiment.cache
+        source,
+        codes=source.taps[-1:],
+        engine=experiment.engine,
+        device=experiment.device,
+        calibration=calibration,
+        cache=experiment.cache,
     )
     found = []
     for outputs in compiled.run(view[:, ::-1] for view in pixels.views(rows, epoch=None)):

@@ -28,7 +28,7 @@ from unfreeze.images.geometry import centre
 from unfreeze.training.augmentation import augment
 from unfreeze.training.loop import Examples
 from unfreeze.zoo.backbones import Backbone, network_input
-from unfreeze.zoo.devices import training_device
+from unfreeze.zoo.devices import Device
 from unfreeze.zoo.graph import Cut
 
 MEMORY_SHARE = 0.25  # of what is free, for what is remembered of one cut
@@ -49,12 +49,14 @@ class Pixels:
         card: Size, mean and standard deviation.
         recipe: Augmentation in an epoch.
         seed: Every image and epoch has its own stream under it.
+        device: Where the pixels go.
     """
 
     squares: Squares
     card: Card
     recipe: Augmentation
     seed: int
+    device: Device
 
     def views(self, rows: Int[np.ndarray, " row"], *, epoch: int | None) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
         """Pixels of `rows`: the centre for None, else the augmented view of that epoch."""
@@ -70,7 +72,7 @@ class Pixels:
         views = self.views(rows, epoch=epoch)
         for start in range(0, len(rows), size):
             pixels = np.stack([next(views) for _ in rows[start : start + size]])
-            yield network_input(torch.from_numpy(pixels).to(training_device()), self.card)
+            yield network_input(torch.from_numpy(pixels).to(self.device.torch), self.card)
 
 
 @final
@@ -108,9 +110,7 @@ class Remembered:
         """Activations of `rows`: the plain ones for None, else those of the view whose turn it is."""
         for start in range(0, len(rows), size):
             picked = rows[start : start + size]
-            yield torch.from_numpy(self.plain[picked] if epoch is None else self._turn(picked, epoch)).to(
-                training_device()
-            )
+            yield torch.from_numpy(self.plain[picked] if epoch is None else self._turn(picked, epoch))
 
     def _turn(self, rows: Int[np.ndarray, " row"], epoch: int) -> Float[np.ndarray, "batch *activation"]:
         """One of the views or the plain one; neighbours are at different views in the same epoch."""
@@ -157,11 +157,13 @@ def remember(
     number = views_that_fit(cut, images=images, train=len(train_rows), wanted=views)
     if number < 0:
         progress.say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
-        return RecomputedInputs(backbone.prefix([cut]).to(training_device()).eval(), pixels)
+        return RecomputedInputs(backbone.prefix([cut]).to(pixels.device.torch).eval(), pixels)
     if number < views:
         progress.say(f"Memory holds {number} augmented views of each image, not {views}.")
     calibration = list(pixels.views(train_rows[:SAMPLE], epoch=None))
-    compiled = compile_prefix(backbone, raw=[cut], engine=engine, calibration=calibration, cache=resources.cache)
+    compiled = compile_prefix(
+        backbone, raw=[cut], engine=engine, device=pixels.device, calibration=calibration, cache=resources.cache
+    )
     run = partial(_activations, compiled, pixels, cut=cut, progress=progress)
     started = time.perf_counter()
     plain = run(np.arange(images), epoch=None)

@@ -7,26 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from unfreeze.core.plans import EXACT, Arithmetic, Layout, TrainingPrecision
-from unfreeze.zoo.devices import training_device
+from unfreeze.zoo.devices import Device
 
 _MEMORY_FORMATS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def arithmetics() -> tuple[Arithmetic, ...]:
-    """What is worth measuring on this machine, the likeliest and most exact one first.
+def arithmetics(device: Device) -> tuple[Arithmetic, ...]:
+    """What is worth measuring on this device, the likeliest and most exact one first.
 
     bfloat16 only where the hardware has instructions for it: emulated it takes many times as long, the measuring too.
     """
-    low = (Arithmetic(layout="channels_last", precision="bfloat16"),) if _computes_bfloat16() else ()
+    low = (Arithmetic(layout="channels_last", precision="bfloat16"),) if device.computes_bfloat16 else ()
     return (EXACT, *low, Arithmetic(layout="NCHW", precision="float32"))
-
-
-def _computes_bfloat16() -> bool:
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    # Private names, because torch has no public ones for it yet; a torch without them counts as a machine without.
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
 
 
 def in_layout(network: nn.Module, layout: Layout) -> nn.Module:
@@ -63,7 +55,7 @@ def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
 
 
 @contextlib.contextmanager
-def mixed_precision(network: nn.Module, precision: TrainingPrecision) -> Iterator[None]:
+def mixed_precision(network: nn.Module, precision: TrainingPrecision, device: Device) -> Iterator[None]:
     """Run forward passes inside the block in `precision`; weights and their gradients stay float32.
 
     On a CPU, depthwise convolutions stay in float32: their backward pass has no fast bfloat16 kernel (measured for
@@ -73,14 +65,13 @@ def mixed_precision(network: nn.Module, precision: TrainingPrecision) -> Iterato
     if precision == "float32":
         yield
         return
-    device = training_device().type
-    depthwise = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups > 1] if device == "cpu" else []
+    depthwise = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups > 1] if device.is_cpu else []
     for module in depthwise:
         module.__dict__["forward"] = _in_float32(module.forward)
     try:
         # Without the cache: it keeps the bfloat16 copies of the weights until the block ends, so that every step would
         # run on the weights of the first one.
-        with torch.autocast(device, dtype=torch.bfloat16, cache_enabled=False):
+        with torch.autocast(device.name, dtype=torch.bfloat16, cache_enabled=False):
             yield
     finally:
         for module in depthwise:

@@ -22,7 +22,7 @@ from unfreeze.store.codes import kept_beside
 from unfreeze.training.precision import arithmetics
 from unfreeze.training.trials import Inputs, run_trial
 from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.devices import training_device
+from unfreeze.zoo.devices import Device
 
 TIMED_STEPS = 2
 # A step that takes so many times what can be afforded ends the timing: on a CPU the first one, which also pays for what
@@ -68,8 +68,8 @@ def choose_arithmetic(
         pass  # what is decoded once should not count against the first candidate
     key = _key(start, plan, inputs, rows)
     path = kept_beside("training", cache) / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
-    kept = _kept(path)
-    wanted = arithmetics() if kept is None else (kept,)
+    kept = _kept(path, inputs.device)
+    wanted = arithmetics(inputs.device) if kept is None else (kept,)
     timed = tuple(
         _time(start, plan, inputs, few, arithmetic, seed=seed, affordable=affordable) for arithmetic in wanted
     )
@@ -107,20 +107,20 @@ def _key(start: Backbone, plan: Plan, inputs: Inputs, rows: Int[np.ndarray, " ro
         "batchnorm": plan.batchnorm,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "device": str(training_device()),
+        "device": inputs.device.name,
         "machine": platform.node(),
-        "candidates": [asdict(candidate) for candidate in arithmetics()],
+        "candidates": [asdict(candidate) for candidate in arithmetics(inputs.device)],
     }
 
 
-def _kept(path: Path) -> Arithmetic | None:
+def _kept(path: Path, device: Device) -> Arithmetic | None:
     """The choice of an earlier run; None if there is none, or the file is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         arithmetic = Arithmetic(layout=found["layout"], precision=found["precision"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return arithmetic if arithmetic in arithmetics() else None
+    return arithmetic if arithmetic in arithmetics(device) else None
 
 
 def _batch_size(plan: Plan, rows: Int[np.ndarray, " row"]) -> int:
@@ -145,7 +145,7 @@ def _time(
     """The faster one of a few steps on a copy that is thrown away."""
     size = len(few) // (1 + TIMED_STEPS)
     short = replace(plan, epochs=1, batch_size=size, arithmetic=arithmetic)
-    on_cpu = training_device().type == "cpu"
+    on_cpu = inputs.device.is_cpu
     clocks = (time.perf_counter, time.process_time if on_cpu else time.perf_counter)
     stamps = [(clocks[0](), clocks[1]())]
 

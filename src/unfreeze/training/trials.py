@@ -19,7 +19,7 @@ from unfreeze.training.freezing import apply_plan, audit, promise
 from unfreeze.training.loop import Examples, make_optimizer, scores_of, train_epochs
 from unfreeze.training.precision import in_layout, inputs_in_layout, mixed_precision
 from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.devices import training_device
+from unfreeze.zoo.devices import Device
 from unfreeze.zoo.folding import fold_batchnorm
 from unfreeze.zoo.graph import Cut
 
@@ -64,19 +64,25 @@ class Inputs:
     labels: Int[np.ndarray, " image"]
     precision: str = "f32"
 
+    @property
+    def device(self) -> Device:
+        """Where the network learns: where its pixels go."""
+        return self.pixels.device
+
 
 @final
 @dataclass(frozen=True)
 class _Prepared:
-    """Examples in the plan's layout, that tell how many rows they gave."""
+    """Examples on the network's device and in the plan's layout, that tell how many rows they gave."""
 
     examples: Examples
+    device: Device
     layout: Layout
     advance: Advance
 
     def batches(self, rows: Int[np.ndarray, " row"], *, size: int, epoch: int | None) -> Iterator[Tensor]:
         for batch in self.examples.batches(rows, size=size, epoch=epoch):
-            yield inputs_in_layout(batch, self.layout)
+            yield inputs_in_layout(batch.to(self.device.torch), self.layout)
             self.advance(len(batch))
 
 
@@ -112,11 +118,11 @@ def run_trial(
         AuditError: The trial broke its promise.
     """
     backbone = start.copy()
-    network = in_layout(backbone.network.to(training_device()), plan.arithmetic.layout)
+    network = in_layout(backbone.network.to(inputs.device.torch), plan.arithmetic.layout)
     promised = promise(network, plan)
     optimizer = make_optimizer(apply_plan(network, plan), plan)
     training = _Training(backbone, plan, inputs, rows, optimizer=optimizer, advance=advance)
-    with torch.random.fork_rng(), mixed_precision(network, plan.arithmetic.precision):
+    with torch.random.fork_rng(), mixed_precision(network, plan.arithmetic.precision, inputs.device):
         torch.manual_seed(derive_seed(seed, "torch"))
         curve, watched = training.run(seed=seed, watch=watch)
     network.eval()
@@ -198,7 +204,7 @@ class _Training:
             renew_statistics(self._model, self._examples(ignore).batches(self._rows, size=size, epoch=0))
 
     def _examples(self, advance: Advance) -> _Prepared:
-        return _Prepared(self._inputs.examples, self._plan.arithmetic.layout, advance)
+        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, advance)
 
 
 def _scores_in_between(
@@ -207,8 +213,8 @@ def _scores_in_between(
     """Scores of `rows` in float32 in the middle of training, which finds everything as it was."""
     training = [module for module in backbone.network.modules() if module.training]
     model = backbone.suffix(inputs.cut).eval()
-    examples = _Prepared(inputs.examples, EVALUATION_LAYOUT, ignore)
-    with torch.autocast(training_device().type, enabled=False):
+    examples = _Prepared(inputs.examples, inputs.device, EVALUATION_LAYOUT, ignore)
+    with torch.autocast(inputs.device.name, enabled=False):
         scores = scores_of(model, examples, rows)
     for module in training:
         module.training = True
@@ -227,7 +233,7 @@ def codes_difference(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, "
     prefix = backbone.prefix([inputs.cut])
     with torch.inference_mode():
         (computed,) = prefix(next(inputs.pixels.batches(rows, size=len(rows), epoch=None)))
-        fed = next(inputs.features.batches(rows, size=len(rows), epoch=None))
+        fed = next(inputs.features.batches(rows, size=len(rows), epoch=None)).to(computed.device)
     pooled_or_raw = computed if computed.numel() == fed.numel() else computed.mean(dim=(2, 3))
     computed = pooled_or_raw.reshape(fed.shape)
     lengths = [(computed - fed).flatten(1).norm(dim=1), computed.flatten(1).norm(dim=1).clamp_min(1e-12)]
@@ -239,8 +245,8 @@ def predict_rows(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row
     """Scores of `rows` in float32, by the part of the network that learned."""
     if not len(rows):
         return np.empty((0, backbone.classes), np.float32)
-    network = in_layout(backbone.network.to(training_device()).eval(), EVALUATION_LAYOUT)
-    examples = _Prepared(inputs.examples, EVALUATION_LAYOUT, ignore)
+    network = in_layout(backbone.network.to(inputs.device.torch).eval(), EVALUATION_LAYOUT)
+    examples = _Prepared(inputs.examples, inputs.device, EVALUATION_LAYOUT, ignore)
     scores = scores_of(fold_batchnorm(backbone.suffix(inputs.cut).eval()), examples, rows)
     in_layout(network.to("cpu"), "NCHW")
     return scores

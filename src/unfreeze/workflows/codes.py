@@ -23,11 +23,11 @@ from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.inspection import PORTION, inspected_portions, listed_images
 from unfreeze.data.splits import split_table
 from unfreeze.data.squares import geometry_of
+from unfreeze.features.frozen import FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import CodesInPortions, codes_of_table
 from unfreeze.store.columns import codes_column, text_column
-from unfreeze.workflows.reading import Phases, known_tap, load_network, say_what_was_found
-from unfreeze.zoo.backbones import Backbone
+from unfreeze.workflows.reading import Phases, frozen_network, known_tap, say_what_was_found
 
 Widths = dict[str, int]
 Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "_ _"]]]
@@ -57,15 +57,15 @@ def write_codes(
         UnfreezeError: The images or the network cannot be used, there is no such tap, or the file cannot be written.
     """
     phases = phases or Phases()
-    backbone = load_network(settings)  # first, since a mistake in its name should not cost an inspection
-    widths = {cut.name: cut.channels for cut in backbone.taps}
-    widths = {name: widths[name] for name in known_tap(tap, backbone.card.taps)}
+    network = frozen_network(settings)  # first, since a mistake in its name should not cost an inspection
+    widths = {each.name: each.channels for each in network.taps}
+    widths = {name: widths[name] for name in known_tap(tap, network.card.taps)}
     phases.started()
     with ExitStack() as stack:
         with phases.timed("decode"):
             table = stack.enter_context(listed_images(settings.source, progress=resources.progress))
         with phases.timed("prefix"):
-            stored = stack.enter_context(_stored(table, backbone, settings, resources, phases))
+            stored = stack.enter_context(_stored(table, network, settings, resources, phases))
         say_what_was_found(settings, table.findings, table.number_of(State.SET_ASIDE), resources.progress)
         split_table(table, seed=settings.seed)
         counts: Counter[str] = Counter()
@@ -77,7 +77,7 @@ def write_codes(
                 files = write_npy(place, widths, portions, rows=table.number_of(State.USED), one=tap is not None)
         return CodesRecord(
             source=str(settings.source),
-            network=backbone.card.name,
+            network=network.card.name,
             images=counts["images"],
             computed=counts["computed"],
             reused=counts["images"] - counts["computed"],
@@ -89,7 +89,7 @@ def write_codes(
 
 
 def _stored(
-    table: ImageTable, backbone: Backbone, settings: ImageSettings, resources: Resources, phases: Phases
+    table: ImageTable, network: FrozenNetwork, settings: ImageSettings, resources: Resources, phases: Phases
 ) -> AbstractContextManager[CodesInPortions]:
     """The codes of all images of the table; decoding is a phase of its own."""
     inspected = inspected_portions(
@@ -97,9 +97,9 @@ def _stored(
         pool=resources.pool,
         progress=resources.progress,
         max_bad=settings.max_bad,
-        geometry=geometry_of(backbone.card),
+        geometry=geometry_of(network.card),
     )
-    return codes_of_table(table, phases.each("decode", inspected), backbone, resources, settings.request)
+    return codes_of_table(table, phases.each("decode", inspected), network, resources, settings.request)
 
 
 def _portions(

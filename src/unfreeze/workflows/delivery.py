@@ -78,7 +78,8 @@ def _scores_as_saved(
 ) -> np.ndarray:
     """Scores of `rows` by the folder, reloaded from disk; checked against the trained network on a few."""
     images = [experiment.task.image_set.images[row] for row in rows]
-    predictions = predict_images(folder, [image.path for image in images], pool=pool, progress=experiment.progress)
+    paths = [image.path for image in images]
+    predictions = predict_images(folder, paths, pool=pool, progress=experiment.progress, device=experiment.device)
     if predictions.set_aside:
         name = predictions.set_aside[0].name
         msg = f"{name} could be read at the start of the run and cannot be read any more. Run again."

@@ -21,8 +21,8 @@ from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import network_input
-from unfreeze.zoo.devices import training_device
-from unfreeze.zoo.folders import gives_probabilities, load_model
+from unfreeze.zoo.devices import Device, find_device
+from unfreeze.zoo.folders import read_model
 
 BATCH_SIZE = 32
 
@@ -53,15 +53,21 @@ class Predictions:
 
 
 def predict_images(
-    model_folder: Path, paths: Sequence[Path], *, pool: DecoderPool, progress: Progress = SILENT
+    model_folder: Path,
+    paths: Sequence[Path],
+    *,
+    pool: DecoderPool,
+    progress: Progress = SILENT,
+    device: Device | None = None,
 ) -> Predictions:
-    """Run a delivered model over images.
+    """Run a delivered model over images; any number of threads may do so at once, each with decoders of its own.
 
     Args:
         model_folder: Written by a run.
         paths: Images.
         pool: Decoder pool.
         progress: Reports progress per image.
+        device: Where the network runs; None for a GPU if there is one, else the CPU.
 
     Returns:
         Scores in float32, rows in the order of the paths that could be read.
@@ -69,47 +75,52 @@ def predict_images(
     Raises:
         InputError: The folder is no model.
     """
-    backbone, class_names = load_model(model_folder)
-    network = backbone.network.to(training_device()).eval()
+    model = read_model(model_folder)
+    place = (device or find_device()).torch
+    card, network = model.card, model.network.to(place)
     names: list[str] = []
     aside: list[SetAside] = []
-    scores = [np.empty((0, len(class_names)), np.float32)]
+    scores = [np.empty((0, len(model.class_names)), np.float32)]
 
     def readable() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
-        for path, square in zip(paths, pool.squares(paths, geometry_of(backbone.card)), strict=True):
+        for path, square in zip(paths, pool.squares(paths, geometry_of(card)), strict=True):
             if isinstance(square, UnreadableImageError):
                 aside.append(SetAside(name=str(path), reason=square.reason))
             else:
                 names.append(str(path))
-                yield centre(square[None], backbone.card.size)[0]
+                yield centre(square[None], card.size)[0]
 
     with progress.phase("predict", total=len(paths), unit="image") as advance, torch.inference_mode():
         for pixels, real in padded_batches(readable(), BATCH_SIZE):
-            inputs = network_input(torch.from_numpy(pixels).to(training_device()), backbone.card)
+            inputs = network_input(torch.from_numpy(pixels).to(place), card)
             scores.append(network(inputs).float().cpu().numpy()[:real])
             advance(real)
         advance(len(aside))
     found = np.concatenate(scores)
-    return Predictions(tuple(names), class_names, found, tuple(aside), gives_probabilities(model_folder))
+    return Predictions(tuple(names), model.class_names, found, tuple(aside), model.gives_probabilities)
 
 
-def predict(model_folder: Path, paths: Sequence[Path], *, top: int = 1, resources: Resources) -> PredictRecord:
+def predict(
+    model_folder: Path, paths: Sequence[Path], *, top: int = 1, device: str = "auto", resources: Resources
+) -> PredictRecord:
     """Name the class of images.
 
     Args:
         model_folder: Written by a run.
         paths: Images.
         top: How many labels to name per image, at most.
+        device: auto, cpu, cuda or mps.
         resources: Decoders and progress.
 
     Returns:
         What the model says.
 
     Raises:
-        InputError: The folder is no model.
+        InputError: The folder is no model, or there is no such device here.
         TooManyBadFilesError: No image can be read.
     """
-    predictions = predict_images(model_folder, paths, pool=resources.pool, progress=resources.progress)
+    found = find_device(device)
+    predictions = predict_images(model_folder, paths, pool=resources.pool, progress=resources.progress, device=found)
     for item in predictions.set_aside:
         resources.progress.say(f"set aside: {item.name}: {item.reason}")
     if predictions.set_aside and not predictions.names:

@@ -7,11 +7,10 @@ from unfreeze.core.records import CodeCounts
 from unfreeze.core.settings import ImageSettings
 from unfreeze.core.strategies import Loss
 from unfreeze.data.tasks import make_task
-from unfreeze.features.engine_choice import engines_for
 from unfreeze.features.extraction import codes_of, with_codes_only
 from unfreeze.features.resources import Resources
 from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, depth_points, fit_tap_probes
-from unfreeze.workflows.reading import Phases, known_tap, load_network, split_images
+from unfreeze.workflows.reading import Phases, frozen_network, known_tap, split_images
 
 
 def probe(
@@ -38,14 +37,13 @@ def probe(
         UnfreezeError: The images or the network cannot be used, or there is no such tap.
     """
     phases = phases or Phases()
-    engines_for(settings.request)  # first, since a mistake in a name should not cost an inspection
-    backbone = load_network(settings)
-    taps = known_tap(tap, backbone.card.taps)
+    network = frozen_network(settings)  # first, since a mistake in a name should not cost an inspection
+    taps = known_tap(tap, network.card.taps)
     phases.started()
     with phases.timed("decode"):
-        image_set = split_images(settings, backbone, resources)
+        image_set = split_images(settings, network.card, resources)
     with phases.timed("prefix"):
-        codes = codes_of(image_set, backbone, resources, settings.request)
+        codes = codes_of(image_set, network, resources, settings.request)
     image_set = with_codes_only(image_set, codes)
     with phases.timed("probes"):
         task = make_task(image_set, seed=settings.seed)
@@ -56,7 +54,7 @@ def probe(
         points = depth_points(split, probes, task)
     return ProbeRecord(
         source=str(settings.source),
-        network=backbone.card.name,
+        network=network.card.name,
         images=image_set.counts,
         classes=image_set.classes,
         train_images=len(task.train_rows),

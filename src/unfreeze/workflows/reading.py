@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from unfreeze.core.cards import Card
 from unfreeze.core.errors import PlanError
 from unfreeze.core.findings import Finding
 from unfreeze.core.phases import timed
@@ -17,8 +18,10 @@ from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
 from unfreeze.data.squares import geometry_of
+from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import find_device
 
 Item = TypeVar("Item")
 
@@ -62,18 +65,34 @@ class Phases:
 
 
 def load_network(settings: ImageSettings) -> Backbone:
-    """The network, with its weights."""
+    """The network, with its weights.
+
+    Raises:
+        InputError: There is no such network, no weights, or no such device.
+    """
+    find_device(settings.request.device)  # which the network will need, and the images before it do not
     return load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
 
 
-def split_images(settings: ImageSettings, backbone: Backbone, resources: Resources) -> ImageSet:
+def frozen_network(settings: ImageSettings) -> FrozenNetwork:
+    """The network for its codes alone.
+
+    Raises:
+        InputError: There is no such engine or device here.
+    """
+    network = FrozenBackbone(load_network(settings), find_device(settings.request.device))
+    network.engines(settings.request)  # a mistake in a word should not cost an inspection
+    return network
+
+
+def split_images(settings: ImageSettings, card: Card, resources: Resources) -> ImageSet:
     """Inspect the source, for this network, and split it; what the user should know is said."""
     image_set = read_image_set(
         settings.source,
         pool=resources.pool,
         progress=resources.progress,
         max_bad=settings.max_bad,
-        geometry=geometry_of(backbone.card),
+        geometry=geometry_of(card),
     )
     say_what_was_found(settings, image_set.findings, len(image_set.set_aside), resources.progress)
     return split_image_set(image_set, seed=settings.seed)

@@ -34,6 +34,7 @@ from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.screening import Prepare, load_candidates, measure_candidates
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import find_device
 
 SCREENING_SHARE = 1 / 3  # of the budget, at most
 FEW_GROUPS = 50  # with more of them, none of which holds half of the images, no side of a split is left with one
@@ -125,7 +126,8 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
 
 
 def _loaded(settings: StudySettings) -> list[Backbone]:
-    """Every network at every size; refuses strategies that one of them does not have."""
+    """Every network at every size; refuses strategies that one of them does not have, and a device that is not here."""
+    find_device(settings.request.device)
     sources = load_candidates(settings.backbone, settings.size, weights=settings.weights)
     for source in sources:
         for strategy in trained_strategies(len(source.blocks), settings.strategies):

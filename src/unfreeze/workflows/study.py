@@ -36,7 +36,6 @@ from unfreeze.workflows.conclusion import Raced, conclude
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.screening import seconds_an_image
 from unfreeze.workflows.setup import Setup, set_up
-from unfreeze.zoo.devices import training_device
 
 
 def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT) -> RunRecord:
@@ -144,7 +143,7 @@ def _confirming_seconds(experiment: Experiment, budget: float) -> float:
     to confirm. A GPU takes next to nothing.
     """
     images = len(experiment.task.test_rows)
-    if not images or math.isinf(budget) or training_device().type != "cpu":
+    if not images or math.isinf(budget) or not experiment.device.is_cpu:
         return 0.0
     passes = 2 * images * seconds_an_image(experiment.source) / usable_cores()
     return float(np.clip(passes - RESERVE * budget, 0, budget / 2))

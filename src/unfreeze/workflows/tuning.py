@@ -49,7 +49,7 @@ def tune(
     source = load_network(settings)  # first, since a mistake in its name should not cost an inspection
     phases.started()
     with phases.timed("decode"):
-        image_set = split_images(settings, source, resources)
+        image_set = split_images(settings, source.card, resources)
     with phases.timed("train"):
         outcome, fit = tune_model(image_set, source, settings, tuning, resources)
     with phases.timed("write"):

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, fx, nn
 
-from unfreeze.core.cards import Card
+from unfreeze.core.cards import Card, Channels
 from unfreeze.core.errors import PlanError
 from unfreeze.core.settings import DEFAULT_BACKBONE
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
@@ -77,8 +77,8 @@ class Backbone:
             raw: Where the tensor itself is wanted too.
 
         Returns:
-            A module from ``[batch, size, size, 3]`` (red, green, blue) to a tuple: the codes at each of `cuts`, then
-            the tensor at each of `raw`.
+            A module from ``[batch, size, size, 3]`` (red, green, blue, in whatever order the network takes them) to a
+            tuple: the codes at each of `cuts`, then the tensor at each of `raw`.
         """
         read = tuple(self.taps if cuts is None else cuts)
         return _CodesModule(self.prefix((*read, *raw)), [cut.layout for cut in read], self.card)
@@ -168,27 +168,33 @@ class _CodesModule(nn.Module):
         self.training = False  # not by eval(), which would reach the network's own layers
         self.prefix = prefix
         self.layouts = tuple(layouts)
+        self.channels, self.scale = card.channels, card.scale
         self.register_buffer("mean", torch.tensor(card.mean).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(card.std).reshape(1, 3, 1, 1))
 
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> tuple[Tensor, ...]:
         """Codes, then raw tensors."""
-        found = self.prefix(_normalised(images, self.mean, self.std))
+        found = self.prefix(_normalised(images, self.channels, self.scale, self.mean, self.std))
         codes = [pooled(x, layout) for x, layout in zip(found, self.layouts, strict=False)]
         return (*codes, *found[len(codes) :])
 
 
 def network_input(pixels: UInt8[Tensor, "batch height width 3"], card: Card) -> Float[Tensor, "batch 3 height width"]:
-    """What the network of `card` takes for plain pixels; channels last in memory."""
+    """What the network of `card` takes for plain pixels (red, green, blue); channels last in memory."""
     mean, std = (torch.tensor(values, device=pixels.device).reshape(1, 3, 1, 1) for values in (card.mean, card.std))
-    return _normalised(pixels, mean, std)
+    return _normalised(pixels, card.channels, card.scale, mean, std)
 
 
 def _normalised(
-    pixels: UInt8[Tensor, "batch height width 3"], mean: Float[Tensor, "1 3 1 1"], std: Float[Tensor, "1 3 1 1"]
+    pixels: UInt8[Tensor, "batch height width 3"],
+    channels: Channels,
+    scale: float,
+    mean: Float[Tensor, "1 3 1 1"],
+    std: Float[Tensor, "1 3 1 1"],
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Channels first, in [0, 1], minus the mean, divided by the standard deviation."""
-    return (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0 - mean) / std
+    """Channels first and in the network's order, divided by the scale, minus the mean, divided by the deviation."""
+    ordered = pixels if channels == "RGB" else pixels.flip(3)
+    return (ordered.permute(0, 3, 1, 2).to(torch.float32) / scale - mean) / std
 
 
 def _zero_head(old: nn.Module, count: int) -> nn.Module:
@@ -281,6 +287,8 @@ def describe(name: NetworkName, network: nn.Module, images: Preprocessing, *, so
         crop_pct=images.crop_pct,
         crop_mode=images.crop_mode,
         interpolation=images.interpolation,
+        channels=images.channels,
+        scale=images.scale,
         mean=images.mean,
         std=images.std,
         parameters=sum(parameter.numel() for parameter in network.parameters()),

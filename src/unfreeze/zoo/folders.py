@@ -2,28 +2,46 @@
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
 import timm
-import torch
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sync_folder, write_bytes
 from unfreeze.zoo.backbones import Backbone, describe
-from unfreeze.zoo.networks import Preprocessing, build_network, parse_name, timm_arguments
+from unfreeze.zoo.graph import is_live
+from unfreeze.zoo.networks import Preprocessing, drawing_from, parse_name, seeded_network, timm_arguments
 from unfreeze.zoo.weights import load_strictly
 
 CONFIG, WEIGHTS, README = "config.json", "model.safetensors", "README.md"
 OUR_KEY = "unfreeze"  # timm ignores keys that it does not know
-SCHEMA = "unfreeze.model/1"
+SCHEMA = "unfreeze.model/2"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SavedModel:
+    """A model that was read from its folder.
+
+    Attributes:
+        network: With its trained head, in evaluation mode.
+        card: Of the source network, with the input that this one takes.
+        class_names: In the order of the network's outputs.
+        gives_probabilities: Whether the softmax of the outputs are probabilities; not if the head is an SVM's.
+    """
+
+    network: nn.Module
+    card: Card
+    class_names: tuple[str, ...]
+    gives_probabilities: bool
 
 
 def save_model(
@@ -32,6 +50,8 @@ def save_model(
     """Write the model as a folder that ``timm.create_model("local-dir:FOLDER", pretrained=True)`` loads.
 
     The folder appears whole or not at all. A torchvision network gets the same files, which only `load_model` reads.
+    What is saved takes red, green, blue and values from 0 to 1, since timm knows no other input: for a network that
+    takes blue, green, red, the channels of its first convolution are written in reverse order.
 
     Args:
         folder: Must not exist yet, or be empty.
@@ -39,9 +59,10 @@ def save_model(
         class_names: In the order of the head's outputs.
         card_text: The model card, Markdown.
         margins: The head's outputs are an SVM's margins: they order the classes, but softmax makes no probabilities
-            of them. `gives_probabilities` finds it again.
+            of them. `SavedModel.gives_probabilities` says it again.
 
     Raises:
+        InputError: The network takes blue, green, red, and its first layer is no convolution that could be reversed.
         OutputError: The folder holds something already, or cannot be written.
     """
     assert len(class_names) == backbone.classes, (len(class_names), backbone.classes)  # noqa: S101
@@ -64,15 +85,39 @@ def save_model(
 
 
 def _fill(folder: Path, backbone: Backbone, class_names: Sequence[str], card_text: str, *, margins: bool) -> None:
-    # Copies, since safetensors refuses tensors that share memory, as tied weights do.
-    weights = {name: value.detach().cpu().contiguous().clone() for name, value in backbone.network.state_dict().items()}
-    write_bytes(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
+    write_bytes(folder / WEIGHTS, save(_weights(backbone), metadata={"format": "pt"}))
     config = _config(backbone, class_names)
     config[OUR_KEY]["margins"] = margins
     config[OUR_KEY]["file_sha256"] = _file_sha256(folder / WEIGHTS)
     # Escaped, so that a class named after a folder that is not UTF-8 still makes a file that timm reads.
     write_bytes(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode("ascii"))
     write_bytes(folder / README, card_text.encode("utf-8", "surrogateescape"))
+
+
+def _weights(backbone: Backbone) -> dict[str, Tensor]:
+    """The network's weights, as one that takes red, green, blue has them."""
+    # Copies, since safetensors refuses tensors that share memory, as tied weights do.
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in backbone.network.state_dict().items()}
+    if backbone.card.channels == "BGR":
+        name = f"{_first_convolution(backbone)}.weight"
+        weights[name] = weights[name].flip(1)
+    return weights
+
+
+def _first_convolution(backbone: Backbone) -> str:
+    """Module name of the convolution that alone takes the image."""
+    image = next(node for node in backbone.graph.graph.nodes if node.op == "placeholder")
+    takers = [node for node in image.users if is_live(node)]
+    if len(takers) == 1 and takers[0].op == "call_module":
+        path = str(takers[0].target)
+        layer = backbone.network.get_submodule(path)
+        if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+            return path
+    msg = (
+        f"{backbone.card.name} takes blue, green, red, and its first layer is no plain convolution that could be saved "
+        "for red, green, blue. Choose another network."
+    )
+    raise InputError(msg)
 
 
 def _file_sha256(path: Path) -> str:
@@ -82,7 +127,7 @@ def _file_sha256(path: Path) -> str:
 
 def _config(backbone: Backbone, class_names: Sequence[str]) -> dict[str, Any]:
     """As timm writes it (timm.models._hub.save_config_for_hf), with the true preprocessing, and our own part."""
-    card, network = backbone.card, backbone.network
+    card, network = backbone.card.in_unit_rgb(), backbone.network
     name = parse_name(card.name)
     source = dict(getattr(network, "pretrained_cfg", None) or {})
     config: dict[str, Any] = {
@@ -125,31 +170,38 @@ def load_model(folder: Path) -> tuple[Backbone, tuple[str, ...]]:
     Raises:
         InputError: The folder holds no model of ours, or its weights are not those that were written.
     """
-    config = _read_config(folder)
-    ours, names = config[OUR_KEY], tuple(config["label_names"])
-    if _file_sha256(folder / WEIGHTS) != ours["file_sha256"]:
-        msg = f"The weights in {folder} are damaged: {WEIGHTS} is not what was written. Copy the folder again."
-        raise InputError(msg)
-    stored = _card(ours["card"])
-    network = _load_network(folder, stored, len(names))
-    images = Preprocessing(**{field.name: getattr(stored, field.name) for field in fields(Preprocessing)})
-    backbone = describe(parse_name(stored.name), network, images, source=stored.source, licence=stored.licence)
-    return replace(backbone, card=replace(backbone.card, source=f"folder {folder.name}, from {stored.source}")), names
+    saved = read_model(folder)
+    card = saved.card
+    images = Preprocessing(**{field.name: getattr(card, field.name) for field in fields(Preprocessing)})
+    source = f"folder {folder.name}, from {card.source}"
+    backbone = describe(parse_name(card.name), saved.network, images, source=source, licence=card.licence)
+    return backbone, saved.class_names
 
 
-def gives_probabilities(folder: Path) -> bool:
-    """Whether the softmax of the outputs of a model that `save_model` wrote are probabilities.
+def read_model(folder: Path) -> SavedModel:
+    """As `load_model`, but without finding blocks and taps: all that predictions need, in a fraction of the time.
 
     Args:
         folder: Of the model.
 
     Returns:
-        False if its head is an SVM's.
+        The model.
 
     Raises:
-        InputError: The folder holds no model of ours.
+        InputError: The folder holds no model of ours, or its weights are not those that were written.
     """
-    return not _read_config(folder)[OUR_KEY]["margins"]
+    config = _read_config(folder)
+    ours, names = config[OUR_KEY], tuple(config["label_names"])
+    if _file_sha256(folder / WEIGHTS) != ours["file_sha256"]:
+        msg = f"The weights in {folder} are damaged: {WEIGHTS} is not what was written. Copy the folder again."
+        raise InputError(msg)
+    card = _card(ours["card"])
+    return SavedModel(
+        network=_load_network(folder, card, len(names)),
+        card=card,
+        class_names=names,
+        gives_probabilities=not ours["margins"],
+    )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -161,14 +213,27 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         ours = config[OUR_KEY]
+        _check_version(ours["schema"], folder)
         complete = ours["schema"] == SCHEMA and {"file_sha256", "margins"} <= ours.keys() and "label_names" in config
         complete = complete and ours["card"].keys() == {field.name for field in fields(Card)}
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         complete = False
     if not complete:
         msg = f"{folder} is no model of this program: {CONFIG} does not have its part {OUR_KEY!r} as {SCHEMA}. {wanted}"
         raise InputError(msg)
     return cast("dict[str, Any]", config)
+
+
+def _check_version(found: str, folder: Path) -> None:
+    """Tell a model of another version from one that is none."""
+    kind, _, ours = SCHEMA.rpartition("/")
+    version = re.fullmatch(rf"{re.escape(kind)}/([0-9]{{1,9}})", found)
+    if version is not None and int(version[1]) != int(ours):
+        age, remedy = ("an older", "Train it again") if int(version[1]) < int(ours) else ("a newer", "Update unfreeze")
+        msg = f"{folder} was written by {age} unfreeze (schema {found}, this one reads {SCHEMA}). {remedy}."
+        raise InputError(msg)
 
 
 def _card(stored: dict[str, Any]) -> Card:
@@ -179,8 +244,8 @@ def _card(stored: dict[str, Any]) -> Card:
 
 def _load_network(folder: Path, card: Card, classes: int) -> nn.Module:
     if card.library == "timm":
-        with torch.random.fork_rng(devices=[]):
+        with drawing_from(0):
             return cast("nn.Module", timm.create_model(f"local-dir:{folder}", pretrained=True).eval())
-    network = build_network(parse_name(card.name), classes=classes, size=card.size)
+    network = seeded_network(parse_name(card.name), classes=classes, size=card.size, seed=0)
     load_strictly(network, load_file(folder / WEIGHTS), head=None, source=str(folder))
     return network

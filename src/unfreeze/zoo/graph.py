@@ -7,11 +7,17 @@ Values in a graph are of five kinds: a *tensor* that depends on the image, a *bu
 *size* (numbers read off a tensor's shape), *static* values (parameters and what is computed from them alone), and what
 is *remade* from static values and sizes. Only tensors and bundles can keep a point from being a cut. Sizes that a
 suffix needs from before its cut are written anew as a linear function of the batch size, measured with two batch sizes.
+
+To trace, torch.fx patches nn.Module for the whole process. So one thread traces at a time, and the others, ours and the
+user's own, are led past the patches.
 """
 
+import functools
 import inspect
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +33,7 @@ from unfreeze.core.errors import PlanError
 
 BATCHES = (2, 3)  # two batch sizes tell a number that follows the batch from one that does not
 
+_TRACING = threading.Lock()  # of two threads whose patches overlap, the last one puts back those of the first
 
 # Subclasses of these stay whole too: what they do in training (statistics, dropping) must not be baked in by tracing.
 _WHOLE_LAYERS = (
@@ -123,6 +130,21 @@ class _CallTracer(fx.Tracer):
         super().__init__(autowrap_functions=tuple(get_notrace_functions()))
         self.leaves = (*(kind for kind in get_notrace_modules() if kind is not ConvMlp), *_WHOLE_LAYERS)
         self.noted: list[tuple[str, nn.Module, Any, Any, range]] = []
+        self.thread = threading.get_ident()
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Any, list[Any]]:
+        """What fx will call when its patches are in place, and with what."""
+        forward, args = super().create_args_for_root(root_fn, is_module, concrete_args)
+        unpatched = {name: getattr(nn.Module, name) for name in _PATCHED}
+
+        @functools.wraps(forward)
+        def alone(*given: Any) -> Any:
+            with _other_threads_have(unpatched):
+                return forward(*given)
+
+        return alone, args
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the graph holds `m` as one node."""
@@ -132,6 +154,8 @@ class _CallTracer(fx.Tracer):
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Trace the call and note it."""
+        if threading.get_ident() != self.thread:
+            return forward(*args, **kwargs)
         path = self.path_of_module(m)
         begin = len(self.graph.nodes)
         if isinstance(m, ConvMlp):
@@ -140,6 +164,12 @@ class _CallTracer(fx.Tracer):
         given = args[0] if args else next(iter(kwargs.values()), None)
         self.noted.append((path, m, given, result, range(begin, len(self.graph.nodes))))
         return result
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
+        """A parameter as part of the graph; in other threads as it is."""
+        if threading.get_ident() != self.thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def _vgg_layers(self, m: ConvMlp) -> Callable[..., Any]:
         """Single layers in place of the untraceable module where timm's VGG keeps fc6 and fc7: fc6 becomes a cut."""
@@ -165,6 +195,36 @@ class _CallTracer(fx.Tracer):
             )
             for path, module, given, result, made in self.noted
         )
+
+
+_PATCHED = ("__call__", "__getattr__")  # methods of nn.Module that fx patches
+
+
+@contextmanager
+def _other_threads_have(unpatched: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """Let every other thread have these methods of nn.Module, and this one those that it has now.
+
+    It would not do that `_CallTracer` alone asks for the thread: before fx's patches come to it, they look into the
+    globals of the module that is called, and patch there.
+    """
+    patched = {name: getattr(nn.Module, name) for name in _PATCHED}
+    for name in _PATCHED:
+        setattr(nn.Module, name, _by_thread(patched[name], unpatched[name]))
+    try:
+        yield
+    finally:
+        for name, method in patched.items():
+            setattr(nn.Module, name, method)
+
+
+def _by_thread(here: Callable[..., Any], elsewhere: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that is `here` in this thread and `elsewhere` in all others."""
+    thread = threading.get_ident()
+
+    def method(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return (here if threading.get_ident() == thread else elsewhere)(module, *args, **kwargs)
+
+    return method
 
 
 def at_least(x: Float[Tensor, "batch channel height width"], side: int) -> Float[Tensor, "batch channel _ _"]:
@@ -208,7 +268,8 @@ def trace_network(network: nn.Module, size: int) -> Traced:
     no_inplace(network)
     tracer = _CallTracer()
     try:
-        graph = tracer.trace(network, concrete_args=_fixed_arguments(network))
+        with _TRACING:
+            graph = tracer.trace(network, concrete_args=_fixed_arguments(network))
     except Exception as error:  # whatever somebody else's forward raises
         msg = (
             f"{type(network).__name__} cannot be cut into blocks, since torch.fx cannot trace it "

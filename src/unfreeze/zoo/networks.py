@@ -2,9 +2,10 @@
 
 import contextlib
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, final
 
 import timm
 import torch
@@ -12,7 +13,9 @@ import torchvision
 from timm.data import resolve_model_data_config
 from timm.models import list_pretrained, split_model_name_tag
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
+from unfreeze.core.cards import Channels
 from unfreeze.core.errors import PlanError, UnknownBackboneError
 
 ALIASES = {f"lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
@@ -48,12 +51,14 @@ class NetworkName:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How an image becomes the network's input."""
+    """How an image becomes the network's input; each field as in `Card`."""
 
     size: int
     crop_pct: float
     crop_mode: str
     interpolation: str
+    channels: Channels
+    scale: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
@@ -167,7 +172,7 @@ def preprocessing(name: NetworkName, network: nn.Module, size: int | None) -> Pr
         size: Replaces the library's size; the crop's fraction stays.
 
     Returns:
-        Size, crop, interpolation, mean and std.
+        Size, crop, interpolation, and how pixels become the input: both libraries' networks take RGB from 0 to 1.
     """
     if name.library == "torchvision":
         return _torchvision_preprocessing(name, size)
@@ -178,6 +183,8 @@ def preprocessing(name: NetworkName, network: nn.Module, size: int | None) -> Pr
         crop_pct=float(found["crop_pct"]),
         crop_mode=str(found["crop_mode"]),
         interpolation=str(found["interpolation"]),
+        channels="RGB",
+        scale=255.0,
         mean=_three(LITE_MEAN if lite else found["mean"]),
         std=_three(LITE_STD if lite else found["std"]),
     )
@@ -191,6 +198,8 @@ def _torchvision_preprocessing(name: NetworkName, size: int | None) -> Preproces
         crop_pct=crop / resize,
         crop_mode="center",
         interpolation=str(preset.interpolation.value),
+        channels="RGB",
+        scale=255.0,
         mean=_three(preset.mean),
         std=_three(preset.std),
     )
@@ -210,7 +219,40 @@ def licence_of(name: NetworkName) -> str:
 
 
 def seeded_network(name: NetworkName, *, classes: int | None = None, size: int | None = None, seed: int) -> nn.Module:
-    """Like `build_network`, with weights drawn from `seed`; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed % 2**63)
+    """Like `build_network`, with weights drawn from `seed`; the global generator is not touched."""
+    with drawing_from(seed):
         return build_network(name, classes=classes, size=size)
+
+
+def drawing_from(seed: int) -> AbstractContextManager[None]:
+    """Inside, what this thread draws without naming a generator comes from one of its own, with this seed.
+
+    The numbers are those that the global generator would give after the same seed. It is left alone: saving and
+    restoring it would rewind what other threads draw from it meanwhile.
+    """
+    return _OwnGenerator(torch.Generator().manual_seed(seed % 2**63))
+
+
+# What draws in the initialisation of networks. Those of nn.init come whole: inside them torch.Tensor's are not seen.
+_DRAWING = {
+    *(getattr(torch.Tensor, name) for name in ("uniform_", "normal_", "random_", "bernoulli_", "exponential_")),
+    *(getattr(torch, name) for name in ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial")),
+    *(getattr(nn.init, name) for name in ("uniform_", "normal_", "kaiming_uniform_")),
+}
+
+
+@final
+class _OwnGenerator(TorchFunctionMode):
+    """Gives a generator to every call that draws; a subclass, because that is how torch lets calls be changed."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func in _DRAWING and given.get("generator") is None:
+            given["generator"] = self.generator
+        return func(*args, **given)

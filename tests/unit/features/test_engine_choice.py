@@ -12,23 +12,25 @@ from unfreeze.core.errors import InputError
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.tasks import Task
-from unfreeze.features import engine_choice
+from unfreeze.features import engine_choice, engines, frozen
 from unfreeze.features.engine_choice import (
     ChosenEngine,
     EngineChoice,
     MeasuredEngine,
+    _description,
     _is_worth_trying,
     choice_from_json,
     choose_engine,
     chosen_engine,
     cosines,
-    engines_for,
     sample_pixels,
 )
-from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, compile_prefix
+from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, compile_prefix, engines_for
+from unfreeze.features.frozen import FrozenBackbone
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import CPU, Device
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +52,9 @@ def images(rng: np.random.Generator) -> np.ndarray:
 
 def test_the_fastest_accurate_engine_is_chosen(backbone: Backbone, images: np.ndarray) -> None:
     """Every candidate's cosine is measured against torch in float32, and the choice survives a manifest."""
-    found, compiled = choose_engine(backbone, list(images), EngineSettings("openvino", "f32"), to_come=10)
+    found, compiled = choose_engine(
+        FrozenBackbone(backbone, CPU), list(images), EngineSettings("openvino", "f32"), to_come=10
+    )
 
     assert found.engine == compiled.engine == OPENVINO
     assert found.candidates[0].cosine == pytest.approx(1.0, abs=1e-5)
@@ -63,7 +67,7 @@ def test_an_engine_that_is_not_accurate_is_not_taken(
     """If no candidate points where float32 does, torch in float32 runs, and the sentence names what was refused."""
     monkeypatch.setattr(engine_choice, "LEAST_COSINE", 1.1)
 
-    found, compiled = choose_engine(backbone, list(images), EngineSettings("openvino", "f32"))
+    found, compiled = choose_engine(FrozenBackbone(backbone, CPU), list(images), EngineSettings("openvino", "f32"))
 
     assert found.engine == compiled.engine == REFERENCE
     assert "openvino in f32" in found.because
@@ -80,9 +84,8 @@ def test_cosines_of_rows() -> None:
 
 def test_compiling_is_tried_on_a_gpu_for_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every precision has a compiled twin there, tried only beside an accurate engine with minutes of work to come."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    asked = engines_for(EngineSettings())
+    asked = engines_for(EngineSettings(), Device("cuda"))
     plain, compiled = Engine("torch", "bf16"), Engine("torch", "bf16", compiled=True)
     best = MeasuredEngine(engine=plain, milliseconds=1.0, cosine=1.0)
 
@@ -95,7 +98,7 @@ def test_compiling_is_tried_on_a_gpu_for_many_images(monkeypatch: pytest.MonkeyP
 
 def test_int8_takes_its_ranges_from_the_images(backbone: Backbone, images: np.ndarray) -> None:
     """Eight bits point roughly where float32 does; if too roughly on the user's images, other engines are tried."""
-    found, compiled = choose_engine(backbone, list(images), EngineSettings("openvino", "int8"))
+    found, compiled = choose_engine(FrozenBackbone(backbone, CPU), list(images), EngineSettings("openvino", "int8"))
 
     measured, *others = found.candidates
     assert measured.engine == Engine("openvino", "int8")
@@ -106,21 +109,21 @@ def test_int8_takes_its_ranges_from_the_images(backbone: Backbone, images: np.nd
 def test_torch_has_no_int8() -> None:
     """The error says what to change."""
     with pytest.raises(InputError, match="torch has no int8"):
-        engines_for(EngineSettings("torch", "int8"))
+        engines_for(EngineSettings("torch", "int8"), CPU)
 
 
 def test_without_openvino_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has to say so, and whoever asks for it is told how to install it."""
-    monkeypatch.setattr(engine_choice, "openvino_is_installed", lambda: False)
+    monkeypatch.setattr(engines, "openvino_is_installed", lambda: False)
 
-    assert {engine.name for engine in engines_for(EngineSettings())} == {"torch"}
+    assert {engine.name for engine in engines_for(EngineSettings(), CPU)} == {"torch"}
     with pytest.raises(InputError, match="pip install openvino"):
-        engines_for(EngineSettings("openvino"))
+        engines_for(EngineSettings("openvino"), CPU)
 
 
 def test_what_was_asked_for_exactly_is_not_measured(tiny: Backbone) -> None:
     """Torch in float32 is what others are compared with, so there is nothing to compare."""
-    found, compiled = choose_engine(tiny, [], EngineSettings("torch", "f32"), to_come=10**9)
+    found, compiled = choose_engine(FrozenBackbone(tiny, CPU), [], EngineSettings("torch", "f32"), to_come=10**9)
 
     assert (found.engine, found.candidates) == (REFERENCE, ())
     assert compiled.engine == REFERENCE
@@ -156,18 +159,19 @@ def test_the_choice_weighs_what_measuring_costs(
     chosen: Engine,
 ) -> None:
     """With these milliseconds and cosines, the fastest accurate engine of those that are worth a try is chosen."""
-    plain = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE)
+    plain = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE, device=CPU)
 
     def measured(compiled: PrefixEngine, *_: object) -> MeasuredEngine:
         milliseconds, cosine = said[compiled.engine]
         return MeasuredEngine(engine=compiled.engine, milliseconds=milliseconds, cosine=cosine)
 
-    monkeypatch.setattr(engine_choice, "precisions_of", lambda _: ("bf16", "f32"))
-    monkeypatch.setattr(engine_choice, "openvino_is_installed", lambda: True)
-    monkeypatch.setattr(engine_choice, "compile_prefix", lambda *_, engine, **__: replace(plain, engine=engine))
+    monkeypatch.setattr(engines, "precisions_of", lambda *_: ("bf16", "f32"))
+    monkeypatch.setattr(engines, "openvino_is_installed", lambda: True)
+    monkeypatch.setattr(frozen, "compile_prefix", lambda *_, engine, **__: replace(plain, engine=engine))
     monkeypatch.setattr(engine_choice, "_measured", measured)
     pixels = [np.zeros((32, 32, 3), np.uint8)]
-    found, compiled = choose_engine(tiny, pixels, EngineSettings("openvino", asked), to_come=to_come)
+    network, request = FrozenBackbone(tiny, CPU), EngineSettings("openvino", asked)
+    found, compiled = choose_engine(network, pixels, request, to_come=to_come)
 
     assert [one.engine for one in found.candidates] == tried
     assert found.engine == compiled.engine == chosen
@@ -180,18 +184,18 @@ def test_a_choice_is_kept_with_the_store_and_made_again_for_another_request(
     """The next run takes it without an image, another request or another network does not."""
     resources = Resources(pool=DecoderPool(), cache=tmp_path)
     request = EngineSettings("torch")
-    first = chosen_engine(tiny, (), request, resources, to_come=10)
-    first.open_store(tiny, tmp_path).close()
+    first = chosen_engine(FrozenBackbone(tiny, CPU), (), request, resources, to_come=10)
+    first.open_store(FrozenBackbone(tiny, CPU), tmp_path).close()
     monkeypatch.setattr(engine_choice, "choose_engine", lambda *_, **__: pytest.fail("measured again"))
 
-    again = chosen_engine(tiny, (), request, resources, to_come=10)
+    again = chosen_engine(FrozenBackbone(tiny, CPU), (), request, resources, to_come=10)
 
     assert first.compiled is not None
     assert again.compiled is None
     assert again.choice == first.choice
     for other, asked in ((tiny, EngineSettings("torch", "f32")), (tiny.randomised(1), request)):
         with pytest.raises(pytest.fail.Exception, match="measured again"):
-            chosen_engine(other, (), asked, resources, to_come=10)
+            chosen_engine(FrozenBackbone(other, CPU), (), asked, resources, to_come=10)
 
 
 def test_stores_are_told_apart_by_all_that_decides_the_numbers(tiny: Backbone, tmp_path: Path) -> None:
@@ -199,7 +203,9 @@ def test_stores_are_told_apart_by_all_that_decides_the_numbers(tiny: Backbone, t
 
     def folder(backbone: Backbone, engine: Engine, request: EngineSettings) -> Path:
         choice = EngineChoice(engine=engine, candidates=(), because="")
-        store = ChosenEngine(choice=choice, request=request, compiled=None).open_store(backbone, tmp_path)
+        store = ChosenEngine(choice=choice, request=request, compiled=None).open_store(
+            FrozenBackbone(backbone, CPU), tmp_path
+        )
         store.close()
         return store.folder
 
@@ -209,11 +215,30 @@ def test_stores_are_told_apart_by_all_that_decides_the_numbers(tiny: Backbone, t
         folder(tiny.randomised(1), REFERENCE, asked),
         folder(replace(tiny, card=replace(tiny.card, size=64)), REFERENCE, asked),
         folder(replace(tiny, card=replace(tiny.card, mean=(0.1, 0.2, 0.3))), REFERENCE, asked),
+        folder(replace(tiny, card=replace(tiny.card, channels="BGR")), REFERENCE, asked),
+        folder(replace(tiny, card=replace(tiny.card, scale=1.0)), REFERENCE, asked),
         folder(tiny, FAST, asked),
     ]
 
     assert folder(tiny, REFERENCE, EngineSettings()) == same
-    assert len({same, *others}) == 5
+    assert len({same, *others}) == 7
+
+
+def test_the_key_of_usual_networks_is_that_of_stores_that_exist(tiny: Backbone) -> None:
+    """Order of channels, scale and device are part of the key only where they are not the usual ones."""
+    found = _description(FrozenBackbone(tiny, CPU))
+
+    assert found["preprocessing"] == [32, 0.95, "center", "bilinear", (0.5,) * 3, (0.5,) * 3]
+    assert found.keys() == {"weights", "network", "taps", "preprocessing", "pillow", "batch"}
+
+
+def test_codes_of_a_device_that_was_asked_for_are_kept_apart(tiny: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device that is taken anyway is no part of the key, so that stores that exist are found; another one is."""
+    gpu = FrozenBackbone(tiny, Device("cuda"))
+
+    assert FrozenBackbone(tiny, CPU).key == {}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (gpu.key, FrozenBackbone(tiny, CPU).key) == ({}, {"device": "cpu"})
 
 
 def test_a_sample_is_spread_over_all_images(

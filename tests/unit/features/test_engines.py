@@ -7,6 +7,7 @@ import torch
 from unfreeze.features.engine_choice import cosines
 from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import CPU
 
 SIZE = 64
 OPENVINO = Engine("openvino")
@@ -27,7 +28,7 @@ def images(rng: np.random.Generator) -> np.ndarray:
 @pytest.mark.parametrize("engine", [OPENVINO, Engine("openvino", "bf16"), REFERENCE], ids=str)
 def test_a_row_does_not_depend_on_its_neighbours(backbone: Backbone, images: np.ndarray, engine: Engine) -> None:
     """Shuffled, alone or padded: every image has the same bits, so a run that is taken up again gives the same."""
-    compiled = compile_prefix(backbone, codes=backbone.taps, engine=engine)
+    compiled = compile_prefix(backbone, codes=backbone.taps, engine=engine, device=CPU)
     together = list(compiled.run(images))
     order = np.random.default_rng(1).permutation(len(images))
     shuffled = list(compiled.run(images[order]))
@@ -43,7 +44,7 @@ def test_openvino_and_torch_agree(backbone: Backbone, images: np.ndarray) -> Non
     """Float32 engines differ by rounding only, at every tap and at every cut before a block."""
     cuts = [block.start for block in backbone.blocks[1:]]
     pairs = [
-        compile_prefix(backbone, codes=backbone.taps, raw=cuts, engine=engine).run(images)
+        compile_prefix(backbone, codes=backbone.taps, raw=cuts, engine=engine, device=CPU).run(images)
         for engine in (OPENVINO, REFERENCE)
     ]
     for first, second in zip(*pairs, strict=True):
@@ -56,7 +57,7 @@ def test_openvino_and_torch_agree(backbone: Backbone, images: np.ndarray) -> Non
 def test_bfloat16_in_torch_is_near(backbone: Backbone, images: np.ndarray) -> None:
     """The path that a GPU takes, autocast to bfloat16, points where float32 does."""
     pairs = [
-        compile_prefix(backbone, codes=backbone.taps[-1:], engine=engine).run(images)
+        compile_prefix(backbone, codes=backbone.taps[-1:], engine=engine, device=CPU).run(images)
         for engine in (Engine("torch", "bf16"), REFERENCE)
     ]
     for (a,), (b,) in zip(*pairs, strict=True):
@@ -70,7 +71,7 @@ def test_only_codes_are_compiled(backbone: Backbone, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **_: compiled.append(module))
     engine = Engine("torch", "f32", compiled=True)
 
-    compile_prefix(backbone, raw=backbone.taps[:1], engine=engine)
+    compile_prefix(backbone, raw=backbone.taps[:1], engine=engine, device=CPU)
     assert compiled == []
-    compile_prefix(backbone, codes=backbone.taps, engine=engine)
+    compile_prefix(backbone, codes=backbone.taps, engine=engine, device=CPU)
     assert len(compiled) == 1

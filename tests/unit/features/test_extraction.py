@@ -18,11 +18,13 @@ from unfreeze.data.tasks import Task
 from unfreeze.features import streaming
 from unfreeze.features.engines import REFERENCE, compile_prefix
 from unfreeze.features.extraction import Codes, codes_of, read_codes, with_codes_only
+from unfreeze.features.frozen import FrozenBackbone
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import computed_shards
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import CPU
 
 MakeTask = Callable[..., Task]
 Decoded = Callable[..., DecoderPool]
@@ -45,9 +47,9 @@ def resources(images: ImageSet, decoded: Decoded, tiny: Backbone, heard: Any, tm
 def test_codes_are_what_the_network_gives_row_by_row(images: ImageSet, tiny: Backbone, resources: Resources) -> None:
     """Rows come in the order of the set, taps from shallow to deep, the last one being what the head sees."""
     backwards = replace(images, images=images.images[::-1])
-    found = codes_of(backwards, tiny, resources, TORCH)
+    found = codes_of(backwards, FrozenBackbone(tiny, CPU), resources, TORCH)
 
-    prefix = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE)
+    prefix = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE, device=CPU)
     squares = resources.pool.squares([image.path for image in backwards.images], geometry_of(tiny.card))
     expected = list(prefix.run(centre(square[None], tiny.card.size)[0] for square in squares))
     assert found.names == tuple(image.name for image in backwards.images)
@@ -61,10 +63,10 @@ def test_what_is_stored_is_not_computed_again(
 ) -> None:
     """The second reading has the same bits without the network, and new images alone are computed."""
     few = replace(images, images=images.images[:6])
-    first = codes_of(few, tiny, resources, TORCH)
-    more = codes_of(images, tiny, resources, TORCH)
+    first = codes_of(few, FrozenBackbone(tiny, CPU), resources, TORCH)
+    more = codes_of(images, FrozenBackbone(tiny, CPU), resources, TORCH)
     monkeypatch.setattr(streaming, "computed_shards", lambda *_, **__: pytest.fail("computed again"))
-    again = codes_of(few, tiny, resources, TORCH)
+    again = codes_of(few, FrozenBackbone(tiny, CPU), resources, TORCH)
 
     assert [(codes.computed, codes.reused) for codes in (first, more, again)] == [(6, 0), (4, 6), (0, 6)]
     assert all(values.tobytes() == first.by_tap[tap].tobytes() for tap, values in again.by_tap.items())
@@ -86,7 +88,7 @@ def test_a_stop_loses_no_code(images: ImageSet, tiny: Backbone, resources: Resou
 def test_equal_files_are_computed_once(images: ImageSet, tiny: Backbone, resources: Resources) -> None:
     """An image that is there under two names has two equal rows, and the second counts as reused."""
     twice = tuple(replace(image, sha256="same") if n in {2, 7} else image for n, image in enumerate(images.images))
-    found = codes_of(replace(images, images=twice), tiny, resources, TORCH)
+    found = codes_of(replace(images, images=twice), FrozenBackbone(tiny, CPU), resources, TORCH)
 
     assert (found.computed, found.reused, len(found.names)) == (9, 1, 10)
     np.testing.assert_array_equal(found.last[2], found.last[7])

@@ -10,6 +10,7 @@ import torch
 from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
 from unfreeze.features.openvino_prefix import COMPILED_SUFFIX, WEIGHTS, converted_prefix
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import CPU
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,10 @@ def test_other_weights_are_converted_anew(backbone: Backbone, images: np.ndarray
     with torch.no_grad():
         for parameter in twin.network.get_submodule(twin.blocks[0].name).parameters():
             parameter.mul_(1.5)
-    pairs = [compile_prefix(twin, codes=twin.taps[-1:], engine=engine).run(images) for engine in (OPENVINO, REFERENCE)]
+    pairs = [
+        compile_prefix(twin, codes=twin.taps[-1:], engine=engine, device=CPU).run(images)
+        for engine in (OPENVINO, REFERENCE)
+    ]
     for (a,), (b,) in zip(*pairs, strict=True):
         assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max()
 
@@ -48,11 +52,11 @@ def test_a_damaged_conversion_is_made_anew(backbone: Backbone, images: np.ndarra
     data[1000] ^= 1
     file.write_bytes(data)
 
-    found = compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, cache=tmp_path).run(images[:1])
+    found = compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, device=CPU, cache=tmp_path).run(images[:1])
 
     (whole,) = tmp_path.rglob(WEIGHTS)
     assert whole.read_bytes() != bytes(data)
-    right = compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO).run(images[:1])
+    right = compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, device=CPU).run(images[:1])
     for a, b in zip(next(found), next(right), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -60,14 +64,15 @@ def test_a_damaged_conversion_is_made_anew(backbone: Backbone, images: np.ndarra
 @pytest.mark.parametrize("damage", [False, True], ids=["whole", "damaged"])
 def test_what_was_compiled_is_kept(backbone: Backbone, images: np.ndarray, tmp_path: Path, *, damage: bool) -> None:
     """The next run reads the compiled prefix and gets the same bits; one with a changed bit is compiled anew."""
-    first = list(compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, cache=tmp_path).run(images))
+    first = list(compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, device=CPU, cache=tmp_path).run(images))
     (file,) = tmp_path.rglob(f"*{COMPILED_SUFFIX}")
     data = bytearray(file.read_bytes())
     if damage:
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
 
-    second = list(compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, cache=tmp_path).run(images))
+    again = compile_prefix(backbone, codes=backbone.taps, engine=OPENVINO, device=CPU, cache=tmp_path)
+    second = list(again.run(images))
 
     assert file.exists() != damage
     assert len(list(tmp_path.rglob(f"*{COMPILED_SUFFIX}"))) == 1
@@ -79,9 +84,9 @@ def test_what_was_compiled_is_kept(backbone: Backbone, images: np.ndarray, tmp_p
 def test_other_outputs_are_compiled_apart(backbone: Backbone, images: np.ndarray, tmp_path: Path) -> None:
     """What is kept for all taps is not taken for one of them, nor for another precision."""
     for taps in (backbone.taps, backbone.taps[-1:]):
-        (row,) = compile_prefix(backbone, codes=taps, engine=OPENVINO, cache=tmp_path).run(images[:1])
+        (row,) = compile_prefix(backbone, codes=taps, engine=OPENVINO, device=CPU, cache=tmp_path).run(images[:1])
         assert len(row) == len(taps)
-    compile_prefix(backbone, codes=backbone.taps, engine=Engine("openvino", "bf16"), cache=tmp_path)
+    compile_prefix(backbone, codes=backbone.taps, engine=Engine("openvino", "bf16"), device=CPU, cache=tmp_path)
 
     assert len(list(tmp_path.rglob(f"*{COMPILED_SUFFIX}"))) == 3
 
@@ -91,7 +96,7 @@ def test_another_mean_is_converted_anew(backbone: Backbone) -> None:
     other = replace(backbone, card=replace(backbone.card, mean=(0.1, 0.2, 0.3)))
     pixels = np.full((1, SIZE, SIZE, 3), 127, np.uint8)
     codes = [
-        next(compile_prefix(network, codes=network.taps[-1:], engine=OPENVINO).run(pixels))[0]
+        next(compile_prefix(network, codes=network.taps[-1:], engine=OPENVINO, device=CPU).run(pixels))[0]
         for network in (backbone, other)
     ]
     assert np.abs(codes[0] - codes[1]).max() > 0

@@ -11,10 +11,12 @@ from unfreeze.data.image_set import Image
 from unfreeze.data.inspection import inspected_portions, listed_images, read_image_set
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.extraction import Codes, read_codes
+from unfreeze.features.frozen import FrozenBackbone
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import codes_of_table
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import CPU
 
 PhotoFolder = Callable[..., Path]
 TORCH = EngineSettings("torch")
@@ -39,7 +41,9 @@ def in_portions(
     """Images, codes by tap, and the number that was computed, all from portions of a size."""
     with listed_images(source) as table:
         portions = inspected_portions(table, pool=pool, geometry=geometry_of(backbone.card), portion=portion)
-        with codes_of_table(table, portions, backbone, Resources(pool=pool, cache=cache), TORCH) as codes:
+        with codes_of_table(
+            table, portions, FrozenBackbone(backbone, CPU), Resources(pool=pool, cache=cache), TORCH
+        ) as codes:
             images = list(table.images())
             parts = [codes.read(images[start : start + portion]) for start in range(0, len(images), portion)]
     by_tap = {tap: np.concatenate([part[tap] for part, _ in parts]) for tap in backbone.card.taps}
@@ -120,7 +124,8 @@ def test_what_goes_bad_meanwhile_is_set_aside(
                     (source / "ants" / "003.png").write_bytes(b"")
                 yield some
 
-        with codes_of_table(table, portions(), backbone, Resources(pool=pool, cache=tmp_path), TORCH) as codes:
+        network, resources = FrozenBackbone(backbone, CPU), Resources(pool=pool, cache=tmp_path)
+        with codes_of_table(table, portions(), network, resources, TORCH) as codes:
             images = list(table.images())
             by_tap, computed = codes.read(images)
 

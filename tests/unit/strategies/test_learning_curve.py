@@ -25,6 +25,7 @@ from unfreeze.strategies.predictions import Measured
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.devices import CPU
 
 MakeTask = Callable[..., Task]
 
@@ -126,6 +127,7 @@ def shared(make_rows: MakeTask) -> StepOne:
         codes=Codes(names=names, by_tap={source.taps[-1].name: codes}, computed=0, reused=400),
         squares=Squares((), source.card, DecoderPool()),
         seed=0,
+        device=CPU,
         resources=Resources(pool=DecoderPool()),
     )
     return StepOne(experiment)

@@ -10,6 +10,7 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.training.examples import Pixels, Remembered
 from unfreeze.training.trials import Inputs
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import CPU
 
 
 @pytest.fixture(scope="module")
@@ -27,5 +28,5 @@ def inputs(start: Backbone) -> Inputs:
     images = Remembered(
         noise + labels[:, None, None, None].astype(np.float32), np.empty((0, 0, 3, 32, 32), np.float32), np.full(32, -1)
     )
-    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0)
+    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0, CPU)
     return Inputs(cut=start.cuts[0], examples=images, features=images, pixels=pixels, labels=labels)

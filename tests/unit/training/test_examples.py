@@ -22,7 +22,7 @@ ALL = np.arange(12)
 
 def pixels_of(experiment: Experiment, recipe: Augmentation = LIGHT, seed: int = 0) -> Pixels:
     """The images of an experiment with an augmentation."""
-    return Pixels(experiment.squares, experiment.source.card, recipe, seed)
+    return Pixels(experiment.squares, experiment.source.card, recipe, seed, experiment.device)
 
 
 def views(pixels: Pixels, rows: Sequence[int], epoch: int | None) -> list[np.ndarray]:

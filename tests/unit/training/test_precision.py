@@ -3,11 +3,12 @@
 import torch
 
 from unfreeze.training.precision import arithmetics, in_layout, inputs_in_layout
+from unfreeze.zoo.devices import CPU
 
 
 def test_the_first_candidate_is_exact_and_all_differ() -> None:
     """Float32 comes first, so that a tie goes to it; nothing is measured twice."""
-    found = arithmetics()
+    found = arithmetics(CPU)
 
     assert found[0].precision == "float32"
     assert len(set(found)) == len(found)

@@ -16,6 +16,7 @@ from unfreeze.training.precision import arithmetics
 from unfreeze.training.timing import TooSlowError, choose_arithmetic, fastest
 from unfreeze.training.trials import Inputs, Trained, run_trial
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import CPU
 
 PLAN = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), batch_size=4)
 NCHW = Arithmetic(layout="NCHW", precision="float32")
@@ -40,7 +41,7 @@ def small_training(network: Backbone, rng: np.random.Generator) -> tuple[Backbon
     images = Remembered(
         rng.normal(size=(8, 3, 32, 32)).astype(np.float32), np.empty((0, 0, 3, 32, 32), np.float32), np.full(8, -1)
     )
-    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0)
+    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0, CPU)
     return start, Inputs(cut=start.cuts[0], examples=images, features=images, pixels=pixels, labels=np.arange(8) % 2)
 
 
@@ -60,11 +61,11 @@ def test_a_choice_is_kept_and_a_damaged_one_made_again(
     (file,) = (tmp_path / "training").iterdir()
     file.write_text(damage)
 
-    assert len(timed) == len(arithmetics())
+    assert len(timed) == len(arithmetics(CPU))
     assert chosen in timed
     assert again == only
     assert again.arithmetic == chosen.arithmetic
-    assert len(choose()[1]) == len(arithmetics())
+    assert len(choose()[1]) == len(arithmetics(CPU))
 
 
 def test_a_training_that_cannot_be_afforded_is_given_up_after_one_step(

@@ -1,14 +1,72 @@
 """Where networks run."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
-from unfreeze.zoo.devices import training_device
+import unfreeze
+from unfreeze.core.errors import InputError
+from unfreeze.zoo.devices import CPU, Device, find_device
 
 
-@pytest.mark.parametrize(("there", "device"), [(True, "cuda"), (False, "cpu")])
-def test_training_runs_on_a_gpu_if_there_is_one(monkeypatch: pytest.MonkeyPatch, there: bool, device: str) -> None:
-    """Nobody has to say so."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+def machine(monkeypatch: pytest.MonkeyPatch, *devices: str) -> None:
+    """Let PyTorch say that these are there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in devices)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in devices)
 
-    assert training_device().type == device
+
+@pytest.mark.parametrize(
+    ("there", "taken"), [((), "cpu"), (("mps",), "cpu"), (("cuda",), "cuda"), (("cuda", "mps"), "cuda")]
+)
+def test_a_gpu_of_nvidias_is_taken_if_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], taken: str
+) -> None:
+    """Nobody has to say so; a Mac's GPU has to be asked for, since it was never tried."""
+    machine(monkeypatch, *there)
+
+    assert find_device("auto") == find_device() == Device(taken)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda", "mps"])
+def test_what_is_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """However fast another one would be."""
+    machine(monkeypatch, "cuda", "mps")
+
+    assert find_device(name).torch == torch.device(name)
+    assert find_device(name).is_cpu == (name == "cpu")
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence says what was wanted, what was found and what to do."""
+    machine(monkeypatch, "mps")
+
+    with pytest.raises(InputError) as caught:
+        find_device("cuda")
+    assert str(caught.value) == (
+        "There is no device cuda here: PyTorch finds mps and cpu. Choose another --device or leave it out, or install "
+        "a PyTorch that is built for yours."
+    )
+
+
+def test_bfloat16_is_asked_of_the_device_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU can do says nothing of the CPU beside it."""
+    machine(monkeypatch, "cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+
+    assert [Device(name).computes_bfloat16 for name in ("cuda", "cpu", "mps")] == [True, False, False]
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert CPU.computes_bfloat16
+
+
+def test_one_module_asks_what_there_is() -> None:
+    """All others are given a device."""
+    package = Path(unfreeze.__file__).parent
+    asking = re.compile(r"torch\.cuda|backends\.mps|torch\.device\(|torch\.accelerator")
+
+    found = {str(path.relative_to(package)) for path in package.rglob("*.py") if asking.search(path.read_text())}
+
+    assert found == {str(Path("zoo", "devices.py"))}

@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from unfreeze.core.errors import InputError, OutputError
-from unfreeze.zoo.backbones import Backbone, load_backbone
-from unfreeze.zoo.folders import gives_probabilities, load_model, save_model
+from unfreeze.zoo.backbones import Backbone, load_backbone, network_input
+from unfreeze.zoo.folders import load_model, read_model, save_model
 
 NAMES = ("ant", "bee", "Käfer")
 STRANGER = """
@@ -82,7 +84,53 @@ def test_a_model_says_whether_it_gives_probabilities(tmp_path: Path, margins: bo
     """The outputs of an SVM are no logits, and who loads the folder can find that out."""
     save_model(tmp_path / "model", trained("resnet18", 64), class_names=NAMES, card_text="", margins=margins)
 
-    assert gives_probabilities(tmp_path / "model") is not margins
+    assert read_model(tmp_path / "model").gives_probabilities is not margins
+
+
+CAFFE = {"channels": "BGR", "scale": 1.0, "mean": (103.939, 116.779, 123.68), "std": (50.0, 60.0, 70.0)}
+
+
+def test_a_network_that_takes_blue_first_is_saved_as_one_that_takes_red_first(tmp_path: Path) -> None:
+    """What timm makes of pixels, and the saved weights of that, are what the network makes of them itself."""
+    backbone = trained("resnet18", 64)
+    backbone = replace(backbone, card=replace(backbone.card, **CAFFE))
+    pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    save_model(tmp_path / "model", backbone, class_names=NAMES, card_text="")
+
+    saved = read_model(tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())["pretrained_cfg"]
+    as_timm = (pixels.permute(0, 3, 1, 2) / 255 - torch.tensor(config["mean"]).reshape(1, 3, 1, 1)) / torch.tensor(
+        config["std"]
+    ).reshape(1, 3, 1, 1)
+
+    assert config["mean"] == pytest.approx([123.68 / 255, 116.779 / 255, 103.939 / 255])
+    assert config["std"] == pytest.approx([70 / 255, 60 / 255, 50 / 255])
+    with torch.no_grad():
+        expected = backbone.network(network_input(pixels, backbone.card))
+        torch.testing.assert_close(saved.network(as_timm), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(saved.network(network_input(pixels, saved.card)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_blue_first_into_no_convolution_is_refused(tmp_path: Path) -> None:
+    """Where there is no first convolution to reverse, nothing is written, and one sentence says why."""
+    backbone = trained("resnet18", 64)
+    backbone.network.set_submodule("conv1", nn.Identity())
+    backbone = replace(backbone, card=replace(backbone.card, **CAFFE))
+
+    with pytest.raises(InputError, match="resnet18 takes blue, green, red, and its first layer is no plain"):
+        save_model(tmp_path / "model", backbone, class_names=NAMES, card_text="")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("version", "words"), [(1, "an older unfreeze"), (99, "a newer unfreeze")])
+def test_a_folder_of_another_version_says_so(tmp_path: Path, version: int, words: str) -> None:
+    """Whoever keeps models for years learns which side is to be renewed."""
+    save_model(tmp_path / "model", trained("resnet18", 64), class_names=NAMES, card_text="")
+    config = tmp_path / "model" / "config.json"
+    config.write_text(config.read_text().replace("unfreeze.model/2", f"unfreeze.model/{version}"))
+
+    with pytest.raises(InputError, match=f"was written by {words} \\(schema unfreeze.model/{version}, this one reads"):
+        load_model(tmp_path / "model")
 
 
 def test_damage_is_noticed(tmp_path: Path) -> None:
