@@ -225,7 +225,7 @@ def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
     assert record.interrupted
     assert record.picked is not None
     assert record.model is None
-    assert "There is no model: the run was interrupted while it was made." in record.verdict
+    assert "There is no model: the run was stopped before one was made." in record.verdict
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 

@@ -4,6 +4,7 @@ A pure function of what a run measured, so that a verdict can be written again w
 intervals and probabilities are those of the comparisons; nothing is judged here.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -106,7 +107,8 @@ def verdict(results: RunResults) -> tuple[str, ...]:
     """
     run = _Run(results)
     picked = results.outcome_of(results.picked)
-    overrun = on_overrun(results.seconds, results.command.budget, results.phases)
+    budget = math.inf if results.budget_seconds is None else results.budget_seconds
+    overrun = on_overrun(results.seconds, budget, results.phases)
     return (
         *_on_step_one(run),
         *_on_feature_extractor(run),
@@ -267,7 +269,7 @@ def _on_delivery(run: _Run) -> Iterable[str]:
     if run.results.picked is None:
         return
     if run.results.model is None:
-        yield "There is no model: the run was interrupted while it was made."
+        yield "There is no model: the run was stopped before one was made."
     else:
         yield (
             f"The delivered model is refitted on all {len(run.results.train_images):,} images; the scores are those of "

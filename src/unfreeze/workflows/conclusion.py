@@ -44,7 +44,7 @@ from unfreeze.workflows.setup import Setup
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 MODEL = "model"  # folder
 DELIVERED = "delivered"  # in the journal
-SOON = 20.0  # seconds that an interrupted run may still train, to deliver a model
+SOON = 1.0  # seconds that a stopped run may still train, to deliver a model: it should end within three
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,17 +79,15 @@ class Raced:
         return self.race.entry(strategy)
 
     def candidates(self) -> list[Measured]:
-        """What may be picked: of an interrupted run only what is trained soon."""
-        if not self.interrupted:
-            return self.race.measured
-        entries = self.race.entered
-        return [entry.measured for entry in entries if entry.strategy and entry.refit_seconds <= SOON]
+        """What may be picked: of a run that was stopped only what is trained soon, if there is such a thing."""
+        soon = [entry.measured for entry in self.race.entered if entry.splits and entry.refit_seconds <= SOON]
+        return soon if self.interrupted and soon else self.race.measured
 
     def passed_over(self) -> str:
         """What was measured and may not be picked, in a sentence; empty if nothing."""
         kept = {candidate.strategy for candidate in self.candidates()}
         out = [m.strategy.label for m in self.race.measured if m.splits and m.strategy not in kept]
-        return f"The run was interrupted, and there was no time to train {' or '.join(out)} for it." if out else ""
+        return f"The run was stopped, and there was no time to train {' or '.join(out)} for it." if out else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +164,8 @@ def _delivered(
 def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resources: Resources, folder: Path) -> Delivery:
     """What was picked, as a model; a run that was stopped does not look at the test folder for it."""
     picked, journal = raced.entry(selection.picked), resources.journal
+    if raced.interrupted and picked.refit_seconds > SOON:
+        return delivery
     delivered: Outcome | None = None if raced.interrupted else journal.kept(DELIVERED, Outcome)
     if delivered is None or not folder.is_dir():
         shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed before it could tell what it had

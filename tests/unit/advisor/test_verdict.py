@@ -151,7 +151,7 @@ def test_a_model_that_was_not_made_is_not_spoken_of_as_delivered() -> None:
     """Ctrl-C while the picked strategy is trained on everything."""
     text = written([HEAD, TWO], picked=TWO, interrupted=True, model=None)
 
-    assert "There is no model: the run was interrupted while it was made." in text
+    assert "There is no model: the run was stopped before one was made." in text
     assert "refitted" not in text
 
 

@@ -74,7 +74,7 @@ def test_what_is_stored_is_not_computed_again(
 
 def test_a_stop_loses_no_code(images: ImageSet, tiny: Backbone, resources: Resources) -> None:
     """Once somebody wants the work to stop, what is computed is given to be stored at once, not with the next shard."""
-    engine = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE)
+    engine = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE, device=CPU)
 
     def first_shard(stop: Stop) -> dict[str, Any]:
         return next(computed_shards(images.images, tiny.card, engine, resources.pool, [], stop=stop))

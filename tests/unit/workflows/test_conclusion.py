@@ -70,7 +70,7 @@ def entry(
     deliverable: bool = True,
 ) -> Measurement:
     """A strategy that was measured on its splits."""
-    cost = Cost(seconds=1.0 * splits, split_seconds=(1.0,) * splits, cpu_seconds=1.0 * splits)
+    cost = Cost(seconds=0.5 * splits, split_seconds=(0.5,) * splits, cpu_seconds=0.5 * splits)
     outcome = Outcome(strategy=strategy, description=strategy.in_words, cost=cost, deliverable=deliverable)
     known = Known(outcome, task, wrong, refit_seconds, work=int(strategy.trains_blocks))
     found = tuple(
@@ -173,7 +173,7 @@ def test_every_measured_strategy_is_a_candidate(task: Task) -> None:
 
 
 def test_an_interrupted_run_trains_only_what_is_there_soon(task: Task) -> None:
-    """Twenty seconds are waited for a model and no more, and the sentence names what was measured and passed over."""
+    """A second is waited for a model and no more, and the sentence names what was measured and passed over."""
     entries = (
         entry(HEAD, task),
         entry(TWO, task, refit_seconds=SOON),
@@ -183,9 +183,9 @@ def test_an_interrupted_run_trains_only_what_is_there_soon(task: Task) -> None:
     )
     found = raced(task, *entries, interrupted=True)
 
-    assert SOON == 20.0
+    assert SOON == 1.0
     assert [candidate.strategy for candidate in found.candidates()] == [HEAD, TWO]
-    assert found.passed_over() == ("The run was interrupted, and there was no time to train unfreeze 4 or full for it.")
+    assert found.passed_over() == ("The run was stopped, and there was no time to train unfreeze 4 or full for it.")
 
 
 def test_an_entry_is_found_by_its_strategy(task: Task) -> None:
@@ -262,7 +262,7 @@ def test_an_interrupt_of_the_delivery_leaves_no_half_of_a_model(
 
     assert (record.picked, record.model, record.interrupted) == (HEAD, None, True)
     assert not (tmp_path / "model").exists()
-    assert "There is no model: the run was interrupted while it was made." in record.verdict
+    assert "There is no model: the run was stopped before one was made." in record.verdict
     assert read_run(tmp_path) == record
 
 
