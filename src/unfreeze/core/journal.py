@@ -5,7 +5,7 @@ Every entry is a file of its own, which appears whole or not at all. What is the
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final, runtime_checkable
@@ -74,6 +74,30 @@ class NoJournal:
 
 
 NO_JOURNAL = NoJournal()
+
+
+@final
+class MemoryJournal:
+    """Keeps values as long as the process lives: what another process has decided, or a test.
+
+    Args:
+        values: What is known from the start, by name.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def knows(self, name: str) -> bool:
+        """As `Journal.knows`."""
+        return name in self._values
+
+    def kept(self, name: str, kind: Any) -> Any:  # noqa: ARG002 - it is what was kept
+        """As `Journal.kept`."""
+        return self._values.get(name)
+
+    def keep(self, name: str, value: Any) -> None:
+        """As `Journal.keep`."""
+        self._values[name] = value
 
 
 @final

@@ -198,7 +198,9 @@ def _difference(begun: RunPlan, settings: StudySettings | None) -> str | None:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return " ".join(str(item) for item in value.values())
+        return " ".join(map(str, value.values()))
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)
 
 
