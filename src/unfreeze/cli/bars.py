@@ -1,5 +1,6 @@
 """Progress bars on a terminal."""
 
+import contextlib
 from io import StringIO
 from typing import TextIO, final
 
@@ -36,7 +37,8 @@ class RateColumn(ProgressColumn):
 class Bars:
     """A bar per phase, with count, rate and time left; bars of phases inside phases stand below each other.
 
-    The bar of a phase that came to its end stays on the screen, full; that of another gives way to a line.
+    The bar of a phase that came to its end stays on the screen, full; that of another gives way to a line. A terminal
+    that is closed ends the bars, and not the work.
 
     Args:
         stream: A terminal.
@@ -50,6 +52,10 @@ class Bars:
 
     def __call__(self, event: Event) -> None:
         """Move the bars, and print all sentences above them."""
+        with contextlib.suppress(OSError, ValueError):
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         if isinstance(event, PhaseBegun):
             task = self._shown().add_task(printable(event.name), total=event.total or None, unit=event.unit)
             self._phases[event.phase] = event, task

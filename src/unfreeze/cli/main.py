@@ -4,6 +4,7 @@ Nothing heavy is imported here or at the top of a command's module: torch alone 
 at once. So every command imports what it needs in its own body, which is the one place where this project does that.
 """
 
+import contextlib
 import errno
 import os
 import sys
@@ -112,7 +113,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settle_process()
     given = list(sys.argv[1:] if arguments is None else arguments)
     wants_traceback = "--traceback" in given or os.environ.get(TRACEBACK_VARIABLE, "") not in {"", "0"}
-    sys.exit(exit_code_of([part for part in given if part != "--traceback"], show_traceback=wants_traceback))
+    code = exit_code_of([part for part in given if part != "--traceback"], show_traceback=wants_traceback)
+    _let_go_of_closed_streams()
+    sys.exit(code)
+
+
+def _let_go_of_closed_streams() -> None:
+    """What a terminal that was closed did not take is dropped: else Python complains when it flushes at its end."""
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def exit_code_of(arguments: Sequence[str], *, show_traceback: bool = False) -> int:
@@ -165,7 +177,8 @@ def _explained(error: BaseException, text: str, code: int, *, show_traceback: bo
         traceback.print_exception(error)
     # Lines after the first are indented, so that no name can pretend to be a line of ours.
     lines = [printable(line) for line in (text.strip() or type(error).__name__).split("\n")]
-    print("unfreeze: " + "\n  ".join(lines), file=sys.stderr)
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        print("unfreeze: " + "\n  ".join(lines), file=sys.stderr)
     return code
 
 

@@ -99,7 +99,7 @@ class Lines:
         self._print(f"{name}: {count(done, unit)} in {duration(seconds)}{speed}")
 
     def _print(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError, ValueError):  # nobody reads any more: no reason to stop the work
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more: no reason to stop the work
             self._stream.write(printable(line) + "\n")
             self._stream.flush()
 

@@ -3,10 +3,12 @@
 Whatever asks a command to end, it ends with one sentence that says what is kept and how to go on.
 """
 
+import _thread
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from unfreeze.cli.progress import progress_on_stderr
@@ -37,9 +39,9 @@ def stoppable(kept: str) -> Iterator[Progress]:
         StoppedError: It was asked to end.
     """
     progress = progress_on_stderr()
-    progress.say("loading …")
     try:
-        with stopping_on_signals(progress.stop, first=_say_that_it_stops):
+        with stopping_on_signals(progress.stop, first=partial(_say_that_it_stops, progress)):
+            progress.say("loading …")
             yield progress
     except (StoppedError, KeyboardInterrupt) as error:
         raise StoppedError(error.exit_code if isinstance(error, StoppedError) else INTERRUPTED, kept=kept) from error
@@ -68,8 +70,10 @@ def working(kept: str = CODES_KEPT) -> Iterator["Resources"]:
             yield Resources(pool=pool, progress=progress)
 
 
-def _say_that_it_stops() -> None:
-    """Not through the bars: a signal's handler may have interrupted them."""
-    line = f"\n{STOPPING}\n" if os.isatty(2) else f"{STOPPING}\n"
-    with suppress(OSError):  # a terminal that was closed
-        os.write(2, line.encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
+def _say_that_it_stops(progress: Progress) -> None:
+    """What a signal's handler interrupts may be printing: a terminal with bars is told by a thread, which can wait."""
+    if os.isatty(2):
+        _thread.start_new_thread(progress.say, (STOPPING,))  # `threading.Thread` has locks that may be held
+        return
+    with suppress(OSError):  # nobody reads any more
+        os.write(2, f"{STOPPING}\n".encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
