@@ -122,8 +122,8 @@ def run_trial(
     promised = promise(network, plan)
     optimizer = make_optimizer(apply_plan(network, plan), plan)
     training = _Training(backbone, plan, inputs, rows, optimizer=optimizer, advance=advance)
-    with torch.random.fork_rng(), mixed_precision(network, plan.arithmetic.precision, inputs.device):
-        torch.manual_seed(derive_seed(seed, "torch"))
+    drawing = inputs.device.drawing_from(derive_seed(seed, "torch"))
+    with drawing, mixed_precision(network, plan.arithmetic.precision, inputs.device):
         curve, watched = training.run(seed=seed, watch=watch)
     network.eval()
     difference = codes_difference(backbone, inputs, rows[:AUDITED_IMAGES])

@@ -1,5 +1,7 @@
 """Where networks run: the one file that asks PyTorch what this machine has."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -39,6 +41,21 @@ class Device:
         # Private names, because torch has no public ones for it yet; a torch without them counts as a machine without.
         names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return self.is_cpu and any(bool(getattr(torch.cpu, name, bool)()) for name in names)
+
+    @contextmanager
+    def drawing_from(self, seed: int) -> Iterator[None]:
+        """Inside, dropout and the like draw from this seed, here and on the CPU; then generators are as they were.
+
+        On the CPU alone no GPU is touched, which would take its memory.
+        """
+        beside: list[int] | None = [] if self.is_cpu else None  # None: all of this type
+        with torch.random.fork_rng(beside, device_type="cuda" if self.is_cpu else self.name):
+            torch.default_generator.manual_seed(seed)
+            if self.name == "cuda":
+                torch.cuda.manual_seed_all(seed)
+            elif self.name == "mps":
+                torch.mps.manual_seed(seed)
+            yield
 
 
 CPU = Device("cpu")

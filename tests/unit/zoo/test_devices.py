@@ -62,6 +62,16 @@ def test_bfloat16_is_asked_of_the_device_itself(monkeypatch: pytest.MonkeyPatch)
     assert CPU.computes_bfloat16
 
 
+def test_what_is_drawn_on_the_cpu_follows_the_seed_and_leaves_no_trace() -> None:
+    """The numbers are those of PyTorch's own seeding, and whoever draws next goes on where they were."""
+    before = torch.get_rng_state()
+    with CPU.drawing_from(2**40 + 3):
+        found = torch.rand(4)
+
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(found, torch.rand(4, generator=torch.Generator().manual_seed(2**40 + 3)))
+
+
 def test_one_module_asks_what_there_is() -> None:
     """All others are given a device."""
     package = Path(unfreeze.__file__).parent
