@@ -152,8 +152,10 @@ class FineTuning:
             inside = self.experiment.task.inside(split)
         except ImageSetError:
             return self.plan, FoldChoice(note="too few groups to try rates on a fold")
-        start = self.start(inside, seed)
-        return choose_inside(start, self.plan, self.inputs, split.folds[0], seed=derive_seed(seed, "inside"))
+        start, checkpoint = self.start(inside, seed), self.experiment.progress.checkpoint
+        return choose_inside(
+            start, self.plan, self.inputs, split.folds[0], seed=derive_seed(seed, "inside"), advance=checkpoint
+        )
 
     def with_seed(self, seed: int) -> "FineTuning":
         """The same, with another order of the images and other dropout; it starts from the same heads."""
@@ -182,7 +184,7 @@ class FineTuning:
         plan, chosen = self._chosen_inside(split, seed)
         trial = run_trial(self.start(split, seed), plan, self.inputs, split.learn, seed=seed, advance=advance)
         return Fit(
-            scores=predict_rows(trial.backbone, self.inputs, split.test),
+            scores=predict_rows(trial.backbone, self.inputs, split.test, advance=self.experiment.progress.checkpoint),
             backbone=trial.backbone,
             settings=replace(self.settings, plan=plan, chosen=chosen),
             audit=trial.audit,
@@ -420,6 +422,7 @@ def _timed(wanted: _Wanted, inputs: Inputs) -> tuple[Timed, tuple[Timed, ...]]:
             everything.learn,
             seed=experiment.seed,
             cache=experiment.cache,
+            advance=experiment.progress.checkpoint,
             affordable=request.allowance / _least_work(experiment.task, wanted.plan, request),
         )
     except TooSlowError:

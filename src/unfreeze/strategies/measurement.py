@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from unfreeze.core.metering import Usage, added, metered
-from unfreeze.core.progress import ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.tasks import TEST_FRACTION, Task
@@ -91,7 +90,7 @@ def fit_everything(experiment: Experiment, strategy: Strategy) -> tuple[Outcome,
     total = strategy.work * len(everything.learn)
     phase = experiment.progress.phase(outcome.name, total=total or 1, unit="image" if total else "fit")
     with metered() as usage, phase as advance:
-        fit = strategy.fit(everything, advance=advance if total else ignore)
+        fit = strategy.fit(everything, advance=advance if total else experiment.progress.checkpoint)
         if not total:
             advance(1)
     cost = replace(added(outcome.cost, usage), refit_seconds=usage.seconds)

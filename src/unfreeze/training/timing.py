@@ -18,6 +18,7 @@ from jaxtyping import Int
 
 from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
 from unfreeze.core.plans import Arithmetic, Plan, Timed
+from unfreeze.core.progress import Advance, ignore
 from unfreeze.store.codes import kept_beside
 from unfreeze.training.precision import arithmetics
 from unfreeze.training.trials import Inputs, run_trial
@@ -44,6 +45,7 @@ def choose_arithmetic(
     *,
     seed: int,
     cache: Path | None,
+    advance: Advance = ignore,
     affordable: float = math.inf,
 ) -> tuple[Timed, tuple[Timed, ...]]:
     """The layout and precision to train in: the kept choice, else the fastest of all candidates.
@@ -55,6 +57,7 @@ def choose_arithmetic(
         rows: The rows to train on.
         seed: Of the timed steps.
         cache: Folder of what is kept; the user's cache if None.
+        advance: Called with 0 at every step, so that it can look at the stop.
         affordable: Seconds that one image may take in one epoch for the training to be of use.
 
     Returns:
@@ -65,13 +68,14 @@ def choose_arithmetic(
     """
     few = _timed_rows(plan, rows)
     for _ in inputs.examples.batches(few, size=_batch_size(plan, rows), epoch=0):
-        pass  # what is decoded once should not count against the first candidate
+        advance(0)  # what is decoded once should not count against the first candidate
     key = _key(start, plan, inputs, rows)
     path = kept_beside("training", cache) / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
     kept = _kept(path, inputs.device)
     wanted = arithmetics(inputs.device) if kept is None else (kept,)
     timed = tuple(
-        _time(start, plan, inputs, few, arithmetic, seed=seed, affordable=affordable) for arithmetic in wanted
+        _time(start, plan, inputs, few, arithmetic, seed=seed, advance=advance, affordable=affordable)
+        for arithmetic in wanted
     )
     chosen = fastest(timed)
     if kept is None:
@@ -140,6 +144,7 @@ def _time(
     arithmetic: Arithmetic,
     *,
     seed: int,
+    advance: Advance,
     affordable: float,
 ) -> Timed:
     """The faster one of a few steps on a copy that is thrown away."""
@@ -149,7 +154,10 @@ def _time(
     clocks = (time.perf_counter, time.process_time if on_cpu else time.perf_counter)
     stamps = [(clocks[0](), clocks[1]())]
 
-    def stamp(_: int) -> None:
+    def stamp(done: int) -> None:
+        advance(0)
+        if not done:
+            return
         stamps.append((clocks[0](), clocks[1]()))
         decides = len(stamps) == (2 if on_cpu else 3)
         if decides and stamps[-1][0] - stamps[-2][0] > TOO_SLOW * affordable * size:

@@ -177,7 +177,7 @@ class _Training:
         for number, loss in enumerate(self._epochs(seed), start=1):
             curve.append(loss)
             if len(watch):
-                watched.append(_scores_in_between(self._backbone, self._inputs, watch))
+                watched.append(_scores_in_between(self._backbone, self._inputs, watch, lambda _: self._advance(0)))
             if mean is not None and number > plan.passes - plan.averaged_passes:
                 mean.add_snapshot()
         if mean is not None:
@@ -195,25 +195,28 @@ class _Training:
             optimizer=self._optimizer,
             plan=self._plan,
             rng=generator(seed, "shuffle"),
+            advance=self._advance,
         )
 
     def _renew_statistics(self) -> None:
         """Of BatchNorm, where it learns: those of training belong to other weights than their mean."""
         if self._plan.batchnorm == "learning":
             size = min(self._plan.batch_size or len(self._rows), len(self._rows))
-            renew_statistics(self._model, self._examples(ignore).batches(self._rows, size=size, epoch=0))
+            renew_statistics(
+                self._model, self._examples(lambda _: self._advance(0)).batches(self._rows, size=size, epoch=0)
+            )
 
     def _examples(self, advance: Advance) -> _Prepared:
         return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, advance)
 
 
 def _scores_in_between(
-    backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"]
+    backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"], advance: Advance
 ) -> Float[np.ndarray, "row cls"]:
     """Scores of `rows` in float32 in the middle of training, which finds everything as it was."""
     training = [module for module in backbone.network.modules() if module.training]
     model = backbone.suffix(inputs.cut).eval()
-    examples = _Prepared(inputs.examples, inputs.device, EVALUATION_LAYOUT, ignore)
+    examples = _Prepared(inputs.examples, inputs.device, EVALUATION_LAYOUT, advance)
     with torch.autocast(inputs.device.name, enabled=False):
         scores = scores_of(model, examples, rows)
     for module in training:
@@ -241,12 +244,14 @@ def codes_difference(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, "
     return float(differences.max() if inputs.precision == "f32" else differences.median())
 
 
-def predict_rows(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row cls"]:
-    """Scores of `rows` in float32, by the part of the network that learned."""
+def predict_rows(
+    backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"], *, advance: Advance = ignore
+) -> Float[np.ndarray, "row cls"]:
+    """Scores of `rows` in float32, by the part of the network that learned; `advance` is called after every batch."""
     if not len(rows):
         return np.empty((0, backbone.classes), np.float32)
     network = in_layout(backbone.network.to(inputs.device.torch).eval(), EVALUATION_LAYOUT)
-    examples = _Prepared(inputs.examples, inputs.device, EVALUATION_LAYOUT, ignore)
+    examples = _Prepared(inputs.examples, inputs.device, EVALUATION_LAYOUT, advance)
     scores = scores_of(fold_batchnorm(backbone.suffix(inputs.cut).eval()), examples, rows)
     in_layout(network.to("cpu"), "NCHW")
     return scores

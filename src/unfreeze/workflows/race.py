@@ -185,7 +185,7 @@ class Race:
         trials = [self._trial(entry, split.name) for entry in entries]
         executor = self.executor or InThisProcess(self.catalogue, self.task)
         trains = _trains(self, step.phase)
-        outcomes = executor.outcomes(trials, advance=advance if trains else _ignored)
+        outcomes = executor.outcomes(trials, advance=advance if trains else self.progress.checkpoint)
         for entry, trial, outcome in zip(entries, trials, outcomes, strict=True):
             entry.add(self.task, trial, outcome)
             self.progress.tell(self._event(entry))
