@@ -65,7 +65,7 @@ def bench_of(experiment: Experiment, settings: StudySettings) -> Bench:
     """
     card = experiment.source.card
     return Bench(
-        image_set=experiment.task.image_set,
+        image_set=replace(experiment.task.image_set, skipped={}),
         network=card.name,
         size=card.size,
         weights=settings.weights,
