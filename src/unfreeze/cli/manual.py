@@ -53,20 +53,31 @@ the head alone, the last blocks too, the whole network. What wins is trained
 once more on everything. A test part of your own is read once, at the end.
 {_SOURCE}
 It prints one table and a verdict, and writes a folder that holds run.json
-(everything that was measured), report.html, and model/ (the picked strategy,
-which timm loads without unfreeze). It is never overwritten.
+(everything that was measured), report.html, model/ (the picked strategy,
+which timm loads without unfreeze), and events.jsonl (what happened, for
+tail -f). A finished run is never touched again.
 
 Each step is answered: worth it, not worth it, equivalent within --margin, or
 cannot tell, with what would settle it. What does not fit the budget is
 shortened or left out, and the table says so.
-Ctrl-C stops and keeps what there is; a second one leaves out the model.
-Running again reuses all codes.
+
+Ctrl-C, SIGTERM and SIGHUP stop a run after the step that it is in. What was
+measured is reported (stopped.json, report.html), and a model is delivered if
+training it takes no more than a second; a second Ctrl-C leaves it out.
+
+A run that was stopped or killed goes on with --resume RUN, or when the same
+command is given again; what was measured is not measured again. Without a
+budget (--budget none, or --rounds N) it ends with the same numbers as one
+that was never stopped; with one, what it tries after the stop may differ.
+A new run on the same images reuses all codes.
 {_JSON}
 Examples:
 
   unfreeze run photos/
   unfreeze run photos/ --budget 1h --strategies 2,4,full,scratch
   unfreeze run list.csv --backbone resnet50 --out runs/resnet50
+  unfreeze run photos/ --rounds 1 --out runs/fixed
+  unfreeze run --resume runs/fixed
   unfreeze run photos/ --seed 1 --json > run.json
 {EXIT_CODES}"""
 
@@ -160,8 +171,9 @@ Examples:
 REPORT = f"""
 Write the report of a run again, from its run.json alone.
 
-RUN is the folder that unfreeze run wrote. report.html in it is replaced; no
-network, image or store is needed.
+RUN is the folder that unfreeze run wrote; of a run that was stopped,
+stopped.json is read. report.html in it is replaced; no network, image or
+store is needed.
 {_JSON}
 Example:
 
