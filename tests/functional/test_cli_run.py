@@ -63,7 +63,7 @@ def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any
     assert printed == json.loads((folder / "run.json").read_text())
     assert printed["schema"] == "unfreeze.run/4"
     assert printed["images"] == {"found": 21, "used": 20, "set_aside": 1, "duplicates_removed": 0}
-    assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "model"}
+    assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "model", "events.jsonl"}
     for strategy in printed["strategies"]:
         keys = {"strategy", "description", "tap", "accuracy", "interval", "balanced_accuracy", "cost", "audit"}
         assert keys <= set(strategy)
@@ -135,7 +135,8 @@ def test_another_run_reuses_all_codes_and_can_be_interrupted(
     printed = json.loads(output)
     assert printed["interrupted"]
     assert printed["codes"] == {"computed": 0, "reused": 20}
-    assert {path.name for path in (tmp_path / "unfreeze-runs" / "photos-1").iterdir()} >= {"run.json", "report.html"}
+    files = {path.name for path in (tmp_path / "unfreeze-runs" / "photos-1").iterdir()}
+    assert files >= {"stopped.json", "report.html", "plan.json"}
 
 
 def test_one_strategy_alone_gives_a_model(photos: Path, environment: dict[str, str], tmp_path: Path) -> None:

@@ -88,10 +88,9 @@ def stopped_in(
         ("codes", ["codes", "photos", "--out", "new/codes.parquet", *SETTINGS], CODES_KEPT),
         ("probes", ["probe", "photos", *SETTINGS], CODES_KEPT),
         ("unfreeze 1", ["tune", "photos", "--unfreeze", "1", "--epochs", "2", "--out", "a/b", *SETTINGS], NO_MODEL),
-        ("inspect", ["run", "photos", *SETTINGS], CODES_KEPT),
         ("write", ["sample", "digits", "digits"], NOTHING_WRITTEN),
     ],
-    ids=["inspect", "codes", "probe", "tune", "run", "sample"],
+    ids=["inspect", "codes", "probe", "tune", "sample"],
 )
 def test_every_signal_stops_a_command_with_the_same_words_and_files(
     *,
@@ -114,6 +113,22 @@ def test_every_signal_stops_a_command_with_the_same_words_and_files(
     assert not [line for line in errors if "Traceback" in line or "set aside" in line]
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "new"}
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_run_that_is_stopped_before_it_measured_anything_can_go_on(
+    number: signal.Signals, photo_folder: PhotoFolder, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Nothing is delivered, and the sentence says how it goes on in the folder that it has begun."""
+    photo_folder("ants", "bees")
+
+    code, output, errors = stopped_in("inspect", number, ["run", "photos", *SETTINGS], environment, tmp_path)
+
+    go_on = "Go on with: unfreeze run --resume unfreeze-runs/photos-1"
+    assert (code, output) == (128 + number, "")
+    assert errors[-1] == f"unfreeze: stopped. The codes that were read are kept. {go_on}"
+    files = {path.name for path in (tmp_path / "unfreeze-runs" / "photos-1").iterdir()}
+    assert files == {"plan.json", "state", "lock", "events.jsonl"}
 
 
 @pytest.fixture(scope="module")

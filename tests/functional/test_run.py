@@ -5,16 +5,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.events import Event, StrategyMeasured
 from unfreeze.core.plans import TrainingSettings
-from unfreeze.core.progress import SILENT
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import CodeCounts
-from unfreeze.core.run_record import RunRecord
+from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.core.settings import EngineSettings, StudySettings
+from unfreeze.core.stop import Stop
 from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, unfreeze
 from unfreeze.data.samples import write_sample
 from unfreeze.images.pool import DecoderPool
@@ -226,7 +229,30 @@ def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
     assert record.picked is not None
     assert record.model is None
     assert "There is no model: the run was stopped before one was made." in record.verdict
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert not (tmp_path / "model").exists()
+    assert {path.name for path in tmp_path.iterdir()} >= {"stopped.json", "report.html", "plan.json"}
+
+
+def test_a_run_in_a_thread_is_stopped_by_its_token(digits: Path, tmp_path: Path) -> None:
+    """No signal reaches a thread: whoever has the stop asks, and the record and the files are those of Ctrl-C."""
+    stop, records = Stop(), list[RunRecord]()
+
+    def ask(event: Event) -> None:
+        if isinstance(event, StrategyMeasured) and event.strategy == HEAD:
+            stop.request()
+
+    settings = StudySettings(source=digits, size=32, strategies=(1,), rounds=1, budget_seconds=None, max_bad=0.0)
+    progress = Progress(ask, stop=stop)
+    thread = Thread(target=lambda: records.append(run_study(settings, out=tmp_path, progress=progress)))
+    thread.start()
+    thread.join()
+    (record,) = records
+
+    assert record.interrupted
+    assert unfreeze(1) not in {outcome.strategy for outcome in record.strategies}
+    assert read_run(tmp_path) == record
+    files = {"stopped.json", "report.html", "events.jsonl", "plan.json", "state", "lock"}
+    assert {path.name for path in tmp_path.iterdir()} - {"model"} == files
 
 
 def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Path], tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def facts_before_training(shared: StepOne, similarity: Similarity) -> Facts:
         The facts.
     """
     experiment, task = shared.experiment, shared.experiment.task
-    points = once(experiment.resources.journal, "depth-curve-of-split-0", tuple[DepthPoint, ...], lambda: _points(shared))
+    points = once(
+        experiment.resources.journal, "depth-curve-of-split-0", tuple[DepthPoint, ...], lambda: _points(shared)
+    )
     shared.take_note(task.split(0).name, points)
     return facts_of(task, experiment.source.card.size, similarity, points)
 

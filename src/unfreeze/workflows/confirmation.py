@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from unfreeze.advisor.questions import Question
 from unfreeze.core.records import Confirmation, FolderStep, Outcome
+from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.settings import Metric
 from unfreeze.data.tasks import Task
@@ -111,10 +112,10 @@ def earlier_looks(out: Path, test_images: Sequence[str]) -> int:
         test_images: Names of the test images.
 
     Returns:
-        A count of `run.json` files that name the same test images and confirm a strategy on them.
+        A count of records, of stopped runs too, that name the same test images and confirm a strategy on them.
     """
     looks = 0
-    for path in out.parent.glob("*/run.json"):
+    for path in (*out.parent.glob(f"*/{RUN_FILE}"), *out.parent.glob(f"*/{STOPPED_FILE}")):
         try:
             document = json.loads(path.read_text("utf-8"))
             same = path.parent != out and document["test_images"] == list(test_images)
