@@ -18,12 +18,14 @@ from unfreeze.data.tasks import Split, Task
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
-from unfreeze.training.examples import Remembered, remember
+from unfreeze.training.examples import Remembered, recomputed, remember
+from unfreeze.training.loop import Examples
 from unfreeze.training.plans import full_plan, scratch_plan, step_two_rate, unfreeze_plan
 from unfreeze.training.rate_search import choose_inside, epochs_of_choices
 from unfreeze.training.timing import TooSlowError, choose_arithmetic
 from unfreeze.training.trials import Inputs, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.graph import Cut
 
 SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
 # Fewer make a training worse than the head that it starts from: two epochs of the whole network took ants and bees from
@@ -318,8 +320,11 @@ def _fed_as_before(experiment: Experiment, strategy: StrategyId, training: Train
     plan, activations = training.settings.plan, training.activations
     if strategy.blocks is None:
         return _pixel_inputs(experiment)
+    if not activations.remembered:  # also where memory would hold them now
+        cut = experiment.source.cut_before_blocks(strategy.blocks)
+        return _inputs_at(cut, recomputed(experiment.source, cut, experiment.pixels), experiment)
     inputs, same = _remembered(experiment, strategy.blocks, plan)
-    if same.views != plan.views or isinstance(inputs.examples, Remembered) != activations.remembered:
+    if same.views != plan.views or not isinstance(inputs.examples, Remembered):
         msg = (
             f"The activations before {activations.cut} were in memory when {strategy.label} was prepared, with "
             f"{plan.views} augmented views of each image, and memory does not hold them now. Free some, or begin anew."
@@ -361,15 +366,19 @@ def _remembered(experiment: Experiment, blocks: int, plan: Plan, *, seconds: flo
         engine=experiment.engine,
         seconds=seconds,
     )
-    inputs = Inputs(
+    same = replace(plan, views=len(examples.views)) if isinstance(examples, Remembered) else plan
+    return _inputs_at(cut, examples, experiment), same
+
+
+def _inputs_at(cut: Cut, examples: Examples, experiment: Experiment) -> Inputs:
+    return Inputs(
         cut=cut,
         examples=examples,
         features=examples,
         pixels=experiment.pixels,
-        labels=task.labels,
+        labels=experiment.task.labels,
         precision=experiment.engine.precision,
     )
-    return inputs, replace(plan, views=len(examples.views)) if isinstance(examples, Remembered) else plan
 
 
 def _pixel_inputs(experiment: Experiment) -> Inputs:

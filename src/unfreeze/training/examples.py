@@ -157,7 +157,7 @@ def remember(
     number = views_that_fit(cut, images=images, train=len(train_rows), wanted=views)
     if number < 0:
         progress.say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
-        return RecomputedInputs(backbone.prefix([cut]).to(pixels.device.torch).eval(), pixels)
+        return recomputed(backbone, cut, pixels)
     if number < views:
         progress.say(f"Memory holds {number} augmented views of each image, not {views}.")
     calibration = list(pixels.views(train_rows[:SAMPLE], epoch=None))
@@ -178,6 +178,11 @@ def remember(
     position = np.full(images, -1, dtype=np.int64)
     position[train_rows] = np.arange(len(train_rows))
     return Remembered(plain, stored, position)
+
+
+def recomputed(backbone: Backbone, cut: Cut, pixels: Pixels) -> RecomputedInputs:
+    """Examples whose activations at `cut` are computed again each time; arguments as for `remember`."""
+    return RecomputedInputs(backbone.prefix([cut]).to(pixels.device.torch).eval(), pixels)
 
 
 def _activations(

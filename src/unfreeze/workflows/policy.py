@@ -145,8 +145,8 @@ class RaceState:
         return next(one for one in self.standings if one.strategy == strategy)
 
     def fits(self, ones: Sequence[Standing], until: float) -> bool:
-        """Whether the next split of some strategies ends in time."""
-        return self.elapsed + sum(one.takes(1) for one in ones) <= until
+        """Whether the next split of some strategies ends in time; what an earlier life recorded always does."""
+        return all(one.recorded for one in ones) or self.elapsed + sum(one.takes(1) for one in ones) <= until
 
 
 # --- what it does next ----------------------------------------------------------------------------------------------
@@ -487,7 +487,9 @@ def _trying(stage: Trying, state: RaceState) -> Decision:
         said = f"{one.label} on {count(one.expected.splits, 'split')}{time}."
         return Decision(stage=replace(stage, announced=True), say=(said,))
     phase = Phase(name=one.label, strategies=(one.strategy,), to=one.expected.splits, clock=one.strategy.kind)
-    if one.splits < one.expected.splits and (not one.splits or state.fits([one], stage.until - one.refit_seconds)):
+    # its own training on everything is within its allowance; what is best in the end may be one that takes longer
+    until = min(stage.until - one.refit_seconds, SLACK * state.budget - state.refit_seconds)
+    if one.splits < one.expected.splits and (not one.splits or state.fits([one], until)):
         return Decision(stage=stage, step=_measure([one], phase))
     return Decision(stage=stage.then, step=Settle(strategies=(one.strategy,), forecast=True))
 
@@ -510,7 +512,7 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
         rounds = count(state.rounds, "round")
         return Decision(stage=Over(), say=(f"{rounds} of {FEWEST_FOR_PROBABILITIES} splits, as asked.",))
     one, rest = state.of(stage.waiting[0]), Completing(waiting=stage.waiting[1:])
-    if not 0 < one.splits < to or not one.repeatable or state.elapsed + one.takes(to - one.splits) > until:
+    if not 0 < one.splits < to or not one.repeatable or one.takes(to - one.splits) > max(0.0, until - state.elapsed):
         return Decision(stage=rest)
     said = f"{one.label} goes on to {to} splits: time is left."
     return Decision(stage=replace(rest, running=one.strategy), say=(said,))
@@ -579,7 +581,7 @@ def _open(running: Sequence[Standing], state: RaceState) -> list[Standing]:
 
 def _that_fit(still_open: Sequence[Standing], splits: int, state: RaceState) -> list[Standing]:
     """Those of an open question that fit together into the seconds that are left, without the costliest ones."""
-    wanted, left = list(still_open), state.left - state.refit_seconds
+    wanted, left = list(still_open), max(0.0, state.left - state.refit_seconds)
     while wanted and sum(one.takes(splits - one.splits) for one in wanted) > left:
         wanted.remove(max(wanted, key=lambda one: one.seconds_a_split))
         wanted = _open(wanted, state)  # what was only asked about against the one that is gone goes too

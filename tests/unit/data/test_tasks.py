@@ -54,3 +54,33 @@ def test_a_val_part_trains_and_a_test_part_never_does(make_rows: MakeTask) -> No
     assert list(task.everything().learn) == list(range(40))
     assert list(task.everything().test) == list(range(40, 50))
     assert max(max(task.split(number).test) for number in range(10)) < 40
+
+
+@pytest.mark.parametrize("number", [0, 3, 12])
+def test_a_split_can_be_made_again_from_its_name(make_rows: MakeTask, number: int) -> None:
+    """In an equal task, as another process has it: splits, everything, halves and folds, one inside the other."""
+    mine, other = make_rows(160, 20), make_rows(160, 20)
+    whole = [mine.split(number), mine.everything()]
+    halves = [mine.half(split) for split in whole]
+    quarters = [mine.half(split) for split in halves]
+    inside = [mine.inside(split) for split in [*whole, *halves]]
+    halves_inside = [mine.half(split) for split in inside]
+    splits = [*whole, *halves, *quarters, *inside, *halves_inside]
+    assert len({split.name for split in splits}) == len(splits)
+
+    for split in splits:
+        again = other.named(split.name)
+        assert again.name == split.name
+        np.testing.assert_array_equal(again.learn, split.learn)
+        np.testing.assert_array_equal(again.test, split.test)
+        assert len(again.folds) == len(split.folds)
+        for mine_fold, other_fold in zip(split.folds, again.folds, strict=True):
+            for one, two in zip(mine_fold, other_fold, strict=True):
+                np.testing.assert_array_equal(one, two)
+
+
+def test_a_name_of_another_task_is_another_split(make_rows: MakeTask) -> None:
+    """The seed of the task is in none of its names, so both tasks must be equal."""
+    mine, other = make_rows(160), make_rows(160, seed=1)
+
+    assert list(mine.named("split 3, half").learn) != list(other.named("split 3, half").learn)

@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from unfreeze.core.errors import InputError, PlanError
+from unfreeze.core.journal import NO_JOURNAL, FileJournal, Journal
 from unfreeze.core.plans import EXACT, LIGHT, Timed
-from unfreeze.core.strategies import FULL, KINDS, unfreeze
+from unfreeze.core.progress import ignore
+from unfreeze.core.strategies import FULL, KINDS, StrategyId, unfreeze
+from unfreeze.core.trials import Trial
 from unfreeze.strategies import catalogue, finetuning, step_one
 from unfreeze.strategies.catalogue import READY, LeftOut, PhotoCatalogue, trained_strategies
 from unfreeze.strategies.depth_curve import fit_tap_probes
+from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Request
 from unfreeze.strategies.preparation import without_flips
@@ -113,3 +119,139 @@ def test_probes_of_several_strategies_are_fitted_at_once(
         strategy.fit(split, advance=lambda _: None)
 
     assert calls == [2 * len(found.experiment.source.taps)]
+
+
+# --- once in the life of a run, and for trials from elsewhere -------------------------------------------------------
+
+QUICK = Request(allowance=100.0, splits=1, epochs=1)
+PLAIN = replace(LIGHT, flip=0.0)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All training takes a moment, as far as forecasts know."""
+    timed = Timed(arithmetic=EXACT, seconds=1e-6, cost=1e-6)
+    monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: (timed, (timed,)))
+
+
+@pytest.fixture
+def with_journal(make_experiment: MakeExperiment) -> Callable[[Journal], PhotoCatalogue]:
+    """Makes catalogues of equal experiments, as the lives of one run have them; a split learns from two batches."""
+
+    def make(journal: Journal) -> PhotoCatalogue:
+        experiment = make_experiment(60, augmentation=PLAIN)
+        return PhotoCatalogue(replace(experiment, resources=replace(experiment.resources, journal=journal)))
+
+    return make
+
+
+def on_disk(folder: Path) -> FileJournal:
+    """A journal whose clock stands."""
+    return FileJournal(folder / "journal", elapsed=lambda: 0.0, turn_to=lambda _: None)
+
+
+def nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on nothing may be prepared, timed or measured."""
+    for module, name in ((catalogue, "ready"), (catalogue, "with_measured_flips"), (finetuning, "choose_arithmetic")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("must not get here"))
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("strategy", [unfreeze(1), FULL])
+def test_a_strategy_is_prepared_once_in_the_life_of_a_run(
+    with_journal: Callable[[Journal], PhotoCatalogue],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    strategy: StrategyId,
+) -> None:
+    """Another life takes it up: the same record with what the preparing took then, and the same bits of a training."""
+    first = with_journal(on_disk(tmp_path)).ready(strategy, QUICK)
+    nothing_is_decided(monkeypatch)
+    second = with_journal(on_disk(tmp_path)).ready(strategy, replace(QUICK, allowance=1.0))
+
+    assert isinstance(first, FineTuning)
+    assert isinstance(second, FineTuning)
+    assert second.prepared == first.prepared
+    assert second.outcome.cost.seconds == second.outcome.cost.preparation_seconds
+    split = first.experiment.task.split(0)
+    np.testing.assert_array_equal(first.fit(split).scores, second.fit(second.experiment.task.split(0)).scores)
+
+
+def test_what_was_left_out_is_left_out_in_the_next_life_too(
+    with_journal: Callable[[Journal], PhotoCatalogue], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the same reason, however much time there would be now; for other splits it is asked anew."""
+    first = with_journal(on_disk(tmp_path)).ready(FULL, replace(QUICK, allowance=0.0))
+    with monkeypatch.context() as decided:
+        nothing_is_decided(decided)
+        second = with_journal(on_disk(tmp_path)).ready(FULL, QUICK)
+    other = with_journal(on_disk(tmp_path)).ready(FULL, Request(allowance=0.0, splits=5))
+
+    assert isinstance(first, LeftOut)
+    assert second == first
+    assert isinstance(other, LeftOut)
+    assert [on_disk(tmp_path).knows(f"full-ready-for-{splits}") for splits in (1, 2, 5)] == [True, False, True]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_trial_from_elsewhere_says_all_that_is_needed(
+    with_journal: Callable[[Journal], PhotoCatalogue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was made ready here, and the scores are those of the process that decided; with another seed others."""
+    there = with_journal(NO_JOURNAL)
+    ready = there.ready(unfreeze(1), QUICK)
+    assert isinstance(ready, FineTuning)
+    trial = Trial(strategy=unfreeze(1), split="split 0", seed=there.experiment.seed, training=ready.training)
+    nothing_is_decided(monkeypatch)
+    here = with_journal(NO_JOURNAL)
+    split = here.experiment.task.split(0)
+
+    found = here.strategy(trial)
+    assert found.training == ready.training
+    assert here.strategy(replace(trial, split="split 1")) is found
+    same, other = (
+        here.strategy(one).fit(split, advance=ignore).scores for one in (trial, replace(trial, seed=trial.seed + 1))
+    )
+    np.testing.assert_array_equal(same, ready.fit(there.experiment.task.split(0)).scores)
+    assert not np.array_equal(same, other)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_trial_of_what_is_ready_here_is_carried_out_by_it(
+    with_journal: Callable[[Journal], PhotoCatalogue],
+) -> None:
+    """The activations are there already; a trial with another plan has another strategy."""
+    here = with_journal(NO_JOURNAL)
+    ready = here.ready(FULL, QUICK)
+    assert isinstance(ready, FineTuning)
+    trial = Trial(strategy=FULL, split="split 0", seed=here.experiment.seed, training=ready.training)
+    plan = replace(ready.plan, epochs=3)
+    longer = replace(ready.training, settings=replace(ready.settings, plan=plan))
+
+    assert here.strategy(trial) is ready
+    assert here.strategy(replace(trial, training=longer)).work == 3
+
+
+def test_a_trial_without_training_is_of_step_one(with_journal: Callable[[Journal], PhotoCatalogue]) -> None:
+    """Each of the cheap strategies carries out its own trials."""
+    here = with_journal(NO_JOURNAL)
+    for one in here.step_one():
+        assert here.strategy(Trial(strategy=one.outcome.strategy, split="split 0", seed=0)) is one
+
+
+def test_probes_that_were_fitted_elsewhere_are_in_the_depth_curve(
+    with_journal: Callable[[Journal], PhotoCatalogue],
+) -> None:
+    """Two splits there and none here: after taking note both know the same curve, and here no probe was fitted."""
+    there, here = with_journal(NO_JOURNAL), with_journal(NO_JOURNAL)
+    trials = [
+        Trial(strategy=one.outcome.strategy, split=f"split {number}", seed=0)
+        for number in range(2)
+        for one in there.step_one()
+    ]
+    task = there.experiment.task
+    for trial, outcome in zip(trials, InThisProcess(there, task).outcomes(trials), strict=True):
+        here.take_note(trial, outcome)
+
+    assert there.shared.depth_curve()
+    assert here.shared.depth_curve() == there.shared.depth_curve()

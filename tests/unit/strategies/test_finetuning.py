@@ -1,5 +1,6 @@
 """The strategies that train more than the head: what fits an allowance, what they start from, what they give."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,21 +8,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 
+from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.plans import EXACT, LIGHT, NONE, Plan, Rule, Timed, TrainingSettings
-from unfreeze.core.strategies import FULL, SCRATCH, unfreeze
+from unfreeze.core.records import plain
+from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, unfreeze
 from unfreeze.data.tasks import Task
 from unfreeze.strategies import finetuning
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import (
+    FineTuning,
+    Prepared,
     Request,
     TooExpensiveError,
     forecast,
     ready_full,
     ready_scratch,
     ready_unfreeze,
+    taken_up,
 )
 from unfreeze.strategies.step_one import StepOne
+from unfreeze.training import examples
+from unfreeze.training.examples import RecomputedInputs, Remembered
 from unfreeze.training.timing import TooSlowError
 from unfreeze.zoo.backbones import Backbone
 
@@ -240,3 +249,133 @@ def test_views_are_remembered_only_where_images_vary(
 
     assert (plain.views, varied.views) == (0, 4)
     assert (plain.augmentation, varied.augmentation) == (NONE, LIGHT)
+
+
+# --- taken up as it was prepared before -----------------------------------------------------------------------------
+
+
+def prepared_before(ready: FineTuning) -> Prepared:
+    """What was found out, as a journal on disk or another process has it."""
+    found: Prepared = TypeAdapter(Prepared).validate_json(json.dumps(plain(ready.prepared)))
+    return found
+
+
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, nothing may be timed or chosen."""
+
+    def decide() -> None:
+        monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: pytest.fail("must not get here"))
+        monkeypatch.setattr(finetuning, "forecast", lambda *_, **__: pytest.fail("must not get here"))
+
+    return decide
+
+
+@pytest.mark.parametrize(
+    ("ready", "strategy"), [(ready_unfreeze, unfreeze(2)), (ready_full, FULL), (ready_scratch, SCRATCH)]
+)
+def test_what_was_prepared_before_trains_to_the_same_bits(
+    make_experiment: MakeExperiment,
+    at_speed: Callable[[float], None],
+    decided: Callable[[], None],
+    ready: Callable[[StepOne, StrategyId, Request], FineTuning],
+    strategy: StrategyId,
+) -> None:
+    """In another process, with its own heads and activations; images vary as the plan says, whatever is asked now."""
+    at_speed(1e-6)
+    before = ready(StepOne(make_experiment(40)), strategy, Request(allowance=1000.0, splits=2, epochs=2))
+    prepared = prepared_before(before)
+    decided()
+    after = taken_up(StepOne(make_experiment(40, augmentation=NONE)), prepared)
+    split = after.experiment.task.split(1)
+    first, second = before.fit(before.experiment.task.split(1)), after.fit(split)
+
+    assert prepared == before.prepared == after.prepared
+    assert (after.work, after.refit_seconds, after.outcome) == (before.work, before.refit_seconds, before.outcome)
+    np.testing.assert_array_equal(first.scores, second.scores)
+    assert (first.curve, first.settings, first.audit) == (second.curve, second.settings, second.audit)
+    one, two = (list(fit.network.network.parameters()) for fit in (first, second))
+    assert all(map(torch.equal, one, two))
+
+
+def test_activations_of_what_was_prepared_before_are_made_once_and_only_to_train(
+    shared: StepOne, at_speed: Callable[[float], None], decided: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is, and what it will take, is known without them; all splits and seeds have the same ones."""
+    at_speed(1e-6)
+    before = ready_unfreeze(shared, unfreeze(1), Request(allowance=1000.0, splits=2, epochs=1))
+    decided()
+    made: list[int] = []
+    remember = examples.remember
+    monkeypatch.setattr(finetuning, "remember", lambda *given, **more: (made.append(1), remember(*given, **more))[1])
+    after = taken_up(shared, prepared_before(before))
+    assert after.outcome == before.outcome
+    assert (after.work, after.training) == (1, before.training)
+    assert made == []
+
+    split = shared.experiment.task.split(0)
+    for one in (after, after, after.with_seed(1)):
+        one.fit(split)
+
+    assert made == [1]
+
+
+@pytest.mark.parametrize("views", [-1, 0, 3])
+def test_memory_that_does_not_hold_what_was_remembered_is_one_sentence(
+    make_experiment: MakeExperiment,
+    at_speed: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+    views: int,
+) -> None:
+    """Neither the plain activations, nor those alone, nor three of four views: another training would come of it."""
+    at_speed(1e-6)
+    shared = StepOne(make_experiment(40, augmentation=LIGHT))
+    before = ready_unfreeze(shared, unfreeze(2), Request(allowance=1000.0, splits=1, epochs=1))
+    assert (before.plan.views, before.training.activations.remembered) == (4, True)
+    cut = shared.experiment.source.cut_before_blocks(2)
+    one_view = 4 * 40 * int(np.prod(cut.shape))
+    monkeypatch.setattr(examples, "fits_in_memory", lambda size: size <= (1 + views) * one_view)
+    after = taken_up(shared, prepared_before(before))
+
+    with pytest.raises(UnfreezeError) as caught:
+        after.fit(shared.experiment.task.split(0))
+
+    assert str(caught.value) == (
+        f"The activations before {cut.name} were in memory when unfreeze 2 was prepared, with 4 augmented views of "
+        "each image, and memory does not hold them now. Free some, or begin anew."
+    )
+
+
+def test_what_memory_did_not_hold_is_computed_again_also_where_it_would_now(
+    make_experiment: MakeExperiment, at_speed: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every epoch as before, so that the same training comes of it."""
+    at_speed(1e-6)
+    shared = StepOne(make_experiment(40, augmentation=LIGHT))
+    with monkeypatch.context() as full:
+        full.setattr(examples, "fits_in_memory", lambda _: False)
+        before = ready_unfreeze(shared, unfreeze(1), Request(allowance=1000.0, splits=1, epochs=2))
+    assert not before.training.activations.remembered
+    after = taken_up(shared, prepared_before(before))
+    split = shared.experiment.task.split(0)
+
+    assert isinstance(after.inputs.examples, RecomputedInputs)
+    np.testing.assert_array_equal(before.fit(split).scores, after.fit(split).scores)
+
+
+def test_fewer_views_than_the_plan_had_are_remembered_again_as_many(
+    make_experiment: MakeExperiment, at_speed: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory held two of four views; with more of it now there are two again."""
+    at_speed(1e-6)
+    shared = StepOne(make_experiment(40, augmentation=LIGHT))
+    one_view = 4 * 40 * int(np.prod(shared.experiment.source.cut_before_blocks(1).shape))
+    with monkeypatch.context() as little:
+        little.setattr(examples, "fits_in_memory", lambda size: size <= 3 * one_view)
+        before = ready_unfreeze(shared, unfreeze(1), Request(allowance=1000.0, splits=1, epochs=2))
+    after = taken_up(shared, prepared_before(before))
+
+    assert before.plan.views == after.plan.views == 2
+    assert isinstance(after.inputs.examples, Remembered)
+    assert isinstance(before.inputs.examples, Remembered)
+    np.testing.assert_array_equal(after.inputs.examples.views, before.inputs.examples.views)
