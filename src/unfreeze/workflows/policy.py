@@ -315,11 +315,16 @@ class Repeating:
 
 
 @dataclass(frozen=True)
+class TakingUp:
+    """What an earlier life of the run measured and this one has not come to, since its clock went a little otherwise."""
+
+
+@dataclass(frozen=True)
 class Over:
     """Nothing is left to do."""
 
 
-Stage = StepOne | Choosing | Deeper | Trying | Completing | Looking | Repeating | Over
+Stage = StepOne | Choosing | Deeper | Trying | Completing | Looking | Repeating | TakingUp | Over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -510,7 +515,7 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
         if state.rounds is None:
             return Decision(stage=Looking())
         rounds = count(state.rounds, "round")
-        return Decision(stage=Over(), say=(f"{rounds} of {FEWEST_FOR_PROBABILITIES} splits, as asked.",))
+        return Decision(stage=TakingUp(), say=(f"{rounds} of {FEWEST_FOR_PROBABILITIES} splits, as asked.",))
     one, rest = state.of(stage.waiting[0]), Completing(waiting=stage.waiting[1:])
     if not 0 < one.splits < to or not one.repeatable or one.takes(to - one.splits) > max(0.0, until - state.elapsed):
         return Decision(stage=rest)
@@ -521,11 +526,11 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
 def _looking(stage: Looking, state: RaceState) -> Decision:
     """Look at the answers and repeat what is open."""
     if stage.look + 1 >= len(LOOKS):
-        return Decision(stage=Over())
+        return Decision(stage=TakingUp())
     look, splits = LOOKS[stage.look], LOOKS[stage.look + 1]
     running = [one for one in state.standings if one.is_ready and one.splits >= look and one.status != "dropped"]
     if len(running) < 2:
-        return Decision(stage=Over())  # time ran out before there was anything to look at
+        return Decision(stage=TakingUp())  # time ran out before there was anything to look at
     dropped = _hopeless(running, state)
     if dropped is not None:
         splits_of_it = state.of(dropped.strategy).splits
@@ -534,12 +539,12 @@ def _looking(stage: Looking, state: RaceState) -> Decision:
     still_open = _open(running, state)
     if not still_open:
         said = f"After {look} splits nothing is open that more splits of these images could settle."
-        return Decision(stage=Over(), say=(said,))
+        return Decision(stage=TakingUp(), say=(said,))
     wanted = _that_fit(still_open, splits, state)
     names = ", ".join(one.label for one in still_open)
     if len(wanted) < 2:
         said = f"Open after {look} splits: {names}. Time is left for no more than {look} splits."
-        return Decision(stage=Over(), say=(said,))
+        return Decision(stage=TakingUp(), say=(said,))
     without = ", ".join(one.label for one in still_open if one not in wanted)
     without = f", without {without}, for which no time is left" if without else ""
     seconds = sum(one.takes(splits - one.splits) for one in wanted)
@@ -557,6 +562,16 @@ def _repeating(stage: Repeating, state: RaceState) -> Decision:
         return Decision(stage=Looking(look=stage.look + 1))
     phase = Phase(name=f"{to} splits", strategies=stage.wanted, to=to, clock="repeat")
     return Decision(stage=stage, step=_measure(next_ones, phase))
+
+
+def _taking_up(stage: TakingUp, state: RaceState) -> Decision:
+    """Nothing that was measured is lost."""
+    for one in state.standings:
+        if one.is_ready and one.recorded:
+            to = one.splits + one.recorded
+            phase = Phase(name=one.label, strategies=(one.strategy,), to=to, clock="repeat")
+            return Decision(stage=stage, step=_measure([one], phase))
+    return Decision(stage=Over())
 
 
 def _hopeless(running: Sequence[Standing], state: RaceState) -> Drop | None:
@@ -597,5 +612,6 @@ _BY_STAGE: MappingProxyType[type, Callable[[Any, RaceState], Decision]] = Mappin
         Completing: _completing,
         Looking: _looking,
         Repeating: _repeating,
+        TakingUp: _taking_up,
     }
 )

@@ -406,14 +406,14 @@ def test_the_budget_holds_the_race_and_the_costliest_last_training(world: World)
 @settings(max_examples=60, deadline=None)
 @given(world=worlds(timed=True), part=st.floats(0.0, 1.0))
 def test_what_was_measured_before_a_stop_is_in_the_race_that_goes_on(world: World, part: float) -> None:
-    """Killed after any step: no strategy that was measured is left out then, or left with fewer first splits."""
+    """Killed after any step: no strategy that was measured is left out then, or left with fewer splits."""
     whole = Life(world).run()
     killed = Life(world).run(killed_after=round(part * len(whole.steps)))
     again = Life(world, earlier=killed.kept).run()
     assume(whole.after_first_splits <= world.budget)
 
     for strategy, splits in killed.splits.items():
-        assert again.splits.get(strategy, 0) >= min(splits, 5 * (world.rounds or 1))
+        assert again.splits.get(strategy, 0) >= splits
     assert again.elapsed + again.refit_seconds <= 1.2 * world.budget
 
 
