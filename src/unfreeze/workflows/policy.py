@@ -316,7 +316,7 @@ class Repeating:
 
 @dataclass(frozen=True)
 class TakingUp:
-    """What an earlier life of the run measured and this one has not come to, since its clock went a little otherwise."""
+    """What an earlier life of the run measured and this one has not come to: its clock went a little otherwise."""
 
 
 @dataclass(frozen=True)
