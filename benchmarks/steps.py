@@ -34,6 +34,7 @@ from unfreeze.core.records import plain
 from unfreeze.core.seeding import generator
 from unfreeze.core.settings import EngineSettings
 from unfreeze.core.strategies import StrategyId, unfreeze
+from unfreeze.core.trials import Trial
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
@@ -41,6 +42,7 @@ from unfreeze.data.tasks import Task
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
+from unfreeze.strategies.execution import outcome_on
 from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.predictions import Measured
@@ -142,7 +144,10 @@ def measured(catalogue: PhotoCatalogue, task: Task, trained: Iterable[StrategyId
     for strategy in ready:
         one = Measurement(strategy, Measured(strategy.outcome))
         for number in range(SPLITS):
-            one.measure(task, task.split(number))
+            trial = Trial(
+                strategy=one.outcome.strategy, split=f"split {number}", seed=task.seed, training=strategy.training
+            )
+            one.add(task, trial, outcome_on(strategy, task, trial.split))
         yield one
 
 

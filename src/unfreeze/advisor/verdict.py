@@ -341,6 +341,12 @@ def _on_more_images(run: _Run) -> Iterable[str]:
 def _on_gaps(run: _Run) -> Iterable[str]:
     if run.results.interrupted:
         yield "The run was interrupted; this verdict rests on what was finished until then."
+    if run.results.resumed and run.results.budget_seconds is not None:
+        times = count(run.results.resumed, "time")
+        yield (
+            f"The run was stopped and continued {times}: every split that had been measured counts, but with the same "
+            "budget in one piece other strategies or splits might have come next."
+        )
     alike: dict[tuple[str, str], list[str]] = {}
     for outcome in run.results.strategies:
         if outcome.status != "done":

@@ -10,6 +10,7 @@ from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import pairs
 from unfreeze.core.errors import StoppedError
 from unfreeze.core.events import StrategyMeasured
+from unfreeze.core.findings import Finding
 from unfreeze.core.phases import timed
 from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.progress import Advance, Progress
@@ -101,6 +102,11 @@ class Race:
         """Into the story, and to whoever watches."""
         self.story.append(sentence)
         self.progress.say(sentence)
+
+    def notice(self, finding: Finding) -> None:
+        """The same for a finding."""
+        self.story.append(finding.text)
+        self.progress.notice(finding)
 
     def timed(self, phase: str) -> AbstractContextManager[None]:
         """Add what the block takes to a phase."""

@@ -87,10 +87,12 @@ def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resou
         )
         facts = facts_of(experiment.task, card.size, similarity)
         prediction = predicted(facts)
-    resources.progress.say(prediction.sentence)
+    resources.progress.notice(rule := rule_finding(prediction))
     small = size_finding(facts.median_side, card.size) if settings.size is None else None
-    for sentence in filter(None, (setup.screened, small.text if small else "")):
-        race.say(sentence)
+    if setup.screened:
+        race.say(setup.screened)
+    if small is not None:
+        race.notice(small)
     gains, stopped = _run(race, setup, similarity, settings)
     clock.give_back()  # what was kept for the test folder may be spent on it
     return Raced(
@@ -99,7 +101,7 @@ def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resou
         similarity=similarity,
         prediction=prediction,
         gain_forecasts=gains,
-        findings=(*experiment.task.image_set.findings, *filter(None, [small]), rule_finding(prediction)),
+        findings=(*experiment.task.image_set.findings, *filter(None, [small]), rule),
         interrupted=stopped,
     )
 

@@ -327,6 +327,15 @@ def test_a_run_that_outlasts_its_budget_says_with_what() -> None:
     assert on_overrun(1.2 * 180.0, 180.0, phases) == ""
 
 
+def test_a_run_that_was_continued_within_a_budget_says_what_that_means() -> None:
+    """Its splits count, its choices might have been others; without a budget they are the same, and nothing is said."""
+    said = "The run was stopped and continued 2 times: every split that had been measured counts"
+
+    assert said in written([HEAD], resumed=2)
+    assert "continued" not in written([HEAD], resumed=2, budget_seconds=None)
+    assert "continued" not in written([HEAD])
+
+
 def test_strategies_with_the_same_fate_for_the_same_reason_share_a_sentence() -> None:
     """Two that were left out for want of time are named together, a third with another reason by itself."""
     missing = [replace(one, status="left out", note="no time left.", splits=0) for one in (ONE, FULL)]

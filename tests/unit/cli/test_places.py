@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from unfreeze.cli.places import fresh_folder, run_name
+from unfreeze.cli.places import fresh_folder, run_name, run_place
 from unfreeze.core.errors import OutputError
+from unfreeze.core.run_folder import owned_run
+from unfreeze.core.settings import StudySettings
+
+SETTINGS = StudySettings(source=Path("photos"))
 
 
 @pytest.mark.parametrize(
@@ -90,3 +94,41 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match="Choose another place"), fresh_folder(tmp_path, tmp_path / "out"):
         pytest.fail("must not get here")
+
+
+def test_the_same_command_goes_on_with_its_latest_unfinished_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --out; other settings begin a run of their own, and so does the same command once it is finished."""
+    monkeypatch.chdir(tmp_path)
+    with run_place(SETTINGS, None) as folder, owned_run(folder, SETTINGS):
+        assert folder == Path("unfreeze-runs/photos-1")
+        with run_place(SETTINGS, None) as beside:  # somebody works in the first one
+            assert beside == Path("unfreeze-runs/photos-2")
+            beside.rmdir()
+
+    with run_place(SETTINGS, None) as folder:
+        assert folder == Path("unfreeze-runs/photos-1")
+    with run_place(StudySettings(source=Path("photos"), seed=1), None) as folder:
+        assert folder == Path("unfreeze-runs/photos-2")
+        folder.rmdir()
+    (tmp_path / "unfreeze-runs" / "photos-1" / "run.json").touch()
+    with run_place(SETTINGS, None) as folder:
+        assert folder == Path("unfreeze-runs/photos-2")
+
+
+def test_a_folder_that_was_named_is_continued_or_refused(tmp_path: Path) -> None:
+    """An unfinished run of the same command goes on there; a finished one, and one of other settings, do not."""
+    out = tmp_path / "out"
+    with run_place(SETTINGS, out) as folder, owned_run(folder, SETTINGS):
+        pass
+    with run_place(SETTINGS, out) as folder:
+        assert folder == out
+    with (
+        pytest.raises(OutputError, match="it was begun with seed 0, not 1"),
+        run_place(StudySettings(source=Path("photos"), seed=1), out),
+    ):
+        pass
+    (out / "run.json").touch()
+    with pytest.raises(OutputError, match="holds a finished run, which is never touched"), run_place(SETTINGS, out):
+        pass
