@@ -92,6 +92,16 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of e
 Budget = Annotated[
     str, typer.Option("--budget", metavar="TIME", help="What all of it may take: 90s, 15m, 1h30m, or seconds.")
 ]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        metavar="N",
+        min=1,
+        help="Passes over the training images; found by the budget if not given.",
+        show_default=False,
+    ),
+]
 Scratch = Annotated[bool, typer.Option("--scratch", help="Train the same network from random weights.")]
 MaxBad = Annotated[
     float,

@@ -17,6 +17,7 @@ from unfreeze.cli.options import (
     DeviceName,
     Engine,
     EngineName,
+    Epochs,
     MaxBad,
     MetricChoice,
     MetricName,
@@ -102,16 +103,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            "--epochs",
-            metavar="N",
-            min=1,
-            help="Passes over the training images where blocks are trained; found by the budget if not given.",
-            show_default=False,
-        ),
-    ] = None,
+    epochs: Epochs = None,
     seed: Seed = 0,
     out: Annotated[
         Path | None,

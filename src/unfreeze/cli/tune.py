@@ -17,6 +17,7 @@ from unfreeze.cli.options import (
     DeviceName,
     Engine,
     EngineName,
+    Epochs,
     MaxBad,
     MetricChoice,
     MetricName,
@@ -55,16 +56,7 @@ def tune(
         Path, typer.Option("--out", metavar="DIR", help="Folder for the model, new or empty.", show_default=False)
     ],
     scratch: Scratch = False,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            "--epochs",
-            metavar="N",
-            min=1,
-            help="Passes over the training images; found by the budget if not given.",
-            show_default=False,
-        ),
-    ] = None,
+    epochs: Epochs = None,
     budget: Budget = "15m",
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
