@@ -9,7 +9,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from unfreeze.cli.progress import Sentences
+from unfreeze.cli.sentences import Sentences
 from unfreeze.core.events import Event, PhaseAdvanced, PhaseBegun, PhaseEnded
 from unfreeze.core.wording import printable, rate, where
 

@@ -6,17 +6,34 @@ differences where there are none. Dropping a hopeless strategy is free at any ti
 is running out of time an interim look.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from unfreeze.core.records import Status
 from unfreeze.core.strategies import KINDS, StrategyId
 from unfreeze.core.wording import count, duration, probability
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS
-from unfreeze.strategies.finetuning import Forecast
+from unfreeze.workflows.standing import RaceState, Standing
+from unfreeze.workflows.steps import (
+    Choosing,
+    Completing,
+    Decision,
+    Deeper,
+    Drop,
+    LeaveOut,
+    Looking,
+    Measure,
+    Over,
+    Phase,
+    Prepare,
+    Repeating,
+    Settle,
+    Stage,
+    StepOne,
+    TakingUp,
+    Trying,
+)
 
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
 # What is left for each image, seconds, below which the first depth is not tried, and the second gets all that it needs
@@ -28,318 +45,6 @@ DEEPER = 2.0  # times what a depth takes, the next one takes at least
 STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
 CHEAP_SHARE = 0.05  # of the budget: what takes no more for its five splits gets them, whatever costlier probes took
 SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
-
-
-# --- where a race stands --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """One strategy of a race.
-
-    Attributes:
-        strategy: Which.
-        status: Of its record.
-        is_ready: Whether it can run; False for one that was left out.
-        splits: On how many splits it was measured.
-        recorded: On how many of its next splits an earlier life of the run measured it: they take no time.
-        seconds_a_split: Mean wall time of a split; 0 before the first.
-        refit_seconds: Forecast of its training on everything.
-        deliverable: Whether it may be picked.
-        expected: What was forecast of it; None where it trains no blocks.
-    """
-
-    strategy: StrategyId
-    status: Status = "done"
-    is_ready: bool = True
-    splits: int = 0
-    recorded: int = 0
-    seconds_a_split: float = 0.0
-    refit_seconds: float = 0.0
-    deliverable: bool = True
-    expected: Forecast | None = None
-
-    @property
-    def label(self) -> str:
-        """What sentences call it."""
-        return self.strategy.label
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether more splits of it would say something of the training that is wanted."""
-        return self.expected is None or self.expected.repeatable
-
-    def takes(self, splits: int) -> float:
-        """Seconds that so many more splits take."""
-        return max(0, splits - self.recorded) * self.seconds_a_split
-
-
-@runtime_checkable
-class Answers(Protocol):
-    """What the predictions of a race say; the same predictions always say the same."""
-
-    def open_steps(self, among: Sequence[StrategyId]) -> Sequence[tuple[StrategyId, StrategyId]]:
-        """The steps between some strategies whose answer cannot be told yet."""
-        ...
-
-    def best(self, among: Sequence[StrategyId]) -> StrategyId:
-        """The one with the best mean score."""
-        ...
-
-    def chance(self, strategy: StrategyId, *, against: StrategyId) -> float | None:
-        """Probability that it is better than another one; None where the metric that decides does not say so."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class RaceState:
-    """Where a race stands.
-
-    Attributes:
-        elapsed: Seconds since the run began.
-        budget: Seconds that all may take; infinite without a budget.
-        images: That train.
-        rounds: How many rounds of five splits each strategy gets, whatever comes of them; None to go by the answers.
-        standings: Every strategy that was tried or left out, cheapest first.
-        answers: What the predictions say.
-        seen_to_fit: Of strategies that were prepared only to see it: whether a single split of them fits.
-        recorded: Strategies that an earlier life of the run measured, with the number of splits.
-    """
-
-    elapsed: float
-    budget: float
-    images: int
-    rounds: int | None
-    standings: tuple[Standing, ...]
-    answers: Answers
-    seen_to_fit: Mapping[StrategyId, bool] = field(default_factory=dict)
-    recorded: Mapping[StrategyId, int] = field(default_factory=dict)
-
-    @property
-    def left(self) -> float:
-        """Seconds of the budget."""
-        return self.budget - self.elapsed
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether there is a budget."""
-        return math.isfinite(self.budget)
-
-    @property
-    def first_splits(self) -> int:
-        """On how many splits every strategy is measured before any question is asked."""
-        return FEWEST_FOR_PROBABILITIES * (self.rounds or 1)
-
-    @property
-    def seconds_an_image(self) -> float:
-        """What is left for each image."""
-        return max(0.0, self.left) / self.images
-
-    @property
-    def refit_seconds(self) -> float:
-        """Of the costliest strategy that may be picked."""
-        return max((one.refit_seconds for one in self.standings if one.is_ready and one.deliverable), default=0.0)
-
-    def of(self, strategy: StrategyId) -> Standing:
-        """Of one strategy."""
-        return next(one for one in self.standings if one.strategy == strategy)
-
-    def fits(self, ones: Sequence[Standing], until: float) -> bool:
-        """Whether the next split of some strategies ends in time; what an earlier life recorded always does."""
-        return all(one.recorded for one in ones) or self.elapsed + sum(one.takes(1) for one in ones) <= until
-
-
-# --- what it does next ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """Measuring that belongs together.
-
-    Attributes:
-        name: For people.
-        strategies: What is measured in it.
-        to: Number of splits that each should have.
-        clock: Under which name its seconds are noted.
-    """
-
-    name: str
-    strategies: tuple[StrategyId, ...]
-    to: int
-    clock: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepare:
-    """Make a strategy ready, or find out that it does not fit.
-
-    Attributes:
-        strategy: Which.
-        allowance: Seconds that it may take, its training on everything included.
-        splits: On how many splits it should be measured.
-        share_if_all: Of the time from now on, what it would get if there were time for all; None where it is prepared
-            only to see whether it fits.
-    """
-
-    strategy: StrategyId
-    allowance: float
-    splits: int
-    share_if_all: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """Run strategies on a split that they have not run on."""
-
-    strategies: tuple[StrategyId, ...]
-    split: int
-    phase: Phase
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settle:
-    """Note of some strategies what they lack, now that others come first.
-
-    Attributes:
-        strategies: Which.
-        forecast: Whether to note what was forecast of them, and what it took.
-    """
-
-    strategies: tuple[StrategyId, ...]
-    forecast: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeaveOut:
-    """Leave a strategy out, for a reason; None where it was seen not to fit."""
-
-    strategy: StrategyId
-    note: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drop:
-    """Measure a strategy no further."""
-
-    strategy: StrategyId
-    note: str
-
-
-Step = Prepare | Measure | Settle | LeaveOut | Drop
-
-
-# --- stages ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class StepOne:
-    """The linear classifiers and the head.
-
-    Attributes:
-        deeper: What trains blocks and comes after them, from cheap to expensive.
-        announced: Whether it was said that they are measured.
-    """
-
-    deeper: tuple[StrategyId, ...]
-    announced: bool = False
-
-
-@dataclass(frozen=True)
-class Choosing:
-    """Which of the strategies that train blocks are tried."""
-
-    strategies: tuple[StrategyId, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deeper:
-    """What trains blocks, one after the other.
-
-    Attributes:
-        chosen: What has not been tried yet.
-        if_room: Of those, what is tried only where the one before leaves room.
-        to_see: Of those, what has not been asked yet whether it fits at all.
-        too_expensive: What does not.
-    """
-
-    chosen: tuple[StrategyId, ...]
-    if_room: tuple[StrategyId, ...] = ()
-    to_see: tuple[StrategyId, ...] = ()
-    too_expensive: tuple[StrategyId, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trying:
-    """One strategy that was just made ready, or left out.
-
-    Attributes:
-        strategy: Which.
-        until: Seconds since the start of the run, by which it should be through with its training on everything.
-        then: What comes next.
-        announced: Whether it was said what it is expected to take.
-    """
-
-    strategy: StrategyId
-    until: float
-    then: Deeper
-    announced: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Completing:
-    """What has fewer splits than wanted, now that all have been tried.
-
-    Attributes:
-        waiting: The cheapest first.
-        running: The one that goes on.
-    """
-
-    waiting: tuple[StrategyId, ...]
-    running: StrategyId | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Looking:
-    """A look at the answers: the number of the look, from 0."""
-
-    look: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Repeating:
-    """More splits for what is open, after the look of that number."""
-
-    look: int
-    wanted: tuple[StrategyId, ...]
-    until: float
-
-
-@dataclass(frozen=True)
-class TakingUp:
-    """What an earlier life of the run measured and this one has not come to: its clock went a little otherwise."""
-
-
-@dataclass(frozen=True)
-class Over:
-    """Nothing is left to do."""
-
-
-Stage = StepOne | Choosing | Deeper | Trying | Completing | Looking | Repeating | TakingUp | Over
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What to do, where that leads, and what to say before.
-
-    Attributes:
-        stage: To decide from, once the step is done.
-        step: None where only the stage changes.
-        say: Sentences.
-    """
-
-    stage: Stage
-    step: Step | None = None
-    say: tuple[str, ...] = ()
 
 
 def decide(stage: Stage, state: RaceState) -> Decision:

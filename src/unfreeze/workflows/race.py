@@ -26,21 +26,9 @@ from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.predictions import Measured
 from unfreeze.workflows.clock import RESERVE, Clock
-from unfreeze.workflows.policy import (
-    Decision,
-    Drop,
-    LeaveOut,
-    Measure,
-    Over,
-    Phase,
-    Prepare,
-    RaceState,
-    Settle,
-    Stage,
-    Standing,
-    StepOne,
-    decide,
-)
+from unfreeze.workflows.policy import decide
+from unfreeze.workflows.standing import RaceState, Standing
+from unfreeze.workflows.steps import Decision, Drop, LeaveOut, Measure, Over, Phase, Prepare, Settle, Stage, StepOne
 
 Recorded = Callable[[StrategyId], int]
 
@@ -287,7 +275,7 @@ class Race:
 
 
 class _Answers:
-    """What the predictions of a race say; see `policy.Answers`."""
+    """What the predictions of a race say; see `standing.Answers`."""
 
     def __init__(self, comparisons: Comparisons, measured: Sequence[Measured]) -> None:
         self._comparisons = comparisons

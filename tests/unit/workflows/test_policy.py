@@ -23,7 +23,9 @@ from unfreeze.core.strategies import (
 )
 from unfreeze.metrics.repeated import LOOKS
 from unfreeze.strategies.finetuning import Forecast
-from unfreeze.workflows.policy import (
+from unfreeze.workflows.policy import decide
+from unfreeze.workflows.standing import RaceState, Standing
+from unfreeze.workflows.steps import (
     Choosing,
     Completing,
     Decision,
@@ -34,15 +36,12 @@ from unfreeze.workflows.policy import (
     Measure,
     Over,
     Prepare,
-    RaceState,
     Repeating,
     Settle,
     Stage,
-    Standing,
     Step,
     StepOne,
     Trying,
-    decide,
 )
 
 ONE, TWO, FOUR = unfreeze(1), unfreeze(2), unfreeze(4)

@@ -1,0 +1,127 @@
+"""Where a race stands: plain numbers, and what its predictions say."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from unfreeze.core.records import Status
+from unfreeze.core.strategies import StrategyId
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.strategies.finetuning import Forecast
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One strategy of a race.
+
+    Attributes:
+        strategy: Which.
+        status: Of its record.
+        is_ready: Whether it can run; False for one that was left out.
+        splits: On how many splits it was measured.
+        recorded: On how many of its next splits an earlier life of the run measured it: they take no time.
+        seconds_a_split: Mean wall time of a split; 0 before the first.
+        refit_seconds: Forecast of its training on everything.
+        deliverable: Whether it may be picked.
+        expected: What was forecast of it; None where it trains no blocks.
+    """
+
+    strategy: StrategyId
+    status: Status = "done"
+    is_ready: bool = True
+    splits: int = 0
+    recorded: int = 0
+    seconds_a_split: float = 0.0
+    refit_seconds: float = 0.0
+    deliverable: bool = True
+    expected: Forecast | None = None
+
+    @property
+    def label(self) -> str:
+        """What sentences call it."""
+        return self.strategy.label
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether more splits of it would say something of the training that is wanted."""
+        return self.expected is None or self.expected.repeatable
+
+    def takes(self, splits: int) -> float:
+        """Seconds that so many more splits take."""
+        return max(0, splits - self.recorded) * self.seconds_a_split
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """What the predictions of a race say; the same predictions always say the same."""
+
+    def open_steps(self, among: Sequence[StrategyId]) -> Sequence[tuple[StrategyId, StrategyId]]:
+        """The steps between some strategies whose answer cannot be told yet."""
+        ...
+
+    def best(self, among: Sequence[StrategyId]) -> StrategyId:
+        """The one with the best mean score."""
+        ...
+
+    def chance(self, strategy: StrategyId, *, against: StrategyId) -> float | None:
+        """Probability that it is better than another one; None where the metric that decides does not say so."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceState:
+    """Where a race stands.
+
+    Attributes:
+        elapsed: Seconds since the run began.
+        budget: Seconds that all may take; infinite without a budget.
+        images: That train.
+        rounds: How many rounds of five splits each strategy gets, whatever comes of them; None to go by the answers.
+        standings: Every strategy that was tried or left out, cheapest first.
+        answers: What the predictions say.
+        seen_to_fit: Of strategies that were prepared only to see it: whether a single split of them fits.
+        recorded: Strategies that an earlier life of the run measured, with the number of splits.
+    """
+
+    elapsed: float
+    budget: float
+    images: int
+    rounds: int | None
+    standings: tuple[Standing, ...]
+    answers: Answers
+    seen_to_fit: Mapping[StrategyId, bool] = field(default_factory=dict)
+    recorded: Mapping[StrategyId, int] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget."""
+        return self.budget - self.elapsed
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether there is a budget."""
+        return math.isfinite(self.budget)
+
+    @property
+    def first_splits(self) -> int:
+        """On how many splits every strategy is measured before any question is asked."""
+        return FEWEST_FOR_PROBABILITIES * (self.rounds or 1)
+
+    @property
+    def seconds_an_image(self) -> float:
+        """What is left for each image."""
+        return max(0.0, self.left) / self.images
+
+    @property
+    def refit_seconds(self) -> float:
+        """Of the costliest strategy that may be picked."""
+        return max((one.refit_seconds for one in self.standings if one.is_ready and one.deliverable), default=0.0)
+
+    def of(self, strategy: StrategyId) -> Standing:
+        """Of one strategy."""
+        return next(one for one in self.standings if one.strategy == strategy)
+
+    def fits(self, ones: Sequence[Standing], until: float) -> bool:
+        """Whether the next split of some strategies ends in time; what an earlier life recorded always does."""
+        return all(one.recorded for one in ones) or self.elapsed + sum(one.takes(1) for one in ones) <= until
