@@ -17,7 +17,7 @@ from unfreeze.advisor.fact_finding import facts_of
 from unfreeze.advisor.forecasts import forecast_sentence
 from unfreeze.advisor.rules import predicted, rule_finding
 from unfreeze.advisor.screening import size_finding
-from unfreeze.core.errors import InputError, StoppedError
+from unfreeze.core.errors import InputError, StoppedError, TooManyBadFilesError
 from unfreeze.core.event_log import EventLog
 from unfreeze.core.facts import GainForecast, Similarity
 from unfreeze.core.journal import once
@@ -67,7 +67,7 @@ def study(run: RunFolder, resources: Resources) -> RunRecord:
         resources = replace(resources, progress=resources.progress.also(log), journal=journal)
         try:
             setup = set_up(run.settings, resources)
-        except InputError:
+        except (InputError, TooManyBadFilesError):
             if run.lives == 1:  # nothing was begun that could be continued
                 run.discard()
             raise
