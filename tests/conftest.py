@@ -1,6 +1,7 @@
 """What several folders of tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,3 +56,16 @@ def photo_folder(tmp_path: Path) -> PhotoFolder:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """What a test starts hears Ctrl-C, SIGTERM and SIGHUP, also where this process was told to pass over them.
+
+    A shell's background job passes over Ctrl-C, and what nohup starts over SIGHUP; children inherit that.
+    """
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler or signal.SIG_DFL)

@@ -113,17 +113,15 @@ def test_the_model_card_loads_the_model_without_unfreeze(
     assert done.stdout == "green\n", done.stderr
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_another_run_reuses_all_codes_and_can_be_interrupted(
     photos: Path, environment: dict[str, str], finished: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     """Ctrl-C ends with exit code 130 and keeps what there is: a record, a report, and the codes of the first run."""
     arguments = command("run", photos, "--json", *SETTINGS)
-    # A shell's background job passes over Ctrl-C, and so would what it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
     )
-    signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("step one:"):

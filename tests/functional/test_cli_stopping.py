@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,11 @@ from unfreeze.cli.work import CODES_KEPT, NOTHING_WRITTEN, STOPPING
 
 PhotoFolder = Callable[..., Path]
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="no such signals")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="no such signals"),
+    pytest.mark.usefixtures("usual_signals"),
+]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SETTINGS = ("--size", "64", "--engine", "torch")
@@ -52,14 +56,6 @@ main(sys.argv[3:])
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A cache of its own."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
-
-
-@pytest.fixture(autouse=True)
-def heard() -> Iterator[None]:
-    """A shell's background job passes over Ctrl-C, and so would what it starts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def stopped_in(

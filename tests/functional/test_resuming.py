@@ -79,18 +79,14 @@ class Shell:
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """Begin a run."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would pass over Ctrl-C
-        try:
-            return subprocess.Popen(
-                [sys.executable, "-m", "unfreeze", "run", *map(str, arguments)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=self.environment,
-                cwd=self.folder,
-            )
-        finally:
-            signal.signal(signal.SIGINT, before)
+        return subprocess.Popen(
+            [sys.executable, "-m", "unfreeze", "run", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.folder,
+        )
 
     def finish(self, *arguments: object) -> str:
         """A run from its beginning to its end; what it printed."""
@@ -160,6 +156,7 @@ def test_a_run_that_is_killed_and_continued_has_an_equal_record(
     assert {path.name for path in out.iterdir()} == {"run.json", "report.html", "model", "events.jsonl"}
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_every_signal_stops_a_run_alike_and_it_goes_on(shell: Shell, straight: Any) -> None:
     """Ctrl-C, SIGTERM and SIGHUP leave the same files and words, and each run ends as if nobody had stopped it."""
     stopped: dict[int, tuple[set[str], str, str]] = {}
