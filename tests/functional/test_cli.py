@@ -54,7 +54,8 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
     ("arguments", "sentence"),
     [
         (["fly"], "No such command 'fly'. See unfreeze --help."),
-        (["run"], "Missing argument 'SOURCE'. See unfreeze --help."),
+        (["run"], "SOURCE is missing: give a folder of labelled images or a list of them, or --resume RUN."),
+        (["codes", "--out", "y"], "Missing argument 'SOURCE'. See unfreeze --help."),
         (
             ["run", "x", "--budget", "soon"],
             "--budget must be a time above zero, such as 90s, 15m, 1h30m, 30d or a number of seconds; got 'soon'.",
