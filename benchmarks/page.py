@@ -443,6 +443,8 @@ def gain_cells(row: Row) -> tuple[str, ...]:
 def shown(value: Any) -> str:
     """A cell: a median with its range, a list, a number, a word."""
     if isinstance(value, dict):
+        if not value.keys() & {"median", "seconds"}:
+            return ", ".join(f"{name} {shown(one)}" for name, one in value.items())
         middle = value.get("median", value.get("seconds"))
         spread = f" ({' to '.join(map(shown, value['range']))})" if "range" in value else ""
         return f"{shown(middle)}{spread}"
@@ -468,6 +470,7 @@ def main() -> None:
     startup = newest(by_measure.get("start-up", []), "cores")
     busy = newest(by_measure.get("busy machine", []), "set", "machine", "side")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
+    kills = newest(by_measure.get("kills", []), "set", "seed")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
     imbalance = newest([r for r in by_measure.get("imbalance", []) if "strategy" in r], "set", "strategy")
@@ -492,6 +495,7 @@ def main() -> None:
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
         (by_measure.get("forecasts", []), forecasts),
         (busy, lambda found: plain(found, "A quiet machine and a busy one", "busy")),
+        (kills, lambda found: plain(found, "Runs that were killed and continued, or stopped", "kills")),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
         (
             memory,
