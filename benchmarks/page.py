@@ -440,11 +440,14 @@ def gain_cells(row: Row) -> tuple[str, ...]:
     return f"{100 * row['gain']:+.1f}", *intervals, row["answer"]
 
 
+def stopped(row: Row) -> Row:
+    """A row of kills, its stops as a list: Ctrl-C, SIGTERM, SIGHUP."""
+    return {**row, "stop_to_exit_seconds": list(row["stop_to_exit_seconds"].values())}
+
+
 def shown(value: Any) -> str:
     """A cell: a median with its range, a list, a number, a word."""
     if isinstance(value, dict):
-        if not value.keys() & {"median", "seconds"}:
-            return ", ".join(f"{name} {shown(one)}" for name, one in value.items())
         middle = value.get("median", value.get("seconds"))
         spread = f" ({' to '.join(map(shown, value['range']))})" if "range" in value else ""
         return f"{shown(middle)}{spread}"
@@ -495,7 +498,10 @@ def main() -> None:
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
         (by_measure.get("forecasts", []), forecasts),
         (busy, lambda found: plain(found, "A quiet machine and a busy one", "busy")),
-        (kills, lambda found: plain(found, "Runs that were killed and continued, or stopped", "kills")),
+        (
+            kills,
+            lambda found: plain(list(map(stopped, found)), "Runs that were killed and continued, or stopped", "kills"),
+        ),
         (growth, lambda found: plain(found, "Growth with the number of images", "growth")),
         (
             memory,
