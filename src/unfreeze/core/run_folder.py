@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from unfreeze.core.errors import OutputError
+from unfreeze.core.event_log import EVENTS_FILE
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, paths_in, sync_folder, write_json
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.records import plain
@@ -24,7 +25,7 @@ from unfreeze.core.versions import versions
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-PLAN, STATE, LOCK, EVENTS = "plan.json", "state", "lock", "events.jsonl"
+PLAN, STATE, LOCK = "plan.json", "state", "lock"
 Schema = Literal["unfreeze.plan/1"]
 
 
@@ -86,7 +87,7 @@ class RunFolder:
     def discard(self) -> None:
         """Take away everything of a run that came to nothing."""
         self.finish()
-        (self.path / EVENTS).unlink(missing_ok=True)
+        (self.path / EVENTS_FILE).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -207,7 +208,9 @@ def _shown(value: Any) -> str:
 @contextlib.contextmanager
 def _only_here(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; the system lets go of it when the process ends, however it ends."""
-    with disk_errors_explained(folder), (folder / LOCK).open("a+b") as file:
+    with disk_errors_explained(folder):  # of the lock alone: what fails inside the block speaks for itself
+        file = (folder / LOCK).open("a+b")
+    with file:
         if not _locked(file.fileno()):
             owner = (folder / LOCK).read_bytes().decode(errors="replace") or "?"
             msg = f"Another process ({owner}) works in {folder}. Wait for it, or choose another place with --out."

@@ -13,7 +13,7 @@ from unfreeze.core.events import StrategyMeasured
 from unfreeze.core.findings import Finding
 from unfreeze.core.phases import timed
 from unfreeze.core.plans import TrainingSettings
-from unfreeze.core.progress import Advance, Progress
+from unfreeze.core.progress import Advance, Progress, ignore
 from unfreeze.core.records import Outcome, TimeForecast
 from unfreeze.core.strategies import StrategyId
 from unfreeze.core.trials import Trial
@@ -312,7 +312,7 @@ class _Phases:
         self._race = race
         self._open = ExitStack()
         self._current: Phase | None = None
-        self._advance: Advance = _ignored
+        self._advance: Advance = ignore
 
     def __enter__(self) -> "_Phases":
         return self
@@ -326,9 +326,12 @@ class _Phases:
             self.end()
             race, entries = self._race, [self._race.entry(strategy) for strategy in phase.strategies]
             trains, learning = _trains(race, phase), len(race.task.split(0).learn)
-            lacking = [max(0, phase.to - entry.splits - race.recorded(entry.outcome.strategy)) for entry in entries]
+            if trains:  # what an earlier life measured passes over no image
+                had = [max(entry.splits, race.recorded(entry.outcome.strategy)) for entry in entries]
+            else:
+                had = [entry.splits for entry in entries]
             work = [entry.work * learning if trains else 1 for entry in entries]
-            total = sum(units * splits for units, splits in zip(work, lacking, strict=True))
+            total = sum(units * max(0, phase.to - splits) for units, splits in zip(work, had, strict=True))
             self._open.enter_context(race.timed(phase.clock))
             unit = "image" if trains else "fit"
             self._advance = self._open.enter_context(race.progress.phase(phase.name, total=total, unit=unit))
@@ -345,10 +348,6 @@ class _Phases:
 def _trains(race: Race, phase: Phase) -> bool:
     """Whether anything in a phase trains a network; then what is cheap does not count beside it."""
     return any(race.entry(strategy).work for strategy in phase.strategies)
-
-
-def _ignored(_: int) -> None:
-    """Progress that nobody counts."""
 
 
 @contextmanager
