@@ -63,7 +63,7 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
         (
             ["tune", "x", "--unfreeze", "some", "--out", "y"],
             "--unfreeze takes head, a number of blocks, full, scratch, or a linear classifier (softmax-last, svm-last, "
-            "softmax-best, svm-best). Got 'some' instead.",
+            "softmax-best, svm-best, linear-all). Got 'some' instead.",
         ),
         (["codes", ".", "--out", "y.xlsx"], "--out must end in .parquet or .npy, or be a folder; got y.xlsx."),
         (["cache", "prune"], "What shall go? Give --older-than 30d, --to 5GB or --all."),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["probe", "head", "unfreeze", "full", "scratch"]
 Loss = Literal["softmax", "svm"]
-Taps = Literal["last", "best"]
+Taps = Literal["last", "best", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +39,17 @@ class KindRow:
 
 
 def _probe_in_words(strategy: "StrategyId") -> str:
-    return f"the {strategy.label}"
+    return f"the {strategy.label}" if strategy.loss else f"the linear classifier on {_TAPS_IN_WORDS['all']}"
 
 
 def _blocks_in_words(strategy: "StrategyId") -> str:
     return "unfreezing the last block" if strategy.blocks == 1 else f"unfreezing the last {strategy.blocks} blocks"
 
 
-_TAPS_IN_WORDS = {"last": "last codes", "best": "best tap"}
+_TAPS_IN_WORDS = {"last": "the last codes", "best": "the best tap", "all": "all taps"}
 KINDS: MappingProxyType[Kind, KindRow] = MappingProxyType(
     {
-        "probe": KindRow(rank=0, label="{loss} on the {where}", in_words=_probe_in_words),
+        "probe": KindRow(rank=0, label="{loss} on {where}", in_words=_probe_in_words),
         "head": KindRow(rank=1, label="head", in_words=lambda _: "the head alone"),
         "unfreeze": KindRow(rank=2, label="unfreeze {blocks}", in_words=_blocks_in_words, weight=2.0),
         "full": KindRow(rank=3, label="full", in_words=lambda _: "fine-tuning the whole network", weight=4.0),
@@ -65,8 +65,8 @@ class StrategyId:
     Attributes:
         kind: probe (a linear classifier on codes), head, unfreeze (some last blocks too), full or scratch.
         blocks: How many last blocks learn (unfreeze only).
-        loss: softmax or svm (probes only).
-        taps: Which codes a probe reads: the last ones, or the best ones by cross-validation.
+        loss: softmax or svm (probes only); None for the one on all taps, which takes what its folds say.
+        taps: Which codes a probe reads: the last ones, the best ones by cross-validation, or all of them joined.
     """
 
     kind: Kind
@@ -77,13 +77,14 @@ class StrategyId:
     def __post_init__(self) -> None:
         """Refuse fields that do not belong to the kind: that would be our own mistake."""
         assert (self.blocks is not None) == (self.kind == "unfreeze"), self.kind  # noqa: S101
-        assert (self.loss is not None) == (self.taps is not None) == (self.kind == "probe"), self.kind  # noqa: S101
+        assert (self.taps is not None) == (self.kind == "probe"), self.kind  # noqa: S101
+        assert (self.loss is not None) == (self.taps in {"last", "best"}), self.taps  # noqa: S101
 
     @property
     def key(self) -> str:
         """What stands for it in documents, and what the parser reads: ``softmax-last``, ``head``, ``unfreeze-2``."""
         if self.kind == "probe":
-            return f"{self.loss}-{self.taps}"
+            return f"{self.loss or 'linear'}-{self.taps}"
         return self.kind if self.blocks is None else f"{self.kind}-{self.blocks}"
 
     @property
@@ -95,7 +96,7 @@ class StrategyId:
     def label(self) -> str:
         """What tables call it."""
         where = _TAPS_IN_WORDS.get(self.taps or "", "")
-        return KINDS[self.kind].label.format(loss=self.loss, where=where, blocks=self.blocks)
+        return KINDS[self.kind].label.format(loss=self.loss or "linear", where=where, blocks=self.blocks)
 
     @property
     def in_words(self) -> str:
@@ -136,6 +137,7 @@ SOFTMAX_ON_LAST = StrategyId("probe", loss="softmax", taps="last")
 SVM_ON_LAST = StrategyId("probe", loss="svm", taps="last")
 SOFTMAX_ON_BEST = StrategyId("probe", loss="softmax", taps="best")
 SVM_ON_BEST = StrategyId("probe", loss="svm", taps="best")
+LINEAR_ON_ALL = StrategyId("probe", taps="all")
 HEAD = StrategyId("head")
 FULL = StrategyId("full")
 SCRATCH = StrategyId("scratch")
@@ -147,7 +149,8 @@ def unfreeze(blocks: int) -> StrategyId:
 
 
 _WORDS = {
-    known.key: known for known in (SOFTMAX_ON_LAST, SVM_ON_LAST, SOFTMAX_ON_BEST, SVM_ON_BEST, HEAD, FULL, SCRATCH)
+    known.key: known
+    for known in (SOFTMAX_ON_LAST, SVM_ON_LAST, SOFTMAX_ON_BEST, SVM_ON_BEST, LINEAR_ON_ALL, HEAD, FULL, SCRATCH)
 } | {"0": HEAD, "all": FULL}
 _BLOCKS = re.compile(r"(?:unfreeze[- ])?([1-9]\d{0,3})")
 
@@ -157,7 +160,7 @@ def parse_strategy(word: str | int, *, option: str = "strategy") -> StrategyId:
 
     Args:
         word: ``head`` (or 0), a number of blocks (``2``, ``unfreeze-2``), ``full`` (or ``all``), ``scratch``, or a
-            linear classifier: ``softmax-last``, ``svm-last``, ``softmax-best``, ``svm-best``.
+            linear classifier: ``softmax-last``, ``svm-last``, ``softmax-best``, ``svm-best``, ``linear-all``.
         option: What the word was given for, named in the error.
 
     Returns:

@@ -187,7 +187,7 @@ class FineTuning:
         trial = run_trial(self.start(split, seed), plan, self.inputs, split.learn, seed=seed, advance=advance)
         return Fit(
             scores=predict_rows(trial.backbone, self.inputs, split.test, advance=self.experiment.progress.checkpoint),
-            backbone=trial.backbone,
+            model=trial.backbone,
             settings=replace(self.settings, plan=plan, chosen=chosen),
             audit=trial.audit,
             curve=trial.curve,

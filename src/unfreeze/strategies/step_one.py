@@ -89,7 +89,7 @@ class StepOne:
             C = self.on_last(split, "softmax").C
             self._heads[split.name] = _without_network(fit_head(self.experiment, split, C=C), C)
         fit, head = self._heads[split.name]
-        return replace(fit, backbone=with_probe(self.experiment.source, head))
+        return replace(fit, model=with_probe(self.experiment.source, head))
 
     def take_note(self, split: str, points: Sequence[DepthPoint]) -> None:
         """Of probes that were fitted elsewhere, or in an earlier life of the run; for the depth curve."""
@@ -162,7 +162,7 @@ class ProbeStrategy:
         return Fit(
             scores=best.test_scores,
             probabilities=self.loss == "softmax",
-            backbone=with_probe(self.shared.experiment.source, best.probe) if self.last else None,
+            model=with_probe(self.shared.experiment.source, best.probe) if self.last else None,
             settings=ProbeSettings(loss=self.loss, C=best.C, Cs=best.Cs, cv_accuracy=best.cv_accuracy),
             tap=best.tap,
             description=f"linear {self._kind} on {width:,} codes of {best.tap}",
@@ -214,7 +214,7 @@ def _without_network(fit: Fit, C: float) -> tuple[Fit, LinearProbe]:
     """A head as its weights alone: twenty splits would hold twenty networks that differ in nothing else."""
     weight, bias = (p.detach().numpy().copy() for p in fit.network.head_parameters())
     head = LinearProbe(weight=weight.reshape(len(bias), -1), bias=bias, loss="softmax", C=C)
-    return replace(fit, backbone=None), head
+    return replace(fit, model=None), head
 
 
 def fit_head(experiment: Experiment, split: Split, *, C: float) -> Fit:
@@ -233,7 +233,7 @@ def fit_head(experiment: Experiment, split: Split, *, C: float) -> Fit:
         trial, inputs = _train_head(experiment, start, split, C=C)
         scores = predict_rows(trial.backbone, inputs, split.test)
     settings = TrainingSettings(plan=_head_plan(experiment, start, len(split.learn), C))
-    return Fit(scores=scores, backbone=trial.backbone, settings=settings, audit=trial.audit, curve=trial.curve)
+    return Fit(scores=scores, model=trial.backbone, settings=settings, audit=trial.audit, curve=trial.curve)
 
 
 def _head_plan(experiment: Experiment, start: Backbone, images: int, C: float) -> Plan:

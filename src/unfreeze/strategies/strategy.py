@@ -12,6 +12,7 @@ from unfreeze.core.records import Audit, DepthPoint, Outcome
 from unfreeze.core.trials import Training
 from unfreeze.data.tasks import Split
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.tap_classifier import TapClassifier
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,7 +22,7 @@ class Fit:
     Attributes:
         scores: Of the split's test rows: logits, or an SVM's margins.
         probabilities: The scores are logits, so that their softmax means something.
-        backbone: The trained network; None where it would be a cut-off one, which timm could not load.
+        model: The trained network, or a linear classifier on its taps; None where neither is kept.
         settings: How it was fitted, with what was chosen on the learning side; None to keep what was said before.
         tap: Where the codes were read (probes only).
         description: What was trained, in words, where that depends on the split; else empty.
@@ -34,7 +35,7 @@ class Fit:
 
     scores: Float[np.ndarray, "row cls"]
     probabilities: bool = True
-    backbone: Backbone | None = None
+    model: Backbone | TapClassifier | None = None
     settings: ProbeSettings | TrainingSettings | None = None
     tap: str | None = None
     description: str = ""
@@ -45,9 +46,9 @@ class Fit:
 
     @property
     def network(self) -> Backbone:
-        """The trained network, of a strategy that can be delivered."""
-        assert self.backbone is not None  # noqa: S101 - only probes at earlier taps have none, and nobody asks them
-        return self.backbone
+        """The trained network, of a strategy whose head reads its last codes."""
+        assert isinstance(self.model, Backbone)  # noqa: S101 - what reads other taps is never asked for it
+        return self.model
 
 
 @runtime_checkable

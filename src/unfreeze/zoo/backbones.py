@@ -15,7 +15,7 @@ from unfreeze.core.cards import Card, Channels
 from unfreeze.core.errors import PlanError
 from unfreeze.core.settings import DEFAULT_BACKBONE
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
-from unfreeze.zoo.graph import Block, Cut, find_cuts, pooled, prefix_module, suffix_module, trace_network
+from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
 from unfreeze.zoo.networks import (
     NetworkName,
     Preprocessing,
@@ -24,6 +24,7 @@ from unfreeze.zoo.networks import (
     preprocessing,
     seeded_network,
 )
+from unfreeze.zoo.pooling import pooled
 from unfreeze.zoo.weights import (
     BUNDLED_LICENCE,
     bundled_file,

@@ -628,18 +628,3 @@ def _module(root: fx.GraphModule, graph: fx.Graph, name: str) -> fx.GraphModule:
         if part is module or type(part) is nn.Module:  # fx's own containers; shared layers keep their mode
             part.training = root.training
     return module
-
-
-def pooled(x: Float[Tensor, "batch ..."], layout: str) -> Float[Tensor, "batch code"]:
-    """One vector per image: the mean over places of a map, over tokens of a sequence.
-
-    Args:
-        x: Tensor at a cut.
-        layout: Of that cut.
-
-    Returns:
-        The codes.
-    """
-    if layout == "NC":
-        return x
-    return x.mean(dim={"NCHW": (2, 3), "NHWC": (1, 2), "NLC": (1,)}[layout])

@@ -13,6 +13,7 @@ from unfreeze.core.strategies import (
     FULL,
     HEAD,
     KINDS,
+    LINEAR_ON_ALL,
     SCRATCH,
     SOFTMAX_ON_BEST,
     SOFTMAX_ON_LAST,
@@ -32,6 +33,7 @@ WRITTEN = (
     (SVM_ON_LAST, "svm-last", "svm on the last codes", "the svm on the last codes"),
     (SOFTMAX_ON_BEST, "softmax-best", "softmax on the best tap", "the softmax on the best tap"),
     (SVM_ON_BEST, "svm-best", "svm on the best tap", "the svm on the best tap"),
+    (LINEAR_ON_ALL, "linear-all", "linear on all taps", "the linear classifier on all taps"),
     (HEAD, "head", "head", "the head alone"),
     (unfreeze(1), "unfreeze-1", "unfreeze 1", "unfreezing the last block"),
     (unfreeze(2), "unfreeze-2", "unfreeze 2", "unfreezing the last 2 blocks"),
@@ -96,7 +98,7 @@ def test_other_words_stand_for_none(word: str | int) -> None:
 
     text = str(caught.value)
     assert text.startswith("--unfreeze takes head, a number of blocks, full, scratch, or a linear classifier ")
-    assert "(softmax-last, svm-last, softmax-best, svm-best)" in text
+    assert "(softmax-last, svm-last, softmax-best, svm-best, linear-all)" in text
     assert text.endswith(f"Got {word!r} instead.")
 
 

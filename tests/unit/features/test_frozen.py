@@ -22,7 +22,7 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.solver import fit_probe
 from unfreeze.zoo.backbones import Backbone, network_input
 from unfreeze.zoo.devices import CPU
-from unfreeze.zoo.graph import pooled
+from unfreeze.zoo.pooling import pooled
 
 MakeTask = Callable[..., Task]
 Decoded = Callable[..., DecoderPool]

@@ -71,8 +71,8 @@ def test_the_cpu_is_used_throughout_beside_a_gpu(
     assert find_device() == Device("cuda")
     with Recorder() as seen:
         _, fit = tuned(experiment, parse_strategy(strategy), Request(allowance=60.0, splits=0, epochs=1))
-        assert fit.backbone is not None
-        save_model(tmp_path / "model", fit.backbone, class_names=("a", "b"), card_text="")
+        assert isinstance(fit.model, Backbone)
+        save_model(tmp_path / "model", fit.model, class_names=("a", "b"), card_text="")
         paths = [image.path for image in experiment.task.image_set.images]
         found = predict_images(tmp_path / "model", paths, pool=experiment.squares.pool, device=experiment.device)
 

@@ -47,7 +47,7 @@ def test_the_best_tap_is_the_one_that_cross_validation_picks(experiment: Experim
 
     assert fit.tap == experiment.source.taps[1].name
     assert (fit.scores.argmax(axis=1) == truth).all()
-    assert fit.backbone is None
+    assert fit.model is None
     assert not strategy.outcome.deliverable
 
 

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unfreeze.core.errors import PlanError
-from unfreeze.zoo.graph import Cut, Traced, find_cuts, pooled, prefix_module, suffix_module, trace_network
+from unfreeze.zoo.graph import Cut, Traced, find_cuts, prefix_module, suffix_module, trace_network
+from unfreeze.zoo.pooling import pooled
 
 
 def cuts_of(network: nn.Module, size: int = 8) -> tuple[Traced, tuple[Cut, ...]]:
