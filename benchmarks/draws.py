@@ -1,13 +1,13 @@
 """Does the interval of a step keep its promise on photos? Many small studies, drawn from sets that are large enough.
 
-    python benchmarks/draws.py --panel PANEL --draws 500
+    python benchmarks/draws.py --panel PANEL --draws 400
     python benchmarks/draws.py --panel PANEL --more 40
 
-A draw is a study: images drawn at random from all of a set (train and test parts together), the splits that a run
-makes of them, probes with the C that a run finds inside each split, and steps between the probes. Steps without a
-network to train, since 500 draws of 20 splits are wanted. The head is left out: it is the softmax on the last codes
-within a prediction. The truth of a step is the mean over the draws of the difference on all images that were not
-drawn, of probes trained on the learning side of a split.
+A draw is a study: images drawn at random from all of a set (train and test parts together), the rounds of folds that a
+run makes of them, probes with the C and the tap that a run finds inside each fold, and steps between the probes. Steps
+without a network to train, since 400 draws of 20 folds are wanted; trainings are `trainings.py`. The head is left out:
+it is the softmax on the last codes within a prediction. The truth of a step is the mean over the draws of the
+difference on all images that were not drawn, of probes trained on the learning side of a fold.
 
 With `--more`, studies on cifar10 that end in "cannot tell" and a number of images are given the middle of that range,
 and are repeated: how many settle?
@@ -33,11 +33,12 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.data.tasks import Split, Task
 from unfreeze.features.extraction import read_codes
 from unfreeze.images.pool import DecoderPool
-from unfreeze.metrics.repeated import LOOKS, StepEstimate, compare_splits
+from unfreeze.metrics.repeated import LOOKS, TRAINING_SETS, StepEstimate, compare_folds
 from unfreeze.metrics.settling import what_would_settle
-from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, TapProbe, fit_tap_probes
+from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, TapProbe, best_probe, fit_tap_probes
 from unfreeze.zoo.backbones import load_backbone
 
+MEASURE = "folds"
 CHUNK = 5
 MARGIN = 0.01
 MORE_IMAGES = 100  # that a study has which may ask for more: of 300, nearly all are worth it at once
@@ -48,19 +49,20 @@ STEPS = (
     ("blocks.2 softmax", "last softmax"),
     ("blocks.2 softmax", "blocks.4 softmax"),
     ("blocks.4 softmax", "last softmax"),
+    ("last softmax", "best softmax"),  # at the tap that cross-validation finds
     ("last softmax", "last svm"),
 )
-TEN_CLASS_STEPS = STEPS[:3]  # an SVM of ten classes on the last codes takes twice the time of all the others
+TEN_CLASS_STEPS = STEPS[:4]  # an SVM of ten classes on the last codes takes twice the time of all the others
 # Of large and of small true gains: where all are large, those that ask for images had bad luck, and more images settle
 # nearly all of them; where all are small, those that ask had good luck.
 MORE_STEPS = (
-    *TEN_CLASS_STEPS[1:],
+    *TEN_CLASS_STEPS[1:3],
     ("blocks.3 softmax", "blocks.4 softmax"),
     ("blocks.4 softmax", "blocks.5 softmax"),
     ("blocks.5 softmax", "blocks.6 softmax"),
     ("blocks.6 softmax", "last softmax"),
 )
-PAIRS = {"cifar10": ("cat", "dog"), "eurosat": ("AnnualCrop", "PermanentCrop")}
+PAIRS = {"cifar10": ("cat", "dog"), "eurosat": ("AnnualCrop", "PermanentCrop"), "trashnet": ("glass", "plastic")}
 
 Codes = dict[str, np.ndarray]
 Row = dict[str, Any]
@@ -121,8 +123,13 @@ def study(pool: Pool, drawn: np.ndarray, number: int) -> Task:
 
 def probes(pool: Pool, task: Task, split: Split, strategies: set[str]) -> dict[str, TapProbe]:
     """The probes of these strategies, as a run fits them."""
-    specs = [ProbeSpec(split, tap, loss) for tap in TAPS for loss in LOSSES if f"{tap} {loss}" in strategies]
-    return {f"{probe.tap} {probe.loss}": probe for probe in fit_tap_probes(pool.codes, task, specs)}
+    wanted = strategies | {f"{tap} softmax" for tap in TAPS if "best softmax" in strategies}
+    specs = [ProbeSpec(split, tap, loss) for tap in TAPS for loss in LOSSES if f"{tap} {loss}" in wanted]
+    fitted = fit_tap_probes(pool.codes, task, specs)
+    found = {f"{probe.tap} {probe.loss}": probe for probe in fitted}
+    if "best softmax" in strategies:
+        found["best softmax"] = best_probe([probe for probe in fitted if probe.loss == "softmax"])
+    return {strategy: found[strategy] for strategy in strategies}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +143,10 @@ class Studied:
     def step(self, first: str, second: str, splits: int) -> StepEstimate:
         """As a run compares two strategies."""
         parts = [self.task.split(number) for number in range(splits)]
-        return compare_splits(
+        return compare_folds(
             self.right[first][:splits],
             self.right[second][:splits],
-            units=[self.task.units[part.test] for part in parts],
-            test_fraction=self.task.tested_share(parts),
+            self.task.tested(parts, "accuracy"),
             margin=MARGIN,
         )
 
@@ -177,10 +183,12 @@ def measure(pool: Pool, numbers: Iterable[int]) -> Row:
 
 
 def compact(estimate: StepEstimate) -> list[Any]:
-    """Difference, half the interval, the answer."""
-    assert estimate.interval is not None  # there are five splits and more
+    """Difference, half the interval, the answer; the variances of images alone and of unstable fits."""
+    assert estimate.interval is not None  # there are five folds and more
     half = (estimate.interval.high - estimate.interval.low) / 2
-    return [round(estimate.difference, 5), round(half, 5), estimate.answer]
+    images = estimate.image_variance / TRAINING_SETS**2
+    variances = [float(f"{variance:.4g}") for variance in (images, estimate.fit_variance)]
+    return [round(estimate.difference, 5), round(half, 5), estimate.answer, *variances]
 
 
 def more_images(pool: Pool, number: int, step: tuple[str, str]) -> Row:
@@ -190,7 +198,7 @@ def more_images(pool: Pool, number: int, step: tuple[str, str]) -> Row:
     row: Row = {"before": compact(before), "asked": None}
     if before.answer != "cannot tell":
         return row
-    asked = what_would_settle(before, images=pool.images, splits=max(LOOKS), seed=number).more_images_range
+    asked = what_would_settle(before, images=pool.images, splits=max(LOOKS)).more_images_range
     if asked is None:
         return row
     images = pool.images + sum(asked) // 2
@@ -208,12 +216,12 @@ def measure_draws(pools: list[Pool], draws: int) -> None:
     """What is missing, all pools in turn."""
     for first in range(0, draws, CHUNK):
         for pool in pools:
-            key = {"measure": "draws", "set": pool.name, "first": first}
+            key = {"measure": MEASURE, "set": pool.name, "first": first}
             if is_there(key, DRAWS):
                 continue
             started = time.process_time()
             append(
-                {**key, "images": pool.images, "margin": MARGIN}, measure(pool, range(first, first + CHUNK)), started
+                {**key, "images": pool.images, "of": len(pool.image_set.images), "margin": MARGIN}, measure(pool, range(first, first + CHUNK)), started
             )
 
 
@@ -242,8 +250,8 @@ def main() -> None:
     """Measure what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--panel", type=Path, required=True)
-    parser.add_argument("--sets", default="cifar10,eurosat")
-    parser.add_argument("--draws", type=int, default=500, help="of each set and of each pair")
+    parser.add_argument("--sets", default="cifar10,eurosat,trashnet")
+    parser.add_argument("--draws", type=int, default=400, help="of each set and of each pair")
     parser.add_argument("--more", type=int, default=0, help="instead: studies on cifar10 that asked for images")
     asked = parser.parse_args()
     if asked.more:

@@ -5,14 +5,22 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from unfreeze.advisor.questions import Question
+from unfreeze.advisor.questions import Question, may_be_the_same
 from unfreeze.core.records import Comparison, Interval, Settling
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.strategies import StrategyId
 from unfreeze.metrics.comparison import difference_over_seeds, paired_difference
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, StepEstimate, compare_splits, largest_difference
+from unfreeze.metrics.repeated import (
+    FEWEST_FOR_PROBABILITIES,
+    FOLDS,
+    LOOKS,
+    StepEstimate,
+    compare_folds,
+    largest_difference,
+    largest_outcome,
+)
 from unfreeze.metrics.settling import what_would_settle
-from unfreeze.strategies.predictions import Measured, units_of
+from unfreeze.strategies.predictions import Measured
 
 
 @final
@@ -48,22 +56,31 @@ class Comparisons:
         return self._estimates[key]
 
     def _estimated(self, first: Measured, second: Measured, margin: float) -> StepEstimate:
-        task, common = self.question.task, min(first.splits, second.splits)
-        splits = [one.split for one in first.predicted[:common]]
-        return compare_splits(
+        question, common = self.question, min(first.splits, second.splits)
+        tested = first.tested(question.metric, question.task).first(common)
+        return compare_folds(
             self._values(first)[:common],
             self._values(second)[:common],
-            units=[units_of(task, split) for split in splits],
-            test_fraction=task.tested_share(splits),
+            tested,
             margin=margin,
-            largest=self._largest(first),
+            largest=largest_outcome(question.metric, question.task.class_count),
         )
 
     def _values(self, measured: Measured) -> list[Float[np.ndarray, " row"]]:
         return [one.values(self.question.metric, self.question.task) for one in measured.predicted]
 
-    def _largest(self, measured: Measured) -> float:
-        return largest_difference(self.question.metric, self.question.task.labels[measured.predicted[0].split.test])
+    def are_the_same(self, first: Measured, second: Measured) -> bool:
+        """Whether two strategies turned out to be one: the same function by what they are, and by all they predict."""
+        if not may_be_the_same(first.strategy, second.strategy):
+            return False
+        common = list(zip(first.predicted, second.predicted, strict=False))
+        return bool(common) and all(np.array_equal(a.predictions, b.predictions) for a, b in common)
+
+    def is_open(self, first: Measured, second: Measured) -> bool:
+        """Whether a step cannot be told yet, though it is one."""
+        if self.are_the_same(first, second):
+            return False
+        return self.estimate(first, second).answer == "cannot tell"
 
     def has_metric(self, measured: Measured) -> bool:
         """Whether it was measured, and by the metric that decides (an SVM has no log-loss)."""
@@ -84,6 +101,7 @@ class Comparisons:
             The comparison.
         """
         found = self.estimate(first, second)
+        answer = "same" if self.are_the_same(first, second) else found.answer
         dropped = "dropped" in {first.outcome.status, second.outcome.status}
         common = list(zip(first.predicted[: found.splits], second.predicted[: found.splits], strict=True))
         return Comparison(
@@ -95,37 +113,40 @@ class Comparisons:
             worse=found.worse,
             equivalent=found.equivalent,
             better=found.better,
-            answer=found.answer,
+            answer=answer,
             disagreements=sum(int((a.predictions != b.predictions).sum()) for a, b in common),
             predictions=sum(len(a.predictions) for a, _ in common),
-            settling=self._settling(found, dropped=dropped) if found.answer == "cannot tell" else None,
+            settling=self._settling(found, first, second, dropped=dropped) if answer == "cannot tell" else None,
         )
 
     def _on_one_split(self, first: Measured, second: Measured) -> Interval:
         """Over the test images of the only split: the variance over training sets is not in it."""
         question, before, after = self.question, first.predicted[0], second.predicted[0]
-        groups = [str(unit) for unit in units_of(question.task, before.split)]
+        task, rows = question.task, before.split.test
+        groups = [str(unit) for unit in task.units[rows]]
         seed = derive_seed(question.seed, "paired bootstrap")
         if question.metric == "accuracy":
-            labels = question.task.labels[before.split.test]
+            labels = task.labels[rows]
             return paired_difference(before.predictions == labels, after.predictions == labels, groups, seed=seed)[1]
-        first_values, values = (one.values(question.metric, question.task)[None] for one in (before, after))
-        return difference_over_seeds(first_values, values, groups, seed=seed, largest=self._largest(first))[1]
+        first_values, values = (one.weighted(question.metric, task)[None] for one in (before, after))
+        largest = largest_difference(question.metric, task.labels[task.train_rows])
+        return difference_over_seeds(first_values, values, groups, seed=seed, largest=largest)[1]
 
-    def _settling(self, found: StepEstimate, *, dropped: bool) -> Settling:
-        """Splits where a larger budget would give them and they can, else images."""
+    def _settling(self, found: StepEstimate, first: Measured, second: Measured, *, dropped: bool) -> Settling:
+        """Folds where a larger budget would give them and they can, else images."""
         if dropped:
             return Settling(kind="dropped")
+
+        def seconds(splits: int) -> float:
+            return sum(max(0, splits - one.splits) * one.seconds_a_split for one in (first, second))
+
         if found.splits < FEWEST_FOR_PROBABILITIES:
-            return Settling(kind="few")
-        would = what_would_settle(
-            found,
-            images=len(self.question.task.train_rows),
-            splits=LOOKS[-1],  # a study with more images is given the time for them
-            seed=derive_seed(self.question.seed, "settling"),
-        )
+            return Settling(kind="few", seconds=seconds(FOLDS))
+        task = self.question.task
+        # a study with more images is given the time for all rounds
+        would = what_would_settle(found, images=len(task.train_rows), splits=LOOKS[-1], folds=task.folds)
         if would.splits is not None:  # it is time that is missing, not images
-            return Settling(kind="splits")
+            return Settling(kind="splits", splits=would.splits, seconds=seconds(would.splits))
         if would.more_images_range is None:
             return Settling(kind="beyond")
         low, high = would.more_images_range

@@ -8,6 +8,7 @@ from unfreeze.core.records import Comparison, Outcome
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import (
     HEAD,
+    LINEAR_ON_ALL,
     SCRATCH,
     SOFTMAX_ON_BEST,
     SOFTMAX_ON_LAST,
@@ -40,8 +41,9 @@ def pairs(measured: Iterable[StrategyId]) -> tuple[tuple[StrategyId, StrategyId]
 
     The head against the softmax on the last codes; each deeper strategy against the head; each deeper one against the
     next shallower one; SVM against softmax; pretrained against random weights; the probes at the best tap against the
-    same probes on the last codes, and one of them (the softmax where there is one, since an SVM at another tap would
-    answer two questions at once) against everything else that was measured.
+    same probes on the last codes. The feature extractor's best answer, the classifier on all taps (without it the
+    probe at the best tap, the softmax where there is one, since an SVM at another tap would answer two questions at
+    once), against the head, and each deeper strategy against it.
 
     An SVM has no log-loss: where that decides, its pairs cannot be compared and have to be passed over.
 
@@ -66,9 +68,26 @@ def _pairs(measured: Sequence[StrategyId]) -> Iterable[tuple[StrategyId, Strateg
     yield from product(scratch, [known for known in trained if known.kind == "full"])
     for last, best in ((softmax, SOFTMAX_ON_BEST), (svm, SVM_ON_BEST)):
         yield from product(last, [known for known in measured if known == best])
-    chosen = best_probe(measured)
-    if chosen is not None:
-        yield from ((other, chosen) for other in [*softmax, *svm, *heads, *trained, *scratch])
+    extractor = best_extractor(measured)
+    if extractor is not None:
+        yield from ((one, extractor) for one in heads or softmax or svm)
+        yield from ((extractor, one) for one in trained)
+
+
+def may_be_the_same(first: StrategyId, second: StrategyId) -> bool:
+    """Whether two strategies can be one function.
+
+    The head is a softmax on the last codes, and the best tap may be the last one.
+
+    Args:
+        first: One.
+        second: The other.
+
+    Returns:
+        True for these pairs alone; whether they are the same, their predictions say.
+    """
+    sides = {first, second}
+    return sides in ({SOFTMAX_ON_LAST, HEAD}, {SOFTMAX_ON_LAST, SOFTMAX_ON_BEST}, {SVM_ON_LAST, SVM_ON_BEST})
 
 
 def deeper(strategies: Iterable[StrategyId]) -> list[StrategyId]:
@@ -80,6 +99,12 @@ def best_probe(measured: Iterable[StrategyId]) -> StrategyId | None:
     """The probe whose tap was chosen: the softmax where it was measured, else the SVM; None if neither was."""
     known = set(measured)
     return next((probe for probe in (SOFTMAX_ON_BEST, SVM_ON_BEST) if probe in known), None)
+
+
+def best_extractor(measured: Iterable[StrategyId]) -> StrategyId | None:
+    """The feature extractor's best answer: the classifier on all taps, else the probe at the best one."""
+    known = list(measured)
+    return LINEAR_ON_ALL if LINEAR_ON_ALL in known else best_probe(known)
 
 
 def measured_strategies(outcomes: Iterable[Outcome]) -> list[StrategyId]:

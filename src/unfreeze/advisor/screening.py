@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
 from unfreeze.core.findings import Finding, finding
 from unfreeze.core.records import Screened
 from unfreeze.core.settings import Metric
 from unfreeze.core.wording import difference, measured_score, milliseconds
-from unfreeze.metrics.repeated import compare_splits
+from unfreeze.metrics.repeated import Tested, compare_folds, mean_score
 
 SMALL_PHOTOS = 0.5  # of the input's side: photos this small may not gain from being upscaled
 
@@ -31,39 +31,30 @@ class Scores:
 
 def choose(
     found: Sequence[Scores],
-    units: Sequence[Shaped[np.ndarray, " image"]],
+    tested: Tested,
     *,
-    test_fraction: float,
-    largest_difference: float = 1.0,
+    largest: float = 1.0,
 ) -> tuple[int, tuple[Screened, ...]]:
     """The cheapest candidate within one standard error of the best, on common splits.
 
-    The standard error is that of the paired difference, corrected for the overlap of training sets (Nadeau & Bengio
-    2003); the rule is that of Breiman et al. (1984), with time an image in place of the size of a tree.
+    The standard error is that of the paired difference; the rule is that of Breiman et al. (1984), with time an image
+    in place of the size of a tree.
 
     Args:
         found: At least one with values, on the same two or more splits.
-        units: Number of the independent unit of every test image of each split.
-        test_fraction: Share of the images that a split tests on.
-        largest_difference: That one image can make (`metrics.repeated.largest_difference`).
+        tested: What the splits tested.
+        largest: Difference that one image can make (`metrics.repeated.largest_outcome`).
 
     Returns:
         Place of the choice in `found`; and a row per candidate with score, difference to the best and the choice.
     """
     measured = [place for place, one in enumerate(found) if one.values]
-    means = {place: float(np.mean([one.mean() for one in found[place].values])) for place in measured}
+    means = {place: mean_score(found[place].values, tested) for place in measured}
     best = max(measured, key=lambda place: (means[place], -found[place].row.seconds_an_image))
     largest = max(range(len(found)), key=lambda place: (found[place].row.parameters, found[place].row.size))
     rows, eligible = [one.row for one in found], []
     for place in measured:
-        step = compare_splits(
-            found[best].values,
-            found[place].values,
-            units=units,
-            test_fraction=test_fraction,
-            margin=0.0,
-            largest=largest_difference,
-        )
+        step = compare_folds(found[best].values, found[place].values, tested, margin=0.0, largest=largest)
         assert step.standard_error is not None  # noqa: S101 - there are two splits at least
         error = 0.0 if place == best else step.standard_error
         rows[place] = replace(

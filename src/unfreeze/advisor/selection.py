@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from unfreeze.advisor.comparisons import Comparisons
-from unfreeze.advisor.questions import Question
 from unfreeze.core.records import Interval, Winner
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.strategies import StrategyId
-from unfreeze.core.wording import count, difference, listed
+from unfreeze.core.wording import count, difference
 from unfreeze.core.wording import standard_error as standard_error_in_words
-from unfreeze.metrics.grouping import units
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.predictions import Measured, well_measured
 
@@ -32,47 +30,63 @@ class Selection:
 
 
 def select_strategy(candidates: Sequence[Measured], comparisons: Comparisons) -> Selection | None:
-    """From cheap to expensive: a strategy is kept if it gains more than one standard error over the one kept before.
-
-    Not where it is settled that the gain is no larger than the margin: that much does not matter to the user.
+    """The cheapest strategy that is no more than one standard error below the one with the best score.
 
     The one-standard-error rule (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3), pair by
-    pair, so that each pair is compared on all splits that both of them ran on. The standard error is that of the paired
-    difference over images, or over groups where they are given.
+    pair, so that each pair is compared on all splits that both of them ran on; the standard error is that of the paired
+    difference.
 
     Args:
-        candidates: Cheapest first; those that were not measured or cannot be delivered are passed over, and those that
-            ran on fewer splits than would give probabilities come last.
+        candidates: Cheapest first; those that were not measured or cannot be delivered are passed over. Those without a
+            whole round of splits, where others have one, are taken only if they are more than one standard error above
+            what would be picked without them, on two common splits at least.
         comparisons: Metric, margin, labels and groups.
 
     Returns:
         The selection, or None if nothing was measured.
     """
-    question = comparisons.question
     usable = [c for c in candidates if c.outcome.deliverable and comparisons.has_metric(c)]
     if not usable:
         return None
     # A lucky first split of a slow SVM must not become what all the others are compared with on that split alone.
     first = well_measured(usable)
-    kept, *others = [*first, *(c for c in usable if c not in first)]
-    because = f"Nothing gains more than one standard error over {kept.strategy.label}, the cheapest."
-    within_margin: list[str] = []
-    for other in others:
-        gain, error, common = _gain(kept, other, question)
-        if gain <= error:
-            continue
-        shown = difference(gain, question.metric)
-        if comparisons.estimate(kept, other).answer in {"equivalent", "not worth it"}:
-            within_margin.append(f"{other.strategy.label} ({shown})")
-            continue
-        because = (
-            f"It gains {shown} over {kept.strategy.label} on {count(common, 'common split')}, more than one standard "
-            f"error ({standard_error_in_words(error, question.metric)})."
-        )
-        kept, within_margin = other, []
-    if within_margin:
-        because += f" What {listed(within_margin)} gained over it is settled to be within your margin."
+    best = max(first, key=comparisons.mean_score)
+    kept = next(one for one in first if one is best or _is_near(one, best, comparisons))
+    because = _because(kept, best, first, comparisons)
+    for other in (one for one in usable if one not in first and one.splits >= FEWEST_FOR_PROBABILITIES):
+        if not _is_near(kept, other, comparisons):
+            because = f"It gains {_gain(kept, other, comparisons)} over {kept.strategy.label}."
+            kept = other
     return Selection(picked=kept.strategy, because=because)
+
+
+def _is_near(one: Measured, best: Measured, comparisons: Comparisons) -> bool:
+    """Whether what another one gains is within one standard error."""
+    gain = comparisons.estimate(one, best)
+    return gain.difference <= _standard_error(gain)
+
+
+def _standard_error(gain: StepEstimate) -> float:
+    """Of a single split that of its images."""
+    return gain.image_variance**0.5 if gain.standard_error is None else gain.standard_error
+
+
+def _gain(one: Measured, best: Measured, comparisons: Comparisons) -> str:
+    """What another one gains, with its standard error, in words."""
+    gain, metric = comparisons.estimate(one, best), comparisons.question.metric
+    error = standard_error_in_words(_standard_error(gain), metric)
+    return f"{difference(gain.difference, metric)} (standard error {error}, {count(gain.splits, 'common split')})"
+
+
+def _because(kept: Measured, best: Measured, among: Sequence[Measured], comparisons: Comparisons) -> str:
+    if kept is not best:
+        return (
+            f"It is the cheapest within one standard error of {best.strategy.label}, which scores best and gains "
+            f"{_gain(kept, best, comparisons)} over it."
+        )
+    if best is among[0]:
+        return "It is the cheapest, and nothing scores better."
+    return "It scores best, and everything cheaper is more than one standard error below it."
 
 
 def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner | None:
@@ -83,7 +97,7 @@ def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner 
         comparisons: Metric and task.
 
     Returns:
-        None below two strategies that were measured (those with fewer than five splits do not count beside others),
+        None below two strategies that were measured (those without a whole round of splits do not count beside others),
         and where all common splits test on the same single group.
     """
     question = comparisons.question
@@ -92,7 +106,7 @@ def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner 
         return None
     task, common = question.task, min(m.splits for m in among)
     rows = [p.split.test for p in among[0].predicted[:common]]
-    values = [mean_by_image([p.values(question.metric, task) for p in m.predicted[:common]], rows) for m in among]
+    values = [mean_by_image([p.weighted(question.metric, task) for p in m.predicted[:common]], rows) for m in among]
     tested = values[0][1]
     if len(np.unique(task.units[tested])) < 2:
         return None
@@ -108,26 +122,3 @@ def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner 
         interval=Interval(low, high),
         among=len(among),
     )
-
-
-def _gain(kept: Measured, other: Measured, question: Question) -> tuple[float, float, int]:
-    """Mean gain on the common splits, its standard error, and how many splits they are."""
-    task, common = question.task, min(kept.splits, other.splits)
-    before, after = ([p.values(question.metric, task) for p in m.predicted[:common]] for m in (kept, other))
-    tested = [str(unit) for p in kept.predicted[:common] for unit in task.units[p.split.test]]
-    gain = float(np.mean([b.mean() - a.mean() for a, b in zip(before, after, strict=True)]))
-    return gain, standard_error(_joined(after), _joined(before), tested), common
-
-
-def _joined(values: Sequence[Float[np.ndarray, "..."]]) -> Float[np.ndarray, " row"]:
-    joined: Float[np.ndarray, " row"] = np.concatenate(values)
-    return joined
-
-
-def standard_error(
-    first: Float[np.ndarray, " row"], second: Float[np.ndarray, " row"], units_of_rows: Sequence[str]
-) -> float:
-    """Standard error of the mean of `first` minus `second`, over units; a row that comes up twice is one unit."""
-    difference: Float[np.ndarray, " row"] = first - second
-    counted = units(difference - difference.mean(), units_of_rows)
-    return float(np.sqrt((counted.counts * counted.totals**2).sum()) / len(difference))

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from unfreeze.advisor.questions import best_probe, between, deeper, measured_strategies
-from unfreeze.core.phrases import looked_at, on_folder, probability_of, settled_by
+from unfreeze.core.phrases import looked_at, not_ruled_out, on_folder, probability_of, settled_by
 from unfreeze.core.records import Comparison, Outcome
 from unfreeze.core.run_record import RunResults
 from unfreeze.core.strategies import (
     FULL,
     HEAD,
+    LINEAR_ON_ALL,
     SCRATCH,
     SOFTMAX_ON_BEST,
     SOFTMAX_ON_LAST,
@@ -35,7 +36,6 @@ from unfreeze.core.wording import (
     score_span,
     storage,
 )
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 
 CAVEAT = "The variance over training sets is not in this interval."
 
@@ -84,11 +84,13 @@ class _Run:
         parts = [difference(comparison.difference, metric)]
         parts.append(f"95 % interval {difference_span(comparison.interval, metric)}")
         worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
-        if worse is not None and equivalent is not None and better is not None:
+        if comparison.answer == "cannot tell":
+            parts.append(not_ruled_out(comparison.interval, metric))
+        elif worse is not None and equivalent is not None and better is not None:
             parts.append(probability_of(comparison.answer, worse, equivalent, better, self.margin))
         if comparison.splits != self.splits:
             parts.append(f"on {count(comparison.splits, 'common split')}")
-        ending = f"; {settled_by(comparison.settling)}" if comparison.settling else ""
+        ending = f"; {settled_by(comparison.settling, self.results.seconds)}" if comparison.settling else ""
         return ", ".join(parts) + ending
 
 
@@ -113,11 +115,11 @@ def verdict(results: RunResults) -> tuple[str, ...]:
         *_on_step_one(run),
         *_on_feature_extractor(run),
         *_on_depth(run),
+        *_on_all_layers(run),
         *_on_scratch(run),
         *_on_choice(picked, run),
         *_on_winner(run),
         *_on_delivery(run),
-        *_on_cut_off_networks(run),
         *_on_test_folder(picked, run),
         results.rule.sentence,
         *_on_more_images(run),
@@ -178,13 +180,14 @@ def _on_feature_extractor(run: _Run) -> Iterable[str]:
         )
     else:
         # One prediction in a hundred comes from rounding and early stopping alone.
-        same = step.disagreements <= step.predictions / 100
+        same = step.answer == "same" or step.disagreements <= step.predictions / 100
         name = "the feature extractor (softmax on the last codes)"
         opening = {
             "worth it": f"Step one does better than {name}",
             "not worth it": f"Step one does not do better than {name}",
             "equivalent": f"Step one is equivalent to {name} within your margin",
             "cannot tell": f"Step one is not the same as {name}, and which is better cannot be told",
+            "same": "",
         }[step.answer]
         parts = [f"they disagree on {step.disagreements:,} of {step.predictions:,} predictions"]
         if head.splits == extractor.splits:  # means over other splits differ where predictions do not
@@ -211,6 +214,9 @@ def _on_depth(run: _Run) -> Iterable[str]:
     picks = f"the tap is chosen inside each split; on average cross-validation likes {codes} best"
     last = run.measured(SOFTMAX_ON_LAST if best.strategy == SOFTMAX_ON_BEST else SVM_ON_LAST)
     step = run.step(last.strategy, best.strategy) if last else None
+    if step is not None and step.answer == "same":
+        yield f"Earlier layers do no better here: every split chose the last codes ({run.score(best)})."
+        return
     if step is None or last is None:
         yield f"Whether earlier layers do better was not compared: nothing on the last codes was measured; {picks}."
         return
@@ -219,6 +225,7 @@ def _on_depth(run: _Run) -> Iterable[str]:
         "not worth it": "Earlier layers do not do better here",
         "equivalent": "Earlier layers do as well as the last codes here, and no better",
         "cannot tell": "Cannot tell whether earlier layers do better here",
+        "same": "",
     }[step.answer]
     if at_last and step.answer == "cannot tell":
         opening = "Earlier layers show no gain here"
@@ -226,6 +233,16 @@ def _on_depth(run: _Run) -> Iterable[str]:
     if best.splits == last.splits:  # else means over other splits differ where the strategies do not
         scores = f"{best.name} {run.score(best)}, {last.name} {run.score(last)}, "
     yield f"{opening}: {scores}{run.numbers(step)}; {picks}."
+
+
+def _on_all_layers(run: _Run) -> Iterable[str]:
+    """The feature extractor's best answer against step one and against unfreezing."""
+    head = run.step(HEAD, LINEAR_ON_ALL) or run.step(SOFTMAX_ON_LAST, LINEAR_ON_ALL)
+    if head is not None:
+        yield f"{run.step_in_words(head)}."
+    trained = deeper(measured_strategies(run.results.strategies))
+    for step in filter(None, (run.step(LINEAR_ON_ALL, strategy) for strategy in trained)):
+        yield f"{run.step_in_words(step)}."
 
 
 def _on_scratch(run: _Run) -> Iterable[str]:
@@ -275,16 +292,6 @@ def _on_delivery(run: _Run) -> Iterable[str]:
             f"The delivered model is refitted on all {len(run.results.train_images):,} images; the scores are those of "
             "models that saw the training part of a split."
         )
-
-
-def _on_cut_off_networks(run: _Run) -> Iterable[str]:
-    for outcome in run.results.strategies:
-        step = run.step(run.results.picked, outcome.strategy)
-        if outcome.kind == "probe" and not outcome.deliverable and step and step.answer == "worth it":
-            yield (
-                f"{capital(outcome.strategy.in_words)} does better than that: {run.numbers(step)}. It is not delivered "
-                f"as the model, because it needs the network cut off at {outcome.tap}."
-            )
 
 
 def _on_test_folder(picked: Outcome | None, run: _Run) -> Iterable[str]:
@@ -384,16 +391,14 @@ def _on_estimate(run: _Run) -> Iterable[str]:
         yield "No split was finished, so nothing here is measured."
         return
     train = len(run.results.train_images)
-    several = f"stratified splits that strategies share, {run.splits} at most"
+    several = f"stratified splits that strategies share, in rounds that test every image once, {run.splits} at most"
     yield (
         f"What is estimated: the expected difference in {run.results.metric} at the training size of a split (about "
         f"{train - len(measured.predictions[0]):,} of {train:,} images), over training sets, images and seeds, from "
         f"{'one stratified split' if run.splits == 1 else several}; a difference matters above {run.margin}."
     )
     if run.splits == 1:
-        yield "With one split the variance over training sets is in no interval."
-    if run.splits < FEWEST_FOR_PROBABILITIES:
         yield (
-            "With fewer than five common splits there are no probabilities and nothing is called equivalent; a larger "
-            "budget gives more splits."
+            "With one split the variance over training sets is in no interval, and nothing is decided; a larger budget "
+            "gives more splits."
         )

@@ -1,8 +1,12 @@
 """Parts of sentences that the verdict, the progress of a run and its report share."""
 
-from unfreeze.core.records import Answer, FolderStep, Settling
+import math
+
+from unfreeze.core.records import Answer, FolderStep, Interval, Settling
 from unfreeze.core.settings import Metric
-from unfreeze.core.wording import difference, difference_span, probability
+from unfreeze.core.wording import amount, difference, difference_span, probability
+
+_ROOM = 1.15  # a budget is kept from both ends: for what it takes to conclude, and for a machine that is a bit slower
 
 
 def on_folder(step: FolderStep, metric: Metric) -> str:
@@ -26,7 +30,7 @@ def probability_of(answer: Answer, worse: float, equivalent: float, better: floa
         margin: From `amount`.
 
     Returns:
-        For a definite answer its own probability, else all three.
+        The probability of a definite answer; empty for any other.
 
     Example:
         >>> probability_of("worth it", 0.0, 0.01, 0.99, "1 point")
@@ -38,21 +42,44 @@ def probability_of(answer: Answer, worse: float, equivalent: float, better: floa
         return f"probability {probability(equivalent)} of a difference within {margin}"
     if answer == "not worth it":
         return f"probability {probability(worse + equivalent)} of no gain above {margin}"
-    return (
-        f"probability {probability(better)} of more than {margin} better, {probability(equivalent)} of a difference "
-        f"within it, {probability(worse)} of more than {margin} worse"
-    )
+    return ""
 
 
-def settled_by(settling: Settling) -> str:
-    """What would settle a step that cannot be told: half a sentence."""
+def settled_by(settling: Settling, run_seconds: float) -> str:
+    """What would settle a step that cannot be told: half a sentence.
+
+    Args:
+        settling: What would.
+        run_seconds: What the run took.
+
+    Returns:
+        The half, with the budget that would hold more splits.
+
+    Example:
+        >>> settled_by(Settling(kind="splits", splits=10, seconds=90.0), 200.0)
+        '10 common splits of the same images would probably settle it (--budget 6m)'
+    """
+    budget = f"--budget {math.ceil(_ROOM * (run_seconds + (settling.seconds or 0.0)) / 60)}m"
     return {
-        "splits": "more splits of the same images would probably settle it: give a larger budget",
+        "splits": f"{settling.splits} common splits of the same images would probably settle it ({budget})",
         "images": f"about {settling.low or 0:,} to {settling.high or 0:,} more images would probably settle it",
-        "beyond": "not settled by four times your data",
+        "beyond": "neither more splits nor four times your data would probably settle it",
         "dropped": "one of the two was dropped and is not measured further",
-        "few": "fewer than five common splits say little: a larger budget gives more",
+        "few": f"one common split says too little: more need {budget}",
     }[settling.kind]
+
+
+def not_ruled_out(interval: Interval, metric: Metric) -> str:
+    """The largest gain and loss that an interval leaves, as far as it leaves any.
+
+    Example:
+        >>> not_ruled_out(Interval(-0.011, 0.073), "accuracy")
+        'a gain of up to 7.3 points or a loss of up to 1.1 points is not ruled out'
+    """
+    gain, loss = (amount(round(max(0.0, end), 3), metric) for end in (interval.high, -interval.low))
+    left = [f"a gain of up to {gain}"] if interval.high > 0 else []
+    left += [f"a loss of up to {loss}"] if interval.low < 0 else []
+    return f"{' or '.join(left)} is not ruled out"
 
 
 def not_proved(*, gain: bool, probability: bool) -> str:

@@ -9,7 +9,7 @@ from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import Kind, Loss, StrategyId
 
 Status = Literal["done", "shortened", "dropped", "left out", "interrupted"]
-Answer = Literal["worth it", "not worth it", "equivalent", "cannot tell"]
+Answer = Literal["worth it", "not worth it", "equivalent", "same", "cannot tell"]
 
 
 class Interval(NamedTuple):
@@ -269,16 +269,19 @@ class Settling:
     """What would settle a step that cannot be told.
 
     Attributes:
-        kind: few (there are too few splits to say), splits (more splits of the same images can), images (more images
-            can), beyond (not even four times as many images), dropped (one side was dropped and is not measured
-            further).
+        kind: few (one split says too little), splits (more splits of the same images can), images (more images can),
+            beyond (not even four times as many images), dropped (one side was dropped and is not measured further).
         low: Of images to add, the lower end of a rounded range; None unless images.
         high: Its upper end.
+        splits: How many common splits can; None unless splits.
+        seconds: What they would take both sides, beyond what was measured; None unless few or splits.
     """
 
     kind: Literal["few", "splits", "images", "beyond", "dropped"]
     low: int | None = None
     high: int | None = None
+    splits: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,13 +293,14 @@ class Comparison:
         second: The strategy that is asked about.
         difference: Expected score of the second minus that of the first at the training size of a split; accuracies as
             fractions, log-loss in nats with its sign turned, so that more is better.
-        interval: 95 % interval of it (Nadeau & Bengio 2003); with one split, a paired bootstrap over its test images,
-            which leaves out the variance over training sets.
+        interval: 95 % interval of it, from the paired differences of images (`metrics.repeated.compare_folds`); with
+            one split a paired bootstrap over its test images, which leaves out the variance over training sets.
         splits: On how many common splits.
-        worse: Probability that the second is worse by more than the margin; None with fewer than five splits.
-        equivalent: Probability that the two are within the margin; None with fewer than five splits.
-        better: Probability that the second is better by more than the margin; None with fewer than five splits.
-        answer: worth it, not worth it, equivalent, or cannot tell.
+        worse: Probability that the second is worse by more than the margin; None with a single split.
+        equivalent: Probability that the two are within the margin; None with a single split.
+        better: Probability that the second is better by more than the margin; None with a single split.
+        answer: worth it, not worth it, equivalent, cannot tell, or same: the two are one function, so there is no
+            step.
         disagreements: Number of predictions, over all common splits, that differ.
         predictions: Number of predictions that were compared.
         settling: What would settle it; None unless it cannot be told.
@@ -321,8 +325,8 @@ class Winner:
     """The score of the best strategy, with and without the optimism of having been chosen as the best.
 
     Attributes:
-        strategy: The one with the best measured score among those that can be delivered and have five splits (or as
-            many as any has).
+        strategy: The one with the best measured score among those that can be delivered and have a whole round of
+            splits (or as many as any has).
         naive: Its score as measured: the mean over images of each image's mean over the common splits.
         corrected: The same by bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018).
         interval: 95 % interval of `corrected`.

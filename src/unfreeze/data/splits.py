@@ -94,6 +94,31 @@ def folds(
     return [(np.flatnonzero(sides != fold), np.flatnonzero(sides == fold)) for fold in range(count)]
 
 
+def whole_round(labels: _PerImage, groups: Sequence[str], *, count: int, rng: np.random.Generator) -> _PerImage:
+    """Deal images to folds of equal share, as `assign_sides` does; no fold stays empty.
+
+    Args:
+        labels: Class index of each image.
+        groups: Group of each image; images with an empty one are each their own group.
+        count: Number of folds; at least as many groups.
+        rng: Breaks ties and shuffles.
+
+    Returns:
+        The fold that tests each image, from 0.
+
+    Raises:
+        ImageSetError: All images lie in one group.
+    """
+    number = _group_numbers(groups)
+    sides = _deal(labels, number, shares=(1 / count,) * count, rng=rng)
+    for empty in np.setdiff1d(np.arange(count), sides):
+        # the smallest group of the fold with most groups
+        held = [np.unique(number[sides == fold], return_counts=True) for fold in range(count)]
+        names, sizes = max(held, key=lambda of_fold: len(of_fold[0]))
+        sides[number == names[np.argmin(sizes)]] = empty
+    return sides
+
+
 def assign_sides(
     labels: _PerImage, groups: Sequence[str], *, shares: Sequence[float], rng: np.random.Generator
 ) -> _PerImage:

@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Int
 
 from unfreeze.core.seeding import generator
+from unfreeze.core.settings import Metric
 from unfreeze.data.image_set import ImageSet
-from unfreeze.data.splits import assign_sides, folds
+from unfreeze.data.splits import assign_sides, folds, whole_round
 from unfreeze.metrics.grouping import unit_numbers
+from unfreeze.metrics.repeated import FOLDS, Tested
 
 INNER_FOLDS = 5
 
@@ -21,7 +23,7 @@ FEWER_INNER_FOLDS = 3
 MANY_ROWS = 1000  # beyond, three inner folds choose C as well as five: each then holds out more than 300 rows
 
 
-TEST_FRACTION = 0.2  # of a split
+TEST_FRACTION = 1 / FOLDS  # of a split
 
 
 Fold = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]
@@ -85,21 +87,37 @@ class Task:
         """Names of the images of some rows."""
         return tuple(self.image_set.images[row].name for row in rows)
 
-    def tested_share(self, splits: Sequence[Split]) -> float:
-        """Share of the train part that these splits test on, on average: tiny classes and large groups change it."""
-        return float(np.mean([len(split.test) for split in splits])) / len(self.train_rows)
+    @cached_property
+    def folds(self) -> int:
+        """How many make a round: fewer than five only where there are fewer units."""
+        return min(FOLDS, len(np.unique(self.units[self.train_rows])))
 
     @cache  # noqa: B019 - a task lives as long as its run
     def split(self, number: int) -> Split:
-        """Split `number` of the train part: stratified, no group on both sides, the same for every strategy."""
-        sides = assign_sides(
+        """Split `number` of the train part, the same for every strategy.
+
+        Splits come in rounds of complete folds: each round tests every row once. Folds are stratified, and no group
+        is on both sides.
+        """
+        of_round, fold = divmod(number, self.folds)
+        sides = self._sides(of_round)
+        learn, test = self.train_rows[sides != fold], self.train_rows[sides == fold]
+        return Split(name=f"split {number}", learn=learn, test=test, folds=self._folds(learn))
+
+    @cache  # noqa: B019 - a task lives as long as its run
+    def _sides(self, number: int) -> Int[np.ndarray, " train"]:
+        """The fold of a round that tests each row of the train part."""
+        return whole_round(
             self.labels[self.train_rows],
             [self.groups[row] for row in self.train_rows],
-            shares=(1 - TEST_FRACTION, TEST_FRACTION),
-            rng=generator(self.seed, "split", number),
+            count=self.folds,
+            rng=generator(self.seed, "round", number),
         )
-        learn, test = self.train_rows[sides == 0], self.train_rows[sides == 1]
-        return Split(name=f"split {number}", learn=learn, test=test, folds=self._folds(learn))
+
+    def tested(self, splits: Sequence[Split], metric: Metric) -> Tested:
+        """What some splits tested, for comparisons by a metric: the first ones, in their order."""
+        classes = [self.labels[split.test] for split in splits] if metric == "balanced accuracy" else None
+        return Tested(units=[self.units[split.test] for split in splits], classes=classes, folds=self.folds)
 
     def named(self, name: str) -> Split:
         """The split of this name: ``everything``, ``split 3``, and ``split 3, fold 0`` or ``split 3, half`` of it.

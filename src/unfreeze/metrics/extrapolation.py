@@ -7,7 +7,6 @@ from jaxtyping import Float
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.records import Interval
-from unfreeze.metrics.repeated import inflation
 
 FURTHEST = 4  # times the images that there are: further than that nothing is promised
 FEWEST_SIZES = 3  # a law through two sizes would be a guess that no third one checks
@@ -25,13 +24,13 @@ def mean_draws(
     """What the expected scores may be, as the splits tell: draws of all sizes together.
 
     The rows of a multivariate t about the mean over the splits, with their covariance times 1/k + r/(1-r) for the
-    overlap of k splits that test on a share r (Nadeau & Bengio 2003) and k - 1 degrees of freedom: a single size gets
-    the interval of `repeated.compare_splits`. Sizes move together as the splits did.
+    overlap of k splits that test on a share r (Nadeau & Bengio 2003) and k - 1 degrees of freedom. Sizes move together
+    as the splits did.
 
     Args:
         scores: Of each split at each size, between 0 and 1; at least two splits.
-        least: What the variance between splits is at least, as `repeated.StepEstimate` has it; where the splits differ
-            by less, the rest is drawn for each size by itself.
+        least: What the variance between splits is at least, so that no mean is surer than its images allow; where the
+            splits differ by less, the rest is drawn for each size by itself.
         test_fraction: Share of the images that a split tests on.
         seed: Of the draws.
 
@@ -54,6 +53,22 @@ def mean_draws(
     drawn = scores.mean(axis=0) + np.sqrt(inflation(splits, test_fraction)) * moved / tails
     possible: np.ndarray = np.clip(drawn, 0.0, 1.0)
     return possible
+
+
+def inflation(splits: int, test_fraction: float) -> float:
+    """What the variance between splits is multiplied by for that of their mean: 1/k + r/(1-r).
+
+    Args:
+        splits: Number of splits, k.
+        test_fraction: Share of the images that a split tests on, r.
+
+    Returns:
+        A factor; it falls towards n_test / n_train with the number of splits, and no lower.
+
+    Source:
+        C. Nadeau & Y. Bengio, Inference for the generalization error, Machine Learning 52 (2003).
+    """
+    return 1 / splits + test_fraction / (1 - test_fraction)
 
 
 def read_law(

@@ -1,6 +1,6 @@
-"""A step from one strategy to another, measured on repeated splits: how much it gains, how sure that is, the answer.
+"""A step from one strategy to another, measured on rounds of folds: how much it gains, how sure that is, the answer.
 
-What is estimated is the expected difference *at the training size of a split*, over training sets, images and seeds.
+What is estimated is the expected difference *at the training size of a fold*, over training sets, images and seeds.
 """
 
 from collections.abc import Sequence
@@ -14,33 +14,69 @@ from unfreeze.core.errors import InputError
 from unfreeze.core.records import Answer, Interval
 from unfreeze.core.settings import Metric
 
-FEWEST_FOR_PROBABILITIES = 5  # common splits; below that Student's t has tails too heavy for a definite answer anyway
+FOLDS = 5  # of a round; together they test every image once
+FEWEST_FOR_PROBABILITIES = 2  # common folds; one tells nothing of training sets
 
-# Numbers of common splits at which an answer is looked at: looking after every split, and stopping when one likes what
-# one sees, finds differences where there are none.
-LOOKS = (5, 10, 20)
+# Numbers of common folds, whole rounds, at which an answer is looked at: looking after every fold, and stopping when
+# one likes what one sees, finds differences where there are none.
+LOOKS = (FOLDS, 2 * FOLDS, 4 * FOLDS)
+
+# By how much the standard error of images alone is multiplied for training sets and seeds, which folds share. From
+# calibration on draws of real sets and on simulated ones; see `compare_folds`.
+TRAINING_SETS = 1.2
+# Times what images alone give a fold mean: what its variance may be before fits are held to be unstable.
+_STABLE = 1.5
+# Units that were not seen, half of each gained and half lost: among all images, and where units are groups or each
+# class is estimated by itself. Without them three images that happen to fall alike would be a certainty.
+_UNSEEN, _UNSEEN_OF_FEW = 1.0, 0.5
+_FEWEST_GROUPS = 8  # below, nothing is called equivalent
+_FEWEST_GROUPS_FOR_FITS = 30  # below, fold means say nothing of fits
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Tested:
+    """What was tested in each of some folds.
+
+    Attributes:
+        units: By fold, the number of the independent unit of every image: its group, or the image itself; the same
+            unit has the same number in all folds (see `unfreeze.metrics.grouping.unit_numbers`). All images of a unit
+            are in the same folds.
+        classes: By fold, the class index of every image, where the metric is a mean over classes; else None.
+        folds: How many make a round.
+    """
+
+    units: Sequence[Int[np.ndarray, "..."]]
+    classes: Sequence[Int[np.ndarray, "..."]] | None = None
+    folds: int = FOLDS
+
+    def first(self, number: int) -> "Tested":
+        """The first folds alone."""
+        classes = None if self.classes is None else self.classes[:number]
+        return replace(self, units=self.units[:number], classes=classes)
+
+
+Values = Sequence[Float[np.ndarray, "..."]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepEstimate:
-    """What repeated splits say of the second strategy against the first.
+    """What folds say of the second strategy against the first.
 
     Attributes:
-        difference: Mean over the splits of second minus first, in the metric's unit (a fraction, or nats).
-        interval: Corrected interval of the expected difference; None with a single split.
-        worse: Probability that the second loses more than the margin. None with fewer than five splits, like the next.
+        difference: Second minus first, in the metric's unit (a fraction, or nats).
+        interval: Of the expected difference; None with a single fold.
+        worse: Probability that the second loses more than the margin. None with a single fold, like the next two.
         equivalent: Probability that the two differ by at most the margin.
         better: Probability that the second gains more than the margin.
         answer: "worth it": `better` is at least 0.5 + level / 2 (0.975 at the usual level). "equivalent": `equivalent`
             is. "not worth it": neither, but `worse + equivalent` is: a gain above the margin is ruled out, though not
-            whether something is lost. "cannot tell": everything else, and always with fewer than five splits.
-        splits: Number of common splits, k.
-        units: Number of different independent units (groups, or single images) that were tested on in any split.
-        standard_error: Of the difference, corrected; None with a single split, like the next two.
+            whether something is lost. "cannot tell": everything else, and always with a single fold.
+        splits: Number of common folds.
+        units: Number of different independent units (groups, or single images) that were tested.
+        standard_error: Of the difference; None with a single fold, like the next.
         degrees_of_freedom: Of Student's t that `interval` and the probabilities are taken from.
-        split_variance: Variance of the difference between the splits, s².
-        least_variance: What s² is expected to be at least, from the differences between units.
-        test_fraction: Share of the images that a split tests on.
+        image_variance: Part of the squared standard error that images make.
+        fit_variance: Part that unstable fits add.
         margin: Smallest gain that the user cares about, in the metric's unit.
         level: Coverage of `interval`.
     """
@@ -54,55 +90,67 @@ class StepEstimate:
     splits: int
     units: int
     standard_error: float | None
-    degrees_of_freedom: int | None
-    split_variance: float | None
-    least_variance: float
-    test_fraction: float
+    degrees_of_freedom: float | None
+    image_variance: float
+    fit_variance: float
     margin: float
     level: float
 
 
-def compare_splits(
-    first: Sequence[Float[np.ndarray, "..."]],
-    second: Sequence[Float[np.ndarray, "..."]],
+def mean_score(values: Values, tested: Tested) -> float:
+    """The metric over all images that folds tested, an image that was tested more often with its mean.
+
+    Args:
+        values: One array per fold: the value of every image (see `outcome_values`).
+        tested: What these folds tested.
+
+    Returns:
+        The mean over images; where the metric is a mean over classes, over the classes that were tested.
+    """
+    return float(_Cells.of(values, tested).by_class().mean())
+
+
+def compare_folds(
+    first: Values,
+    second: Values,
+    tested: Tested,
     *,
-    units: Sequence[Shaped[np.ndarray, "..."]],
-    test_fraction: float,
     margin: float,
     level: float = 0.95,
     largest: float = 1.0,
 ) -> StepEstimate:
-    """Compare two strategies on common splits of one image set, paired by image and by split.
+    """Compare two strategies on common folds of one image set, paired by image.
 
-    **Interval.** With d_j the mean difference on the test part of split j of k, s² the variance of the d_j and r the
-    test fraction, the variance of their mean is s² (1/k + r/(1-r)), and the interval takes Student's t with k - 1
-    degrees of freedom (Nadeau & Bengio, Machine Learning 52, 2003). The second term is there because the splits share
-    their images: however many there are, the mean does not become surer than the images allow.
+    **Images.** Each image has a difference, averaged over the rounds that tested it. With S² the variance of these
+    differences over n images, those alone give the mean a variance of S²/n, which is too small, as folds share their
+    training images (Bayle, Bayle, Janson & Mackey 2020, "Cross-validation confidence intervals for test error",
+    NeurIPS 33, prove it for learners that are stable enough, which real ones are not): it is multiplied by 1.2². The
+    factor is a calibration on real draws and simulated ones, the same for all numbers of rounds
+    (`benchmarks/coverage.py`, `benchmarks/draws.py`).
 
-    **Probabilities.** The same distribution, read as the posterior of the expected difference: the correlated Bayesian
-    t-test with correlation r (Corani & Benavoli, Machine Learning 100, 2015).
+    **Fits.** Where the means of folds vary more than 1.5 times what their images explain, fits are unstable, and what
+    is beyond is added, divided by the number of folds: max(0, s² - 1.5 u) / folds, s² the variance of fold means
+    inside rounds, u the variance that images alone give a fold mean. Fits of which one in ten collapses cannot be
+    seen in five folds, by no interval.
 
-    **Never surer than the images.** Few splits, or few images on which the two differ, can make s² absurdly small by
-    chance. But test parts are drawn from a finite number of units, so that s² is expected to be at least (1-r) S²/m,
-    where S² is the variance of the difference between the units of a test part and m their number (sampling without
-    replacement, Cochran, Sampling Techniques, 1977, theorem 2.2). To S² two units are added that were not seen, one
-    gained and one lost (Bonett & Price, J. Educ. Behav. Stat. 37, 2012): among all M different units they add 2/M.
-    Otherwise three images that happen to fall alike would be a certainty. This least variance is known from M units,
-    not from k splits, so it goes with M - 1 degrees of freedom. Both intervals are computed, and the wider one is
-    taken, with its distribution for the probabilities. Units are groups where there are groups, by their totals and
-    sizes (the variance of a ratio, Cochran, chapter 6).
+    **Images that were not seen.** To the images one is added of which half is gained and half lost: 1/n to S².
+    If nothing differs at all, what was not seen in n images may still happen in 3 of n (the rule of three, Hanley &
+    Lippman-Hand, JAMA 249, 1983): the interval reaches that far to both sides, and "equivalent" needs a larger margin.
 
-    **Identical outcomes.** What was not seen in M units may still happen in 3 of M (the rule of three, Hanley &
-    Lippman-Hand, JAMA 249, 1983). If nothing differs at all, the interval reaches at least that far to both sides, and
-    "equivalent" needs a larger margin.
+    **Groups.** Units are groups where there are groups, by their totals and sizes: the residuals of a ratio, each
+    divided by one minus its share of the images (as jackknife residuals are), and half a group not seen. Student's t
+    has one degree of freedom less than the groups that count, n² / sum of squared sizes. Below eight groups, or two in
+    a class, nothing is called equivalent.
+
+    **Mean over classes.** All of that class by class, with half an image not seen in each: the image of a rare class
+    counts for many.
+
+    **Probabilities.** The same distribution, read as the posterior of the expected difference.
 
     Args:
-        first: One array per split: the value of every image of its test part with the first strategy, such that their
-            mean is the metric and larger is better (see `metric_values`).
-        second: The same of the second: same splits, same images, same order.
-        units: One array per split: name or number of the independent unit of every image, its group or the image
-            itself; the same unit has the same name in all splits (see `unfreeze.metrics.grouping.unit_numbers`).
-        test_fraction: Share of the images that a split tests on, between 0 and 1.
+        first: One array per fold: the value of every image with the first strategy (see `outcome_values`).
+        second: The same of the second: same folds, same images, same order.
+        tested: What the folds tested.
         margin: Smallest difference that matters, in the metric's unit; not negative.
         level: Coverage of the interval; a definite answer needs the probability 0.5 + level / 2.
         largest: Difference that one image can make: see `largest_difference`.
@@ -111,93 +159,79 @@ def compare_splits(
         The estimate, seen from the second strategy.
 
     Raises:
-        InputError: No splits, an empty test part, sides that do not match, or settings out of range.
+        InputError: No folds, an empty one, sides that do not match, or a negative margin.
 
     Example:
-        >>> rng = np.random.default_rng(0)
-        >>> images = [rng.choice(300, 60, replace=False) for _ in range(10)]
-        >>> first = [(image % 10 != 0).astype(float) for image in images]
+        >>> images = np.random.default_rng(0).permutation(300).reshape(5, 60)
+        >>> first = [(fold % 10 != 0).astype(float) for fold in images]
         >>> second = [np.ones(60) for _ in images]
-        >>> compare_splits(first, second, units=images, test_fraction=0.2, margin=0.01).answer
+        >>> compare_folds(first, second, Tested(units=list(images)), margin=0.01).answer
         'worth it'
     """
-    _check(first, second, units, test_fraction=test_fraction, margin=margin)
+    _check(first, second, tested, margin=margin)
     differences = [np.asarray(b, np.float64) - np.asarray(a, np.float64) for a, b in zip(first, second, strict=True)]
-    means = np.array([difference.mean() for difference in differences])
-    splits, difference = len(means), float(means.mean())
-    number = len(np.unique(np.concatenate([np.asarray(part) for part in units])))
+    cells = _Cells.of(differences, tested)
     bare = StepEstimate(
-        difference=difference,
+        difference=float(cells.by_class().mean()),
         interval=None,
         worse=None,
         equivalent=None,
         better=None,
         answer="cannot tell",
-        splits=splits,
-        units=number,
+        splits=len(differences),
+        units=cells.units,
         standard_error=None,
         degrees_of_freedom=None,
-        split_variance=None,
-        least_variance=_least_variance(differences, units, number=number, test_fraction=test_fraction, largest=largest),
-        test_fraction=test_fraction,
+        image_variance=TRAINING_SETS**2 * cells.variance(largest),
+        fit_variance=_excess(differences, tested, cells) / len(differences),
         margin=margin,
         level=level,
     )
-    if splits == 1:
+    if bare.splits < FEWEST_FOR_PROBABILITIES:
         return bare
-    unseen = 3 * largest / number if np.ptp(np.concatenate(differences)) == 0 else 0.0
-    return _with_interval(bare, float(means.var(ddof=1)), unseen=unseen)
+    unseen = cells.unseen(largest) if np.ptp(np.concatenate(differences)) == 0 else 0.0
+    return _with_interval(bare, cells, unseen=unseen)
 
 
-def _with_interval(bare: StepEstimate, variance: float, *, unseen: float) -> StepEstimate:
-    """The estimate with its interval, probabilities and answer.
+def _with_interval(bare: StepEstimate, cells: "_Cells", *, unseen: float) -> StepEstimate:
+    """The estimate of two folds or more with its interval, probabilities and answer.
 
     Args:
-        bare: Of two splits or more.
-        variance: Of the difference between the splits.
+        bare: Without them.
+        cells: What was tested.
         unseen: How far the interval reaches at least where outcomes are identical; else 0.
 
     Returns:
         The estimate.
     """
-    splits, difference, level, margin = bare.splits, bare.difference, bare.level, bare.margin
-    known = ((variance, splits - 1), (bare.least_variance, max(1, bare.units - 1)))  # two variances, their freedom
-    factor = inflation(splits, bare.test_fraction)
-    half, error, freedom = max(
-        (t_quantile(level, df) * (s2 * factor) ** 0.5, (s2 * factor) ** 0.5, df) for s2, df in known
-    )
-    half = max(half, unseen)
-    worse, equivalent, better = _probabilities(difference, error, freedom=freedom, margin=margin, splits=splits)
+    difference, level, margin = bare.difference, bare.level, bare.margin
+    error, freedom = (bare.image_variance + bare.fit_variance) ** 0.5, cells.freedom
+    half = max(t_quantile(level, freedom) * error, unseen)
+    worse = float(student.cdf((-margin - difference) / error, freedom))
+    better = float(student.sf((margin - difference) / error, freedom))
+    equivalent = max(0.0, 1 - worse - better)
+    needed = 0.5 + level / 2
+    near = not unseen or unseen < margin
+    answer: Answer = "cannot tell"
+    if better >= needed:
+        answer = "worth it"
+    elif equivalent >= needed and near and cells.enough_groups:
+        answer = "equivalent"
+    elif worse + equivalent >= needed and near:
+        answer = "not worth it"
     return replace(
         bare,
         interval=Interval(difference - half, difference + half),
         worse=worse,
         equivalent=equivalent,
         better=better,
-        answer=_answer(worse, equivalent, better, needed=0.5 + level / 2, near_enough=not unseen or unseen < margin),
+        answer=answer,
         standard_error=error,
         degrees_of_freedom=freedom,
-        split_variance=variance,
     )
 
 
-def inflation(splits: int, test_fraction: float) -> float:
-    """What the variance between splits is multiplied by for that of their mean: 1/k + r/(1-r).
-
-    Args:
-        splits: Number of splits, k.
-        test_fraction: Share of the images that a split tests on, r.
-
-    Returns:
-        A factor; it falls towards n_test / n_train with the number of splits, and no lower.
-
-    Source:
-        C. Nadeau & Y. Bengio, Inference for the generalization error, Machine Learning 52 (2003).
-    """
-    return 1 / splits + test_fraction / (1 - test_fraction)
-
-
-def t_quantile(level: float, freedom: int) -> float:
+def t_quantile(level: float, freedom: float) -> float:
     """How many standard errors an interval of this level reaches to either side, by Student's t.
 
     Args:
@@ -210,96 +244,166 @@ def t_quantile(level: float, freedom: int) -> float:
     return float(student.ppf(0.5 + level / 2, freedom))
 
 
-def _check(
-    first: Sequence[np.ndarray],
-    second: Sequence[np.ndarray],
-    units: Sequence[np.ndarray],
-    *,
-    test_fraction: float,
-    margin: float,
-) -> None:
-    lengths = [[len(part) for part in side] for side in (first, second, units)]
-    if not lengths[0] or 0 in lengths[0] or lengths.count(lengths[0]) != 3:
+def _check(first: Values, second: Values, tested: Tested, *, margin: float) -> None:
+    sides = [first, second, tested.units, *([] if tested.classes is None else [tested.classes])]
+    lengths = [[len(part) for part in side] for side in sides]
+    if not lengths[0] or 0 in lengths[0] or lengths.count(lengths[0]) != len(lengths):
         msg = (
-            "Splits are compared image by image: at least one split, at least one image in each, and as many values "
-            f"of both strategies and units; got test parts of {lengths[0]}, {lengths[1]} and {lengths[2]} images."
+            "Folds are compared image by image: at least one fold, at least one image in each, and as many values "
+            f"of both strategies and units; got folds of {lengths[0]}, {lengths[1]} and {lengths[2]} images."
         )
         raise InputError(msg)
-    if not (0 < test_fraction < 1 and margin >= 0):
-        msg = (
-            "The test fraction lies between 0 and 1 and the margin is not negative; "
-            f"got a test fraction of {test_fraction} and a margin of {margin}."
-        )
+    if margin < 0:
+        msg = f"The margin is not negative; got {margin}."
         raise InputError(msg)
 
 
-def _least_variance(
-    differences: Sequence[Float[np.ndarray, "..."]],
-    units: Sequence[Shaped[np.ndarray, "..."]],
-    *,
-    number: int,
-    test_fraction: float,
-    largest: float,
-) -> float:
-    """Lower bound of the variance between splits: (1-r) (S² + 2/M) / m; see `compare_splits`."""
-    parts = [_between_units(part, unit) for part, unit in zip(differences, units, strict=True)]
-    seen = [variance for variance, _ in parts if variance is not None]
-    # one unit a test part says nothing of a variance: the largest possible takes its place
-    between = float(np.mean(seen)) if seen else largest**2
-    tested = float(np.mean([tested for _, tested in parts]))
-    return (1 - test_fraction) * (between + 2 * largest**2 / number) / tested
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Cells:
+    """Values by unit and class, each unit with its mean over the folds that tested it.
+
+    Attributes:
+        totals: Sum over the images of a cell.
+        sizes: Number of its images.
+        unit_of: Its unit, from 0.
+        class_of: Its class, from 0; all 0 unless the metric is a mean over classes.
+        counts_classes: Whether it is.
+    """
+
+    totals: Float[np.ndarray, " cell"]
+    sizes: Float[np.ndarray, " cell"]
+    unit_of: Int[np.ndarray, " cell"]
+    class_of: Int[np.ndarray, " cell"]
+    counts_classes: bool
+
+    @classmethod
+    def of(cls, values: Values, tested: Tested) -> "_Cells":
+        """From the values of every fold."""
+        joined = np.concatenate([np.asarray(part, np.float64) for part in values])
+        fold_of = np.repeat(np.arange(len(values)), [len(part) for part in values])
+        _, unit_of = np.unique(np.concatenate([np.asarray(part) for part in tested.units]), return_inverse=True)
+        class_of = np.zeros(len(joined), np.int64)
+        if tested.classes is not None:
+            _, class_of = np.unique(np.concatenate([np.asarray(part) for part in tested.classes]), return_inverse=True)
+        classes = int(class_of.max()) + 1
+        cells, cell_of = np.unique(unit_of * classes + class_of, return_inverse=True)
+        tests = np.unique(np.stack([cell_of, fold_of]), axis=1)[0]
+        tests = np.bincount(tests, minlength=len(cells))
+        return cls(
+            totals=np.bincount(cell_of, weights=joined) / tests,
+            sizes=np.bincount(cell_of) / tests,
+            unit_of=cells // classes,
+            class_of=cells % classes,
+            counts_classes=tested.classes is not None,
+        )
+
+    @property
+    def units(self) -> int:
+        """How many."""
+        return int(self.unit_of.max()) + 1
+
+    @property
+    def grouped(self) -> bool:
+        """Whether units are more than single images."""
+        return bool(self.units < self.sizes.sum())
+
+    @property
+    def groups_that_count(self) -> float:
+        """Number of units of equal size that would say as much."""
+        sizes = np.bincount(self.unit_of, weights=self.sizes)
+        return float(sizes.sum() ** 2 / (sizes @ sizes))
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of Student's t."""
+        return max(1.0, self.groups_that_count - 1)
+
+    @property
+    def enough_groups(self) -> bool:
+        """Whether they are enough to call something equivalent."""
+        return not self.grouped or (self.units >= _FEWEST_GROUPS and int(np.bincount(self.class_of).min()) >= 2)
+
+    def by_class(self) -> Float[np.ndarray, " cls"]:
+        """Mean over the images of every class, or of all."""
+        return np.bincount(self.class_of, weights=self.totals) / np.bincount(self.class_of, weights=self.sizes)
+
+    def variance(self, largest: float) -> float:
+        """That images alone give the mean, those included that were not seen.
+
+        Args:
+            largest: Difference that one image can make.
+
+        Returns:
+            A variance.
+        """
+        images = np.bincount(self.class_of, weights=self.sizes)
+        weight = 1 / len(images)  # of each class
+        shares = self.sizes / images[self.class_of]
+        residuals = (self.totals - self.by_class()[self.class_of] * self.sizes) / images[self.class_of]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            whole = residuals / (1 - shares if self.grouped else np.sqrt(1 - shares))
+        # the only unit of its class says nothing of a variance: the largest possible takes its place
+        of_units = np.bincount(self.unit_of, weights=weight * np.where(shares < 1, whole, largest))
+        unseen = _UNSEEN_OF_FEW if self.grouped or self.counts_classes else _UNSEEN
+        return float(of_units @ of_units + unseen * largest**2 * weight**2 * (1 / self._units_by_class() ** 2).sum())
+
+    def _units_by_class(self) -> Float[np.ndarray, " cls"]:
+        """Number of units of every class, or of all, that would say as much if they were of equal size."""
+        images = np.bincount(self.class_of, weights=self.sizes)
+        return images**2 / np.bincount(self.class_of, weights=self.sizes**2)
+
+    def unseen(self, largest: float) -> float:
+        """What may differ although nothing does, by the rule of three."""
+        units = self._units_by_class()
+        return float(3 * largest / len(units) / units.min())
 
 
-def _between_units(
-    differences: Float[np.ndarray, " image"], units: Shaped[np.ndarray, " image"]
-) -> tuple[float | None, int]:
-    """Variance of the difference between the units of one test part (None for a single one), and their number."""
+def _excess(differences: Values, tested: Tested, cells: _Cells) -> float:
+    """How far the variance of fold means inside rounds is beyond what stable fits would show; see `compare_folds`."""
+    if cells.grouped and cells.units < _FEWEST_GROUPS_FOR_FITS:
+        return 0.0
+    centres, images = cells.by_class(), np.bincount(cells.class_of, weights=cells.sizes)
+    weights = images.sum() / len(images) / images
+    if tested.classes is not None:
+        present = np.unique(np.concatenate([np.asarray(part) for part in tested.classes]))
+        class_of = [np.searchsorted(present, part) for part in tested.classes]
+    else:
+        class_of = [np.zeros(len(part), np.int64) for part in differences]
+    # without what the classes of a fold explain
+    residuals = [weights[c] * (d - centres[c]) for d, c in zip(differences, class_of, strict=True)]
+    means = np.array([part.mean() for part in residuals])
+    by_images = [_mean_variance(part, unit) for part, unit in zip(residuals, tested.units, strict=True)]
+    rounds = [means[at : at + tested.folds] for at in range(0, len(means), tested.folds)]
+    freedom = sum(len(one) - 1 for one in rounds)
+    if not freedom:
+        return 0.0
+    between = sum(float(((one - one.mean()) ** 2).sum()) for one in rounds) / freedom
+    return max(0.0, between - _STABLE * float(np.mean(by_images)))
+
+
+def _mean_variance(values: Float[np.ndarray, " image"], units: Shaped[np.ndarray, " image"]) -> float:
+    """Variance that the units of a fold give its mean; 0 of a single one."""
     _, unit_of = np.unique(units, return_inverse=True)
     sizes = np.bincount(unit_of)
     if len(sizes) == 1:
-        return None, 1
-    residuals = np.bincount(unit_of, weights=differences) - sizes * differences.mean()
-    return float(residuals @ residuals / (len(sizes) - 1) / sizes.mean() ** 2), len(sizes)
+        return 0.0
+    residuals = np.bincount(unit_of, weights=values) - sizes * values.mean()
+    return float(residuals @ residuals / (len(sizes) - 1) / sizes.mean() ** 2 / len(sizes))
 
 
-def _probabilities(
-    difference: float, error: float, *, freedom: int, margin: float, splits: int
-) -> tuple[float, float, float] | tuple[None, None, None]:
-    """Of worse, equivalent and better, by Student's t about the difference."""
-    if splits < FEWEST_FOR_PROBABILITIES:
-        return None, None, None
-    worse = float(student.cdf((-margin - difference) / error, freedom))
-    better = float(student.sf((margin - difference) / error, freedom))
-    return worse, max(0.0, 1 - worse - better), better
-
-
-def _answer(
-    worse: float | None, equivalent: float | None, better: float | None, *, needed: float, near_enough: bool
-) -> Answer:
-    """One of the four; `near_enough` is whether the rule of three allows to call the two equivalent."""
-    if worse is None or equivalent is None or better is None:
-        return "cannot tell"
-    if better >= needed:
-        return "worth it"
-    if equivalent >= needed and near_enough:
-        return "equivalent"
-    return "not worth it" if 1 - better >= needed and near_enough else "cannot tell"
-
-
-def metric_values(
+def outcome_values(
     metric: Metric,
     labels: Int[np.ndarray, " image"],
     *,
     predictions: Int[np.ndarray, " image"] | None = None,
     probabilities: Float[np.ndarray, "image cls"] | None = None,
 ) -> Float[np.ndarray, " image"]:
-    """One value per image of a test part, such that their mean is the metric and larger is better.
+    """One value per image, larger being better: for `compare_folds`, which weighs classes itself.
 
     Args:
-        metric: accuracy: 1 where right, else 0. balanced accuracy: where right n / (number of classes present x number
-            of images of its class), else 0, n being the number of images. log-loss: the logarithm of the probability
-            that the true class was given, in nats (negative).
-        labels: Class index of every image of this test part.
+        metric: accuracy and balanced accuracy: 1 where right, else 0. log-loss: the logarithm of the probability that
+            the true class was given, in nats (negative).
+        labels: Class index of every image.
         predictions: Predicted class index of every image; without it the most probable class counts.
         probabilities: Probability of every class for every image; log-loss needs it.
 
@@ -310,9 +414,8 @@ def metric_values(
         InputError: There are no images, numbers of images differ, or what the metric needs was not given.
 
     Example:
-        >>> right = np.array([0, 0, 0, 0])
-        >>> metric_values("balanced accuracy", np.array([0, 0, 0, 1]), predictions=right).tolist()
-        [0.6666666666666666, 0.6666666666666666, 0.6666666666666666, 0.0]
+        >>> outcome_values("accuracy", np.array([0, 0, 1]), predictions=np.array([0, 1, 1])).tolist()
+        [1.0, 0.0, 1.0]
     """
     given = probabilities if metric == "log-loss" or predictions is None else predictions
     if given is None or len(labels) == 0 or len(given) != len(labels):
@@ -326,27 +429,70 @@ def metric_values(
         values: np.ndarray = np.log(np.clip(true, np.finfo(rows.dtype).eps, 1.0), dtype=np.float64)
         return values
     predicted = given if predictions is not None else np.argmax(given, axis=1)
-    weights = _class_weights(labels) if metric == "balanced accuracy" else np.ones(len(labels))
-    return np.where(predicted == labels, weights, 0.0)
+    right: np.ndarray = (predicted == labels).astype(np.float64)
+    return right
 
 
-def largest_difference(metric: Metric, labels: Int[np.ndarray, " image"]) -> float:
-    """How far one image can move its value, for `compare_splits`: what an unseen change may cost.
+def metric_values(
+    metric: Metric,
+    labels: Int[np.ndarray, " image"],
+    *,
+    predictions: Int[np.ndarray, " image"] | None = None,
+    probabilities: Float[np.ndarray, "image cls"] | None = None,
+) -> Float[np.ndarray, " image"]:
+    """The same such that their mean is the metric: of balanced accuracy times n / (classes x images of the class).
 
     Args:
         metric: Which metric.
-        labels: Class index of every image of a test part.
+        labels: Class index of every image; classes without one do not count.
+        predictions: As for `outcome_values`, like the next.
+        probabilities: Of every class for every image.
 
     Returns:
-        accuracy: 1. balanced accuracy: the weight of an image of the rarest class. log-loss, which has no largest
-        change: the logarithm of the number of classes, from knowing the class to knowing nothing.
+        The values, float64.
+
+    Raises:
+        InputError: As `outcome_values`.
+
+    Example:
+        >>> right = np.array([0, 0, 0, 0])
+        >>> metric_values("balanced accuracy", np.array([0, 0, 0, 1]), predictions=right).tolist()
+        [0.6666666666666666, 0.6666666666666666, 0.6666666666666666, 0.0]
     """
-    if metric == "log-loss":
-        return float(np.log(max(2, len(np.unique(labels)))))
-    return float(_class_weights(labels).max()) if metric == "balanced accuracy" else 1.0
+    values = outcome_values(metric, labels, predictions=predictions, probabilities=probabilities)
+    return values * class_weights(labels) if metric == "balanced accuracy" else values
 
 
-def _class_weights(labels: Int[np.ndarray, " image"]) -> Float[np.ndarray, " image"]:
-    """Weight of every image, n / (classes present x images of its class); their mean is 1."""
+def largest_difference(metric: Metric, labels: Int[np.ndarray, " image"]) -> float:
+    """How far one image can move its value of `metric_values`: what an unseen change may cost.
+
+    Args:
+        metric: Which metric.
+        labels: Class index of every image.
+
+    Returns:
+        That of `largest_outcome`; of balanced accuracy the weight of an image of the rarest class.
+    """
+    weight = float(class_weights(labels).max()) if metric == "balanced accuracy" else 1.0
+    return weight * largest_outcome(metric, len(np.unique(labels)))
+
+
+def largest_outcome(metric: Metric, classes: int) -> float:
+    """How far one image can move its value of `outcome_values`, for `compare_folds`.
+
+    Args:
+        metric: Which metric.
+        classes: Number of classes.
+
+    Returns:
+        1; of the log-loss, which has no largest change, the logarithm of the number of classes, from knowing the class
+        to knowing nothing.
+    """
+    return float(np.log(max(2, classes))) if metric == "log-loss" else 1.0
+
+
+def class_weights(labels: Int[np.ndarray, " image"]) -> Float[np.ndarray, " image"]:
+    """Weight of every image, n / (classes present x images of its class): the mean over classes as one over images."""
     _, class_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    return (len(labels) / (len(counts) * counts))[class_of]
+    weights: np.ndarray = len(labels) / (len(counts) * counts)
+    return weights[class_of]

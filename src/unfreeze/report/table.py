@@ -250,7 +250,7 @@ def step_rows(record: RunRecord) -> tuple[StepRow, ...]:
             interval=difference_span(step.interval, record.metric),
             splits=step.splits,
             answer=step.answer,
-            settling=settled_by(step.settling) if step.settling else "",
+            settling=settled_by(step.settling, record.seconds) if step.settling else "",
             cost=f"{took[step.second]} against {took[step.first]}",
         )
         for step in record.comparisons

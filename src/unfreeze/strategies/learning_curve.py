@@ -13,21 +13,22 @@ from unfreeze.core.seeding import derive_seed
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
 from unfreeze.core.trials import Trial, TrialOutcome
-from unfreeze.data.tasks import Split, Task
+from unfreeze.data.tasks import TEST_FRACTION, Split, Task
 from unfreeze.metrics.extrapolation import (
     FEWEST_SIZES,
     FURTHEST,
     Overtakes,
     band,
+    inflation,
     mean_draws,
     overtaking,
     read_law,
 )
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, largest_difference
+from unfreeze.metrics.repeated import FOLDS, compare_folds
 from unfreeze.strategies.execution import Executor
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement
-from unfreeze.strategies.predictions import predicted_in, predicted_of, units_of
+from unfreeze.strategies.predictions import predicted_in, predicted_of
 from unfreeze.strategies.step_one import StepOne
 
 HALVINGS = 3  # of the probe: to an eighth
@@ -64,16 +65,16 @@ class _Scoring:
 
     def of_scores(self, scores: Float[np.ndarray, "row cls"], split: Split) -> Float[np.ndarray, " row"]:
         """A value per test image, from logits."""
-        return predicted_of(scores, self.task, split).values(self.metric, self.task)
+        return predicted_of(scores, self.task, split).weighted(self.metric, self.task)
 
     def of_trial(self, found: TrialOutcome, split: Split) -> Float[np.ndarray, " row"]:
         """A value per test image, from what a trial gave."""
-        return predicted_in(found, split).values(self.metric, self.task)
+        return predicted_in(found, split).weighted(self.metric, self.task)
 
     def whole_splits(self, measured: Measurement) -> list[_Row]:
         """What the race has measured: rows of the largest size alone."""
         return [
-            _Row(split=p.split, sizes=(len(p.split.learn),), values=(p.values(self.metric, self.task),))
+            _Row(split=p.split, sizes=(len(p.split.learn),), values=(p.weighted(self.metric, self.task),))
             for p in measured.measured.predicted
         ]
 
@@ -137,7 +138,7 @@ def _best_fine_tuning(scoring: _Scoring, measured: Sequence[Measurement]) -> Mea
 
     def rank(one: Measurement) -> tuple[bool, float]:
         scores = [row.values[0].mean() for row in scoring.whole_splits(one)]
-        return one.splits >= FEWEST_FOR_PROBABILITIES, float(np.mean(scores))
+        return one.splits >= FOLDS, float(np.mean(scores))
 
     tuned = [m for m in measured if m.outcome.strategy.is_deeper and m.splits > 1]
     return max(tuned, key=rank, default=None)
@@ -156,7 +157,7 @@ def _fine_tuned(
     strategy, once = measured.strategy, float(np.mean(measured.outcome.cost.split_seconds))
     if strategy is None or FEWEST_SPLITS * once > seconds:
         return []
-    rows = scoring.whole_splits(measured)[: min(splits, FEWEST_FOR_PROBABILITIES)]
+    rows = scoring.whole_splits(measured)[: min(splits, FOLDS)]
     work = sum(strategy.work * len(row.split.learn) for row in rows)
     total = max(1, round(work * (1 - 0.5**TRAINED_HALVINGS)))
     with experiment.progress.phase("learning curve", total=total, unit="image") as advance:
@@ -298,18 +299,11 @@ def _scores(rows: Sequence[_Row]) -> Float[np.ndarray, "split size"]:
 def _draws(scoring: _Scoring, rows: Sequence[_Row]) -> Float[np.ndarray, "draw size"]:
     """What the expected scores may be; where splits agree by chance, their images say how sure a score can be."""
     task, splits = scoring.task, [row.split for row in rows]
-    largest = largest_difference(scoring.metric, task.labels[splits[0].test])
-    share = task.tested_share(splits)
-    least = [
-        compare_splits(
-            [np.zeros_like(one) for one in values],
-            values,
-            units=[units_of(task, split) for split in splits],
-            test_fraction=share,
-            margin=0.0,
-            largest=largest,
-        ).least_variance
+    tested = task.tested(splits, "accuracy")  # the values carry the weights of classes
+    errors = [
+        compare_folds([np.zeros_like(one) for one in values], values, tested, margin=0.0).standard_error or 0.0
         for values in zip(*(row.values for row in rows), strict=True)
     ]
+    least = np.square(errors) / inflation(len(rows), TEST_FRACTION)
     seed = derive_seed(task.seed, "learning curve")
-    return mean_draws(_scores(rows), least=np.array(least), test_fraction=share, seed=seed)
+    return mean_draws(_scores(rows), least=least, test_fraction=TEST_FRACTION, seed=seed)

@@ -16,7 +16,14 @@ from unfreeze.core.trials import TrialOutcome
 from unfreeze.data.tasks import Split, Task
 from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
 from unfreeze.metrics.intervals import accuracy_interval
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, compare_splits, metric_values
+from unfreeze.metrics.repeated import (
+    FOLDS,
+    Tested,
+    class_weights,
+    compare_folds,
+    mean_score,
+    outcome_values,
+)
 
 DECIMALS = 5  # of log-likelihoods that are kept
 
@@ -36,11 +43,19 @@ class Predicted:
     log_likelihoods: Float[np.ndarray, " row"] | None
 
     def values(self, metric: Metric, task: Task) -> Float[np.ndarray, " row"]:
-        """A value per test row whose mean is the metric, larger being better; of an SVM the log-loss is infinite."""
+        """A value per test row, larger being better (see `outcome_values`); of an SVM the log-loss is infinite."""
         labels = task.labels[self.split.test]
         if metric != "log-loss":
-            return metric_values(metric, labels, predictions=self.predictions)
+            return outcome_values(metric, labels, predictions=self.predictions)
         return np.full(len(labels), -np.inf) if self.log_likelihoods is None else self.log_likelihoods
+
+    def weighted(self, metric: Metric, task: Task) -> Float[np.ndarray, " row"]:
+        """The same such that their mean over all rows of the train part is the metric: with weights of the classes."""
+        weights = np.ones(len(task.labels))
+        if metric == "balanced accuracy":
+            weights[task.train_rows] = class_weights(task.labels[task.train_rows])
+        weighted: Float[np.ndarray, " row"] = self.values(metric, task) * weights[self.split.test]
+        return weighted
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +87,12 @@ class Measured:
         return sum(seconds) / len(seconds) if seconds else 0.0
 
     def score(self, metric: Metric, task: Task) -> float:
-        """Mean over its splits of a metric, larger being better."""
-        return float(np.mean([p.values(metric, task).mean() for p in self.predicted]))
+        """A metric over all images that its splits tested, larger being better."""
+        return mean_score([p.values(metric, task) for p in self.predicted], self.tested(metric, task))
+
+    def tested(self, metric: Metric, task: Task) -> Tested:
+        """What its splits tested."""
+        return task.tested([p.split for p in self.predicted], metric)
 
     def record(self, task: Task) -> Outcome:
         """The outcome with what was measured."""
@@ -93,8 +112,8 @@ class Measured:
 
 
 def well_measured(measured: Sequence[Measured]) -> list[Measured]:
-    """Those with as many splits as give probabilities, or as any of them has: what may be compared by its mean."""
-    enough = min(FEWEST_FOR_PROBABILITIES, max((m.splits for m in measured), default=0))
+    """Those with a whole round of splits, or as many as any of them has: what may be compared by its mean."""
+    enough = min(FOLDS, max((m.splits for m in measured), default=0))
     return [m for m in measured if m.splits >= enough]
 
 
@@ -137,20 +156,9 @@ def accuracy_over_splits(measured: Sequence[Predicted], task: Task) -> Interval 
     if len(measured) < 2:
         return None
     right = [p.values("accuracy", task) for p in measured]
-    found = compare_splits(
-        [np.zeros_like(one) for one in right],
-        right,
-        units=[units_of(task, p.split) for p in measured],
-        test_fraction=task.tested_share([p.split for p in measured]),
-        margin=0.0,
-    ).interval
+    tested = task.tested([p.split for p in measured], "accuracy")
+    found = compare_folds([np.zeros_like(one) for one in right], right, tested, margin=0.0).interval
     return Interval(max(0.0, found.low), min(1.0, found.high)) if found else None
-
-
-def units_of(task: Task, split: Split) -> Int[np.ndarray, " row"]:
-    """Number of the independent unit of every test row of a split: its group, or the row itself."""
-    units: Int[np.ndarray, " row"] = task.units[split.test]
-    return units
 
 
 def confirmation_of(

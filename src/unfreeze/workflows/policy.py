@@ -1,9 +1,9 @@
 """What a race does next, or that it is over: pure functions of where it stands, without training and without a clock.
 
 Strategies are tried from cheap to expensive, and repeated while an answer is open and time is left. The answer is
-looked at only at 5, 10 and 20 common splits: whoever looks after every split and stops when he likes what he sees finds
-differences where there are none. Dropping a hopeless strategy is free at any time, since no answer comes of it; neither
-is running out of time an interim look.
+looked at only after one, two and four rounds: whoever looks after every split and stops when he likes what he sees
+finds differences where there are none. Dropping a hopeless strategy is free at any time, since no answer comes of it;
+neither is running out of time an interim look.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from typing import Any
 
 from unfreeze.core.strategies import KINDS, StrategyId
 from unfreeze.core.wording import count, duration, probability
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS
+from unfreeze.metrics.repeated import FOLDS, LOOKS
 from unfreeze.workflows.standing import RaceState, Standing
 from unfreeze.workflows.steps import (
     Choosing,
@@ -85,9 +85,9 @@ def _step_one(stage: StepOne, state: RaceState) -> Decision:
         if state.fits([cheapest], STEP_ONE_SHARE * state.budget):
             return Decision(stage=stage, step=_measure([cheapest], phase))
     settled = Settle(strategies=tuple(one.strategy for one in behind)) if behind else None
-    few = [one for one in behind if one.splits < FEWEST_FOR_PROBABILITIES]
+    few = [one for one in behind if one.splits < FOLDS]
     names = ", ".join(f"{one.label} ({one.splits})" for one in few)
-    fewer = f"Fewer splits than {FEWEST_FOR_PROBABILITIES} so far: {names}. The time goes to training first."
+    fewer = f"Fewer splits than {FOLDS} so far: {names}. The time goes to training first."
     return Decision(stage=Choosing(stage.deeper), step=settled, say=(fewer,) if few else ())
 
 
@@ -177,7 +177,7 @@ def _leaves_room(state: RaceState, to_come: Sequence[StrategyId]) -> bool:
     if not tried:
         return True
     last = max(tried, key=lambda one: one.strategy.rank)
-    splits = FEWEST_FOR_PROBABILITIES if len(to_come) > 1 else 1
+    splits = FOLDS if len(to_come) > 1 else 1
     return _share(to_come) * state.left >= DEEPER * (splits * last.seconds_a_split + last.refit_seconds)
 
 
@@ -220,7 +220,7 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
         if state.rounds is None:
             return Decision(stage=Looking())
         rounds = count(state.rounds, "round")
-        return Decision(stage=TakingUp(), say=(f"{rounds} of {FEWEST_FOR_PROBABILITIES} splits, as asked.",))
+        return Decision(stage=TakingUp(), say=(f"{rounds} of {FOLDS} splits, as asked.",))
     one, rest = state.of(stage.waiting[0]), Completing(waiting=stage.waiting[1:])
     if not 0 < one.splits < to or not one.repeatable or one.takes(to - one.splits) > max(0.0, until - state.elapsed):
         return Decision(stage=rest)

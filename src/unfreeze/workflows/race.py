@@ -19,7 +19,7 @@ from unfreeze.core.strategies import StrategyId
 from unfreeze.core.trials import Trial
 from unfreeze.core.wording import duration
 from unfreeze.data.tasks import Task
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, FOLDS
 from unfreeze.strategies.catalogue import Catalogue, LeftOut, TrainedStrategy
 from unfreeze.strategies.execution import Executor, InThisProcess
 from unfreeze.strategies.finetuning import Request
@@ -252,9 +252,9 @@ class Race:
         """Of what has fewer epochs or splits than wanted: that, and the budget that would hold all of a training."""
         assert entry.strategy is not None, entry.label  # noqa: S101 - it was measured
         status, notes = entry.strategy.outcome.status, [entry.strategy.outcome.note]
-        if entry.splits < FEWEST_FOR_PROBABILITIES:
+        if entry.splits < FOLDS:
             status = "shortened"
-            notes.append(f"{entry.splits} of {FEWEST_FOR_PROBABILITIES} splits fit the budget")
+            notes.append(f"{entry.splits} of {FOLDS} splits fit the budget")
         enough = self._enough.get(entry.outcome.strategy, 0.0)
         if status == "shortened" and enough > self.clock.budget:
             given = (enough + self.clock.kept) / (1 - RESERVE)
@@ -288,7 +288,7 @@ class _Answers:
             sides = self._known[first], self._known[second]
             if not all(map(self._comparisons.has_metric, sides)):
                 continue
-            if self._comparisons.estimate(*sides).answer == "cannot tell":
+            if self._comparisons.is_open(*sides):
                 found.append((first, second))
         return found
 

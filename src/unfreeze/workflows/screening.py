@@ -18,7 +18,7 @@ from unfreeze.core.settings import Metric
 from unfreeze.core.wording import duration
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.tasks import Task
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.metrics.repeated import FOLDS
 from unfreeze.probes.transferability import NEIGHBOURS, h_score, log_maximum_evidence, neighbour_accuracy
 from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
 from unfreeze.strategies.experiment import Experiment
@@ -176,7 +176,7 @@ def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Sc
     """A softmax on the last codes on each split, and scores of the codes of the train part."""
     task, codes = experiment.task, experiment.codes.last
     last = experiment.source.taps[-1].name
-    specs = [ProbeSpec(task.split(number), last, "softmax") for number in range(FEWEST_FOR_PROBABILITIES)]
+    specs = [ProbeSpec(task.split(number), last, "softmax") for number in range(FOLDS)]
     checkpoint = experiment.progress.checkpoint
     probes = fit_tap_probes({last: codes}, task, specs, balanced=metric == "balanced accuracy", advance=checkpoint)
     values = tuple(

@@ -24,11 +24,10 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import make_task
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import Geometry
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, LOOKS, largest_difference
+from unfreeze.metrics.repeated import FOLDS, LOOKS, largest_outcome
 from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
 from unfreeze.strategies.execution import InThisProcess, Keeping
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.predictions import units_of
 from unfreeze.strategies.preparation import prepare
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
@@ -183,14 +182,12 @@ def _screened(
     metric, _ = metric_for(task, settings.metric)
     within = SCREENING_SHARE * settings.budget
     found = measure_candidates(sources, image_set, preparing, metric=metric, within=within)
-    splits = [found.task.split(number) for number in range(FEWEST_FOR_PROBABILITIES)]
-    units = [units_of(found.task, split) for split in splits]
+    splits = [found.task.split(number) for number in range(FOLDS)]
     scores = [Scores(row=row, values=values) for row, values in found.candidates]
     place, rows = choose(
         scores,
-        units,
-        test_fraction=found.task.tested_share(splits),
-        largest_difference=largest_difference(metric, found.task.labels[splits[0].test]),
+        found.task.tested(splits, metric),
+        largest=largest_outcome(metric, found.task.class_count),
     )
     return found.sources[place], rows, screening_sentence(rows, metric)
 

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from unfreeze.core.records import Status
 from unfreeze.core.strategies import StrategyId
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.metrics.repeated import FOLDS
 from unfreeze.strategies.finetuning import Forecast
 
 
@@ -106,7 +106,7 @@ class RaceState:
     @property
     def first_splits(self) -> int:
         """On how many splits every strategy is measured before any question is asked."""
-        return FEWEST_FOR_PROBABILITIES * (self.rounds or 1)
+        return FOLDS * (self.rounds or 1)
 
     @property
     def seconds_an_image(self) -> float:
