@@ -4,17 +4,20 @@
 
 A data set is drawn from two Gaussian classes. Two linear classifiers (least squares, which for two classes is linear
 discriminant analysis) see some features in common and some alone; how many of their mistakes are the same and how much
-better the second one is are set beforehand. Both are fitted anew on every split, as a study does it. The truth is
-the mean difference over 4,000 fresh training sets of the size of a split, each with its exact accuracy (a normal
-distribution function), as if on endless fresh images.
+better the second one is are set beforehand. Both are fitted anew on every fold, as a study does it; the second also
+with noise on its weights that every fit draws anew, as trainings have it. The truth is the mean difference over 4,000
+fresh training sets of the size of four folds, each with its exact accuracy (a normal distribution function), as if on
+endless fresh images. The race's rule of stopping is applied to the same studies: the first definite answer after one,
+two or four rounds counts.
 
-Rows are appended to `results.jsonl` beside this file; a level that is there already (same number of data sets and
-version of the code) is not simulated again.
+Rows are appended to `results.jsonl` beside this file; a level that is there already (same number of data sets) is not
+simulated again.
 """
 
 import argparse
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +25,15 @@ import numpy as np
 from panel import code_version, keep, rows
 from scipy.optimize import brentq
 from scipy.stats import norm
-from scipy.stats import t as student
 
-from unfreeze.metrics.repeated import StepEstimate, compare_splits, inflation
+from unfreeze.metrics.repeated import FOLDS, LOOKS, TRAINING_SETS, StepEstimate, Tested, compare_folds
 
-MEASURE = "coverage"
+MEASURE = "coverage of folds"
 IMAGES = (100, 300, 1000)
 SHARED = (0.3, 0.6, 0.9)
 MARGIN = 0.01
-GAINS = (0.0, MARGIN - 0.002, MARGIN + 0.002, 0.08)  # true, of the second over the first
-SPLITS = (5, 10, 20)
-TEST_FRACTION = 0.2
+GAINS = (0.0, 0.8 * MARGIN, MARGIN, 1.2 * MARGIN, 0.08)  # true, of the second over the first
+NOISE = {"stable": 0.0, "noisy": 0.3}  # on the second's weights, by their length
 SEPARATION = 1.1  # of the first's classes: half the distance of their means, in standard deviations; 86 % right
 
 # Features: 0 in common, 1 the first's, 2 the second's, then noise in common and one more of noise each.
@@ -84,22 +85,30 @@ def accuracy(weights: np.ndarray, offsets: np.ndarray, mean: np.ndarray) -> np.n
     return (norm.cdf((centre + offsets) / length) + norm.cdf((centre - offsets) / length)) / 2
 
 
-class Truth:
-    """What is true at the training size of a split, from the same fresh training sets for every world."""
+def noisy(weights: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Weights of many fits, each with noise of its own: as long as the weights, times `noise`."""
+    length = np.linalg.norm(weights, axis=1, keepdims=True)
+    return weights + noise * length / weights.shape[1] ** 0.5 * rng.standard_normal(weights.shape)
 
-    def __init__(self, images: int, rng: np.random.Generator, *, training_sets: int = 4000) -> None:
-        labels = balanced(round(images * (1 - TEST_FRACTION)))
-        noise = rng.standard_normal((training_sets, len(labels), FEATURES), dtype=np.float32)
+
+class Truth:
+    """What is true at the training size of a fold, from the same fresh training sets for every world."""
+
+    def __init__(self, images: int, noise: float, rng: np.random.Generator, *, training_sets: int = 4000) -> None:
+        labels = balanced(images - images // FOLDS)
+        draws = rng.standard_normal((training_sets, len(labels), FEATURES), dtype=np.float32)
         ones = np.broadcast_to(np.stack([np.ones(len(labels)), labels], 1), (training_sets, len(labels), 2))
-        both = np.concatenate([ones, noise], axis=2, dtype=np.float32)
+        both = np.concatenate([ones, draws], axis=2, dtype=np.float32)
         self._moments = (both.transpose(0, 2, 1) @ both).astype(np.float64)
         self._fresh = rng.standard_normal((4000, FEATURES))
+        self._noise, self._seed = noise, int(rng.integers(2**31))
 
     def _fits(self, of: World) -> list[tuple[np.ndarray, np.ndarray]]:
         to_world = np.eye(2 + FEATURES)
         to_world[1, 2:] = of.mean
         moments = to_world.T @ self._moments @ to_world
-        return [fit(moments, seen) for seen in (FIRST, SECOND)]
+        first, (weights, offsets) = (fit(moments, seen) for seen in (FIRST, SECOND))
+        return [first, (noisy(weights, self._noise, np.random.default_rng(self._seed)), offsets)]
 
     def gain(self, of: World) -> float:
         """Expected accuracy of the second minus that of the first."""
@@ -134,96 +143,97 @@ def world_with(truth: Truth, *, shared: float, gain: float) -> World:
     return world(share, own)
 
 
-def stratified_splits(number: int, rng: np.random.Generator) -> np.ndarray:
-    """Images of the test parts of 20 splits with as many of either class, one row a split."""
+def rounds_of_folds(number: int, rng: np.random.Generator) -> np.ndarray:
+    """Images of the folds of four rounds, with as many of either class, one row a fold."""
     half = number // 2
-    taken = round(half * TEST_FRACTION)
-    ranks = np.argsort(rng.random((max(SPLITS), 2, half)), axis=2)[:, :, :taken]
-    return np.concatenate([2 * ranks[:, 0], 2 * ranks[:, 1] + 1], axis=1)
+    ranks = np.argsort(rng.random((max(LOOKS) // FOLDS, 2, half)), axis=2)
+    folds = ranks.reshape(-1, 2, FOLDS, half // FOLDS).transpose(0, 2, 1, 3).reshape(max(LOOKS), 2, half // FOLDS)
+    return np.concatenate([2 * folds[:, 0], 2 * folds[:, 1] + 1], axis=1)
 
 
-def study(of: World, images: int, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-    """Which test images are right with the first and the second, on every split, and the images."""
+def study(
+    of: World, images: int, noise: float, rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Which test images are right with the first and the second, on every fold, and the images."""
     labels = balanced(images)
     every = np.column_stack([np.ones(images), labels, of.draw(labels, rng)])
-    tests = stratified_splits(images, rng)
+    tests = rounds_of_folds(images, rng)
     held_out = every[tests]
     moments = every.T @ every - held_out.transpose(0, 2, 1) @ held_out
     right = []
-    for seen in (FIRST, SECOND):
+    for seen, own in ((FIRST, 0.0), (SECOND, noise)):
         weights, offsets = fit(moments, seen)
-        scores = np.einsum("kif,kf->ki", held_out[:, :, 2 + seen], weights) + offsets[:, None]
+        scores = np.einsum("kif,kf->ki", held_out[:, :, 2 + seen], noisy(weights, own, rng)) + offsets[:, None]
         right.append(list((scores * held_out[:, :, 1] > 0).astype(np.float64)))
     return right[0], right[1], tests
 
 
-def is_wrong(estimate: StepEstimate, gain: float) -> bool:
-    """Whether a definite answer contradicts the truth."""
+def contradicts(answer: str, gain: float) -> bool:
+    """Whether an answer contradicts the truth."""
     return {
         "worth it": gain <= MARGIN,
         "not worth it": gain > MARGIN,
         "equivalent": abs(gain) > MARGIN,
         "cannot tell": False,
-    }[estimate.answer]
+    }[answer]
 
 
-def simulate(truth: Truth, *, images: int, shared: float, gain: float, data_sets: int) -> list[dict[str, Any]]:
-    """One level: a row for 5, 10 and 20 splits of the same data sets."""
+def simulate(truth: Truth, *, images: int, fits: str, shared: float, gain: float, data_sets: int) -> dict[str, Any]:
+    """One level: what was said after one, two and four rounds of each data set, and at the first definite answer."""
     of = world_with(truth, shared=shared, gain=gain)
     true = truth.gain(of)
-    rng = np.random.default_rng([images, round(1000 * shared), round(1000 * gain)])
-    estimates: dict[int, list[StepEstimate]] = {splits: [] for splits in SPLITS}
-    plain: dict[int, list[float]] = {splits: [] for splits in SPLITS}
+    known = gain if gain == MARGIN else true  # a gain that is the margin but for rounding is none above it
+    rng = np.random.default_rng([images, round(1000 * shared), round(10000 * gain), len(fits)])
+    estimates: dict[int, list[StepEstimate]] = {splits: [] for splits in LOOKS}
     for _ in range(data_sets):
-        first, second, tests = study(of, images, rng)
-        for splits in SPLITS:
-            estimates[splits].append(
-                compare_splits(
-                    first[:splits], second[:splits], units=list(tests[:splits]),
-                    test_fraction=TEST_FRACTION, margin=MARGIN,
-                )
-            )  # fmt: skip
-            means = np.mean(second[:splits], axis=1) - np.mean(first[:splits], axis=1)
-            plain[splits].append(float(means.var(ddof=1)))
-    return [
-        {"splits": splits, "truth": round(true, 5), "measured_shared_error": round(truth.shared_error(of), 3)}
-        | summary(estimates[splits], plain[splits], true)
-        for splits in SPLITS
-    ]
-
-
-def summary(estimates: list[StepEstimate], variances: list[float], true: float) -> dict[str, Any]:
-    """Coverage and answers of many studies.
-
-    Args:
-        estimates: What `compare_splits` said.
-        variances: Between the splits, as they are, for the intervals that others would give.
-        true: The true gain.
-    """
-    splits = estimates[0].splits
-    quantile = float(student.ppf(0.975, splits - 1))
-    differences = np.array([e.difference for e in estimates])
-    halves = np.array([(e.interval.high - e.interval.low) / 2 for e in estimates if e.interval is not None])
-    spread = np.sqrt(variances)
-    covered = [e.interval is not None and e.interval.low <= true <= e.interval.high for e in estimates]
-    answers = [e.answer for e in estimates]
-    rate = float(np.mean(covered))
-
-    def covering(factor: float) -> float:
-        return round(float(np.mean(np.abs(differences - true) <= quantile * spread * factor**0.5)), 4)
-
+        first, second, tests = study(of, images, NOISE[fits], rng)
+        for splits in LOOKS:
+            tested = Tested(units=list(tests[:splits]))
+            estimates[splits].append(compare_folds(first[:splits], second[:splits], tested, margin=MARGIN))
+    stopped = [first_definite(looks) for looks in zip(*estimates.values(), strict=True)]
     return {
-        "covered": round(rate, 4),
-        "monte_carlo_error": round((rate * (1 - rate) / len(estimates)) ** 0.5, 4),
-        "covered_without_lower_bound": covering(inflation(splits, TEST_FRACTION)),
-        "covered_as_one_cross_validation": covering(1 / splits + 1 / (splits - 1)),
-        "covered_uncorrected": covering(1 / splits),
-        "half_width": round(float(halves.mean()), 4),
-        "half_width_over_normal": round(float(halves.mean() / (1.96 * differences.std(ddof=1))), 2),
-        "wrong": round(float(np.mean([is_wrong(e, true) for e in estimates])), 4),
+        "truth": round(true, 5),
+        "measured_shared_error": round(truth.shared_error(of), 3),
+        "by_splits": {str(splits): summary(found, known) for splits, found in estimates.items()},
+        "stopping": said(stopped, known),
+    }
+
+
+def first_definite(looks: Sequence[StepEstimate]) -> StepEstimate:
+    """What a race says that stops as soon as it can tell."""
+    return next((one for one in looks if one.answer != "cannot tell"), looks[-1])
+
+
+def said(estimates: list[StepEstimate], true: float) -> dict[str, float]:
+    """Shares of the answers, and of those that contradict the truth."""
+    answers = [e.answer for e in estimates]
+    return {
+        "wrong": round(float(np.mean([contradicts(e.answer, true) for e in estimates])), 4),
         **{answer.replace(" ", "_"): round(answers.count(answer) / len(answers), 4)
            for answer in ("worth it", "not worth it", "equivalent", "cannot tell")},
     }  # fmt: skip
+
+
+def summary(estimates: list[StepEstimate], true: float) -> dict[str, float]:
+    """Coverage, width and answers of many studies.
+
+    Args:
+        estimates: What `compare_folds` said.
+        true: The true gain.
+    """
+    differences = np.array([e.difference for e in estimates])
+    halves = np.array([(e.interval.high - e.interval.low) / 2 for e in estimates if e.interval is not None])
+    deviation = float(differences.std(ddof=1))
+    images_alone = 1.96 * np.sqrt([e.image_variance / TRAINING_SETS**2 for e in estimates])
+    away = np.abs(differences - true)
+    return {
+        "covered": round(float(np.mean(away <= halves)), 4),
+        "covered_by_images_alone": round(float(np.mean(away <= images_alone)), 4),
+        "half_width": round(float(halves.mean()), 4),
+        "half_width_over_ideal": round(float(halves.mean() / (1.96 * deviation)), 3),
+        "worth_it_at_best": round(float(np.mean(differences - MARGIN >= 1.96 * deviation)), 4),
+        **said(estimates, true),
+    }
 
 
 def main() -> None:
@@ -232,19 +242,17 @@ def main() -> None:
     parser.add_argument("--data-sets", type=int, default=1000, help="of each level")
     asked = parser.parse_args()
     code, found = code_version(), rows()
-    for images in IMAGES:
+    for images, fits in itertools.product(IMAGES, NOISE):
         truth: Truth | None = None
         for shared, gain in itertools.product(SHARED, GAINS):
-            key = {"measure": MEASURE, "images": images, "shared_error": shared, "gain": gain, "code": code}
+            key = {"measure": MEASURE, "images": images, "fits": fits, "shared_error": shared, "gain": gain}
             key |= {"data_sets": asked.data_sets}
             if any(key.items() <= row.items() for row in found):
                 continue
-            truth = truth or Truth(images, np.random.default_rng(images))
+            truth = truth or Truth(images, NOISE[fits], np.random.default_rng(images))
             started = time.perf_counter()
-            level = simulate(truth, images=images, shared=shared, gain=gain, data_sets=asked.data_sets)
-            seconds = round(time.perf_counter() - started, 1)
-            for row in level:
-                keep({**key, **row, "seconds": seconds})
+            level = simulate(truth, images=images, fits=fits, shared=shared, gain=gain, data_sets=asked.data_sets)
+            keep({**key, "code": code, **level, "seconds": round(time.perf_counter() - started, 1)})
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ MARGIN = 0.01
 MORE_IMAGES = 100  # that a study has which may ask for more: of 300, nearly all are worth it at once
 MOST_DRAWS = 500  # for studies that might ask for images
 TRUTH_SPLITS = 4  # of each draw whose probes are also asked about the images that were not drawn
+SEARCHED = ("blocks.2", "blocks.4", "last")  # for the best tap: all would take twice the time
 TAPS = ("blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6", "last")
 STEPS = (
     ("blocks.2 softmax", "last softmax"),
@@ -79,6 +80,7 @@ class Pool:
         steps: That are asked about.
         image_set: All of them.
         codes: Of every image, at every tap that is probed.
+        looks: Numbers of folds that are looked at.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Pool:
     steps: Steps
     image_set: ImageSet
     codes: Codes
+    looks: tuple[int, ...] = LOOKS
 
 
 def read_pools(source: Path, name: str) -> list[Pool]:
@@ -100,7 +103,7 @@ def read_pools(source: Path, name: str) -> list[Pool]:
     rows = np.flatnonzero([image.label in PAIRS[name] for image in image_set.images])
     two = replace(image_set, images=tuple(image_set.images[row] for row in rows), class_names=())
     pair = Pool(f"{name}, {' or '.join(PAIRS[name])}", 100, STEPS, two, {tap: codes[tap][rows] for tap in TAPS})
-    return [Pool(name, 300, TEN_CLASS_STEPS, image_set, codes), pair]
+    return [Pool(name, 300, TEN_CLASS_STEPS, image_set, codes, LOOKS[:2]), pair]
 
 
 def draw(pool: Pool, number: int) -> np.ndarray:
@@ -123,7 +126,7 @@ def study(pool: Pool, drawn: np.ndarray, number: int) -> Task:
 
 def probes(pool: Pool, task: Task, split: Split, strategies: set[str]) -> dict[str, TapProbe]:
     """The probes of these strategies, as a run fits them."""
-    wanted = strategies | {f"{tap} softmax" for tap in TAPS if "best softmax" in strategies}
+    wanted = strategies | {f"{tap} softmax" for tap in SEARCHED if "best softmax" in strategies}
     specs = [ProbeSpec(split, tap, loss) for tap in TAPS for loss in LOSSES if f"{tap} {loss}" in wanted]
     fitted = fit_tap_probes(pool.codes, task, specs)
     found = {f"{probe.tap} {probe.loss}": probe for probe in fitted}
@@ -157,7 +160,7 @@ def carry_out(pool: Pool, task: Task, steps: Iterable[tuple[str, str]], *, truth
     right: dict[str, list[np.ndarray]] = {strategy: [] for strategy in strategies}
     elsewhere: dict[str, list[float]] = {strategy: [] for strategy in strategies}
     outside = task.labels[task.test_rows]
-    for number in range(max(LOOKS)):
+    for number in range(max(pool.looks)):
         split = task.split(number)
         for name, fitted in probes(pool, task, split, strategies).items():
             right[name].append((fitted.test_scores.argmax(axis=1) == task.labels[split.test]).astype(float))
@@ -175,9 +178,9 @@ def measure(pool: Pool, numbers: Iterable[int]) -> Row:
             pool, study(pool, draw(pool, number)[: pool.images], number), pool.steps, truth_splits=TRUTH_SPLITS
         )
         for first, second in pool.steps:
-            step = steps.setdefault(f"{first} to {second}", {"elsewhere": [], **{str(k): [] for k in LOOKS}})
+            step = steps.setdefault(f"{first} to {second}", {"elsewhere": [], **{str(k): [] for k in pool.looks}})
             step["elsewhere"].append(round(found.elsewhere[second] - found.elsewhere[first], 5))
-            for splits in LOOKS:
+            for splits in pool.looks:
                 step[str(splits)].append(compact(found.step(first, second, splits)))
     return {"steps": steps}
 
@@ -194,15 +197,17 @@ def compact(estimate: StepEstimate) -> list[Any]:
 def more_images(pool: Pool, number: int, step: tuple[str, str]) -> Row:
     """One study, and again with as many more images as it asked for."""
     order = draw(pool, number)
-    before = carry_out(pool, study(pool, order[: pool.images], number), [step], truth_splits=0).step(*step, max(LOOKS))
-    row: Row = {"before": compact(before), "asked": None}
+    before = carry_out(pool, study(pool, order[: pool.images], number), [step], truth_splits=0).step(
+        *step, max(pool.looks)
+    )
+    row: Row = {"looks": pool.looks, "before": compact(before), "asked": None}
     if before.answer != "cannot tell":
         return row
-    asked = what_would_settle(before, images=pool.images, splits=max(LOOKS)).more_images_range
+    asked = what_would_settle(before, images=pool.images, splits=max(pool.looks)).more_images_range
     if asked is None:
         return row
     images = pool.images + sum(asked) // 2
-    after = carry_out(pool, study(pool, order[:images], number), [step], truth_splits=0).step(*step, max(LOOKS))
+    after = carry_out(pool, study(pool, order[:images], number), [step], truth_splits=0).step(*step, max(pool.looks))
     return {**row, "asked": list(asked), "images": images, "after": compact(after)}
 
 
@@ -221,13 +226,19 @@ def measure_draws(pools: list[Pool], draws: int) -> None:
                 continue
             started = time.process_time()
             append(
-                {**key, "images": pool.images, "of": len(pool.image_set.images), "margin": MARGIN}, measure(pool, range(first, first + CHUNK)), started
+                {**key, "images": pool.images, "of": len(pool.image_set.images), "margin": MARGIN},
+                measure(pool, range(first, first + CHUNK)),
+                started,
             )
 
 
 def measure_more(pool: Pool, wanted: int) -> None:
     """Until enough studies have asked for images, or too many have not."""
-    found = [row for row in rows(DRAWS) if row["measure"] == "more images" and row.get("from") == pool.images]
+    found = [
+        row
+        for row in rows(DRAWS)
+        if row["measure"] == "more images" and "looks" in row and row.get("from") == pool.images
+    ]
     asked = sum(row["asked"] is not None for row in found)
     for number, step in product(range(MOST_DRAWS), MORE_STEPS):
         if asked >= wanted:
@@ -256,7 +267,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.more:
         pool = read_pools(asked.panel / "cifar10" / "list.csv", "cifar10")[0]
-        measure_more(replace(pool, images=MORE_IMAGES), asked.more)
+        measure_more(replace(pool, images=MORE_IMAGES, looks=LOOKS), asked.more)
         return
     pools = [pool for name in asked.sets.split(",") for pool in read_pools(asked.panel / name / "list.csv", name)]
     measure_draws(pools, asked.draws)

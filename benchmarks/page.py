@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from panel import DRAWS, RESULTS, rows
 from regrets import Tested, drawn_gains_over, gain_over, regrets, tested
+from trainings import error_ratio
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 Row = dict[str, Any]
@@ -35,26 +36,40 @@ COVERAGE = """## Does the interval of a step keep its promise?
 
     python benchmarks/coverage.py --data-sets 1000
 
-Simulated studies of two classifiers whose true difference is known; 95 % is promised. Lowest to highest of the true
-gains 0, 0.8, 1.2 and 8 points, where the margin is 1 point. *As one cross-validation* is what taking the splits for
-folds gives (baycomp's default), *uncorrected* the plain t-interval. *Wrong* counts definite answers that the truth
-contradicts, at 0.8 and 1.2 points. *Width* is half the interval over 1.96 true standard deviations.
+Simulated studies of two classifiers whose true difference is known, one, two and four rounds of five folds; 95 % is
+promised. Lowest to highest over three shares of common mistakes and the true gains 0, 0.8, 1, 1.2 and 8 points, where
+the margin is 1 point. *Images alone* is the interval without the factor, the excess and the floor. *Width* is half the
+interval over 1.96 true standard deviations. *Worth it, of best* is how often it is said at 8 points, as a part of how
+often somebody would say so who knew that standard deviation, where that is half the time at least. *Wrong* counts
+definite answers that the truth contradicts, at 0.8, 1 and 1.2 points; *when stopping* at the first definite answer of
+the three looks, all three gains together and the worst cell.
 
 """
 
 
 DRAWN = """## And on photos?
 
-    python benchmarks/draws.py --panel PANEL --draws 500
+    python benchmarks/draws.py --panel PANEL --draws 400
 
 Studies of images drawn at random from all of a set (300; 100 of two classes), with the probes, the search for C and
-the splits of a run; margin 1 point. The *truth* is the mean gain, over the draws, of probes trained on the learning
-side of a split, on all images that were not drawn. After "±" stand Monte-Carlo standard errors. *Width* is the mean of
-half the interval over 1.96 standard deviations of the estimate over the draws. *Worth it at best* is how often somebody
-would say so who knew that standard deviation, which no single study can know. *Wrong* counts definite answers that the
-truth contradicts. *Wrong near the margin* asks the same intervals about a margin 0.2 points above and one 0.2 points
-below the true gain (of the better of the two), and counts those that lie wholly on the wrong side of it, whichever is
-more.
+tap and the folds of a run; margin 1 point. The *truth* is the mean gain, over the draws, of probes trained on the
+learning side of a fold, on all images that were not drawn. After "±" stand Monte-Carlo standard errors. Draws without
+replacement from N images make an estimate surer than a study of all the world's images is: distances from the truth are
+divided by sqrt(1 - n/N). *Width* is the mean of half the interval over 1.96 standard deviations of the estimate,
+corrected likewise. *Worth it at best* is how often somebody would say so who knew that standard deviation, which no
+single study can know. *Too high* and *too low when stopping* ask the same intervals about a margin that is the true
+gain itself, stop at the first definite answer after the folds that are named, and count those that lie wholly above or
+below.
+
+"""
+
+TRAININGS = """## And where networks are trained?
+
+    python benchmarks/trainings.py --panel PANEL --draws 60
+
+Studies drawn at random from all of a set, one round of folds: two blocks unfrozen against the head. The mean over the
+draws stands for the truth. *Ratio* is the root mean square of (estimate - truth) / standard error, corrected as above:
+1 where the standard error is right, below 1 where it is too large.
 
 """
 
@@ -62,8 +77,8 @@ RACE = """## Does a whole race keep it?
 
     python benchmarks/race.py --data-sets 400
 
-Simulated races through the race's own code, which looks at 5, 10 and 20 splits and stops when it likes: step one and
-one deeper strategy whose true gain is the margin, so that "worth it" is wrong.
+Simulated races through the race's own code, which looks after one, two and four rounds and stops when it likes: step
+one and one deeper strategy whose true gain is 0.8, 1 or 1.2 of the margin.
 
 """
 
@@ -207,77 +222,105 @@ def span(numbers: Iterable[float], *, digits: int = 1, scale: float = 100.0) -> 
 
 
 def coverage(found: list[Row]) -> str:
-    """Simulated coverage: a line for each number of images, share of common mistakes and number of splits."""
+    """Simulated coverage: a line for each number of images, kind of fits and number of folds."""
     lines = []
-    for images, shared, splits in dict.fromkeys((r["images"], r["shared_error"], r["splits"]) for r in found):
-        mine = [r for r in found if (r["images"], r["shared_error"], r["splits"]) == (images, shared, splits)]
-        near = [r for r in mine if 0.005 < r["gain"] < 0.02]
-        large = [r["worth_it"] for r in mine if r["gain"] >= 0.05]
-        lines.append([
-            str(images), str(shared), str(splits), str(mine[0]["data_sets"]),
-            span(r["covered"] for r in mine),
-            span(r["covered_as_one_cross_validation"] for r in mine),
-            span(r["covered_uncorrected"] for r in mine),
-            span((r["half_width_over_normal"] for r in mine), digits=2, scale=1),
-            percent(max((r["wrong"] for r in near), default=None)),
-            percent(max((r["cannot_tell"] for r in near), default=None)),
-            percent(min(large, default=None)),
-            mine[-1]["code"],
-        ])  # fmt: skip
+    for images, fits in dict.fromkeys((row["images"], row["fits"]) for row in found):
+        mine = [row for row in found if (row["images"], row["fits"]) == (images, fits)]
+        near = [row for row in mine if 0.005 < row["gain"] < 0.02]
+        for splits in mine[0]["by_splits"]:
+            cells = [row["by_splits"][splits] for row in mine]
+            large = [row["by_splits"][splits] for row in mine if row["gain"] >= 0.05]
+            power = [cell["worth_it"] / cell["worth_it_at_best"] for cell in large if cell["worth_it_at_best"] >= 0.5]
+            stopped = [row["stopping"]["wrong"] for row in near] if splits == list(mine[0]["by_splits"])[-1] else []
+            lines.append([
+                str(images), fits, splits, str(mine[0]["data_sets"]),
+                span(cell["covered"] for cell in cells),
+                span(cell["covered_by_images_alone"] for cell in cells),
+                span((cell["half_width_over_ideal"] for cell in cells), digits=2, scale=1),
+                f"{min(power):.2f}" if power else "",
+                percent(max(row["by_splits"][splits]["wrong"] for row in near)),
+                f"{100 * statistics.fmean(stopped):.1f}, {100 * max(stopped):.1f}" if stopped else "",
+                mine[-1]["code"],
+            ])  # fmt: skip
     names = (
-        "images", "common mistakes", "splits", "data sets", "covered, %", "as one cross-validation, %",
-        "uncorrected, %", "width", "wrong, %", "cannot tell near the margin, %", '"worth it" at 8 points, %', "commit",
+        "images", "fits", "folds", "data sets", "covered, %", "images alone, %", "width", "worth it, of best",
+        "wrong, %", "wrong when stopping, %", "commit",
     )  # fmt: skip
     return COVERAGE + table(names, lines)
 
 
 def drawn(found: list[Row]) -> str:
-    """Coverage on draws from real sets: a line for each set, step and number of splits."""
+    """Coverage on draws from real sets: a line for each set, step and number of folds."""
     lines = []
     for name in dict.fromkeys(row["set"] for row in found):
         mine = [row for row in found if row["set"] == name]
+        left = (1 - mine[0]["images"] / mine[0]["of"]) ** 0.5
         for step in mine[0]["steps"]:
             elsewhere = np.array([each for row in mine for each in row["steps"][step]["elsewhere"]])
-            for splits in [key for key in mine[0]["steps"][step] if key != "elsewhere"]:
-                said = [one for row in mine for one in row["steps"][step][splits]]
-                lines.append(
-                    [name, step, splits, *drawn_cells(elsewhere, said, margin=mine[0]["margin"]), mine[-1]["code"]]
-                )
+            looks = [key for key in mine[0]["steps"][step] if key != "elsewhere"]
+            said = {splits: [one for row in mine for one in row["steps"][step][splits]] for splits in looks}
+            stopped = ends_when_stopping(list(said.values()), float(elsewhere.mean()), left)
+            for splits in looks:
+                ends = [percent(float(np.mean(end))) for end in stopped] if splits == looks[-1] else ["", ""]
+                cells = drawn_cells(elsewhere, said[splits], margin=mine[0]["margin"], left=left)
+                lines.append([name, step, splits, *cells, *ends, mine[-1]["code"]])
     names = (
-        "set", "step", "splits", "draws", "truth, points", "covered, %", "width", "worth it at best, %",
-        "worth it, %", "not worth it, %",
-        "equivalent, %", "cannot tell, %", "wrong, %", "wrong near the margin, %", "commit",
+        "set", "step", "folds", "draws", "truth, points", "covered, %", "width", "worth it at best, %",
+        "worth it, %", "not worth it, %", "equivalent, %", "cannot tell, %", "wrong, %",
+        "too high when stopping, %", "too low when stopping, %", "commit",
     )  # fmt: skip
     return DRAWN + table(names, lines)
 
 
-def drawn_cells(elsewhere: np.ndarray, said: list[list[Any]], *, margin: float) -> list[str]:
+def drawn_cells(elsewhere: np.ndarray, said: list[list[Any]], *, margin: float, left: float) -> list[str]:
     """What many studies said of one step.
 
     Args:
         elsewhere: Difference of every study's probes on images that were not drawn.
         said: Difference, half the interval and answer of every study.
         margin: That was asked about.
+        left: By what drawing without replacement makes an estimate's deviation smaller.
     """
     truth = float(elsewhere.mean())
     differences, halves = np.array([one[0] for one in said]), np.array([one[1] for one in said])
     answers = [one[2] for one in said]
     contradicted = {"worth it": truth <= margin, "not worth it": truth > margin}
     contradicted |= {"equivalent": abs(truth) > margin}
-    gain, gains = abs(truth), np.sign(truth or 1.0) * differences
-    near = [np.mean(gains - halves > gain + 0.002)]
-    if gain > 0.002:
-        near.append(np.mean(gains + halves < gain - 0.002))
+    deviation = float(differences.std(ddof=1)) / left
     return [
         str(len(said)),
         f"{100 * truth:.2f} ± {100 * elsewhere.std(ddof=1) / len(said) ** 0.5:.2f}",
-        share(np.abs(differences - truth) <= halves),
-        f"{halves.mean() / (1.96 * differences.std(ddof=1)):.2f}",
-        percent(float(np.mean(differences - margin >= 1.96 * differences.std(ddof=1)))),
+        share(np.abs(differences - truth) / left <= halves),
+        f"{halves.mean() / (1.96 * deviation):.2f}",
+        percent(float(np.mean(differences - margin >= 1.96 * deviation))),
         *(percent(answers.count(one) / len(said)) for one in ("worth it", "not worth it", "equivalent", "cannot tell")),
         share(np.array([contradicted.get(answer, False) for answer in answers])),
-        percent(float(max(near))),
     ]
+
+
+def ends_when_stopping(said: list[list[list[Any]]], truth: float, left: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which studies end above the truth, and which below, that stop at the first interval that leaves it out.
+
+    Args:
+        said: At every look, difference and half the interval of every study.
+        truth: That the margin is set to.
+        left: As for `drawn_cells`.
+    """
+    away = np.array([[(one[0] - truth) / left for one in look] for look in said])
+    halves = np.array([[one[1] for one in look] for look in said])
+    ends = np.where(np.abs(away) > halves, np.sign(away), 0)
+    first = ends[np.argmax(ends != 0, axis=0), np.arange(ends.shape[1])]
+    return first > 0, first < 0
+
+
+def trained(found: list[Row]) -> str:
+    """How far trainings of small studies were off, in their standard errors."""
+    lines = []
+    for name in dict.fromkeys(row["set"] for row in found):
+        mine = [row for row in found if row["set"] == name]
+        mean = statistics.fmean(row["difference"] for row in mine)
+        lines.append([name, str(mine[0]["images"]), str(len(mine)), f"{100 * mean:.2f}", f"{error_ratio(mine):.2f}"])
+    return TRAININGS + table(("set", "images", "draws", "mean gain, points", "ratio"), lines)
 
 
 def share(of: np.ndarray) -> str:
@@ -289,12 +332,12 @@ def share(of: np.ndarray) -> str:
 def raced(found: list[Row]) -> str:
     """The newest row of each level."""
     lines = []
-    for row in newest(found, "images", "shared_error"):
+    for row in newest(found, "images", "shared_error", "gain"):
         answers = [percent(row.get(name, 0.0)) for name in ("worth_it", "not_worth_it", "equivalent", "cannot_tell")]
-        wrong = f"{percent(row['wrong_worth_it'])} ± {percent(row['monte_carlo_error'])}"
+        wrong = f"{percent(row['wrong'])} ± {percent(row['monte_carlo_error'])}"
         levels = [str(row["images"]), str(row["shared_error"]), str(row["data_sets"])]
         lines.append([*levels, f"{100 * row['truth']:.2f}", wrong, *answers, row["code"]])
-    names = ("images", "common mistakes", "races", "true gain, points", "wrong worth it, %")
+    names = ("images", "common mistakes", "races", "true gain, points", "wrong, %")
     answers = ("worth it, %", "not worth it, %", "equivalent, %", "cannot tell, %", "commit")
     return RACE + table((*names, *answers), lines)
 
@@ -468,7 +511,7 @@ def main() -> None:
     losses = newest([r for r in by_measure.get("training loss", []) if "rate" in r], "set", "seed", "side")
     views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
     precision = newest(by_measure.get("precision", []), "set", "precision")
-    covered = newest(by_measure.get("coverage", []), "images", "shared_error", "gain", "splits")
+    covered = newest(by_measure.get("coverage of folds", []), "images", "fits", "shared_error", "gain")
     memory = newest(by_measure.get("memory", []), "size", "engine")
     startup = newest(by_measure.get("start-up", []), "cores")
     busy = newest(by_measure.get("busy machine", []), "set", "machine", "side")
@@ -478,8 +521,9 @@ def main() -> None:
     rank = newest(by_measure.get("similarity and gain", []), "measure")
     imbalance = newest([r for r in by_measure.get("imbalance", []) if "strategy" in r], "set", "strategy")
     kept = rows(DRAWS)
-    on_draws = newest([row for row in kept if row["measure"] == "draws"], "set", "first")
-    with_more = newest([row for row in kept if row["measure"] == "more images"], "set", "from", "draw", "step")
+    on_draws = newest([row for row in kept if row["measure"] == "folds"], "set", "first")
+    asked = [row for row in kept if row["measure"] == "more images" and "looks" in row]
+    with_more = newest(asked, "set", "from", "draw", "step")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
@@ -493,7 +537,8 @@ def main() -> None:
         (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
         (covered, coverage),
         (on_draws, drawn),
-        (by_measure.get("race", []), raced),
+        ([row for row in kept if row["measure"] == "trainings"], trained),
+        (by_measure.get("race of folds", []), raced),
         (with_more, more_images),
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
         (by_measure.get("forecasts", []), forecasts),

@@ -3,7 +3,7 @@
     python benchmarks/panel.py --panel PANEL --sets hymenoptera,trashnet --seeds 0,1,2 --budget 15m
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group). Rows are appended to `results.jsonl` beside
-this file; a set and seed that is there already (same budget and version of the code) is not run again.
+this file; a set and seed that is there already (same budget) is not run again.
 """
 
 import argparse
@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from unfreeze.core.strategies import parse_strategy
 
@@ -90,6 +92,7 @@ def summary(record: dict[str, Any]) -> dict[str, Any]:
             for name, s in by_name.items()
         },
         "steps": [{k: v for k, v in c.items() if k != "settling"} for c in record["comparisons"]],
+        "decisions": decisions(record),
         "metric": record["metric"],
         "picked": label(record["picked"]),
         "picked_accuracy": picked["accuracy"],
@@ -98,6 +101,45 @@ def summary(record: dict[str, Any]) -> dict[str, Any]:
         "run_seconds": round(record["seconds"], 1),
         "versions": record["versions"],
     }
+
+
+def decisions(record: dict[str, Any]) -> dict[str, Any]:
+    """How many steps were asked and decided, and how many an ideal interval would decide.
+
+    An ideal interval is that of a study that knows nothing but its images' differences: without anything for training
+    sets, seeds, and images that were not seen; too sure, and so what no honest one can reach.
+    """
+    asked = [step for step in record["comparisons"] if step["answer"] != "same"]
+    decided = [step for step in asked if step["answer"] != "cannot tell"]
+    trained = [step for step in asked if step["first"] == "head" and step["second"].startswith(("unfreeze", "full"))]
+    answers = {step["answer"] for step in trained}
+    enough = "no" if "worth it" in answers else "cannot tell" if "cannot tell" in answers else "yes"
+    return {
+        "asked": len(asked),
+        "decided": len(decided),
+        "ideally": sum(ideally_decided(step, record) for step in asked),
+        "step_one_is_enough": enough if trained else None,
+        "head_to_two_blocks": next((s["answer"] for s in trained if s["second"] == "unfreeze-2"), None),
+    }
+
+
+def ideally_decided(step: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Whether the margin is further from the difference than 1.96 standard errors of the images alone."""
+    if record["metric"] != "accuracy":
+        return bool(step["answer"] != "cannot tell")
+    labels = np.array(record["train_labels"])
+    sides = [
+        next(s["predictions"] for s in record["strategies"] if s["strategy"] == step[side])
+        for side in ("first", "second")
+    ]
+    total, times = np.zeros(len(labels)), np.zeros(len(labels))
+    for split, before, after in zip(record["splits"], *sides, strict=False):
+        test = np.array(split["test"])
+        total[test] += (np.array(after) == labels[test]).astype(int) - (np.array(before) == labels[test])
+        times[test] += 1
+    each = total[times > 0] / times[times > 0]
+    error = float(each.std(ddof=1)) / len(each) ** 0.5
+    return bool(abs(float(each.mean()) - record["margin"]) > 1.96 * error)
 
 
 def main() -> None:
@@ -111,12 +153,12 @@ def main() -> None:
     code = code_version()
     for seed in map(int, asked.seeds.split(",")):
         for name in asked.sets.split(","):
-            key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget, "code": code}
-            if is_there(key):
+            key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget}
+            if any(key.items() <= row.items() and "decisions" in row for row in rows()):
                 continue
             found = measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget)
-            shown = ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy")
-            keep({**key, **found}, shown=shown)
+            shown = ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy", "decisions")
+            keep({**key, "code": code, **found}, shown=shown)
 
 
 if __name__ == "__main__":
