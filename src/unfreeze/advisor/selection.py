@@ -85,7 +85,11 @@ def _because(kept: Measured, best: Measured, among: Sequence[Measured], comparis
         )
     if best is among[0]:
         return "It is the cheapest, and nothing scores better."
-    return "It scores best, and everything cheaper is more than one standard error below it."
+    next_best = max(among[: among.index(best)], key=comparisons.mean_score)
+    return (
+        f"It scores best, and gains {_gain(next_best, best, comparisons)} over the best of what is cheaper, "
+        f"{next_best.strategy.label}."
+    )
 
 
 def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner | None:
