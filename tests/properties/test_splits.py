@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.data.image_set import Image, ImageSet
-from unfreeze.data.splits import folds, split_image_set
+from unfreeze.data.splits import folds, split_image_set, whole_round
 
 SEEDS = st.integers(0, 2**31)
 
@@ -38,6 +38,41 @@ def image_set(labels: np.ndarray, groups: list[str], splits: list[str] | None = 
         for place, (label, group) in enumerate(zip(labels, groups, strict=True))
     ]  # fmt: skip
     return ImageSet(root=Path("/"), images=tuple(images))
+
+
+@example((np.array([0, 1, 0, 0, 0]), ["a", "", "a", "a", "b"]), 0)
+@given(tasks(), SEEDS)
+@settings(max_examples=200, deadline=None)
+def test_a_round_tests_every_image_once_in_folds_of_whole_groups(task: tuple[np.ndarray, list[str]], seed: int) -> None:
+    """No fold is empty and no group is cut; a class of two single images or more is never tested by one fold alone."""
+    labels, groups = task
+    units = np.array([hash(group or place) for place, group in enumerate(groups)])
+    count = min(5, len(set(units)))
+    if count < 2:
+        return
+
+    fold_of = whole_round(labels, groups, count=count, rng=np.random.default_rng(seed))
+
+    assert set(fold_of) == set(range(count))
+    for unit in set(units):
+        assert len(set(fold_of[units == unit])) == 1
+    singles = all(group == "" for group in groups)
+    for label in set(labels):
+        if singles and np.count_nonzero(labels == label) > 1:
+            assert len(set(fold_of[labels == label])) > 1
+
+
+@given(st.lists(st.integers(5, 40), min_size=1, max_size=4), SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_folds_of_a_round_are_stratified(sizes: list[int], seed: int) -> None:
+    """Of single images each fold has a fifth of every class, to one image, and of all images to one of each class."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+
+    fold_of = whole_round(labels, [""] * len(labels), count=5, rng=np.random.default_rng(seed))
+
+    for label, size in enumerate(sizes):
+        assert np.abs(np.bincount(fold_of[labels == label], minlength=5) - size / 5).max() < 1
+    assert np.ptp(np.bincount(fold_of, minlength=5)) <= 2
 
 
 @example((np.array([0, 1, 0, 0]), ["a", "", "a", "a"]), 2, 0)  # a class that one group holds whole

@@ -1,4 +1,4 @@
-"""Forecasts of gains against scikit-learn, against the comparison of splits, and the table against its studies."""
+"""Forecasts of gains against scikit-learn, against the comparison of folds, and the table against its studies."""
 
 import importlib
 import json
@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from unfreeze.advisor.forecasts import MeasuredStep, fit_ridge, shipped_table
-from unfreeze.metrics.repeated import compare_splits
+from unfreeze.metrics.repeated import Tested, compare_folds
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -30,9 +30,9 @@ def test_ridge_is_that_of_scikit_learn(rng: np.random.Generator, penalty: float)
 
 def test_what_paid_is_what_the_splits_said(rng: np.random.Generator) -> None:
     """From difference, standard error and degrees of freedom comes the probability that the comparison gave."""
-    units = [rng.choice(200, 40, replace=False) for _ in range(20)]
+    units = [part for _ in range(4) for part in np.array_split(rng.permutation(200), 5)]
     first, second = ([(rng.random(40) < rate).astype(float) for _ in units] for rate in (0.7, 0.75))
-    found = compare_splits(first, second, units=units, test_fraction=0.2, margin=0.01)
+    found = compare_folds(first, second, Tested(units=units), margin=0.01)
     measured = MeasuredStep(
         facts=np.zeros((1, 6)),
         gains=np.array([found.difference]),

@@ -70,11 +70,19 @@ class Comparisons:
         return [one.values(self.question.metric, self.question.task) for one in measured.predicted]
 
     def are_the_same(self, first: Measured, second: Measured) -> bool:
-        """Whether two strategies turned out to be one: the same function by what they are, and by all they predict."""
-        if not may_be_the_same(first.strategy, second.strategy):
-            return False
+        """Whether two strategies turned out to be one: the same function by what they are, and by all they predict.
+
+        By their probabilities too where those decide. A single split tells nothing of it, as of everything else.
+        """
         common = list(zip(first.predicted, second.predicted, strict=False))
-        return bool(common) and all(np.array_equal(a.predictions, b.predictions) for a, b in common)
+        if len(common) < FEWEST_FOR_PROBABILITIES or not may_be_the_same(first.strategy, second.strategy):
+            return False
+        metric, task = self.question.metric, self.question.task
+        return all(
+            np.array_equal(a.predictions, b.predictions)
+            and np.array_equal(a.values(metric, task), b.values(metric, task))
+            for a, b in common
+        )
 
     def is_open(self, first: Measured, second: Measured) -> bool:
         """Whether a step cannot be told yet, though it is one."""
@@ -87,7 +95,7 @@ class Comparisons:
         return bool(measured.splits) and bool(np.isfinite(self.mean_score(measured)))
 
     def mean_score(self, measured: Measured) -> float:
-        """Mean over its splits of the metric that decides, larger being better."""
+        """The metric that decides, over all images that its splits tested, larger being better."""
         return measured.score(self.question.metric, self.question.task)
 
     def compare(self, first: Measured, second: Measured) -> Comparison:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.stats import t as student
 
 from unfreeze.core.facts import Facts, GainForecast
@@ -75,11 +75,11 @@ class MeasuredStep:
     facts: Float[np.ndarray, "study fact"]
     gains: Float[np.ndarray, " study"]
     errors: Float[np.ndarray, " study"]
-    freedom: Int[np.ndarray, " study"]
+    freedom: Float[np.ndarray, " study"]
     sources: tuple[str, ...]
 
     def paid(self, margin: float) -> Float[np.ndarray, " study"]:
-        """Posterior probability that the gain of each study exceeds a margin, as `compare_splits` has it."""
+        """Posterior probability that the gain of each study exceeds a margin, as `compare_folds` has it."""
         return np.asarray(student.sf((margin - self.gains) / self.errors, self.freedom))
 
     def is_from(self, source: str) -> Bool[np.ndarray, " study"]:
@@ -294,7 +294,7 @@ def of_step(studies: Sequence[Mapping[str, Any]], step: Step) -> MeasuredStep:
         facts=facts.reshape(len(found), len(FACTS)),
         gains=np.array([each["gain"] for _, each in found], dtype=np.float64),
         errors=np.array([each["error"] for _, each in found], dtype=np.float64),
-        freedom=np.array([each["freedom"] for _, each in found], dtype=np.int64),
+        freedom=np.array([each["freedom"] for _, each in found], dtype=np.float64),
         sources=tuple(study["set"] for study, _ in found),
     )
 

@@ -77,17 +77,17 @@ def _pairs(measured: Sequence[StrategyId]) -> Iterable[tuple[StrategyId, Strateg
 def may_be_the_same(first: StrategyId, second: StrategyId) -> bool:
     """Whether two strategies can be one function.
 
-    The head is a softmax on the last codes, and the best tap may be the last one.
+    The head is a softmax on the last codes, and the best tap may be the last one: these three can be one, and two SVMs.
 
     Args:
         first: One.
         second: The other.
 
     Returns:
-        True for these pairs alone; whether they are the same, their predictions say.
+        True for these alone; whether they are the same, their predictions say.
     """
     sides = {first, second}
-    return sides in ({SOFTMAX_ON_LAST, HEAD}, {SOFTMAX_ON_LAST, SOFTMAX_ON_BEST}, {SVM_ON_LAST, SVM_ON_BEST})
+    return sides <= {HEAD, SOFTMAX_ON_LAST, SOFTMAX_ON_BEST} or sides <= {SVM_ON_LAST, SVM_ON_BEST}
 
 
 def deeper(strategies: Iterable[StrategyId]) -> list[StrategyId]:

@@ -50,7 +50,7 @@ def _answer(step: Comparison, *, is_cheaper: bool) -> Literal["better", "worse",
     """Of the rival. That a gain is ruled out is enough against a costlier one; a cheaper one may still do as well."""
     if step.answer == "worth it":
         return "better"
-    if step.answer == "equivalent":
+    if step.answer in {"equivalent", "same"}:
         return "equivalent"
     if (step.worse or 0.0) >= SURE or (step.answer == "not worth it" and not is_cheaper):
         return "worse"

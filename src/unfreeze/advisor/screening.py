@@ -21,8 +21,8 @@ class Scores:
 
     Attributes:
         row: What is known of it.
-        values: For each common split a value per test image whose mean is the metric, larger being better; empty if it
-            was left out.
+        values: For each common split a value per test image (`metrics.repeated.outcome_values`), larger being better;
+            empty if it was left out.
     """
 
     row: Screened
@@ -51,7 +51,7 @@ def choose(
     measured = [place for place, one in enumerate(found) if one.values]
     means = {place: mean_score(found[place].values, tested) for place in measured}
     best = max(measured, key=lambda place: (means[place], -found[place].row.seconds_an_image))
-    largest = max(range(len(found)), key=lambda place: (found[place].row.parameters, found[place].row.size))
+    biggest = max(range(len(found)), key=lambda place: (found[place].row.parameters, found[place].row.size))
     rows, eligible = [one.row for one in found], []
     for place in measured:
         step = compare_folds(found[best].values, found[place].values, tested, margin=0.0, largest=largest)
@@ -64,7 +64,7 @@ def choose(
             eligible.append(place)
     picked = min(eligible, key=lambda place: (rows[place].seconds_an_image, -means[place]))
     rows[picked] = replace(rows[picked], picked=True)
-    rows[largest] = replace(rows[largest], largest=True)
+    rows[biggest] = replace(rows[biggest], largest=True)
     return picked, tuple(rows)
 
 

@@ -37,9 +37,9 @@ def select_strategy(candidates: Sequence[Measured], comparisons: Comparisons) ->
     difference.
 
     Args:
-        candidates: Cheapest first; those that were not measured or cannot be delivered are passed over. Those without a
-            whole round of splits, where others have one, are taken only if they are more than one standard error above
-            what would be picked without them, on two common splits at least.
+        candidates: Cheapest first; those that were not measured or cannot be delivered are passed over. One without a
+            whole round of splits, where others have one, counts only if it is more than one standard error above the
+            best of these, on two common splits at least.
         comparisons: Metric, margin, labels and groups.
 
     Returns:
@@ -51,13 +51,12 @@ def select_strategy(candidates: Sequence[Measured], comparisons: Comparisons) ->
     # A lucky first split of a slow SVM must not become what all the others are compared with on that split alone.
     first = well_measured(usable)
     best = max(first, key=comparisons.mean_score)
-    kept = next(one for one in first if one is best or _is_near(one, best, comparisons))
-    because = _because(kept, best, first, comparisons)
-    for other in (one for one in usable if one not in first and one.splits >= FEWEST_FOR_PROBABILITIES):
-        if not _is_near(kept, other, comparisons):
-            because = f"It gains {_gain(kept, other, comparisons)} over {kept.strategy.label}."
-            kept = other
-    return Selection(picked=kept.strategy, because=because)
+    for other in usable:
+        if other.splits >= FEWEST_FOR_PROBABILITIES and other not in first and not _is_near(best, other, comparisons):
+            best = other
+    among = [one for one in usable if one in first or one is best]
+    kept = next(one for one in among if one is best or _is_near(one, best, comparisons))
+    return Selection(picked=kept.strategy, because=_because(kept, best, among, comparisons))
 
 
 def _is_near(one: Measured, best: Measured, comparisons: Comparisons) -> bool:
@@ -86,7 +85,11 @@ def _because(kept: Measured, best: Measured, among: Sequence[Measured], comparis
         )
     if best is among[0]:
         return "It is the cheapest, and nothing scores better."
-    return "It scores best, and everything cheaper is more than one standard error below it."
+    next_best = max(among[: among.index(best)], key=comparisons.mean_score)
+    return (
+        f"It scores best, and gains {_gain(next_best, best, comparisons)} over the best of what is cheaper, "
+        f"{next_best.strategy.label}."
+    )
 
 
 def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner | None:

@@ -91,7 +91,7 @@ class _Run:
         if comparison.splits != self.splits:
             parts.append(f"on {count(comparison.splits, 'common split')}")
         ending = f"; {settled_by(comparison.settling, self.results.seconds)}" if comparison.settling else ""
-        return ", ".join(parts) + ending
+        return ", ".join(filter(None, parts)) + ending
 
 
 def verdict(results: RunResults) -> tuple[str, ...]:
@@ -214,8 +214,8 @@ def _on_depth(run: _Run) -> Iterable[str]:
     picks = f"the tap is chosen inside each split; on average cross-validation likes {codes} best"
     last = run.measured(SOFTMAX_ON_LAST if best.strategy == SOFTMAX_ON_BEST else SVM_ON_LAST)
     step = run.step(last.strategy, best.strategy) if last else None
-    if step is not None and step.answer == "same":
-        yield f"Earlier layers do no better here: every split chose the last codes ({run.score(best)})."
+    if step is not None and last is not None and step.answer == "same":
+        yield f"Earlier layers do no better here: {best.name} predicts what {last.name} does ({run.score(best)})."
         return
     if step is None or last is None:
         yield f"Whether earlier layers do better was not compared: nothing on the last codes was measured; {picks}."

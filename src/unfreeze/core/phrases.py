@@ -4,7 +4,7 @@ import math
 
 from unfreeze.core.records import Answer, FolderStep, Interval, Settling
 from unfreeze.core.settings import Metric
-from unfreeze.core.wording import amount, difference, difference_span, probability
+from unfreeze.core.wording import MOST, amount, difference, difference_span, probability
 
 _ROOM = 1.15  # a budget is kept from both ends: for what it takes to conclude, and for a machine that is a bit slower
 
@@ -53,33 +53,36 @@ def settled_by(settling: Settling, run_seconds: float) -> str:
         run_seconds: What the run took.
 
     Returns:
-        The half, with the budget that would hold more splits.
+        The half, with the budget that would hold more splits where that is known: older records do not have it.
 
     Example:
         >>> settled_by(Settling(kind="splits", splits=10, seconds=90.0), 200.0)
         '10 common splits of the same images would probably settle it (--budget 6m)'
     """
-    budget = f"--budget {math.ceil(_ROOM * (run_seconds + (settling.seconds or 0.0)) / 60)}m"
+    budget = "a larger budget"
+    if settling.seconds is not None:
+        budget = f"--budget {math.ceil(_ROOM * (run_seconds + settling.seconds) / 60)}m"
+    splits = f"{settling.splits} common" if settling.splits else "more"
     return {
-        "splits": f"{settling.splits} common splits of the same images would probably settle it ({budget})",
+        "splits": f"{splits} splits of the same images would probably settle it ({budget})",
         "images": f"about {settling.low or 0:,} to {settling.high or 0:,} more images would probably settle it",
         "beyond": "neither more splits nor four times your data would probably settle it",
         "dropped": "one of the two was dropped and is not measured further",
-        "few": f"one common split says too little: more need {budget}",
+        "few": f"too few common splits to tell: more need {budget}",
     }[settling.kind]
 
 
 def not_ruled_out(interval: Interval, metric: Metric) -> str:
-    """The largest gain and loss that an interval leaves, as far as it leaves any.
+    """The largest gain and loss that an interval leaves, as far as it leaves any and a difference can reach.
 
     Example:
         >>> not_ruled_out(Interval(-0.011, 0.073), "accuracy")
         'a gain of up to 7.3 points or a loss of up to 1.1 points is not ruled out'
     """
-    gain, loss = (amount(round(max(0.0, end), 3), metric) for end in (interval.high, -interval.low))
-    left = [f"a gain of up to {gain}"] if interval.high > 0 else []
-    left += [f"a loss of up to {loss}"] if interval.low < 0 else []
-    return f"{' or '.join(left)} is not ruled out"
+    gain, loss = (round(min(end, MOST[metric]), 3) for end in (interval.high, -interval.low))
+    left = [f"a gain of up to {amount(gain, metric)}"] if gain > 0 else []
+    left += [f"a loss of up to {amount(loss, metric)}"] if loss > 0 else []
+    return f"{' or '.join(left)} is not ruled out" if left else ""
 
 
 def not_proved(*, gain: bool, probability: bool) -> str:

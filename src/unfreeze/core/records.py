@@ -195,10 +195,11 @@ class Outcome:
             (nothing was measured) or interrupted.
         note: Why; else empty.
         splits: On how many splits it was measured: the first ones of `RunRecord.splits`.
-        accuracy: Mean over splits of the fraction of the split's test images that were right; None if left out.
+        accuracy: Fraction right of the images that its splits tested, an image that was tested more often with its
+            mean; None if left out.
         interval: 95 % interval of the expected accuracy at the training size of a split; None below two splits.
-        balanced_accuracy: Mean over splits of the mean over classes of the fraction right.
-        log_loss: Mean over splits of the mean negative log-likelihood, nats; None for an SVM.
+        balanced_accuracy: Mean over classes of the fraction right of these images.
+        log_loss: Mean negative log-likelihood of these images, nats; None for an SVM.
         predictions: For each split the predicted class index of its test images, in its order.
         log_likelihoods: For each split the log of the probability that each image's own class was given, nats; empty
             for an SVM.
@@ -246,7 +247,7 @@ class Outcome:
         return bool(self.predictions)
 
     def score(self, metric: Metric) -> float | None:
-        """Mean over splits of a metric, as shown: a log-loss is a loss. None where there is none."""
+        """A metric over the images that its splits tested, as shown: a log-loss is a loss. None where there is none."""
         scores = {"accuracy": self.accuracy, "balanced accuracy": self.balanced_accuracy, "log-loss": self.log_loss}
         return scores[metric]
 
@@ -419,10 +420,10 @@ class Screened:
         parameters: How many the network has.
         seconds_an_image: Processor time of one image through the network, float32, in small batches.
         splits: On how many common splits its probe was measured; 0 if it was left out, and all below are None then.
-        score: Mean over splits of a softmax on its last codes in the metric that decides; of log-loss the negative, so
-            that more is better.
+        score: Of a softmax on its last codes, in the metric that decides, over all images that the splits tested; of
+            log-loss the negative, so that more is better.
         difference: To the best score; 0 or less.
-        standard_error: Of that difference, paired and corrected for the overlap of training sets.
+        standard_error: Of that difference, paired by image, with an allowance for training sets.
         log_maximum_evidence: LogME of the last codes of the train part.
         h_score: Their H-score.
         neighbour_accuracy: Leave-one-out accuracy of the nearest neighbours.

@@ -250,7 +250,7 @@ def _check(first: Values, second: Values, tested: Tested, *, margin: float) -> N
     if not lengths[0] or 0 in lengths[0] or lengths.count(lengths[0]) != len(lengths):
         msg = (
             "Folds are compared image by image: at least one fold, at least one image in each, and as many values "
-            f"of both strategies and units; got folds of {lengths[0]}, {lengths[1]} and {lengths[2]} images."
+            f"of both strategies, units and classes; got folds of {' and '.join(map(str, lengths))} images."
         )
         raise InputError(msg)
     if margin < 0:

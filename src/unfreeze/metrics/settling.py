@@ -116,25 +116,29 @@ class _Chance:
     def with_images(self, times: float, splits: int) -> float:
         """With `times` the images, measured anew on so many folds.
 
-        What images make of the old variance (A) moves by A (1 - 1/times), as the old images are among the new ones;
-        what fits make moves all, the old and the new.
+        What images make moves by its old variance less its new one, as the old images are among the new ones; what
+        fits make moves all, the old and the new.
         """
         now = self._now
-        fits = self._of_fits(now.splits) / self._of_images(now.splits) * now.image_variance + now.fit_variance
-        images = now.image_variance + now.fit_variance - fits
-        new_fits = self._of_fits(splits) / self._of_images(now.splits) * now.image_variance
-        new_fits += now.fit_variance * now.splits / splits
-        then = (images + new_fits) / times
-        return self._settled(images * (1 - 1 / times) + fits + new_fits / times, then, round(now.units * times))
+        whole_round = now.image_variance / self._of_images(now.splits)
+        images = (1 - OF_FITS) * whole_round / self._tested(now.splits)
+        fits = self._of_fits(now.splits) * whole_round + now.fit_variance
+        new_images = (1 - OF_FITS) * whole_round / self._tested(splits) / times
+        new_fits = (self._of_fits(splits) * whole_round + now.fit_variance * now.splits / splits) / times
+        moved = images - new_images + fits + new_fits
+        return self._settled(moved, new_images + new_fits, round(now.units * times))
 
     def _of_fits(self, splits: int) -> float:
-        """Of the images' variance after so many folds, what fits make; in units of all of it after one round."""
+        """What fits make of the images' variance after so many folds; all of it after one round is 1."""
         return OF_FITS / (splits / self._folds)
 
     def _of_images(self, splits: int) -> float:
-        """All of it: fewer folds than a round have tested a part of the images."""
-        tested = min(1.0, splits / self._folds)
-        return (1 - OF_FITS) / tested + self._of_fits(splits)
+        """All of it."""
+        return (1 - OF_FITS) / self._tested(splits) + self._of_fits(splits)
+
+    def _tested(self, splits: int) -> float:
+        """Share of the images that so many folds have tested."""
+        return min(1.0, splits / self._folds)
 
     def _settled(self, moved: float, then: float, units: int) -> float:
         """Probability that the difference will be further from the margin than half of its interval."""

@@ -50,7 +50,7 @@ class StrategyRow:
 
     Attributes:
         name: Its name.
-        accuracy: Mean over splits, in per cent.
+        accuracy: Over the images that its splits tested, in per cent.
         interval: 95 % interval of the accuracy.
         balanced: Balanced accuracy.
         log_loss: Mean negative log-likelihood, nats.
@@ -217,7 +217,7 @@ class StepRow:
         difference: Second minus first, with its unit.
         interval: 95 % interval of it.
         splits: On how many common splits.
-        answer: One of the four.
+        answer: As the record has it.
         settling: What would settle it; empty where it is settled.
         cost: Wall time of the second and of the first.
     """

@@ -13,7 +13,7 @@ from unfreeze.core.seeding import derive_seed
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
 from unfreeze.core.trials import Trial, TrialOutcome
-from unfreeze.data.tasks import TEST_FRACTION, Split, Task
+from unfreeze.data.tasks import Split, Task
 from unfreeze.metrics.extrapolation import (
     FEWEST_SIZES,
     FURTHEST,
@@ -24,7 +24,7 @@ from unfreeze.metrics.extrapolation import (
     overtaking,
     read_law,
 )
-from unfreeze.metrics.repeated import FOLDS, compare_folds
+from unfreeze.metrics.repeated import FOLDS, compare_folds, largest_difference
 from unfreeze.strategies.execution import Executor
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement
@@ -300,10 +300,14 @@ def _draws(scoring: _Scoring, rows: Sequence[_Row]) -> Float[np.ndarray, "draw s
     """What the expected scores may be; where splits agree by chance, their images say how sure a score can be."""
     task, splits = scoring.task, [row.split for row in rows]
     tested = task.tested(splits, "accuracy")  # the values carry the weights of classes
+    largest = largest_difference(scoring.metric, task.labels[task.train_rows])
     errors = [
-        compare_folds([np.zeros_like(one) for one in values], values, tested, margin=0.0).standard_error or 0.0
+        compare_folds(
+            [np.zeros_like(one) for one in values], values, tested, margin=0.0, largest=largest
+        ).standard_error
+        or 0.0
         for values in zip(*(row.values for row in rows), strict=True)
     ]
-    least = np.square(errors) / inflation(len(rows), TEST_FRACTION)
+    least = np.square(errors) / inflation(len(rows), 1 / task.folds)
     seed = derive_seed(task.seed, "learning curve")
-    return mean_draws(_scores(rows), least=least, test_fraction=TEST_FRACTION, seed=seed)
+    return mean_draws(_scores(rows), least=least, test_fraction=1 / task.folds, seed=seed)

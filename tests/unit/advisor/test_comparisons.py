@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 
 from unfreeze.advisor.comparisons import Comparisons
-from unfreeze.core.records import Interval, Settling
+from unfreeze.core.records import Cost, Interval, Settling
 from unfreeze.core.settings import Metric
-from unfreeze.core.strategies import HEAD, SVM_ON_LAST, unfreeze
+from unfreeze.core.strategies import (
+    HEAD,
+    SOFTMAX_ON_BEST,
+    SOFTMAX_ON_LAST,
+    SVM_ON_BEST,
+    SVM_ON_LAST,
+    StrategyId,
+    unfreeze,
+)
 from unfreeze.data.tasks import Task
 from unfreeze.strategies.predictions import Measured
 
@@ -22,11 +30,92 @@ ONE = unfreeze(1)
 def test_a_step_on_few_splits_asks_for_more_of_them(
     make_rows: MakeTask, measured: Measure, comparisons: Compare
 ) -> None:
-    """Below five common splits nothing is computed about what would settle it."""
-    task = make_rows(100)
-    step = comparisons(task).compare(measured(HEAD, task), measured(ONE, task, splits=3))
+    """One common split says nothing: the other four of a round take the second side four times its seconds a split."""
+    task, cost = make_rows(100), Cost(split_seconds=(3.0,))
+    step = comparisons(task).compare(measured(HEAD, task), measured(ONE, task, splits=1, cost=cost))
 
-    assert (step.answer, step.settling) == ("cannot tell", Settling(kind="few"))
+    assert (step.answer, step.settling) == ("cannot tell", Settling(kind="few", seconds=12.0))
+    assert (step.worse, step.equivalent, step.better) == (None, None, None)
+
+
+def test_two_common_splits_may_decide(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
+    """Where every image that they tested was gained."""
+    task = make_rows(100)
+    step = comparisons(task).compare(measured(HEAD, task, range(100)), measured(ONE, task, splits=2))
+
+    assert (step.answer, step.splits, step.settling) == ("worth it", 2, None)
+
+
+def test_more_rounds_are_named_with_what_they_take(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """A gain that another round would settle: ten splits, five more of each side; images are not spoken of."""
+    task, found = make_rows(300), set()
+    sides = [(HEAD, Cost(split_seconds=(2.0,) * 5)), (ONE, Cost(split_seconds=(30.0,) * 5))]
+    for lost in range(20, 40):
+        step = comparisons(task).compare(
+            *(measured(s, task, range(w), cost=c) for (s, c), w in zip(sides, (lost, 20), strict=True))
+        )
+        if step.settling is not None and step.settling.kind == "splits":
+            assert step.settling.splits in {10, 20}
+            assert step.settling.seconds == pytest.approx((step.settling.splits - 5) * 32.0)
+            assert (step.settling.low, step.settling.high) == (None, None)
+            found.add(step.settling.splits)
+    assert 10 in found
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(SOFTMAX_ON_LAST, HEAD), (SOFTMAX_ON_LAST, SOFTMAX_ON_BEST), (SVM_ON_LAST, SVM_ON_BEST)]
+)
+def test_what_is_one_function_and_predicts_alike_is_the_same(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare, first: StrategyId, second: StrategyId
+) -> None:
+    """No step is asked and nothing would settle it; one prediction that differs makes it a step again."""
+    task = make_rows(100)
+    known = comparisons(task)
+    alike = measured(first, task, range(10)), measured(second, task, range(10))
+    other = measured(second, task, range(11))
+
+    step = known.compare(*alike)
+    assert (step.answer, step.settling, step.disagreements) == ("same", None, 0)
+    assert known.are_the_same(*alike)
+    assert not known.is_open(*alike)
+    assert known.compare(alike[0], other).answer == "cannot tell"
+    assert known.is_open(alike[0], other)
+
+
+def test_what_cannot_be_one_function_is_a_step_though_it_predicts_alike(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """A trained block that changes no prediction is not known to be equivalent within a point from 100 images."""
+    task = make_rows(100)
+    step = comparisons(task).compare(measured(HEAD, task), measured(ONE, task))
+
+    assert step.answer == "cannot tell"
+    assert (step.interval.low, step.interval.high) == pytest.approx((-0.03, 0.03))
+
+
+def test_one_split_does_not_make_two_strategies_one(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """In the next one another tap may be chosen: two common splits are needed."""
+    task = make_rows(100)
+    known = comparisons(task)
+
+    assert known.compare(measured(SOFTMAX_ON_LAST, task), measured(HEAD, task, splits=1)).answer == "cannot tell"
+    assert known.compare(measured(SOFTMAX_ON_LAST, task), measured(HEAD, task, splits=2)).answer == "same"
+
+
+def test_where_probabilities_decide_they_are_the_same_too(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """The same predictions with other probabilities are no difference of accuracy, and one of log-loss."""
+    task = make_rows(100)
+    sides = measured(SOFTMAX_ON_LAST, task, sure=0.8), measured(HEAD, task, sure=0.9)
+
+    assert comparisons(task).compare(*sides).answer == "same"
+    assert comparisons(task, "log-loss").compare(*sides).answer == "worth it"
+    assert comparisons(task, "log-loss").are_the_same(sides[1], measured(SOFTMAX_ON_BEST, task, sure=0.9))
 
 
 def test_what_was_dropped_is_not_said_to_be_settled_by_more_time(
@@ -51,16 +140,14 @@ def test_identical_outcomes_on_one_split_leave_room_for_what_was_not_seen(
     assert step.interval.low == pytest.approx(-step.interval.high)
 
 
-def test_tiny_classes_widen_an_interval_as_their_larger_test_parts_do(
-    make_rows: MakeTask, measured: Measure, comparisons: Compare
-) -> None:
-    """Of two images a class one trains and one tests, so splits overlap more than the usual fifth would make them."""
-    task = make_rows(4)
-    assert task.tested_share([task.split(0)]) == pytest.approx(0.5)
+def test_classes_are_compared_class_by_class(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
+    """By balanced accuracy, half of one class gained is a quarter, with 1.2² (S² + 0.5/50)/50/4 of each of two."""
+    task = make_rows(100)
+    found = comparisons(task, "balanced accuracy").estimate(measured(HEAD, task, range(0, 50, 2)), measured(ONE, task))
+    spread = 0.25 * 50 / 49  # of 25 ones among 50
 
-    found = comparisons(task).estimate(measured(HEAD, task, splits=20), measured(ONE, task, [0], splits=20))
-
-    assert found.test_fraction == pytest.approx(0.5)
+    assert found.difference == pytest.approx(0.25)
+    assert found.image_variance == pytest.approx(1.44 * (spread + 2 * 0.5 / 50) / 50 / 4)
 
 
 def test_a_step_is_estimated_once_for_the_same_splits(
@@ -100,15 +187,13 @@ def test_another_split_direction_or_margin_is_another_estimate(
 def test_a_step_counts_predictions_that_differ_on_common_splits(
     make_rows: MakeTask, measured: Measure, comparisons: Compare
 ) -> None:
-    """Ten rows are wrong in one of the two strategies alone: as often as they are tested, predictions disagree."""
+    """Ten rows are wrong in one of the two strategies alone: tested once each, on ten predictions they disagree."""
     task = make_rows(100)
     step = comparisons(task).compare(measured(HEAD, task, range(10), splits=7), measured(ONE, task, splits=5))
-    tested = [row for number in range(5) for row in task.split(number).test.tolist()]
 
     assert (step.first, step.second, step.splits) == (HEAD, ONE, 5)
-    assert step.predictions == len(tested) == 5 * 20
-    assert step.disagreements == sum(row < 10 for row in tested)
-    assert step.difference == pytest.approx(step.disagreements / step.predictions)
+    assert (step.predictions, step.disagreements) == (100, 10)
+    assert step.difference == pytest.approx(0.1)
 
 
 def test_more_images_settle_what_splits_cannot(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
@@ -152,11 +237,12 @@ def test_a_strategy_without_the_metric_is_not_comparable(
     assert not comparisons(task).has_metric(measured(HEAD, task, splits=0))
 
 
-def test_the_mean_score_is_the_mean_over_splits(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
-    """With the first half of the rows wrong, the mean over splits of the share of test images in the second half."""
+def test_the_mean_score_is_that_of_the_images(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
+    """With 37 of 100 images wrong it is 63 % after whole rounds, and after three folds that of what they tested."""
     task = make_rows(100)
-    half = measured(HEAD, task, range(50))
-    right = [np.mean(task.split(number).test >= 50) for number in range(5)]
+    tested = np.concatenate([task.split(number).test for number in range(3)])
 
-    assert comparisons(task).mean_score(half) == pytest.approx(np.mean(right))
+    for splits, right in ((5, 0.63), (10, 0.63), (3, np.mean(tested >= 37))):
+        found = comparisons(task).mean_score(measured(HEAD, task, range(37), splits=splits))
+        assert found == pytest.approx(right)
     assert comparisons(task, "log-loss").mean_score(measured(HEAD, task, sure=0.9)) == pytest.approx(np.log(0.9))

@@ -41,7 +41,7 @@ def measured_step(rng: np.random.Generator, *, slope: float, between: float = 0.
         facts=facts,
         gains=gains,
         errors=np.full(count, 0.01),
-        freedom=np.full(count, 19),
+        freedom=np.full(count, 19.0),
         sources=tuple(f"set {number // STUDIES}" for number in range(count)),
     )
 

@@ -3,10 +3,19 @@
 from itertools import permutations
 
 from example_run import COMPARISONS, STRATEGIES
-from unfreeze.advisor.questions import best_probe, between, deeper, measured_strategies, pairs
+from unfreeze.advisor.questions import (
+    best_extractor,
+    best_probe,
+    between,
+    deeper,
+    may_be_the_same,
+    measured_strategies,
+    pairs,
+)
 from unfreeze.core.strategies import (
     FULL,
     HEAD,
+    LINEAR_ON_ALL,
     SCRATCH,
     SOFTMAX_ON_BEST,
     SOFTMAX_ON_LAST,
@@ -33,7 +42,49 @@ def test_every_pair_is_asked_once() -> None:
         (SOFTMAX_ON_LAST, SVM_ON_LAST),
         (SCRATCH, FULL),
         (SVM_ON_LAST, SVM_ON_BEST),
-        *((other, SOFTMAX_ON_BEST) for other in (SOFTMAX_ON_LAST, SVM_ON_LAST, HEAD, ONE, TWO, FULL, SCRATCH)),
+        (SOFTMAX_ON_LAST, SOFTMAX_ON_BEST),
+        (HEAD, SOFTMAX_ON_BEST),
+        *((SOFTMAX_ON_BEST, strategy) for strategy in (ONE, TWO, FULL)),
+    }
+
+
+def test_the_classifier_on_all_taps_is_asked_about_in_place_of_the_best_tap() -> None:
+    """Against the head, and each deeper strategy against it; the best tap is asked about beside the last codes only."""
+    made = pairs([SOFTMAX_ON_LAST, SOFTMAX_ON_BEST, LINEAR_ON_ALL, HEAD, ONE, FULL])
+
+    assert set(made) == {
+        (SOFTMAX_ON_LAST, HEAD),
+        (HEAD, ONE),
+        (HEAD, FULL),
+        (ONE, FULL),
+        (SOFTMAX_ON_LAST, SOFTMAX_ON_BEST),
+        (HEAD, LINEAR_ON_ALL),
+        (LINEAR_ON_ALL, ONE),
+        (LINEAR_ON_ALL, FULL),
+    }
+
+
+def test_without_a_head_the_classifier_on_all_taps_is_compared_with_the_last_codes() -> None:
+    """By the softmax where there is one, else by the SVM."""
+    assert pairs([SOFTMAX_ON_LAST, LINEAR_ON_ALL]) == ((SOFTMAX_ON_LAST, LINEAR_ON_ALL),)
+    assert pairs([SVM_ON_LAST, LINEAR_ON_ALL]) == ((SVM_ON_LAST, LINEAR_ON_ALL),)
+
+
+def test_the_feature_extractors_best_answer() -> None:
+    """All taps before the best one, and the softmax before the SVM."""
+    assert best_extractor([SOFTMAX_ON_BEST, LINEAR_ON_ALL]) == LINEAR_ON_ALL
+    assert best_extractor([SVM_ON_BEST, SOFTMAX_ON_BEST]) == SOFTMAX_ON_BEST
+    assert best_extractor([HEAD, SOFTMAX_ON_LAST]) is None
+
+
+def test_only_the_same_classifier_on_what_may_be_the_same_codes_is_one_function() -> None:
+    """The head and both softmaxes can be one, and both SVMs; nothing else, and no training, in either order."""
+    everything = [SOFTMAX_ON_LAST, SOFTMAX_ON_BEST, SVM_ON_LAST, SVM_ON_BEST, LINEAR_ON_ALL, HEAD, ONE, FULL, SCRATCH]
+    found = {pair for pair in permutations(everything, 2) if may_be_the_same(*pair)}
+
+    assert found == {
+        *permutations([HEAD, SOFTMAX_ON_LAST, SOFTMAX_ON_BEST], 2),
+        *permutations([SVM_ON_LAST, SVM_ON_BEST], 2),
     }
 
 

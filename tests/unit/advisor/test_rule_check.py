@@ -1,6 +1,7 @@
 """A rule of thumb, held against what was measured."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from unfreeze.advisor.rule_check import rule_record
 from unfreeze.advisor.rules import predicted
 from unfreeze.core.facts import Similarity
 from unfreeze.core.records import Cost
-from unfreeze.core.strategies import FULL, HEAD, SOFTMAX_ON_LAST, SVM_ON_LAST
+from unfreeze.core.strategies import FULL, HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LAST
 from unfreeze.data.tasks import Task
 from unfreeze.strategies.predictions import Measured
 
@@ -28,15 +29,32 @@ LAST = predicted(facts(["a", "b"] * 100, [224] * 200, input_size=224, similarity
 def test_what_a_rule_named_is_spoken_of_on_however_few_splits(
     make_rows: MakeTask, measured: Measure, comparisons: Compare
 ) -> None:
-    """The whole network on two splits of five: not settled, but not unmeasured either."""
+    """The whole network on one split of five: not settled, but not unmeasured either; on two its gain is settled."""
     task = make_rows(500)
     head = measured(HEAD, task, range(60), splits=5, cost=FAST)
-    full = measured(FULL, task, range(20), splits=2, cost=SLOW)
-    found = rule_record(WHOLE, [head, full], comparisons(task))
+    once, twice = (
+        rule_record(WHOLE, [head, measured(FULL, task, range(10), splits=splits, cost=SLOW)], comparisons(task))
+        for splits in (1, 2)
+    )
 
-    assert found.answer == "cannot tell"
-    assert "full" in found.sentence
-    assert "not settled against head" in found.sentence
+    assert once.answer == "cannot tell"
+    assert "full" in once.sentence
+    assert "not settled against head" in once.sentence
+    assert twice.answer == "held"
+
+
+def test_a_rival_that_turned_out_to_be_the_same_does_as_well(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """Where earlier codes were foretold and every split chose the last ones, these do as well for less."""
+    task = make_rows(100)
+    prediction = replace(LAST, family="linear on earlier codes")
+    best, last = measured(SOFTMAX_ON_BEST, task, cost=SLOW), measured(SOFTMAX_ON_LAST, task, cost=FAST)
+
+    found = rule_record(prediction, [last, best], comparisons(task))
+
+    assert found.answer == "did not hold"
+    assert "does as well for less" in found.sentence
 
 
 def test_one_lucky_split_is_no_champion_of_a_rule(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:

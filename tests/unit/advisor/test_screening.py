@@ -5,21 +5,21 @@ import pytest
 
 from unfreeze.advisor.screening import Scores, choose, screening_sentence, size_finding
 from unfreeze.core.records import Screened
+from unfreeze.metrics.repeated import Tested
 
 SPLITS, IMAGES = 5, 200
 
 
 def candidate(name: str, right: float, *, cost: float, parameters: int = 1, shift: int = 0) -> Scores:
-    """A candidate that is right on the same share of the images of every split; `shift` says on which."""
+    """A candidate that is right on the same share of the images of every fold; `shift` says on which."""
     row = Screened(name=name, backbone=name, size=64, parameters=parameters, seconds_an_image=cost)
     values = ((np.arange(IMAGES) + shift) % IMAGES < right * IMAGES).astype(np.float64)
     return Scores(row=row, values=(values,) * SPLITS)
 
 
 def chosen(*found: Scores) -> tuple[int, tuple[Screened, ...]]:
-    """What is chosen where every split tests on images of its own."""
-    units = [np.arange(IMAGES) + IMAGES * number for number in range(SPLITS)]
-    return choose(found, units, test_fraction=0.2)
+    """What is chosen where every fold tests on images of its own."""
+    return choose(found, Tested(units=[np.arange(IMAGES) + IMAGES * number for number in range(SPLITS)]))
 
 
 def test_the_cheapest_within_a_standard_error_is_raced() -> None:
@@ -40,6 +40,21 @@ def test_a_gain_far_beyond_the_standard_error_is_paid_for() -> None:
 
     place, _ = chosen(candidate("costly", 0.9, cost=9.0), candidate("cheap", 0.9, cost=1.0))
     assert place == 1
+
+
+def test_the_standard_error_is_that_of_the_paired_difference_and_of_no_network() -> None:
+    """1.2² (S² + 1/n)/n over n images, whichever place the largest network has."""
+    for parameters in ((9, 1, 1), (1, 1, 9)):
+        small, other, best = (
+            candidate(name, right, cost=1.0, parameters=size)
+            for name, right, size in zip("abc", (0.8, 0.7, 0.9), parameters, strict=True)
+        )
+        _, rows = chosen(small, other, best)
+        images = SPLITS * IMAGES
+        variance = 0.1 * 0.9 * images / (images - 1)  # a tenth of the images is lost
+
+        assert rows[0].difference == pytest.approx(-0.1)
+        assert rows[0].standard_error == pytest.approx(1.2 * ((variance + 1 / images) / images) ** 0.5)
 
 
 def test_what_was_left_out_is_never_raced_and_says_why() -> None:

@@ -1,12 +1,13 @@
 """Choosing a strategy on what its splits held out."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from unfreeze.advisor.comparisons import Comparisons
-from unfreeze.advisor.selection import select_strategy, standard_error, winner_of
+from unfreeze.advisor.selection import Selection, select_strategy, winner_of
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import (
     HEAD,
@@ -30,161 +31,163 @@ def task(make_rows: MakeTask) -> Task:
     return make_rows(500)
 
 
-def test_a_gain_within_one_standard_error_does_not_pay(task: Task, measured: Measure, comparisons: Compare) -> None:
-    """Sixteen images gained and fourteen lost, each tested once, are two more, with a standard error of five."""
-    tested = np.concatenate([task.split(number).test for number in range(5)])
-    rows, times = np.unique(tested, return_counts=True)
-    once = rows[times == 1].tolist()
-    cheap, expensive = measured(CHEAP, task, once[:20]), measured(EXPENSIVE, task, once[16:34])
-    selection = select_strategy([cheap, expensive], comparisons(task))
+def picked(candidates: list[Measured], comparisons: Comparisons) -> Selection:
+    """What is selected, where something is."""
+    found = select_strategy(candidates, comparisons)
+    assert found is not None
+    return found
 
-    assert selection is not None
-    assert selection.picked == CHEAP
-    assert "Nothing gains more than one standard error over head, the cheapest." in selection.because
+
+def test_a_gain_within_one_standard_error_does_not_pay(task: Task, measured: Measure, comparisons: Compare) -> None:
+    """Sixteen images gained and fourteen lost are two more, with a standard error of more than five."""
+    cheap, expensive = measured(CHEAP, task, range(20)), measured(EXPENSIVE, task, range(16, 34))
+    error = 120 * np.sqrt((30 / 500 - 0.004**2) / 499 + 1 / 500**2)  # 1.2² (S² + 1/n)/n, in points
+
+    found = picked([cheap, expensive], comparisons(task))
+
+    assert found.picked == CHEAP
+    assert found.because == (
+        "It is the cheapest within one standard error of unfreeze 1, which scores best and gains +0.4 points "
+        f"(standard error {error:.1f}, 5 common splits) over it."
+    )
 
 
 def test_a_clear_gain_is_taken(task: Task, measured: Measure, comparisons: Compare) -> None:
     """Fifty more images right of five hundred, none lost, are far beyond one standard error."""
-    cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
-    selection = select_strategy([cheap, expensive], comparisons(task))
-
-    assert selection is not None
-    assert selection.picked == EXPENSIVE
+    assert picked(
+        [measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))], comparisons(task)
+    ).picked == (EXPENSIVE)
 
 
-def test_a_gain_that_is_settled_to_be_within_the_margin_is_not_taken(
-    task: Task, measured: Measure, comparisons: Compare
-) -> None:
-    """Ten more images right of five hundred are beyond one standard error, and nothing where ten points matter."""
-    cheap, expensive = measured(CHEAP, task, range(10)), measured(EXPENSIVE, task, [])
+def test_what_scores_best_is_kept_where_it_is_the_cheapest(task: Task, measured: Measure, comparisons: Compare) -> None:
+    """Nothing has to be weighed."""
+    found = picked([measured(CHEAP, task, range(10)), measured(EXPENSIVE, task, range(60))], comparisons(task))
 
-    for margin, picked in ((0.01, EXPENSIVE), (0.1, CHEAP)):
-        selection = select_strategy([cheap, expensive], comparisons(task, margin=margin))
-        assert selection is not None
-        assert selection.picked == picked
-        assert ("within your margin" in selection.because) == (picked == CHEAP)
+    assert (found.picked, found.because) == (CHEAP, "It is the cheapest, and nothing scores better.")
 
 
 @pytest.mark.parametrize(("metric", "unit"), [("accuracy", ".1f} points"), ("log-loss", ".3f} nats")])
 def test_the_reason_names_the_gain_and_its_standard_error(
     task: Task, measured: Measure, comparisons: Compare, metric: Metric, unit: str
 ) -> None:
-    """Fifty images more are right; a row that came up in several splits counts as one, as often as it came up."""
+    """Fifty images more are right of 500, each tested once: 1.2² (S² + largest²/n)/n, and no unstable fits."""
     cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
-    tested = np.concatenate([task.split(number).test for number in range(5)])
-    each = 100.0 if metric == "accuracy" else float(np.log(0.9) - np.log(0.1))
-    gains = each * ((tested >= 10) & (tested < 60))
-    totals = np.bincount(tested, gains - gains.mean())
+    each, largest = (100.0, 100.0) if metric == "accuracy" else (np.log(0.9) - np.log(0.1), np.log(2))
+    gains = each * np.isin(np.arange(500), range(10, 60))
     gain = f"{{:+{unit}".format(gains.mean())
-    error = f"{{:{unit}".format(np.sqrt((totals**2).sum()) / len(tested)).split()[0]
+    error = f"{{:{unit.split(maxsplit=1)[0]}".format(1.2 * np.sqrt((gains.var(ddof=1) + largest**2 / 500) / 500))
 
-    selection = select_strategy([cheap, expensive], comparisons(task, metric))
+    found = picked([cheap, expensive], comparisons(task, metric))
 
-    assert selection is not None
-    assert selection.because == (
-        f"It gains {gain} over head on 5 common splits, more than one standard error ({error})."
+    assert found.because == (
+        f"It scores best, and gains {gain} (standard error {error}, 5 common splits) over the best of what is cheaper, "
+        "head."
     )
 
 
 def test_groups_are_the_evidence_for_a_gain(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
     """Where five groups of twenty all gained and four all lost, one group more is no evidence; twenty images are."""
     grouped, single = (make_rows(500, groups=groups) for groups in ([str(row // 20) for row in range(500)], None))
-    tested = np.concatenate([grouped.split(number).test for number in range(5)])
-    most = np.argsort(-np.bincount(tested // 20, minlength=25), kind="stable")  # groups, those first that tested most
-    before, after = (np.flatnonzero(np.isin(np.arange(500) // 20, chosen)) for chosen in (most[:5], most[5:9]))
+    chosen = [
+        picked(
+            [measured(CHEAP, task, range(100)), measured(EXPENSIVE, task, range(100, 180))], comparisons(task)
+        ).picked
+        for task in (single, grouped)
+    ]
 
-    picked = []
-    for task in (single, grouped):
-        both = [measured(CHEAP, task, before), measured(EXPENSIVE, task, after)]
-        selection = select_strategy(both, comparisons(task))
-        assert selection is not None
-        picked.append(selection.picked)
-
-    assert picked == [EXPENSIVE, CHEAP]
+    assert chosen == [EXPENSIVE, CHEAP]
 
 
-def test_what_is_passed_over_ends_nothing(task: Task, measured: Measure, comparisons: Compare) -> None:
-    """After one that loses, and one whose gain is within the margin, the one that gains more than that is taken."""
+def test_the_cheapest_that_is_near_the_best_is_taken(task: Task, measured: Measure, comparisons: Compare) -> None:
+    """Of four, two lose clearly, and of the two that are near each other the cheaper one is taken."""
     candidates = [
         measured(CHEAP, task, range(200)),
-        measured(unfreeze(1), task, range(210)),
-        measured(unfreeze(2), task, range(195)),
-        measured(unfreeze(3), task, range(10)),
+        measured(unfreeze(1), task, range(14)),
+        measured(unfreeze(2), task, range(10, 23)),
+        measured(unfreeze(3), task, range(195)),
     ]
-    selection = select_strategy(candidates, comparisons(task, margin=0.1))
 
-    assert selection is not None
-    assert selection.picked == unfreeze(3)
-    assert "over head on 5 common splits" in selection.because
-    assert "margin" not in selection.because
+    assert picked(candidates, comparisons(task)).picked == unfreeze(1)
 
 
-def test_what_gained_within_the_margin_is_named_after_what_was_taken(
+def test_steps_that_are_each_near_the_one_before_do_not_add_up(
     task: Task, measured: Measure, comparisons: Compare
 ) -> None:
-    """Both reasons are given: why one was taken, and why two that gained a little more were not."""
-    candidates = [
-        measured(CHEAP, task, range(200)),
-        measured(unfreeze(1), task, range(10)),
-        measured(unfreeze(2), task, range(2)),
-        measured(unfreeze(3), task, range(1)),
-    ]
-    selection = select_strategy(candidates, comparisons(task, margin=0.1))
-    tested = np.concatenate([task.split(number).test for number in range(5)])
-    gains = [100 * np.mean((tested >= least) & (tested < 10)) for least in (2, 1)]
+    """Each of five gains less than one standard error over the one before; the first is far below the last."""
+    # 4 gained and 2 lost each time: a standard error of 3 images; eight such steps are beyond it in sum
+    wrong, candidates = set(range(100)), []
+    for step in range(9):
+        candidates.append(measured(unfreeze(step + 1), task, sorted(wrong)))
+        wrong = wrong - set(range(4 * step, 4 * step + 4)) | {400 + 2 * step, 401 + 2 * step}
+    known = comparisons(task)
+    nearby = [known.estimate(*pair) for pair in pairwise(candidates)]
+    assert all(step.difference < (step.standard_error or 0.0) for step in nearby)
 
-    assert selection is not None
-    assert selection.picked == unfreeze(1)
-    assert selection.because.startswith("It gains ")
-    named = f"unfreeze 2 ({gains[0]:+.1f} points) and unfreeze 3 ({gains[1]:+.1f} points)"
-    assert selection.because.endswith(f" What {named} gained over it is settled to be within your margin.")
+    found = next(one for one in candidates if one.strategy == picked(candidates, known).picked)
+
+    assert found is not candidates[0]
+    last = known.estimate(found, candidates[-1])
+    assert last.difference <= (last.standard_error or 0.0)
 
 
-def test_a_gain_that_is_settled_to_be_small_does_not_pay(task: Task, measured: Measure, comparisons: Compare) -> None:
-    """With a margin that the gain nearly fills, not worth it is as settled as equivalent: neither is taken."""
-    cheap, expensive = measured(CHEAP, task, range(3)), measured(EXPENSIVE, task, [])
-    found = comparisons(task, margin=0.05)
+@pytest.mark.parametrize("metric", ["accuracy", "balanced accuracy", "log-loss"])
+def test_the_pick_is_never_more_than_one_standard_error_below_the_best(
+    task: Task, measured: Measure, comparisons: Compare, metric: Metric, rng: np.random.Generator
+) -> None:
+    """Of 40 sets of six strategies with random mistakes, on one or two rounds each: against the best score."""
+    for _ in range(40):
+        candidates = [
+            measured(unfreeze(number), task, np.flatnonzero(rng.random(500) < rate), splits=int(rng.choice([5, 10])))
+            for number, rate in enumerate(rng.uniform(0.1, 0.2, 6), start=1)
+        ]
+        known = comparisons(task, metric)
+        best = max(candidates, key=known.mean_score)
 
-    assert found.estimate(cheap, expensive).answer in {"equivalent", "not worth it"}
-    selection = select_strategy([cheap, expensive], found)
-    assert selection is not None
-    assert selection.picked == CHEAP
+        kept = next(one for one in candidates if one.strategy == picked(candidates, known).picked)
+
+        gain = known.estimate(kept, best)
+        assert gain.difference <= (gain.standard_error or 0.0)
+        for cheaper in candidates[: candidates.index(kept)]:
+            gain = known.estimate(cheaper, best)
+            assert gain.difference > (gain.standard_error or 0.0)
 
 
 def test_strategies_are_compared_on_splits_that_all_of_them_ran_on(
     task: Task, measured: Measure, comparisons: Compare
 ) -> None:
     """What a cheap strategy got wrong on later splits is no gain of an expensive one that ran on two."""
-    late = sorted(set(task.split(2).test) - set(task.split(0).test) - set(task.split(1).test))
-    cheap = measured(CHEAP, task, late)
-    selection = select_strategy([cheap, measured(EXPENSIVE, task, [], splits=2)], comparisons(task))
+    cheap = measured(CHEAP, task, task.split(2).test)
 
-    assert selection is not None
-    assert selection.picked == CHEAP
+    assert picked([cheap, measured(EXPENSIVE, task, [], splits=2)], comparisons(task)).picked == CHEAP
 
 
-def test_a_strategy_with_few_splits_does_not_hide_what_others_gained(
+def test_two_splits_that_are_far_above_the_best_are_taken(task: Task, measured: Measure, comparisons: Compare) -> None:
+    """More than one standard error on two common splits; on one alone nothing is, whatever it seems to gain."""
+    cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(50))
+
+    for splits, strategy in ((1, EXPENSIVE), (2, unfreeze(2))):
+        few = measured(unfreeze(2), task, splits=splits)
+        assert picked([cheap, expensive, few], comparisons(task)).picked == strategy
+
+
+def test_two_splits_that_are_above_what_is_kept_and_not_above_the_best_are_not_taken(
     task: Task, measured: Measure, comparisons: Compare
 ) -> None:
-    """A third one that ran on a single split changes nothing about a gain that two others show on five."""
-    cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
-    once = measured(unfreeze(2), task, range(30), splits=1)
-    selection = select_strategy([cheap, expensive, once], comparisons(task))
+    """The best on a whole round is what they have to beat."""
+    best = measured(EXPENSIVE, task, range(10))
+    few = measured(unfreeze(2), task, range(9), splits=2)
 
-    assert selection is not None
-    assert selection.picked == EXPENSIVE
-    assert "over head on 5 common splits" in selection.because
+    assert picked([measured(CHEAP, task, range(60)), best, few], comparisons(task)).picked == EXPENSIVE
 
 
 def test_nothing_is_compared_with_one_lucky_split(task: Task, measured: Measure, comparisons: Compare) -> None:
-    """A probe that had time for one split, and stands before the others, comes after those that ran on five."""
+    """A probe that had time for one split, and stands before the others, changes nothing about them."""
     lucky = measured(SVM_ON_LAST, task, range(10), splits=1)
     cheap, expensive = measured(CHEAP, task, range(60)), measured(EXPENSIVE, task, range(10))
-    selection = select_strategy([cheap, lucky, expensive], comparisons(task))
+    found = picked([cheap, lucky, expensive], comparisons(task))
 
-    assert selection is not None
-    assert selection.picked == EXPENSIVE
-    assert "over head on 5 common splits" in selection.because
+    assert found.picked == EXPENSIVE
+    assert "over the best of what is cheaper, head" in found.because
 
 
 def test_what_cannot_be_delivered_is_never_picked(task: Task, measured: Measure, comparisons: Compare) -> None:
@@ -207,22 +210,6 @@ def test_what_has_no_probabilities_cannot_win_by_log_loss(task: Task, measured: 
     assert selection.picked == SOFTMAX_ON_LAST
 
 
-def test_the_standard_error_is_that_of_a_mean_of_paired_differences(rng: np.random.Generator) -> None:
-    """Of images that come up once it is the population standard deviation over the root of their number."""
-    first, second = (rng.random(300) < 0.8).astype(float), (rng.random(300) < 0.7).astype(float)
-
-    assert standard_error(first, second, [""] * 300) == pytest.approx((first - second).std() / np.sqrt(300))
-
-
-def test_testing_an_image_again_is_no_new_evidence(rng: np.random.Generator) -> None:
-    """The same predictions of the same images in three splits leave the standard error as it is."""
-    first, second = (rng.random(60) < 0.8).astype(float), (rng.random(60) < 0.7).astype(float)
-    units = [str(image) for image in range(60)]
-    once = standard_error(first, second, units)
-
-    assert standard_error(np.tile(first, 3), np.tile(second, 3), units * 3) == pytest.approx(once)
-
-
 def test_the_best_log_loss_is_told_as_a_loss(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
     """Two classifiers that give the truth 0.9 and 0.8: the first wins, with -log 0.9 nats, and no luck is in it."""
     task = make_rows(100)
@@ -232,7 +219,7 @@ def test_the_best_log_loss_is_told_as_a_loss(make_rows: MakeTask, measured: Meas
     assert winner.strategy == HEAD
     assert winner.naive == pytest.approx(-np.log(0.9))
     assert winner.corrected == pytest.approx(-np.log(0.9))
-    assert winner.interval.low <= winner.corrected <= winner.interval.high
+    assert winner.interval == pytest.approx((-np.log(0.9), -np.log(0.9)))
 
 
 def test_one_group_that_all_splits_test_on_has_no_winner(
@@ -257,11 +244,10 @@ def test_a_winner_is_the_best_of_several_that_can_be_delivered(
         measured(EXPENSIVE, task, range(10)),
     ]
     winner = winner_of(found, comparisons(task))
-    tested = np.unique(np.concatenate([task.split(number).test for number in range(5)]))
 
     assert winner is not None
     assert (winner.strategy, winner.among) == (EXPENSIVE, 2)
-    assert winner.naive == pytest.approx(np.mean(tested >= 10))
+    assert winner.naive == pytest.approx(490 / 500)
     assert winner.corrected <= winner.naive
     assert winner_of(found[:3], comparisons(task)) is None
 

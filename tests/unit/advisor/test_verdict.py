@@ -49,6 +49,7 @@ def outcome(strategy: known.StrategyId, *, splits: int = SPLITS, **other: Any) -
 
 
 SOFTMAX = outcome(known.SOFTMAX_ON_LAST, tap="features")
+ALL = outcome(known.LINEAR_ON_ALL, accuracy=0.93)
 SVM = outcome(known.SVM_ON_LAST, tap="features", log_loss=None)
 EARLIER = outcome(known.SOFTMAX_ON_BEST, tap="blocks.4", accuracy=0.95, deliverable=False)
 HEAD = outcome(known.HEAD, cost=Cost(seconds=12.0))
@@ -66,6 +67,7 @@ def step(first: Outcome, second: Outcome, answer: Answer = "worth it", **other: 
         "not worth it": (0.28, 0.71, 0.01),
         "equivalent": (0.01, 0.98, 0.01),
         "cannot tell": (0.1, 0.3, 0.6),
+        "same": (0.0, 1.0, 0.0),
     }[answer]
     made = Comparison(
         first=first.strategy,
@@ -156,8 +158,9 @@ def test_a_model_that_was_not_made_is_not_spoken_of_as_delivered() -> None:
 
 
 def test_one_open_step_leaves_the_question_open() -> None:
-    """If one step cannot be told and none is worth it, so is the whole question, with all three probabilities."""
-    text = written([HEAD, ONE, TWO], [step(HEAD, ONE, "equivalent"), step(HEAD, TWO, "cannot tell")])
+    """If one step cannot be told and none is worth it, so is the whole question; what is not ruled out is said."""
+    wide = step(HEAD, TWO, "cannot tell", interval=Interval(-0.011, 0.073))
+    text = written([HEAD, ONE, TWO], [step(HEAD, ONE, "equivalent"), wide])
 
     assert "Cannot tell whether step one (the head alone) is enough here" in text
     assert "a gain above 7.3 points is unlikely" in text
@@ -166,23 +169,32 @@ def test_one_open_step_leaves_the_question_open() -> None:
         in text
     )
     assert (
-        "probability 60 % of more than 1 point better, 30 % of a difference within it, 10 % of more than 1 point worse"
+        "+4.2 points, 95 % interval -1.1 to +7.3, a gain of up to 7.3 points or a loss of up to 1.1 points is not "
+        "ruled out."
     ) in text
+    assert "probability" not in text.split("cannot be told: ")[1].splitlines()[0]
 
 
 @pytest.mark.parametrize(
     ("settling", "words"),
     [
-        (Settling(kind="splits"), "; more splits of the same images would probably settle it: give a larger budget"),
+        (
+            Settling(kind="splits", splits=10, seconds=100.0),
+            "; 10 common splits of the same images would probably settle it (--budget 8m).",
+        ),
         (Settling(kind="images", low=300, high=500), "; about 300 to 500 more images would probably settle it"),
-        (Settling(kind="beyond"), "; not settled by four times your data"),
-        (Settling(kind="few"), "; fewer than five common splits say little: a larger budget gives more"),
+        (Settling(kind="beyond"), "; neither more splits nor four times your data would probably settle it"),
+        (Settling(kind="few", seconds=600.0), "; too few common splits to tell: more need --budget 18m."),
         (Settling(kind="dropped"), "; one of the two was dropped and is not measured further"),
     ],
 )
 def test_an_open_step_comes_with_what_would_settle_it(settling: Settling, words: str) -> None:
-    """More splits, more images, or neither."""
-    assert words in written([HEAD, TWO], [step(HEAD, TWO, "cannot tell", settling=settling)])
+    """More splits with the budget of a run of five minutes that holds them, more images, or neither."""
+    text = written([HEAD, TWO], [step(HEAD, TWO, "cannot tell", settling=settling)], seconds=300.0)
+
+    assert words in text
+    assert ("--budget" in text) == (settling.kind in {"splits", "few"})
+    assert ("more images would" in text) == (settling.kind == "images")
 
 
 def test_depths_are_compared_one_with_the_next() -> None:
@@ -289,13 +301,39 @@ def test_a_best_strategy_that_was_not_picked_is_named() -> None:
     )
 
 
-def test_a_better_probe_that_cannot_be_delivered_is_mentioned() -> None:
-    """A probe at an earlier tap that beats the pick is named, with the reason why it is not the model."""
-    text = written([SOFTMAX, HEAD, EARLIER], [step(HEAD, EARLIER)], picked=HEAD)
+def test_all_layers_as_one_classifier_stand_against_step_one_and_against_unfreezing() -> None:
+    """The feature extractor's best answer against the head, and each training against it; else the softmax's step."""
+    steps = [step(HEAD, ALL), step(ALL, ONE, "equivalent"), step(ALL, TWO, "cannot tell"), step(SOFTMAX, ALL)]
 
-    assert "The softmax on the best tap does better than that: +4.2 points" in text
-    assert "cut off at blocks.4" in text
-    assert "cut off" not in written([SOFTMAX, HEAD, EARLIER], [step(HEAD, EARLIER, "cannot tell")], picked=HEAD)
+    text = written([SOFTMAX, HEAD, ALL, ONE, TWO], steps)
+    alone = written([SOFTMAX, ALL], [step(SOFTMAX, ALL)])
+
+    name = ALL.strategy.in_words
+    assert f"{name[0].upper()}{name[1:]} (3 min 20 s) instead of the head alone (12 s) is worth it" in text
+    assert f"Unfreezing the last block (3 min 20 s) instead of {name} (3 min 20 s) is equivalent" in text
+    assert f"Whether unfreezing the last 2 blocks (3 min 20 s) instead of {name} (3 min 20 s) is worth it can" in text
+    assert "instead of the softmax on the last codes" not in text
+    assert "instead of the softmax on the last codes (3 min 20 s) is worth it" in alone
+
+
+def test_what_is_the_same_is_no_step() -> None:
+    """The head that predicts what the softmax does is no different from it; the best tap that is the last one neither.
+
+    Neither has a probability or a gain.
+    """
+    head = step(SOFTMAX, HEAD, "same", difference=0.0, disagreements=0)
+    text = written([SOFTMAX, EARLIER, HEAD], [head, step(SOFTMAX, EARLIER, "same", difference=0.0, disagreements=0)])
+
+    assert (
+        "Step one is no different from the feature extractor (softmax on the last codes): they disagree on 0 of 800 "
+        "predictions; accuracy 90.0 % and 90.0 %."
+    ) in text
+    assert (
+        "Earlier layers do no better here: softmax on the best tap predicts what softmax on the last codes does "
+        "(95.0 %)."
+    ) in text
+    assert "interval" not in text
+    assert "probability" not in text
 
 
 def test_what_is_missing_is_said() -> None:
@@ -359,21 +397,21 @@ def test_what_is_estimated_is_said() -> None:
 
     assert (
         "What is estimated: the expected difference in accuracy at the training size of a split (about 320 of 400 "
-        "images), over training sets, images and seeds, from stratified splits that strategies share, 10 at most; a "
-        "difference matters above 1 point."
+        "images), over training sets, images and seeds, from stratified splits that strategies share, in rounds that "
+        "test every image once, 10 at most; a difference matters above 1 point."
     ) in text
-    assert "no probabilities" not in text
+    assert "nothing is decided" not in text
 
 
-def test_few_splits_give_no_probabilities() -> None:
-    """Below five common splits there are none, and it is said why; with one split also what no interval holds."""
-    few = step(HEAD, TWO, "cannot tell", worse=None, equivalent=None, better=None, splits=3)
+def test_one_split_decides_nothing_and_the_verdict_says_so() -> None:
+    """What its interval does not hold, and what would help; of three splits nothing of the kind is said."""
+    one = step(HEAD, TWO, "cannot tell", worse=None, equivalent=None, better=None, splits=1)
 
-    text = written([HEAD, TWO], [few], splits=3)
+    text = written([HEAD, TWO], [one], splits=1)
 
-    assert "cannot be told: +4.2 points, 95 % interval +1.1 to +7.3.\n" in text
-    assert "With fewer than five common splits there are no probabilities and nothing is called equivalent" in text
-    assert "With one split the variance over training sets is in no interval." in written([HEAD], splits=1)
+    assert "95 % interval +1.1 to +7.3, a gain of up to 7.3 points is not ruled out" in text
+    assert "With one split the variance over training sets is in no interval, and nothing is decided" in text
+    assert "nothing is decided" not in written([HEAD, TWO], [step(HEAD, TWO, splits=3)], splits=3)
 
 
 def test_a_step_on_fewer_splits_says_so() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from unfreeze.core.phrases import looked_at, not_proved, on_folder, probability_of, settled_by
+from unfreeze.core.phrases import looked_at, not_proved, not_ruled_out, on_folder, probability_of, settled_by
 from unfreeze.core.records import Answer, FolderStep, Interval, Settling
+from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import FULL, SOFTMAX_ON_LAST
 
 
@@ -31,22 +32,59 @@ def test_a_single_seed_is_said_where_another_could_differ(seeds: int, differ: bo
         ("worth it", "probability 60 % of more than 1 point"),
         ("equivalent", "probability 30 % of a difference within 1 point"),
         ("not worth it", "probability 40 % of no gain above 1 point"),
-        (
-            "cannot tell",
-            "probability 60 % of more than 1 point better, 30 % of a difference within it, 10 % of more than 1 point "
-            "worse",
-        ),
+        ("cannot tell", ""),
+        ("same", ""),
     ],
 )
 def test_an_answer_is_said_with_the_probability_that_it_rests_on(answer: Answer, said: str) -> None:
-    """Not worth it is a loss or no difference that matters, and what cannot be told has all three."""
+    """Not worth it is a loss or no difference that matters; what cannot be told, or is no step, rests on none."""
     assert probability_of(answer, 0.1, 0.3, 0.6, "1 point") == said
 
 
 def test_images_that_would_settle_a_step_are_a_range() -> None:
     """Only where more images help are their numbers said."""
-    assert "about 1,200 to 2,000 more images" in settled_by(Settling(kind="images", low=1200, high=2000))
-    assert not any(sign.isdigit() for sign in settled_by(Settling(kind="beyond")))
+    assert "about 1,200 to 2,000 more images" in settled_by(Settling(kind="images", low=1200, high=2000), 60.0)
+    assert not any(sign.isdigit() for sign in settled_by(Settling(kind="beyond"), 60.0))
+
+
+@pytest.mark.parametrize(
+    ("took", "more", "budget"),
+    [(200.0, 90.0, "6m"), (300.0, 300.0, "12m"), (10.0, 1.0, "1m"), (3600.0, 7200.0, "207m")],
+)
+def test_more_splits_are_named_with_the_budget_that_holds_them(took: float, more: float, budget: str) -> None:
+    """What the run took and what they take, 15 % more, in whole minutes."""
+    splits = settled_by(Settling(kind="splits", splits=10, seconds=more), took)
+    few = settled_by(Settling(kind="few", seconds=more), took)
+
+    assert splits == f"10 common splits of the same images would probably settle it (--budget {budget})"
+    assert few == f"too few common splits to tell: more need --budget {budget}"
+
+
+def test_records_without_seconds_are_read_too() -> None:
+    """Older ones do not say how many splits would do, nor what they take."""
+    assert settled_by(Settling(kind="splits"), 60.0) == (
+        "more splits of the same images would probably settle it (a larger budget)"
+    )
+    assert settled_by(Settling(kind="few"), 60.0) == "too few common splits to tell: more need a larger budget"
+
+
+@pytest.mark.parametrize(
+    ("interval", "metric", "said"),
+    [
+        ((-0.011, 0.073), "accuracy", "a gain of up to 7.3 points or a loss of up to 1.1 points is not ruled out"),
+        ((0.002, 0.052), "accuracy", "a gain of up to 5.2 points is not ruled out"),
+        ((-0.02, -0.004), "balanced accuracy", "a loss of up to 2 points is not ruled out"),
+        ((-1.2, 1.3), "accuracy", "a gain of up to 100 points or a loss of up to 100 points is not ruled out"),
+        ((-0.1, 1.25), "log-loss", "a gain of up to 1.25 nats or a loss of up to 0.1 nats is not ruled out"),
+        ((-0.0001, 0.01), "accuracy", "a gain of up to 1 point is not ruled out"),
+        ((0.0, 0.0), "accuracy", ""),
+    ],
+)
+def test_what_is_not_ruled_out_is_the_largest_gain_and_loss(
+    interval: tuple[float, float], metric: Metric, said: str
+) -> None:
+    """As far as the interval leaves either, and a difference can reach."""
+    assert not_ruled_out(Interval(*interval), metric) == said
 
 
 def test_what_a_forecast_did_not_prove_is_one_clause() -> None:

@@ -1,10 +1,12 @@
 """Splits that all strategies share, and the folds inside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
+from unfreeze.core.errors import ImageSetError
+from unfreeze.data.splits import whole_round
 from unfreeze.data.tasks import TEST_FRACTION, Task
 
 MakeTask = Callable[..., Task]
@@ -18,6 +20,76 @@ def test_a_split_tests_on_a_fifth_and_learns_from_the_rest(make_rows: MakeTask) 
         assert sorted([*split.learn, *split.test]) == list(range(200))
         assert len(split.test) == TEST_FRACTION * 200
         assert task.labels[split.test].mean() == pytest.approx(0.5)
+
+
+def unequal_groups(sizes: Sequence[int]) -> list[str]:
+    """Names of the groups of images, of these sizes."""
+    return [f"g{group}" for group, size in enumerate(sizes) for _ in range(size)]
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+def test_a_round_tests_every_image_once(make_rows: MakeTask, rounds: int) -> None:
+    """Five splits test each row once, the next five once more, in other folds."""
+    task = make_rows(103, 10)
+    tested = [task.split(number).test for number in range(5 * rounds)]
+
+    assert task.folds == 5
+    assert np.bincount(np.concatenate(tested)).tolist() == [rounds] * 103
+    assert len({tuple(one) for one in tested}) == 5 * rounds
+
+
+@pytest.mark.parametrize(
+    "sizes", [(50, 3, 2), (40, 1, 1, 1), (40, 30, 20, 5, 1), (90, 1, 1, 1, 1, 1), (2, 2, 60, 2, 30, 1, 3)]
+)
+def test_few_unequal_groups_make_whole_rounds_without_an_empty_fold(make_rows: MakeTask, sizes: Sequence[int]) -> None:
+    """Of three to seven groups a round has as many folds as groups, five at most; each tests and leaves something."""
+    groups = unequal_groups(sizes)
+    task = make_rows(len(groups), groups=groups)
+
+    assert task.folds == min(5, len(sizes))
+    for of_round in range(3):
+        splits = [task.split(task.folds * of_round + fold) for fold in range(task.folds)]
+        assert sorted(np.concatenate([split.test for split in splits])) == list(range(len(groups)))
+        for split in splits:
+            assert len(split.test)
+            assert len(split.learn)
+            assert not {groups[row] for row in split.learn} & {groups[row] for row in split.test}
+
+
+@pytest.mark.parametrize("sizes", [(30, 1), (1, 30), (2, 2)])
+def test_of_two_groups_each_is_tested_once(sizes: Sequence[int]) -> None:
+    """Both folds of a round have one; a run needs a third, as C cannot be chosen on a single one."""
+    groups = unequal_groups(sizes)
+    labels = np.arange(len(groups)) % 2
+
+    for seed in range(5):
+        fold_of = whole_round(labels, groups, count=2, rng=np.random.default_rng(seed))
+        assert sorted({(group, fold) for group, fold in zip(groups, fold_of.tolist(), strict=True)}) in (
+            [("g0", 0), ("g1", 1)],
+            [("g0", 1), ("g1", 0)],
+        )
+
+
+def test_one_group_cannot_be_split(make_rows: MakeTask) -> None:
+    """Nothing can be held out."""
+    with pytest.raises(ImageSetError, match="All images lie in one group"):
+        make_rows(10, groups=["one"] * 10).split(0)
+
+
+def test_what_splits_tested_is_known_by_unit_and_class(make_rows: MakeTask) -> None:
+    """Units of the test rows of each; classes only where the metric is a mean over classes; folds of a round."""
+    groups = unequal_groups((4, 4, 4))
+    task = make_rows(12, groups=groups)
+    splits = [task.split(0), task.split(1)]
+
+    plain, balanced = (task.tested(splits, metric) for metric in ("accuracy", "balanced accuracy"))
+
+    assert plain.classes is None
+    assert balanced.classes is not None
+    assert plain.folds == balanced.folds == 3
+    for split, units, classes in zip(splits, plain.units, balanced.classes, strict=True):
+        assert len(set(units)) == len({groups[row] for row in split.test})
+        assert list(classes) == list(task.labels[split.test])
 
 
 def test_splits_differ_from_each_other_and_not_from_run_to_run(make_rows: MakeTask) -> None:

@@ -1,13 +1,14 @@
 """Laws that are known beforehand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 from scipy.stats import t as student
 
 from unfreeze.core.errors import InputError
-from unfreeze.metrics.extrapolation import EXPONENTS, band, mean_draws, overtaking, read_law
-from unfreeze.metrics.repeated import compare_splits
+from unfreeze.metrics.extrapolation import EXPONENTS, band, inflation, mean_draws, overtaking, read_law
 
 SIZES = np.array([25.0, 50.0, 100.0, 200.0])
 PLACES = np.array([200.0, 400.0, 800.0])
@@ -54,18 +55,23 @@ def test_nothing_is_read_too_far_ahead_or_from_two_sizes(sizes: np.ndarray, plac
         read_law(sizes, np.full((1, len(sizes)), 0.5), np.array([place]))
 
 
-def test_a_band_at_a_measured_size_is_the_corrected_interval(rng: np.random.Generator) -> None:
-    """Draws of one size spread as the interval of repeated splits does."""
-    right = [(rng.random(400) < chance).astype(float) for chance in (0.6, 0.7, 0.5, 0.65, 0.62)]
-    units = [np.arange(400)] * 5
-    found = compare_splits([np.zeros(400)] * 5, right, units=units, test_fraction=0.2, margin=0.0)
-    means = np.array([[one.mean()] for one in right])
-    draws = mean_draws(means, least=np.array([found.least_variance]), test_fraction=0.2, seed=0)
+def test_a_band_at_a_measured_size_is_the_corrected_interval() -> None:
+    """Draws of one size have Nadeau and Bengio's variance between splits, and Student's t with k - 1: by hand."""
+    means = np.array([[0.6], [0.7], [0.5], [0.65], [0.62]])
+    half = student.ppf(0.975, 4) * means.std(ddof=1) * np.sqrt(1 / 5 + 1 / 4)
 
-    assert found.interval is not None
-    measured = band(draws[:, 0])
-    assert measured.low == pytest.approx(found.interval.low, abs=0.015)
-    assert measured.high == pytest.approx(found.interval.high, abs=0.015)
+    measured = band(mean_draws(means, least=np.zeros(1), test_fraction=0.2, seed=0)[:, 0])
+
+    assert measured.low == pytest.approx(means.mean() - half, abs=0.015)
+    assert measured.high == pytest.approx(means.mean() + half, abs=0.015)
+
+
+def test_inflation_is_that_of_nadeau_and_bengio() -> None:
+    """1/k + r/(1-r): ten splits that test on a fifth give 0.1 + 0.25, and no number of them less than 0.25."""
+    assert inflation(10, 0.2) == pytest.approx(0.35)
+    assert inflation(4, 0.5) == pytest.approx(1.25)
+    assert all(inflation(more, 0.2) < inflation(fewer, 0.2) for fewer, more in pairwise(range(1, 30)))
+    assert inflation(10**9, 0.2) == pytest.approx(0.25)
 
 
 def test_splits_that_agree_by_chance_are_not_certain() -> None:

@@ -1,10 +1,12 @@
 """What is kept of fits, and the scores that are made of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss
+from scipy.stats import t as student
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 from sklearn.utils.extmath import softmax
 
 from unfreeze.core.records import Cost, Outcome
@@ -16,7 +18,6 @@ from unfreeze.strategies.predictions import (
     confirmation_of,
     log_likelihoods,
     predicted_of,
-    units_of,
     well_measured,
 )
 
@@ -100,8 +101,62 @@ def test_balanced_accuracy_counts_classes_alike(make_rows: MakeTask) -> None:
     assert record.balanced_accuracy == pytest.approx(0.5)
 
 
+def unequal(make_rows: MakeTask) -> Task:
+    """Forty images of one class and ten of another, in which each fold tests two."""
+    task = make_rows(50)
+    return replace(task, labels=(np.arange(50) >= 40).astype(np.int64))
+
+
+def test_scores_are_those_of_all_images_and_no_means_of_folds(make_rows: MakeTask, rng: np.random.Generator) -> None:
+    """After a whole round accuracy and balanced accuracy are scikit-learn's on all predictions, each image once."""
+    task, splits = unequal(make_rows), range(5)
+    said = rng.integers(0, 2, 50)
+    kept = tuple(
+        Predicted(split=split, predictions=said[split.test], log_likelihoods=None) for split in map(task.split, splits)
+    )
+    found = Measured(Outcome(strategy=SVM_ON_LAST, description=""), kept)
+
+    assert found.score("accuracy", task) == pytest.approx(accuracy_score(task.labels, said))
+    assert found.score("balanced accuracy", task) == pytest.approx(balanced_accuracy_score(task.labels, said))
+    record = found.record(task)
+    assert (record.accuracy, record.balanced_accuracy) == pytest.approx(
+        (accuracy_score(task.labels, said), balanced_accuracy_score(task.labels, said))
+    )
+
+
+def test_weighted_values_have_the_metric_as_their_mean(make_rows: MakeTask, rng: np.random.Generator) -> None:
+    """With the weights of the whole train part, never those of a fold; plain values are 1 and 0 and carry none."""
+    task, said = unequal(make_rows), rng.integers(0, 2, 50)
+    kept = [
+        Predicted(split=split, predictions=said[split.test], log_likelihoods=np.zeros(len(split.test)))
+        for split in map(task.split, range(5))
+    ]
+
+    weighted = np.concatenate([one.weighted("balanced accuracy", task) for one in kept])
+
+    assert weighted.mean() == pytest.approx(balanced_accuracy_score(task.labels, said))
+    assert set(np.round(weighted, 9)) <= {0.0, round(50 / 80, 9), round(50 / 20, 9)}
+    assert set(np.concatenate([one.values("balanced accuracy", task) for one in kept])) <= {0.0, 1.0}
+    for metric in ("accuracy", "log-loss"):
+        for one in kept:
+            np.testing.assert_array_equal(one.weighted(metric, task), one.values(metric, task))
+
+
+def test_the_interval_of_an_accuracy_is_that_of_its_images(make_rows: MakeTask) -> None:
+    """Ten of fifty wrong: 1.2² (S² + 1/n)/n, Student's t with n - 1; all right leave 3/n open, and no more than all."""
+    task = make_rows(50)
+    found = measured(task, 2, 2, 2, 2, 2).record(task).interval
+    perfect = measured(task, 0, 0, 0, 0, 0).record(task).interval
+    half = student.ppf(0.975, 49) * 1.2 * np.sqrt((0.8 * 0.2 * 50 / 49 + 1 / 50) / 50)
+
+    assert found == pytest.approx((0.8 - half, 0.8 + half))
+    assert perfect is not None
+    assert perfect.high == 1
+    assert perfect.low == pytest.approx(1 - 3 / 50)
+
+
 def test_only_what_has_splits_enough_is_compared(make_rows: MakeTask) -> None:
-    """Five splits are enough, and where nothing has five, as many as any has."""
+    """A round of five splits is enough, and where nothing has five, as many as any has."""
     task = make_rows(50)
     one, two, five, seven = (measured(task, *([1] * number)) for number in (1, 2, 5, 7))
 
@@ -116,18 +171,6 @@ def test_seconds_of_a_split_are_their_mean(make_rows: MakeTask) -> None:
 
     assert Measured(outcome).seconds_a_split == pytest.approx(3.0)
     assert Measured(Outcome(strategy=HEAD, description="")).seconds_a_split == 0.0
-
-
-def test_images_of_a_group_are_one_unit(make_rows: MakeTask) -> None:
-    """Test rows have the same number exactly where they have the same group."""
-    groups = [f"g{row // 5}" for row in range(100)]
-    task = make_rows(100, groups=groups)
-    split = task.split(0)
-    units = units_of(task, split)
-
-    for one, a in zip(units, split.test, strict=True):
-        for other, b in zip(units, split.test, strict=True):
-            assert (one == other) == (groups[a] == groups[b])
 
 
 def test_a_confirmation_needs_a_test_folder(make_rows: MakeTask) -> None:

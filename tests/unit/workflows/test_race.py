@@ -206,7 +206,7 @@ def test_what_does_not_fit_is_left_out_with_its_reason(make_rows: MakeTask, time
 def test_an_expensive_strategy_that_is_slower_than_forecast_keeps_the_splits_that_it_had(
     make_rows: MakeTask, time: Time
 ) -> None:
-    """Fewer than five splits: it is shortened, and the story says that there are no probabilities."""
+    """Fewer than five splits: it is shortened, and the story says so; of one there are no probabilities either."""
     contest = Contest(make_rows(400), time, {TWO: 0.9}, seconds=2.0)
     contest.expensive[TWO].seconds = 2.0
     race = contest.race(budget=14.0)
@@ -224,7 +224,8 @@ def test_an_expensive_strategy_that_is_slower_than_forecast_keeps_the_splits_tha
 
     assert 1 <= expensive.splits < 5
     assert expensive.outcome.status == "shortened"
-    assert any("no probabilities" in sentence for sentence in race.story)
+    assert f"{expensive.splits} of 5 splits fit the budget" in expensive.outcome.note
+    assert any("no probabilities" in sentence for sentence in race.story) == (expensive.splits == 1)
 
 
 def test_what_is_shortened_says_which_budget_would_hold_all_of_it(make_rows: MakeTask, time: Time) -> None:

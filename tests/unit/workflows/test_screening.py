@@ -12,7 +12,7 @@ from unfreeze.core.settings import EngineSettings
 from unfreeze.data.inspection import read_image_set
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
+from unfreeze.metrics.repeated import FOLDS
 from unfreeze.strategies.preparation import prepare
 from unfreeze.workflows.screening import automatic_sizes, load_candidates, measure_candidates
 from unfreeze.zoo.backbones import load_backbone
@@ -57,7 +57,7 @@ def test_candidates_share_their_splits_and_what_does_not_fit_is_left_out(
         found = measure_candidates(sources, image_set, preparing, metric="accuracy", within=within)
 
     assert [source.card.size for source in found.sources] == [32, 224]
-    tested = [len(found.task.split(number).test) for number in range(FEWEST_FOR_PROBABILITIES)]
+    tested = [len(found.task.split(number).test) for number in range(FOLDS)]
     for row, values in found.candidates[:measured]:
         assert [len(one) for one in values] == tested
         assert 0 <= (row.neighbour_accuracy or 0) <= 1
