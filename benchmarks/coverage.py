@@ -26,7 +26,7 @@ from panel import code_version, keep, rows
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from unfreeze.metrics.repeated import FOLDS, LOOKS, TRAINING_SETS, StepEstimate, Tested, compare_folds
+from unfreeze.metrics.repeated import FOLDS, LOOKS, StepEstimate, Tested, compare_folds
 
 MEASURE = "coverage of folds"
 IMAGES = (100, 300, 1000)
@@ -224,7 +224,7 @@ def summary(estimates: list[StepEstimate], true: float) -> dict[str, float]:
     differences = np.array([e.difference for e in estimates])
     halves = np.array([(e.interval.high - e.interval.low) / 2 for e in estimates if e.interval is not None])
     deviation = float(differences.std(ddof=1))
-    images_alone = 1.96 * np.sqrt([e.image_variance / TRAINING_SETS**2 for e in estimates])
+    images_alone = 1.96 * np.sqrt([e.image_variance for e in estimates])
     away = np.abs(differences - true)
     return {
         "covered": round(float(np.mean(away <= halves)), 4),

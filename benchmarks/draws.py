@@ -33,13 +33,14 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.data.tasks import Split, Task
 from unfreeze.features.extraction import read_codes
 from unfreeze.images.pool import DecoderPool
-from unfreeze.metrics.repeated import LOOKS, TRAINING_SETS, StepEstimate, compare_folds
+from unfreeze.metrics.repeated import LOOKS, StepEstimate, compare_folds
 from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, TapProbe, best_probe, fit_tap_probes
 from unfreeze.zoo.backbones import load_backbone
 
 MEASURE = "folds"
 CHUNK = 5
+FIRST = 100  # the draws before it were looked at when the interval's factor was chosen
 MARGIN = 0.01
 MORE_IMAGES = 100  # that a study has which may ask for more: of 300, nearly all are worth it at once
 MOST_DRAWS = 500  # for studies that might ask for images
@@ -186,11 +187,11 @@ def measure(pool: Pool, numbers: Iterable[int]) -> Row:
 
 
 def compact(estimate: StepEstimate) -> list[Any]:
-    """Difference, half the interval, the answer; the variances of images alone and of unstable fits."""
+    """Difference, half the interval, the answer; variances of images alone, of training sets and of unstable fits."""
     assert estimate.interval is not None  # there are five folds and more
     half = (estimate.interval.high - estimate.interval.low) / 2
-    images = estimate.image_variance / TRAINING_SETS**2
-    variances = [float(f"{variance:.4g}") for variance in (images, estimate.fit_variance)]
+    parts = (estimate.image_variance, estimate.training_variance, estimate.fit_variance)
+    variances = [float(f"{variance:.4g}") for variance in parts]
     return [round(estimate.difference, 5), round(half, 5), estimate.answer, *variances]
 
 
@@ -219,7 +220,7 @@ def append(key: Row, measured: Row, started: float) -> None:
 
 def measure_draws(pools: list[Pool], draws: int) -> None:
     """What is missing, all pools in turn."""
-    for first in range(0, draws, CHUNK):
+    for first in range(FIRST, FIRST + draws, CHUNK):
         for pool in pools:
             key = {"measure": MEASURE, "set": pool.name, "first": first}
             if is_there(key, DRAWS):

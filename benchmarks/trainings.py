@@ -25,7 +25,7 @@ from unfreeze.core.strategies import HEAD, unfreeze
 from unfreeze.core.trials import Trial
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.metrics.repeated import FOLDS, TRAINING_SETS
+from unfreeze.metrics.repeated import FOLDS
 from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
 from unfreeze.strategies.execution import outcome_on
 from unfreeze.strategies.finetuning import Request
@@ -76,7 +76,8 @@ def study(drawn: list[Listed], number: int) -> Row:
             "scores": [round(comparisons.mean_score(one), 5) for one in found],
             "difference": round(said.difference, 5),
             "standard_error": said.standard_error,
-            "images_alone": said.image_variance / TRAINING_SETS**2,
+            "image_variance": said.image_variance,
+            "training_variance": said.training_variance,
             "fit_variance": said.fit_variance,
             "answer": said.answer,
         }

@@ -57,7 +57,7 @@ class Comparisons:
 
     def _estimated(self, first: Measured, second: Measured, margin: float) -> StepEstimate:
         question, common = self.question, min(first.splits, second.splits)
-        tested = first.tested(question.metric, question.task).first(common)
+        tested = first.tested(question.metric, question.task).part(0, common)
         return compare_folds(
             self._values(first)[:common],
             self._values(second)[:common],

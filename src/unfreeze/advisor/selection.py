@@ -67,7 +67,9 @@ def _is_near(one: Measured, best: Measured, comparisons: Comparisons) -> bool:
 
 def _standard_error(gain: StepEstimate) -> float:
     """Of a single split that of its images."""
-    return gain.image_variance**0.5 if gain.standard_error is None else gain.standard_error
+    if gain.standard_error is None:
+        return float((gain.image_variance + gain.training_variance) ** 0.5)
+    return gain.standard_error
 
 
 def _gain(one: Measured, best: Measured, comparisons: Comparisons) -> str:

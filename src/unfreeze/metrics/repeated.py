@@ -21,9 +21,9 @@ FEWEST_FOR_PROBABILITIES = 2  # common folds; one tells nothing of training sets
 # one likes what one sees, finds differences where there are none.
 LOOKS = (FOLDS, 2 * FOLDS, 4 * FOLDS)
 
-# By how much the standard error of images alone is multiplied for training sets and seeds, which folds share. From
-# calibration on draws of real sets and on simulated ones; see `compare_folds`.
-TRAINING_SETS = 1.2
+# What training sets, which folds and rounds share, add to the variance of images, as a part of what one round's images
+# have: 1.2² - 1. From calibration on draws of real sets and on simulated ones; see `compare_folds`.
+TRAINING_SETS = 0.44
 # Times what images alone give a fold mean: what its variance may be before fits are held to be unstable.
 _STABLE = 1.5
 # Units that were not seen, half of each gained and half lost: among all images, and where units are groups or each
@@ -49,10 +49,10 @@ class Tested:
     classes: Sequence[Int[np.ndarray, "..."]] | None = None
     folds: int = FOLDS
 
-    def first(self, number: int) -> "Tested":
-        """The first folds alone."""
-        classes = None if self.classes is None else self.classes[:number]
-        return replace(self, units=self.units[:number], classes=classes)
+    def part(self, first: int, beyond: int) -> "Tested":
+        """Some of the folds, the last one excluded."""
+        classes = None if self.classes is None else self.classes[first:beyond]
+        return replace(self, units=self.units[first:beyond], classes=classes)
 
 
 Values = Sequence[Float[np.ndarray, "..."]]
@@ -76,6 +76,7 @@ class StepEstimate:
         standard_error: Of the difference; None with a single fold, like the next.
         degrees_of_freedom: Of Student's t that `interval` and the probabilities are taken from.
         image_variance: Part of the squared standard error that images make.
+        training_variance: Part that training sets add.
         fit_variance: Part that unstable fits add.
         margin: Smallest gain that the user cares about, in the metric's unit.
         level: Coverage of `interval`.
@@ -92,6 +93,7 @@ class StepEstimate:
     standard_error: float | None
     degrees_of_freedom: float | None
     image_variance: float
+    training_variance: float
     fit_variance: float
     margin: float
     level: float
@@ -124,16 +126,17 @@ def compare_folds(
     **Images.** Each image has a difference, averaged over the rounds that tested it. With S² the variance of these
     differences over n images, those alone give the mean a variance of S²/n, which is too small, as folds share their
     training images (Bayle, Bayle, Janson & Mackey 2020, "Cross-validation confidence intervals for test error",
-    NeurIPS 33, prove it for learners that are stable enough, which real ones are not): it is multiplied by 1.2². The
-    factor is a calibration on real draws and simulated ones, the same for all numbers of rounds
-    (`benchmarks/coverage.py`, `benchmarks/draws.py`).
+    NeurIPS 33, prove it for learners that are stable enough, which real ones are not). What training sets add is taken
+    for 0.44 of S₁²/n, S₁² being the variance in a single round (the mean over rounds), which holds what fits do to
+    images and which more rounds of the same images do not make smaller. The factor is a calibration on real draws and
+    simulated ones (`benchmarks/coverage.py`, `benchmarks/draws.py`).
 
     **Fits.** Where the means of folds vary more than 1.5 times what their images explain, fits are unstable, and what
     is beyond is added, divided by the number of folds: max(0, s² - 1.5 u) / folds, s² the variance of fold means
     inside rounds, u the variance that images alone give a fold mean. Fits of which one in ten collapses cannot be
     seen in five folds, by no interval.
 
-    **Images that were not seen.** To the images one is added of which half is gained and half lost: 1/n to S².
+    **Images that were not seen.** To the images one is added of which half is gained and half lost: 1/n to S² and S₁².
     If nothing differs at all, what was not seen in n images may still happen in 3 of n (the rule of three, Hanley &
     Lippman-Hand, JAMA 249, 1983): the interval reaches that far to both sides, and "equivalent" needs a larger margin.
 
@@ -182,7 +185,8 @@ def compare_folds(
         units=cells.units,
         standard_error=None,
         degrees_of_freedom=None,
-        image_variance=TRAINING_SETS**2 * cells.variance(largest),
+        image_variance=cells.variance(largest),
+        training_variance=TRAINING_SETS * _of_one_round(differences, tested, cells, largest),
         fit_variance=_excess(differences, tested, cells) / len(differences),
         margin=margin,
         level=level,
@@ -205,7 +209,7 @@ def _with_interval(bare: StepEstimate, cells: "_Cells", *, unseen: float) -> Ste
         The estimate.
     """
     difference, level, margin = bare.difference, bare.level, bare.margin
-    error, freedom = (bare.image_variance + bare.fit_variance) ** 0.5, cells.freedom
+    error, freedom = (bare.image_variance + bare.training_variance + bare.fit_variance) ** 0.5, cells.freedom
     half = max(t_quantile(level, freedom) * error, unseen)
     worse = float(student.cdf((-margin - difference) / error, freedom))
     better = float(student.sf((margin - difference) / error, freedom))
@@ -356,6 +360,15 @@ class _Cells:
         """What may differ although nothing does, by the rule of three."""
         units = self._units_by_class()
         return float(3 * largest / len(units) / units.min())
+
+
+def _of_one_round(differences: Values, tested: Tested, cells: _Cells, largest: float) -> float:
+    """Variance that the images of a single round give a mean over all of them: the mean over whole rounds."""
+    starts = range(0, len(differences) - tested.folds + 1, tested.folds)
+    rounds = [(differences[at : at + tested.folds], tested.part(at, at + tested.folds)) for at in starts]
+    if len(rounds) < 2:
+        return cells.variance(largest)
+    return float(np.mean([_Cells.of(values, of_round).variance(largest) for values, of_round in rounds]))
 
 
 def _excess(differences: Values, tested: Tested, cells: _Cells) -> float:

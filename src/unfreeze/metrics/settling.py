@@ -13,7 +13,7 @@ from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, FOLDS, LOOKS, St
 WANTED = 0.8  # predictive probability of a settled answer
 # Share of the variance between images' differences, in one round, that goes with its fits: an image that one training
 # set gets right another does not. `benchmarks/draws.py` has the images' variance after 5, 10 and 20 folds.
-OF_FITS = 0.3
+OF_FITS = 0.4
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)  # what a rounded number of images begins with
 
 
@@ -42,7 +42,7 @@ def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, folds
     Bayesian Approaches to Clinical Trials, 2004): with V the variance of the difference now and V' then, the new
     difference is normal about the one of now with variance V - V'.
 
-    More rounds take away what fits add, and 0.3 of the images' variance, divided by the number of rounds. More images
+    More rounds divide what unstable fits add, and 0.4 of the images' variance, by their number. More images
     (more groups of the same size, where there are groups) divide everything by n'/n; the images at hand are among the
     new ones, and all fits are new. That strategies gain differently from more images is not foreseen here: this is a
     statement about chance, not a learning curve.
@@ -108,10 +108,10 @@ class _Chance:
 
     def with_splits(self, splits: int) -> float:
         """With this many folds of the same images, those at hand among them."""
-        now = self._now
-        images = now.image_variance * self._of_images(splits) / self._of_images(now.splits)
-        then = images + now.fit_variance * now.splits / splits
-        return self._settled(now.image_variance + now.fit_variance - then, then, now.units)
+        now, whole_round = self._now, self._whole_round
+        images = ((1 - OF_FITS) * whole_round + self._training_sets) / self._tested(splits)
+        then = images + self._of_fits(splits) * whole_round + now.fit_variance * now.splits / splits
+        return self._settled(self._variance - then, then, now.units)
 
     def with_images(self, times: float, splits: int) -> float:
         """With `times` the images, measured anew on so many folds.
@@ -119,14 +119,29 @@ class _Chance:
         What images make moves by its old variance less its new one, as the old images are among the new ones; what
         fits make moves all, the old and the new.
         """
-        now = self._now
-        whole_round = now.image_variance / self._of_images(now.splits)
-        images = (1 - OF_FITS) * whole_round / self._tested(now.splits)
+        now, whole_round = self._now, self._whole_round
+        of_images = (1 - OF_FITS) * whole_round + self._training_sets
+        images, new_images = of_images / self._tested(now.splits), of_images / self._tested(splits) / times
         fits = self._of_fits(now.splits) * whole_round + now.fit_variance
-        new_images = (1 - OF_FITS) * whole_round / self._tested(splits) / times
         new_fits = (self._of_fits(splits) * whole_round + now.fit_variance * now.splits / splits) / times
         moved = images - new_images + fits + new_fits
         return self._settled(moved, new_images + new_fits, round(now.units * times))
+
+    @property
+    def _variance(self) -> float:
+        """Of the difference, as it is now."""
+        now = self._now
+        return now.image_variance + now.training_variance + now.fit_variance
+
+    @property
+    def _whole_round(self) -> float:
+        """What images make of the variance after one round."""
+        return self._now.image_variance / self._of_images(self._now.splits)
+
+    @property
+    def _training_sets(self) -> float:
+        """What training sets make of it after whole rounds."""
+        return self._now.training_variance * self._tested(self._now.splits)
 
     def _of_fits(self, splits: int) -> float:
         """What fits make of the images' variance after so many folds; all of it after one round is 1."""

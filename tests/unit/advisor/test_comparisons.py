@@ -147,7 +147,7 @@ def test_classes_are_compared_class_by_class(make_rows: MakeTask, measured: Meas
     spread = 0.25 * 50 / 49  # of 25 ones among 50
 
     assert found.difference == pytest.approx(0.25)
-    assert found.image_variance == pytest.approx(1.44 * (spread + 2 * 0.5 / 50) / 50 / 4)
+    assert found.image_variance + found.training_variance == pytest.approx(1.44 * (spread + 2 * 0.5 / 50) / 50 / 4)
 
 
 def test_a_step_is_estimated_once_for_the_same_splits(

@@ -107,20 +107,22 @@ def test_one_round_has_the_variance_of_the_closed_form(
         assert (said.interval.low, said.interval.high) == pytest.approx((gain - half, gain + half))
         assert (said.worse, said.better) == pytest.approx((t.cdf((-0.05 - gain) / error), t.sf((0.05 - gain) / error)))
         assert said.worse + said.equivalent + said.better == pytest.approx(1)  # type: ignore[operator]
-        assert (said.image_variance, said.fit_variance) == pytest.approx((images, max(0.0, excess) / folds))
+        assert said.image_variance + said.training_variance == pytest.approx(images)
+        assert said.fit_variance == pytest.approx(max(0.0, excess) / folds)
         assert (said.standard_error, said.degrees_of_freedom) == pytest.approx((error, n - 1))
         assert (said.splits, said.units, said.margin, said.level) == (folds, n, 0.05, level)
     assert excess > 0
 
 
 def test_two_rounds_average_image_by_image(rng: np.random.Generator) -> None:
-    """S² is that of the images' means over both rounds; s² is pooled inside rounds and divided by ten folds."""
+    """S² is that of the images' means over both rounds, S₁² that of one; s² is pooled inside rounds, over ten folds."""
     n = 50
     tests = rounds_of(n, rounds=2)
     parts = [rng.choice([-1.0, 0.0, 1.0], len(test)) + 0.8 * (number % 5 == 0) for number, test in enumerate(tests)]
     by_image = np.zeros(n)
     for test, part in zip(tests, parts, strict=True):
         by_image[test] += part / 2
+    single = np.mean([np.concatenate(parts[at : at + 5]).var(ddof=1) for at in (0, 5)])
     means = np.array([part.mean() for part in parts]).reshape(2, 5)
     inside = np.mean([part.var(ddof=1) / len(part) for part in parts])
     excess = means.var(axis=1, ddof=1).mean() - 1.5 * inside
@@ -129,7 +131,8 @@ def test_two_rounds_average_image_by_image(rng: np.random.Generator) -> None:
 
     assert excess > 0
     assert said.difference == pytest.approx(by_image.mean())
-    assert said.image_variance == pytest.approx(1.44 * (by_image.var(ddof=1) + 1 / n) / n)
+    assert said.image_variance == pytest.approx((by_image.var(ddof=1) + 1 / n) / n)
+    assert said.training_variance == pytest.approx(0.44 * (single + 1 / n) / n)
     assert said.fit_variance == pytest.approx(excess / 10)
     assert (said.splits, said.units, said.degrees_of_freedom) == (10, n, n - 1)
 
@@ -140,6 +143,7 @@ def test_rounds_that_agree_prove_nothing_new() -> None:
     once, twice = (compared(differences, rounds_of(100, rounds=rounds)) for rounds in (1, 2))
 
     assert twice.image_variance == pytest.approx(once.image_variance)
+    assert twice.training_variance == pytest.approx(once.training_variance)
     assert twice.difference == pytest.approx(once.difference)
 
 
@@ -153,7 +157,7 @@ def test_part_of_a_round_speaks_for_what_it_tested() -> None:
 
     assert (said.splits, said.units, said.degrees_of_freedom) == (2, 40, 39)
     assert said.difference == pytest.approx(6 / 40)
-    assert said.image_variance == pytest.approx(1.44 * (seen.var(ddof=1) + 1 / 40) / 40)
+    assert said.image_variance + said.training_variance == pytest.approx(1.44 * (seen.var(ddof=1) + 1 / 40) / 40)
     assert said.fit_variance == 0
 
 
@@ -209,7 +213,7 @@ def test_groups_vary_as_the_ratio_of_their_totals_and_sizes(rng: np.random.Gener
 
     assert said.units == 10
     assert said.difference == pytest.approx(values.mean())
-    assert said.image_variance == pytest.approx(variance)
+    assert said.image_variance + said.training_variance == pytest.approx(variance)
     assert said.fit_variance == 0  # fewer than thirty groups say nothing of fits
     assert said.degrees_of_freedom == pytest.approx(effective - 1)
     assert said.interval is not None
@@ -259,7 +263,7 @@ def test_a_mean_over_classes_varies_class_by_class(rng: np.random.Generator) -> 
     )
 
     assert said.difference == pytest.approx(np.mean([one.mean() for one in of_class]))
-    assert said.image_variance == pytest.approx(1.44 * variance)
+    assert said.image_variance + said.training_variance == pytest.approx(1.44 * variance)
     assert (said.units, said.degrees_of_freedom) == (100, 99)
 
 
@@ -293,7 +297,7 @@ def test_the_only_image_of_a_class_may_vary_by_all_that_an_image_can() -> None:
         largest=2.0,
     )
 
-    assert said.image_variance == pytest.approx(1.44 * 4 / 4 * (1 + 0.5 * (1 / 16 + 1)))
+    assert said.image_variance + said.training_variance == pytest.approx(1.44 * 4 / 4 * (1 + 0.5 * (1 / 16 + 1)))
 
 
 @pytest.mark.parametrize("largest", [1.0, 0.5])
@@ -348,7 +352,7 @@ def test_the_first_folds_alone() -> None:
     """Units and classes of the first ones, and as many in a round as before."""
     tested = Tested(units=rounds_of(12, folds=3), classes=[np.zeros(4, int)] * 3, folds=3)
 
-    first = tested.first(2)
+    first = tested.part(0, 2)
 
     assert [list(one) for one in first.units] == [list(one) for one in tested.units[:2]]
     assert first.classes is not None
