@@ -102,7 +102,7 @@ def settled_with(now: StepEstimate, times: float, planned: int, *, side: int = 1
 
 
 def test_the_part_of_fits_is_what_it_is_said_to_be() -> None:
-    """The closed forms of this file have it as 0.3."""
+    """The closed forms of this file have it as 0.4."""
     assert OF_FITS == 0.4
 
 
@@ -138,7 +138,7 @@ def test_a_difference_is_predicted_as_it_then_moves(rng: np.random.Generator) ->
 
     Each has a true difference, a deviation of its images, which stay, and one of the fits of each round.
     """
-    images, fits, half = 0.7 * 4e-4, 0.3 * 4e-4, student.ppf(0.975, 99)
+    images, fits, half = 0.6 * 4e-4, 0.4 * 4e-4, student.ppf(0.975, 99)
     now = measured(0.05)
     truth = now.difference - rng.normal(0, (images + fits) ** 0.5, 4000)  # given what was measured
     first = now.difference - truth  # of images and the first round together
