@@ -2,11 +2,12 @@
 
     python benchmarks/imbalance.py --panel PANEL --sets magtile
 
-All images of a set (train and test parts together), 20 of the splits that a run makes (10 for trainings), whole groups
-on one side. The plain probe is a softmax on the last codes whose C is chosen for accuracy, as everybody fits it. Beside
-it stands what a run fits where imbalance is strong: probes on the last codes, and trainings of the last blocks.
-Differences of balanced accuracy with the interval that a run prints: it is one of the expected difference over training
-sets, where a single test part tells of its own few rare images only.
+All images of a set (train and test parts together), four of the rounds of five folds that a run makes (two for
+trainings), whole groups on one side. The plain probe is a softmax on the last codes whose C is chosen for accuracy, as
+everybody fits it. Beside it stands what a run fits where imbalance is strong: probes on the last codes, and trainings
+of the last blocks. Differences of balanced accuracy, class by class, with the interval that a run prints: it is one of
+the expected difference over training sets, where a single test part tells of its own few rare images only. Beside it
+stands the interval without images that were not seen, which shows how much of the width is theirs.
 
 Rows are appended to `results.jsonl`, one a set and strategy; what is there is not measured again.
 """
@@ -29,14 +30,14 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Split
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.metrics.repeated import compare_splits, inflation, largest_difference, metric_values, t_quantile
+from unfreeze.metrics.repeated import StepEstimate, compare_folds, largest_outcome, mean_score, outcome_values
 from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
 from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
 from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.preparation import prepare
 from unfreeze.zoo.backbones import load_backbone
 
-MEASURE = "imbalance"
+MEASURE = "imbalance, folds"
 METRIC: Metric = "balanced accuracy"
 SPLITS = 20
 TRAINED_SPLITS = 10  # the first ones, of trainings, which take about a minute each
@@ -78,9 +79,9 @@ class Study:
         return self._values(lambda split: ready.fit(split, advance=ignore).scores, splits=TRAINED_SPLITS)
 
     def _values(self, scores: Callable[[Split], np.ndarray], *, splits: int) -> list[np.ndarray]:
-        """Of each split a value a test image, whose mean is the balanced accuracy."""
+        """Of each split a value a test image: whether it is right."""
         return [
-            metric_values(METRIC, self.task.labels[split.test], predictions=scores(split).argmax(axis=1))
+            outcome_values(METRIC, self.task.labels[split.test], predictions=scores(split).argmax(axis=1))
             for split in self.splits[:splits]
         ]
 
@@ -89,34 +90,32 @@ class Study:
         return {
             "images": len(self.task.train_rows),
             "splits": len(values),
-            "balanced_accuracy": round(float(np.mean([one.mean() for one in values])), 4),
+            "balanced_accuracy": round(mean_score(values, self.task.tested(self.splits[: len(values)], METRIC)), 4),
         }
 
     def gain(self, plain: list[np.ndarray], values: list[np.ndarray]) -> Row:
-        """Over the plain probe, on common splits: the interval that a run prints, and that of the splits alone.
+        """Over the plain probe, on common splits: the interval that a run prints, and that without images not seen.
 
         A run's is wider where a class has few groups, since what these do not show may still happen.
         """
-        common = self.splits[: len(values)]
-        share = self.task.tested_share(common)
-        step = compare_splits(
-            plain[: len(values)],
-            values,
-            units=[self.task.units[split.test] for split in common],
-            test_fraction=share,
-            margin=0.01,
-            largest=largest_difference(METRIC, self.task.labels[self.splits[0].test]),
-        )
-        assert step.interval is not None  # there is more than one split
-        assert step.split_variance is not None
-        half = t_quantile(step.level, step.splits - 1) * (step.split_variance * inflation(step.splits, share)) ** 0.5
+        seen = self._step(plain, values, largest=0.0)
+        step = self._step(plain, values, largest=largest_outcome(METRIC, self.task.class_count))
         return {
             "units": step.units,
             "gain": round(step.difference, 4),
-            "interval": [round(step.interval.low, 4), round(step.interval.high, 4)],
-            "of_splits_alone": [round(step.difference - half, 4), round(step.difference + half, 4)],
+            "interval": _rounded(step),
+            "without_unseen": _rounded(seen),
             "answer": step.answer,
         }
+
+    def _step(self, plain: list[np.ndarray], values: list[np.ndarray], *, largest: float) -> StepEstimate:
+        tested = self.task.tested(self.splits[: len(values)], METRIC)
+        return compare_folds(plain[: len(values)], values, tested, margin=0.01, largest=largest)
+
+
+def _rounded(step: StepEstimate) -> list[float]:
+    assert step.interval is not None  # there is more than one split
+    return [round(step.interval.low, 4), round(step.interval.high, 4)]
 
 
 Measures = dict[str, Callable[[Study], list[np.ndarray]]]  # of strategies, by name

@@ -63,7 +63,8 @@ class StrategyMeasured:
         name: What tables call it.
         splits: On how many it has been measured by now.
         metric: What decides.
-        score: Mean of that metric over those splits; of log-loss in nats, less being better. None where it has none.
+        score: That metric over all images that those splits tested; of log-loss in nats, less being better. None where
+            it has none.
     """
 
     strategy: StrategyId

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from example_run import run_record
-from unfreeze.core.records import Interval
+from unfreeze.core.records import Interval, Settling
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST
@@ -90,6 +90,18 @@ def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(record: Ru
     assert paid.cost == "3 min 20 s against 12 s"
     assert paid.settling == ""
     assert open_.settling == "about 300 to 500 more images would probably settle it"
+
+
+def test_a_step_that_more_splits_would_settle_names_their_budget(record: RunRecord) -> None:
+    """Of a run of two minutes, splits of three minutes need six; what is no step has nothing to be settled."""
+    settling = Settling(kind="splits", splits=10, seconds=180.0)
+    first, second, *others = record.comparisons
+    steps = (replace(first, answer="cannot tell", settling=settling), replace(second, answer="same", settling=None))
+
+    open_, same = step_rows(replace(record, comparisons=(*steps, *others), seconds=120.0))[:2]
+
+    assert open_.settling == "10 common splits of the same images would probably settle it (--budget 6m)"
+    assert (same.answer, same.settling) == ("same", "")
 
 
 def test_a_forecast_stands_beside_what_was_measured(record: RunRecord) -> None:

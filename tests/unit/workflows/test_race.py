@@ -203,6 +203,19 @@ def test_what_does_not_fit_is_left_out_with_its_reason(make_rows: MakeTask, time
     assert any("too expensive" in sentence for sentence in race.story)
 
 
+@pytest.mark.parametrize(("chance", "splits"), [(0.8, 5), (0.77, 20)])
+def test_what_turned_out_the_same_is_no_open_question(
+    make_rows: MakeTask, time: Time, chance: float, splits: int
+) -> None:
+    """A head that predicts what the softmax does ends after one round; one that differs a little goes on to four."""
+    contest = Contest(make_rows(100), time, {}, seconds=1.0)
+    contest.cheap[1].chance = chance
+    race = contest.race(budget=1000.0)
+    race.run([])
+
+    assert [one.splits for one in race.measured] == [splits, splits]
+
+
 def test_an_expensive_strategy_that_is_slower_than_forecast_keeps_the_splits_that_it_had(
     make_rows: MakeTask, time: Time
 ) -> None:
