@@ -141,9 +141,7 @@ def test_a_stop_loses_no_code(images: ImageSet, tiny: Backbone, resources: Resou
 
     def first_shard(stop: Stop) -> dict[str, Any]:
         columns = tiny.card.taps
-        return next(
-            computed_shards(images.images, tiny.card, engine, resources.pool, [], columns=columns, stop=stop)
-        )
+        return next(computed_shards(images.images, tiny.card, engine, resources.pool, [], columns=columns, stop=stop))
 
     stop = Stop()
     assert len(first_shard(stop)) == 10
