@@ -76,6 +76,8 @@ def ridge_in_dual(
     centred[np.diag_indices_from(centred)] += (penalty / weights).astype(gram.dtype)
     mean = share @ targets
     coefficients = _solved(centred, targets - mean)
+    # Rounding of the products leaves a sum, by which codes that are not centred would move every score.
+    coefficients -= share[:, None] * coefficients.sum(axis=0)
     return Ridge(coefficients, mean - towards_mean @ coefficients)
 
 
@@ -109,6 +111,7 @@ def ridge_in_primal(
 def _solved(matrix: Float[np.ndarray, "row row"], right: Float[np.ndarray, "row cls"]) -> Float[np.ndarray, "row cls"]:
     """By Cholesky; eigenvectors would serve all penalties, and take as long as twenty of them."""
     wanted = np.float64 if len(matrix) < _PRECISE_BELOW else matrix.dtype
-    root = cholesky(matrix.astype(wanted, copy=False), lower=True, overwrite_a=True, check_finite=False)
+    # The transpose of a symmetric matrix is itself, and laid out as LAPACK wants it: no copy is made.
+    root = cholesky(matrix.astype(wanted, copy=False).T, lower=True, overwrite_a=True, check_finite=False)
     solved: Float[np.ndarray, "row cls"] = cho_solve((root, True), right.astype(wanted), check_finite=False)
     return solved
