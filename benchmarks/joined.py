@@ -4,9 +4,9 @@
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group). Accuracy: each seed fits the strategies on the
 train part and asks them about the test part; seeds decide folds. Time: the probes of a run on its first split, as a run
-fits them, without and with the classifier on all taps, in turn, in one process, on the same codes. Disk: of the store of
-codes and of that of details, which a run computes into an empty cache. Rows are appended to `results.jsonl` beside this
-file; what is there already (same commit) is not run again.
+fits them, without and with the classifier on all taps, in turn, in one process, on the same codes. Disk: of the store
+of codes and of that of details, which a run computes into an empty cache. Rows are appended to `results.jsonl` beside
+this file; what is there already (same commit) is not run again.
 """
 
 import argparse
@@ -96,6 +96,12 @@ def spread(seconds: Sequence[tuple[float, float]]) -> dict[str, Any]:
     }
 
 
+def sizes_on_disk(cache: Path) -> tuple[int, int]:
+    """Bytes of the store of codes, and of that of details, the one in half precision."""
+    by_values = {info.manifest["description"].get("values"): info.size for info in stored(cache) if info.manifest}
+    return by_values[None], by_values["float16"]
+
+
 def measure(source: Path, missing: Sequence[Any], repeats: int) -> dict[Any, dict[str, Any]]:
     """A row a seed, and one of time and disk."""
     with DecoderPool() as pool, tempfile.TemporaryDirectory() as cache:
@@ -104,10 +110,7 @@ def measure(source: Path, missing: Sequence[Any], repeats: int) -> dict[Any, dic
         found: dict[Any, dict[str, Any]] = {}
         for seed in missing:
             if seed is None:
-                sizes = {
-                    len(info.manifest["widths"]) if info.manifest else 0: info.size for info in stored(Path(cache))
-                }
-                codes, details = (sizes[count] for count in sorted(sizes))
+                codes, details = sizes_on_disk(Path(cache))
                 found[seed] = {
                     "learning_images": len(experiment.task.split(0).learn),
                     "seconds": timed(experiment, repeats),

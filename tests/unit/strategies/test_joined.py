@@ -69,7 +69,7 @@ def test_what_tells_the_classes_apart_is_read(experiment: Experiment) -> None:
 
 
 def test_the_model_says_of_pixels_what_was_measured(make_experiment: MakeExperiment) -> None:
-    """The network with the classifier folded in gives the scores of the test rows, to the rounding of what is stored."""
+    """The network with the classifier folded in gives the scores of the test rows, to the rounding of the store."""
     experiment = make_experiment(60)
     split = experiment.task.split(0)
 
