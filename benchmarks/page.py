@@ -114,6 +114,24 @@ has few groups, since what these do not show may still happen.
 
 """
 
+ALL_TAPS = """## All layers as one classifier
+
+    python benchmarks/joined.py --panel PANEL
+
+Test accuracy, %, of linear classifiers that were fitted on the train part: medians over seeds, which decide folds.
+Processor seconds of all probes of one split, without and with the classifier on all taps, in turn in one process: the
+median and the range. Disk of codes and details, in times that of the codes.
+
+"""
+
+LINEAR = (
+    "softmax on the last codes",
+    "svm on the last codes",
+    "softmax on the best tap",
+    "svm on the best tap",
+    "linear on all taps",
+)
+
 BESIDE = """## The picked strategy beside its peers
 
     python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON
@@ -499,6 +517,31 @@ def shown(value: Any) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def all_taps(found: list[Row]) -> str:
+    """A line a set: medians over seeds of test accuracy, and what it costs."""
+    lines = []
+    for name in dict.fromkeys(row["set"] for row in found):
+        mine = [row for row in found if row["set"] == name]
+        asked, costs = [row for row in mine if "strategies" in row], [row for row in mine if "seconds" in row]
+        reached = [
+            statistics.median(row["strategies"][one]["accuracy"] for row in asked) if asked else None for one in LINEAR
+        ]
+        seconds = costs[-1]["seconds"] if costs else {}
+        times = [cpu_cell(seconds.get(side)) for side in ("today", "with all taps")]
+        disk = f"{costs[-1]['disk_ratio']:.2f}" if costs else "-"
+        lines.append([name, str(len(asked)), *map(percent, reached), *times, disk, mine[-1]["code"]])
+    cells = ("processor seconds of probes", "with all taps", "disk, times that of codes", "commit")
+    return ALL_TAPS + table(("set", "seeds", *LINEAR, *cells), lines)
+
+
+def cpu_cell(seconds: Row | None) -> str:
+    """A median with its range."""
+    if seconds is None:
+        return "-"
+    low, high = seconds["cpu_range"]
+    return f"{seconds['median_cpu_seconds']:.1f} ({low:.1f} to {high:.1f})"
+
+
 def main() -> None:
     """Write the page."""
     every = rows()
@@ -520,6 +563,7 @@ def main() -> None:
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
     imbalance = newest([r for r in by_measure.get("imbalance", []) if "strategy" in r], "set", "strategy")
+    joined = newest(by_measure.get("joined", []), "set", "seed")
     kept = rows(DRAWS)
     on_draws = newest([row for row in kept if row["measure"] == "folds"], "set", "first")
     asked = [row for row in kept if row["measure"] == "more images" and "looks" in row]
@@ -554,6 +598,7 @@ def main() -> None:
         ),
         (similarity, lambda found: plain(found, "Similarity to the source", "similarity")),
         (rank, lambda found: plain(found, "Similarity and what fine-tuning gains", "similarity")),
+        (joined, all_taps),
         (imbalance, imbalanced),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),
         (peers, lambda found: sides(found, "Against what a user would pick instead", command)),

@@ -237,16 +237,18 @@ class ProbeSettings:
     """How a linear classifier was fitted.
 
     Attributes:
-        loss: softmax or svm.
+        loss: softmax, svm or ridge.
         C: Regularisation that cross-validation chose (scikit-learn's convention); smaller is stronger.
         Cs: What it chose from.
         cv_accuracy: Its cross-validated accuracy, 0 to 1.
+        readouts: What it reads, by `core.readouts.Readout.name`, where several are joined; else empty.
     """
 
-    loss: Loss
+    loss: Loss | Literal["ridge"]
     C: float
     Cs: tuple[float, ...]
     cv_accuracy: float
+    readouts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from unfreeze.core.wording import milliseconds
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import decoded
 from unfreeze.features.engines import Engine, Pixels, PrefixEngine
-from unfreeze.features.frozen import FrozenNetwork
+from unfreeze.features.frozen import FrozenNetwork, compiled_for, details_of
 from unfreeze.features.openvino_prefix import BATCH_SIZE
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import centre
@@ -97,6 +97,7 @@ def choose_engine(
     request: EngineSettings,
     *,
     to_come: int = 0,
+    details: bool = False,
     cache: Path | None = None,
     advance: Advance = ignore,
 ) -> tuple[EngineChoice, PrefixEngine]:
@@ -112,6 +113,8 @@ def choose_engine(
         images: A sample of the user's own, uint8 [size, size, 3] each.
         request: Engine and precision.
         to_come: How many images the engine will be given.
+        details: Whether it is to give the network's details too. They are timed; what is compared is the codes, so
+            that the choice for a store does not depend on who asked first.
         cache: Folder where what is converted is kept; the user's cache if None.
         advance: Reports progress per candidate.
 
@@ -123,18 +126,18 @@ def choose_engine(
     """
     asked, exact = network.engines(request), network.reference
     fitting = [*asked, *(other for other in network.engines(replace(request, precision="auto")) if other not in asked)]
-    reference = network.compiled(exact)
+    reference = compiled_for(network, exact, details=details)
     if list(asked) == [exact]:
         return EngineChoice(engine=exact, candidates=(), because=f"{exact}, as asked."), reference
     few, many = COMPARED
     compared = images[:: -(-len(images) // min(max(few, to_come // 100), many))]
-    wanted = _outputs(reference, compared)
+    wanted = _outputs(reference, compared)[: len(network.taps)]
     measured: list[MeasuredEngine] = []
     best, chosen = None, reference
     for candidate in fitting:
         if not _is_worth_trying(candidate, asked, best, to_come):
             continue
-        compiled = network.compiled(candidate, calibration=images, cache=cache)
+        compiled = compiled_for(network, candidate, details=details, calibration=images, cache=cache)
         seen = _measured(compiled, compared, wanted)
         measured.append(seen)
         advance(1)
@@ -172,7 +175,7 @@ def _measured(
     return MeasuredEngine(
         engine=compiled.engine,
         milliseconds=round(1000 * seconds / padded, 3),
-        cosine=round(min(float(np.median(cosines(a, b))) for a, b in zip(found, wanted, strict=True)), 6),
+        cosine=round(min(float(np.median(cosines(a, b))) for a, b in zip(found, wanted, strict=False)), 6),
     )
 
 
@@ -196,16 +199,34 @@ class ChosenEngine:
         choice: As kept in the store's manifest.
         request: What the user asked for.
         compiled: None if the choice was made in an earlier run.
+        details: Whether it gives the network's details too.
     """
 
     choice: EngineChoice
     request: EngineSettings
     compiled: PrefixEngine | None
+    details: bool = False
 
     def open_store(self, network: FrozenNetwork, cache: Path | None) -> CodeStore:
         """The store of what this engine gives for this network."""
-        widths = {tap.name: tap.channels for tap in network.taps}
-        description = {**_description(network), **_engine_part(self.choice.engine)}
+        return self._store(network, {tap.name: tap.channels for tap in network.taps}, {}, cache)
+
+    def open_details(self, network: FrozenNetwork, cache: Path | None) -> CodeStore | None:
+        """The store of the details, beside that of the codes; None without any.
+
+        Half precision costs no accuracy: of classifiers on all taps of six sets (397 to 10,000 images), held-out
+        accuracy in float16 and float32 differed by one image of 244 in one group of one set and by 0.04 points in one
+        of another, and test accuracy not at all.
+        """
+        widths = {readout.name: width for readout, width in details_of(network).items()}
+        if not self.details or not widths:
+            return None
+        return self._store(network, widths, {"readouts": list(widths), "values": "float16"}, cache)
+
+    def _store(
+        self, network: FrozenNetwork, widths: dict[str, int], more: dict[str, Any], cache: Path | None
+    ) -> CodeStore:
+        description = {**_description(network), **_engine_part(self.choice.engine), **more}
         notes = {REQUEST: _as_noted(self.request), "choice": self.choice.to_json()}
         return open_store(description, widths, notes=notes, cache=cache)
 
@@ -215,11 +236,17 @@ class ChosenEngine:
             return self.compiled
         engine, pool = self.choice.engine, resources.pool
         calibration = sample_pixels(images, network.card, pool) if engine.precision == "int8" else ()
-        return network.compiled(engine, calibration=calibration, cache=resources.cache)
+        return compiled_for(network, engine, details=self.details, calibration=calibration, cache=resources.cache)
 
 
 def chosen_engine(
-    network: FrozenNetwork, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
+    network: FrozenNetwork,
+    images: Sequence[Image],
+    request: EngineSettings,
+    resources: Resources,
+    *,
+    to_come: int,
+    details: bool = False,
 ) -> ChosenEngine:
     """The engine that this run has chosen before it was stopped, or that an earlier run chose for such a store.
 
@@ -228,11 +255,11 @@ def chosen_engine(
     made: list[ChosenEngine] = []
 
     def choose() -> EngineChoice:
-        made.append(_chosen_now(network, images, request, resources, to_come=to_come))
+        made.append(_chosen_now(network, images, request, resources, to_come=to_come, details=details))
         return made[0].choice
 
     choice = once(resources.journal, f"engine-for-{network_key(network.card)}", EngineChoice, choose)
-    return made[0] if made else ChosenEngine(choice=choice, request=request, compiled=None)
+    return made[0] if made else ChosenEngine(choice=choice, request=request, compiled=None, details=details)
 
 
 def network_key(card: Card) -> str:
@@ -241,16 +268,24 @@ def network_key(card: Card) -> str:
 
 
 def _chosen_now(
-    network: FrozenNetwork, images: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
+    network: FrozenNetwork,
+    images: Sequence[Image],
+    request: EngineSettings,
+    resources: Resources,
+    *,
+    to_come: int,
+    details: bool,
 ) -> ChosenEngine:
     fitting = network.engines(request)
     earlier = _earlier_choice(network, request, resources.cache)
     if earlier is not None and (earlier.engine in fitting or earlier.engine == network.reference):
-        return ChosenEngine(choice=earlier, request=request, compiled=None)
+        return ChosenEngine(choice=earlier, request=request, compiled=None, details=details)
     sample = sample_pixels(images, network.card, resources.pool)
     cache, checkpoint = resources.cache, resources.progress.checkpoint
-    choice, compiled = choose_engine(network, sample, request, to_come=to_come, cache=cache, advance=checkpoint)
-    return ChosenEngine(choice=choice, request=request, compiled=compiled)
+    choice, compiled = choose_engine(
+        network, sample, request, to_come=to_come, details=details, cache=cache, advance=checkpoint
+    )
+    return ChosenEngine(choice=choice, request=request, compiled=compiled, details=details)
 
 
 def _as_noted(request: EngineSettings) -> list[str]:

@@ -14,10 +14,12 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from unfreeze.core.errors import InputError
+from unfreeze.core.readouts import Readout
 from unfreeze.core.settings import EngineSettings
-from unfreeze.features.openvino_prefix import BATCH_SIZE, compiled_prefix, output_name, quantised_prefix
+from unfreeze.features.openvino_prefix import BATCH_SIZE, compiled_prefix, output_names, quantised_prefix
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.graph import Cut
@@ -70,6 +72,7 @@ def compile_prefix(
     backbone: Backbone,
     *,
     codes: Sequence[Cut] = (),
+    details: Sequence[Readout] = (),
     raw: Sequence[Cut] = (),
     engine: Engine,
     device: Device,
@@ -81,6 +84,7 @@ def compile_prefix(
     Args:
         backbone: The network.
         codes: Taps at which codes are wanted.
+        details: What else is wanted at these taps.
         raw: Taps, or cuts before blocks, at which the tensor itself is wanted.
         engine: What runs it.
         device: Where torch does; OpenVINO runs on the CPU.
@@ -88,14 +92,15 @@ def compile_prefix(
         cache: Folder where what is converted is kept; the user's cache if None.
 
     Returns:
-        The engine; outputs are the codes, then the raw tensors.
+        The engine; outputs are the codes, then the details, then the raw tensors.
 
     Raises:
         InputError: The engine is not installed, or does not have this precision.
     """
     if engine.name == "torch":
-        return _torch_engine(backbone, codes, raw, engine, device)
-    names = [*(output_name("codes", cut) for cut in codes), *(output_name("raw", cut) for cut in raw)]
+        module = backbone.codes_module(cuts=codes, raw=raw, details=details)
+        return _torch_engine(module, engine, device, keeps_raw=bool(raw))
+    names = output_names(codes, details, raw)
     if engine.precision == "int8":
         batches = [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)]
         return _openvino_engine(quantised_prefix(backbone, names, batches, cache=cache), engine)
@@ -171,17 +176,15 @@ def padded_batches(images: Iterable[Pixels], size: int) -> Iterator[tuple[Pixels
         yield np.stack(rows + [rows[-1]] * (size - real)), real
 
 
-def _torch_engine(
-    backbone: Backbone, codes: Sequence[Cut], raw: Sequence[Cut], engine: Engine, device: Device
-) -> PrefixEngine:
+def _torch_engine(module: nn.Module, engine: Engine, device: Device, *, keeps_raw: bool) -> PrefixEngine:
     if engine.precision == "int8":
         msg = "The engine torch has no int8. Choose --engine openvino, or --precision f32."
         raise InputError(msg)
     size = BATCH_SIZE if device.is_cpu else GPU_BATCH_SIZE
-    module = backbone.codes_module(cuts=codes, raw=raw)
     if not device.is_cpu:  # a copy, since the network's own layers stay where they are
         module = copy.deepcopy(module).to(device.torch).to(memory_format=torch.channels_last)
-    if engine.compiled and not raw:  # raw tensors are read once, for a training that takes longer than compiling saves
+    # Raw tensors are read once, for a training that takes longer than compiling saves.
+    if engine.compiled and not keeps_raw:
         module.compile(dynamic=False)
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:

@@ -1,19 +1,20 @@
 """Reading codes: those of a whole image set, in memory."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float16
 
 from unfreeze.core.journal import once
 from unfreeze.core.progress import SILENT, Progress
+from unfreeze.core.readouts import Readout
 from unfreeze.core.records import SetAside
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.engine_choice import network_key
 from unfreeze.features.engines import REFERENCE, Engine
-from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork
+from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork, details_of
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
 from unfreeze.images.pool import DecoderPool
@@ -28,6 +29,8 @@ class Codes:
     Attributes:
         names: Names of the images, one a row.
         by_tap: Codes by tap, shallow to deep.
+        details: What else was read at the taps, shallow to deep, in half precision; empty where it was not wanted, or
+            where the network has codes alone.
         computed: How many images were run through the network.
         reused: How many were found in the store.
         set_aside: Images that could not be decoded any more; they have no row.
@@ -40,6 +43,16 @@ class Codes:
     reused: int
     set_aside: tuple[SetAside, ...] = ()
     engine: Engine = REFERENCE
+    details: dict[Readout, Float16[np.ndarray, "image _"]] = field(default_factory=dict)
+
+    @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """All that was read, tap by tap, shallow to deep: the codes, then the details."""
+        return tuple(one for tap in self.by_tap for one in (Readout(tap), *(d for d in self.details if d.tap == tap)))
+
+    def at(self, readout: Readout) -> Float[np.ndarray, "image code"]:
+        """What was read there."""
+        return self.by_tap[readout.tap] if readout.statistic == "mean" else self.details[readout]
 
     @property
     def last(self) -> Float[np.ndarray, "image code"]:
@@ -81,15 +94,22 @@ def read_codes(
     return codes_of(image_set, FrozenBackbone(backbone, find_device(device)), resources, request)
 
 
-def codes_of(image_set: ImageSet, network: FrozenNetwork, resources: Resources, request: EngineSettings) -> Codes:
-    """As `read_codes`, of any network that gives codes."""
+def codes_of(
+    image_set: ImageSet,
+    network: FrozenNetwork,
+    resources: Resources,
+    request: EngineSettings,
+    *,
+    details: bool = False,
+) -> Codes:
+    """As `read_codes`, of any network that gives codes; with its details, where they are wanted and it has any."""
     images = image_set.images
-    with code_portions(network, images, request, resources, to_come=len(images)) as codes:
-        by_tap, found = codes.stored(images)
+    with code_portions(network, images, request, resources, to_come=len(images), details=details) as codes:
+        by_name, found = codes.stored(images)
         missing = [images[place] for place in np.flatnonzero(~found)]
         # Of a run that is continued, what was missing when it began.
-        name = f"codes-of-{network_key(network.card)}"
-        to_compute = once(resources.journal, name, int, lambda: len({image.sha256 for image in missing}))
+        note = f"codes-of-{network_key(network.card)}"
+        to_compute = once(resources.journal, note, int, lambda: len({image.sha256 for image in missing}))
         set_aside: list[SetAside] = []
         with resources.progress.phase("codes", total=len(images), unit="image") as advance:
             advance(len(images) - len(missing))
@@ -97,19 +117,22 @@ def codes_of(image_set: ImageSet, network: FrozenNetwork, resources: Resources, 
                 set_aside = codes.compute(missing, advance)
         if missing:
             added, added_found = codes.stored(missing)
-            for tap, values in by_tap.items():
-                values[~found] = added[tap]
+            for name, values in by_name.items():
+                values[~found] = added[name]
             found[~found] = added_found
         engine = codes.engine
     computed = to_compute - len({item.sha256 for item in set_aside})
     kept = np.flatnonzero(found)
+    if len(kept) < len(found):
+        by_name = {name: values[kept] for name, values in by_name.items()}
     return Codes(
         names=tuple(images[place].name for place in kept),
-        by_tap=by_tap if found.all() else {tap: values[kept] for tap, values in by_tap.items()},
+        by_tap={tap: by_name[tap] for tap in network.card.taps},
         computed=computed,
         reused=len(images) - computed - len(set_aside),
         set_aside=tuple(set_aside),
         engine=engine,
+        details={readout: by_name[readout.name] for readout in details_of(network)} if details else {},
     )
 
 

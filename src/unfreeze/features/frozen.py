@@ -1,11 +1,12 @@
 """The role of a frozen network: whatever makes codes of pixels, and today's backbones in this role."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
 
 from unfreeze.core.cards import Card
+from unfreeze.core.readouts import GRID, Readout
 from unfreeze.core.settings import EngineSettings
 from unfreeze.features.engines import REFERENCE, Engine, Pixels, PrefixEngine, compile_prefix, engines_for
 from unfreeze.zoo.backbones import Backbone
@@ -74,6 +75,41 @@ class FrozenNetwork(Protocol):
         ...
 
 
+@runtime_checkable
+class DetailedNetwork(FrozenNetwork, Protocol):
+    """A frozen network that can give more of its taps than the codes; others have those alone."""
+
+    @property
+    def details(self) -> Mapping[Readout, int]:
+        """What else can be read at the taps, and its width; shallow to deep."""
+        ...
+
+    def compiled_with_details(
+        self, engine: Engine, *, calibration: Sequence[Pixels] = (), cache: Path | None = None
+    ) -> PrefixEngine:
+        """As `FrozenNetwork.compiled`; the outputs are the codes at every tap, then the details."""
+        ...
+
+
+def details_of(network: FrozenNetwork) -> Mapping[Readout, int]:
+    """What can be read of a network beside its codes; nothing of one that is no `DetailedNetwork`."""
+    return network.details if isinstance(network, DetailedNetwork) else {}
+
+
+def compiled_for(
+    network: FrozenNetwork,
+    engine: Engine,
+    *,
+    details: bool,
+    calibration: Sequence[Pixels] = (),
+    cache: Path | None = None,
+) -> PrefixEngine:
+    """The network, ready to give codes at every tap, then its details if they are wanted; see `FrozenNetwork`."""
+    if details and isinstance(network, DetailedNetwork):
+        return network.compiled_with_details(engine, calibration=calibration, cache=cache)
+    return network.compiled(engine, calibration=calibration, cache=cache)
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class FrozenBackbone:
@@ -115,9 +151,27 @@ class FrozenBackbone:
         self, engine: Engine, *, calibration: Sequence[Pixels] = (), cache: Path | None = None
     ) -> PrefixEngine:
         """The layers up to the last tap; see `FrozenNetwork`."""
+        return self._compiled((), engine, calibration, cache)
+
+    @property
+    def details(self) -> dict[Readout, int]:
+        """Deviation, maximum and grid of every tap that is a map."""
+        widths = {tap.name: tap.channels for tap in self.taps}
+        return {one: widths[one.tap] * (GRID**2 if one.statistic == "grid" else 1) for one in self.backbone.details}
+
+    def compiled_with_details(
+        self, engine: Engine, *, calibration: Sequence[Pixels] = (), cache: Path | None = None
+    ) -> PrefixEngine:
+        """In the same pass; see `DetailedNetwork`."""
+        return self._compiled(self.backbone.details, engine, calibration, cache)
+
+    def _compiled(
+        self, details: Sequence[Readout], engine: Engine, calibration: Sequence[Pixels], cache: Path | None
+    ) -> PrefixEngine:
         return compile_prefix(
             self.backbone,
             codes=self.backbone.taps,
+            details=details,
             engine=engine,
             device=self.device,
             calibration=calibration,

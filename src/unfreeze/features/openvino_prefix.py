@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of, write_bytes, write_json
+from unfreeze.core.readouts import Readout
 from unfreeze.store.codes import kept_beside
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
 from unfreeze.zoo.weights import weights_sha256
 
-FORMAT = "unfreeze.prefix/2"
+FORMAT = "unfreeze.prefix/3"
 # Of one request. The maps of more images do not fit into the cache next to a core. Processor time of an image on one
 # core (Zen 5), EfficientNet-Lite0 in bfloat16, batches of 1, 2, 4, 8, 16: 2.24, 2.20, 2.17, 2.29, 2.55 ms.
 BATCH_SIZE = 4
@@ -34,9 +35,18 @@ GRAPH, WEIGHTS, MANIFEST = "prefix.xml", "prefix.bin", "manifest.json"
 COMPILED_SUFFIX = ".compiled"
 
 
-def output_name(kind: Literal["codes", "raw"], cut: Cut) -> str:
+def output_name(kind: Literal["codes", "details", "raw"], read: Cut | Readout) -> str:
     """Name of an output of the converted graph."""
-    return f"{kind}:{cut.name}"
+    return f"{kind}:{read.name}"
+
+
+def output_names(codes: Sequence[Cut], details: Sequence[Readout], raw: Sequence[Cut]) -> list[str]:
+    """Names of outputs: of codes, then what else is read at taps, then the tensors themselves."""
+    return [
+        *(output_name("codes", cut) for cut in codes),
+        *(output_name("details", readout) for readout in details),
+        *(output_name("raw", cut) for cut in raw),
+    ]
 
 
 def compiled_prefix(
@@ -98,7 +108,7 @@ def _with_outputs(model: Any, names: Sequence[str]) -> Any:
 
 
 def converted_prefix(backbone: Backbone, *, cache: Path | None = None) -> Any:
-    """The graph from uint8 [BATCH_SIZE, size, size, 3] to the codes at every tap and the tensors before every block.
+    """The graph from uint8 [BATCH_SIZE, size, size, 3] to all that is read at taps and the tensors before every block.
 
     Args:
         backbone: The network, with the weights that it has now.
@@ -144,7 +154,7 @@ def _description(backbone: Backbone) -> dict[str, Any]:
         "network": card.name,
         "weights": weights_sha256(weights),
         "preprocessing": [card.size, card.mean, card.std, *card.unusual_input],
-        "outputs": [[cut.name for cut in backbone.taps], [cut.name for cut in _raw_cuts(backbone)]],
+        "outputs": output_names(backbone.taps, backbone.details, _raw_cuts(backbone)),
         "versions": [_openvino().__version__, torch.__version__, timm.__version__],
     }
 
@@ -156,10 +166,9 @@ def _convert(backbone: Backbone) -> Any:
     with torch.no_grad(), warnings.catch_warnings():
         # OpenVINO still traces with torch.jit, whose deprecation is no business of our users.
         warnings.simplefilter("ignore")
-        module = backbone.codes_module(cuts=backbone.taps, raw=raw)
+        module = backbone.codes_module(cuts=backbone.taps, raw=raw, details=backbone.details)
         model = _openvino().convert_model(module, example_input=example, input=[list(example.shape)])
-    names = [*(output_name("codes", cut) for cut in backbone.taps), *(output_name("raw", cut) for cut in raw)]
-    for output, name in zip(model.outputs, names, strict=True):
+    for output, name in zip(model.outputs, output_names(backbone.taps, backbone.details, raw), strict=True):
         output.get_tensor().add_names({name})
     return model
 

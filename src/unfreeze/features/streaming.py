@@ -2,12 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import UnfreezeError
@@ -29,7 +29,7 @@ from unfreeze.store.key_index import KeyIndex, key_index
 
 SHARD_SECONDS = 10.0  # with SHARD_ROWS: the most that a kill can cost
 
-ByTap = dict[str, Float32[np.ndarray, "image _"]]
+ByTap = dict[str, Float[np.ndarray, "image _"]]
 
 
 @final
@@ -39,7 +39,7 @@ class CodesInPortions:
     Args:
         network: The network.
         chosen: What runs it.
-        index: Of the store.
+        indices: Of the store of codes, then that of details where they are wanted.
         sample: Images spread over all, for what has to be calibrated.
         resources: Decoders and progress.
     """
@@ -48,11 +48,11 @@ class CodesInPortions:
         self,
         network: FrozenNetwork,
         chosen: ChosenEngine,
-        index: KeyIndex,
+        indices: Sequence[KeyIndex],
         sample: Sequence[Image],
         resources: Resources,
     ) -> None:
-        self._network, self._chosen, self._index = network, chosen, index
+        self._network, self._chosen, self._indices = network, chosen, indices
         self._sample, self._resources = sample, resources
         self._engine: PrefixEngine | None = None
 
@@ -72,17 +72,31 @@ class CodesInPortions:
             Images that cannot be decoded any more.
         """
         first = {image.sha256: image for image in reversed(images)}
-        missing = [first[key] for key in self._index.missing([image.sha256 for image in images])]
+        lacking = [dict.fromkeys(index.missing([image.sha256 for image in images])) for index in self._indices]
+        missing = [first[key] for key in dict.fromkeys(key for keys in lacking for key in keys)]
         unreadable: list[SetAside] = []
         advance(len(images) - len(missing))
         if missing:
             pool = self._resources.pool
             stop = self._resources.progress.stop
-            for shard in computed_shards(missing, self._network.card, self._compiled(), pool, unreadable, stop=stop):
-                self._index.write(shard)
+            engine, card = self._compiled(), self._network.card
+            for shard in computed_shards(missing, card, engine, pool, unreadable, columns=self._columns, stop=stop):
+                self._write(shard, lacking)
                 advance(len(shard))
         lost = {item.sha256: item for item in unreadable}
         return [replace(lost[image.sha256], name=image.name) for image in images if image.sha256 in lost]
+
+    @property
+    def _columns(self) -> list[str]:
+        """What the engine gives, in its order."""
+        return [name for index in self._indices for name in index.widths]
+
+    def _write(self, shard: dict[str, Row], lacking: Sequence[Collection[str]]) -> None:
+        """A shard a store: of its own columns, and of the images that it lacks."""
+        for index, keys in zip(self._indices, lacking, strict=True):
+            rows = {key: {name: row[name] for name in index.widths} for key, row in shard.items() if key in keys}
+            if rows:
+                index.write(rows)
 
     def _compiled(self) -> PrefixEngine:
         if self._engine is None:
@@ -91,9 +105,18 @@ class CodesInPortions:
         return self._engine
 
     def stored(self, images: Sequence[Image]) -> tuple[ByTap, Bool[np.ndarray, " image"]]:
-        """Codes of those of a portion that the store has: by tap a row per image, and which rows are codes."""
-        by_tap, found, _ = self._index.read([image.sha256 for image in images])
-        return by_tap, found
+        """Codes of those of a portion that the store has: by tap a row per image, and which rows are codes.
+
+        Details, where they are wanted, stand after the codes, by name of the readout, in half precision; rows that lack
+        some of them are no codes.
+        """
+        keys = [image.sha256 for image in images]
+        by_name, found = {}, np.ones(len(keys), np.bool_)
+        for index in self._indices:
+            of_index, here, _ = index.read(keys)
+            by_name.update(of_index)
+            found &= here
+        return by_name, found
 
     def read(self, images: Sequence[Image]) -> tuple[ByTap, int]:
         """Codes of a portion that was computed.
@@ -102,12 +125,13 @@ class CodesInPortions:
             images: Any of those that `compute` was given and did not give back.
 
         Returns:
-            By tap, shallow to deep, a row per image; and how many of the images were computed, not found in the store.
+            By tap, shallow to deep, a row per image, without details; and how many of the images were computed, not
+            found in the store.
 
         Raises:
             UnfreezeError: Somebody damaged or removed shards meanwhile.
         """
-        by_tap, found, computed = self._index.read([image.sha256 for image in images])
+        by_tap, found, computed = self._indices[0].read([image.sha256 for image in images])
         if not found.all():
             msg = (
                 f"Codes of {np.count_nonzero(~found)} images were damaged or removed while they were being written. "
@@ -119,7 +143,13 @@ class CodesInPortions:
 
 @contextlib.contextmanager
 def code_portions(
-    network: FrozenNetwork, sample: Sequence[Image], request: EngineSettings, resources: Resources, *, to_come: int
+    network: FrozenNetwork,
+    sample: Sequence[Image],
+    request: EngineSettings,
+    resources: Resources,
+    *,
+    to_come: int,
+    details: bool = False,
 ) -> Iterator[CodesInPortions]:
     """What computes and reads codes, of as many portions as there are.
 
@@ -129,6 +159,7 @@ def code_portions(
         request: Engine and precision.
         resources: Decoders, progress and cache.
         to_come: How many images there will be.
+        details: Whether the network's details are wanted too, if it has any.
 
     Yields:
         The codes.
@@ -136,9 +167,11 @@ def code_portions(
     Raises:
         InputError: There is no such engine here.
     """
-    chosen = chosen_engine(network, sample, request, resources, to_come=to_come)
-    with key_index(chosen.open_store(network, resources.cache)) as index:
-        yield CodesInPortions(network, chosen, index, sample, resources)
+    chosen = chosen_engine(network, sample, request, resources, to_come=to_come, details=details)
+    stores = [chosen.open_store(network, resources.cache), chosen.open_details(network, resources.cache)]
+    with contextlib.ExitStack() as stack:
+        indices = [stack.enter_context(key_index(store)) for store in stores if store is not None]
+        yield CodesInPortions(network, chosen, indices, sample, resources)
 
 
 @contextlib.contextmanager
@@ -185,6 +218,7 @@ def computed_shards(
     pool: DecoderPool,
     set_aside: list[SetAside],
     *,
+    columns: Sequence[str],
     stop: Stop,
 ) -> Iterator[dict[str, Row]]:
     """Codes of `images`, a shard at a time; one that cannot be decoded is appended to `set_aside` instead.
@@ -201,7 +235,7 @@ def computed_shards(
     shard: dict[str, Row] = {}
     started = time.monotonic()
     for position, outputs in enumerate(engine.run(pixels())):
-        shard[order[position].sha256] = dict(zip(card.taps, outputs, strict=True))
+        shard[order[position].sha256] = dict(zip(columns, outputs, strict=True))
         if len(shard) == SHARD_ROWS or time.monotonic() - started > SHARD_SECONDS or stop.is_requested:
             yield shard
             shard, started = {}, time.monotonic()

@@ -279,7 +279,7 @@ def choose(
     Returns:
         The index; of equals the most regular.
     """
-    behind, noise = _behind(correct, weight)
+    behind, noise = behind_best(correct, weight)
     near = np.flatnonzero(behind <= noise)
     return int(near[np.argmin(held_out_losses[near])])
 
@@ -299,14 +299,22 @@ def is_past(
     Returns:
         True where the accuracy has fallen by two standard errors of the paired difference, and the loss has risen.
     """
-    behind, noise = _behind(correct, weight)
+    behind, noise = behind_best(correct, weight)
     return bool(behind[-1] > _CLEARLY_BEHIND * noise[-1] and held_out_losses[-1] > held_out_losses.min())
 
 
-def _behind(
+def behind_best(
     correct: Bool[np.ndarray, "C image"], weight: Float[np.ndarray, " image"] | None
 ) -> tuple[Float[np.ndarray, " C"], Float[np.ndarray, " C"]]:
-    """By how much each C is less accurate than the most accurate one, and the standard error of that."""
+    """By how much each C, or whatever was tried, is behind the most accurate; and the standard error of that.
+
+    Args:
+        correct: Which held-out images were right.
+        weight: Of each image, mean 1; all alike if None.
+
+    Returns:
+        Differences of accuracy, from 0 up, and the standard error of the paired difference.
+    """
     counted = correct * (1.0 if weight is None else weight)
     behind = counted[int(counted.sum(axis=1).argmax())] - counted
     return behind.mean(axis=1), behind.std(axis=1) / np.sqrt(correct.shape[1])

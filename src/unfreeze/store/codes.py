@@ -1,6 +1,6 @@
 """The store of codes: what a frozen network gave for an image is computed once and found again by content.
 
-A store is a folder of immutable Parquet shards, one row an image: its sha256, and a fixed-size list of float32 a tap.
+A store is a folder of immutable Parquet shards, one row an image: its sha256, and a fixed-size list of floats a tap.
 The folder's name is a hash of everything that decides the numbers: weights, taps, preprocessing, engine, precision. So
 a moved image costs nothing, a changed one is seen, and nothing stale can be found. A damaged shard is left out and its
 images are computed again.
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unfreeze.core.files import disk_errors_explained, write_bytes, write_json
 from unfreeze.store.eviction import evict, size_limit
 from unfreeze.store.locks import Use, mark_in_use, touch
-from unfreeze.store.manifests import MANIFEST_FILE, Manifest, key_of, new_manifest
+from unfreeze.store.manifests import MANIFEST_FILE, Manifest, Values, key_of, new_manifest, values_in
 from unfreeze.store.shards import (
     DamagedShardError,
     encoded_shard,
@@ -34,7 +34,7 @@ from unfreeze.store.shards import (
 SHARD_ROWS = 256
 KEY_DTYPE = "S64"  # a sha256 in hexadecimal digits
 
-Row = dict[str, NDArray[np.float32]]
+Row = dict[str, NDArray[np.floating]]
 
 
 def default_cache() -> Path:
@@ -59,7 +59,7 @@ class CodeStore:
 
     Attributes:
         folder: Where the shards are.
-        widths: Number of code values by tap, shallow to deep.
+        widths: Number of code values by column: by tap, shallow to deep.
         manifest: What the codes are codes of: ``description`` as it was given, ``notes`` of whoever made the store.
     """
 
@@ -76,7 +76,7 @@ class CodeStore:
             found.update({key: {tap: codes[tap][row].copy() for tap in self.widths} for key, row in hits.items()})
         return found
 
-    def _hits(self, wanted: set[str]) -> Iterator[tuple[dict[str, int], dict[str, NDArray[np.float32]]]]:
+    def _hits(self, wanted: set[str]) -> Iterator[tuple[dict[str, int], dict[str, NDArray[np.floating]]]]:
         """From shard to shard, the rows of wanted images that no earlier shard had, and all codes of that shard."""
         missing = set(wanted)
         for path in shards_in(self.folder):
@@ -92,6 +92,11 @@ class CodeStore:
             missing.difference_update(hits)
             yield hits, codes
 
+    @property
+    def values(self) -> Values:
+        """Type of the codes."""
+        return values_in(self.manifest)
+
     def keys(self) -> Shaped[np.ndarray, " image"]:
         """The sha256 of every stored image, sorted, each once, without reading codes.
 
@@ -105,7 +110,7 @@ class CodeStore:
         """Add one shard, durably, then remove other stores if the limit of all is exceeded.
 
         Args:
-            rows: Codes by tap, float32 [width], by the image's sha256, at least one; two processes that write the same
+            rows: Codes by tap, [width], by the image's sha256, at least one; two processes that write the same
                 agree on the shard's name.
 
         Returns:
@@ -141,7 +146,8 @@ def open_store(
     It counts as in use, and is not removed, as long as this process lives or until `CodeStore.close`.
 
     Args:
-        description: Everything that decides the numbers, as JSON values; its hash names the folder.
+        description: Everything that decides the numbers, as JSON values; its hash names the folder. ``values`` is
+            float16 for codes in half precision.
         widths: Number of code values by tap, shallow to deep.
         notes: What else is worth keeping with a new store, as JSON values; a store that is there keeps its own.
         cache: Folder of all stores; `default_cache()` if None.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float
 
 from unfreeze.core.databases import temporary_database
 from unfreeze.store.codes import CodeStore, Row
@@ -38,6 +38,11 @@ class KeyIndex:
             self._add(path, keys_of_shard(path))
         self._found = len(self._shards)  # later ones are written by this process
 
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """Number of code values by column of the store."""
+        return self._store.widths
+
     def missing(self, keys: Sequence[str]) -> list[str]:
         """Those of some keys that are not stored, or in a damaged shard, each once.
 
@@ -60,17 +65,17 @@ class KeyIndex:
 
     def read(
         self, keys: Sequence[str]
-    ) -> tuple[dict[str, Float32[np.ndarray, "image _"]], Bool[np.ndarray, " image"], Bool[np.ndarray, " image"]]:
+    ) -> tuple[dict[str, Float[np.ndarray, "image _"]], Bool[np.ndarray, " image"], Bool[np.ndarray, " image"]]:
         """Codes of some images; takes the memory of the result and of one shard.
 
         Args:
             keys: sha256 of the images' bytes.
 
         Returns:
-            By tap, codes in the order of `keys`; whether each was found (rows of the others are zero); and whether each
-            was written through this index.
+            By column, codes in the order of `keys`; whether each was found (rows of the others are zero); and whether
+            each was written through this index.
         """
-        by_tap = {tap: np.zeros((len(keys), width), np.float32) for tap, width in self._store.widths.items()}
+        by_tap = {tap: np.zeros((len(keys), width), self._store.values) for tap, width in self._store.widths.items()}
         found, new = np.zeros((2, len(keys)), np.bool_)
         for shard, hits in self._places(keys).items():
             try:

@@ -7,7 +7,7 @@ a manifest that has changed, or that belongs to another store, is seen.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from unfreeze.core.files import sha256_of
 
@@ -15,6 +15,7 @@ FORMAT = "unfreeze.codes/2"
 MANIFEST_FILE = "manifest.json"
 
 Manifest = dict[str, Any]
+Values = Literal["float32", "float16"]
 
 
 def new_manifest(
@@ -24,7 +25,7 @@ def new_manifest(
 
     Args:
         description: Everything that decides the numbers, as JSON values.
-        widths: Number of code values by tap, shallow to deep.
+        widths: Number of code values by name of the column: of the tap, or of another readout there.
         notes: What else is worth knowing and decides nothing, as JSON values.
 
     Returns:
@@ -38,6 +39,12 @@ def new_manifest(
     }
     plain: Manifest = json.loads(json.dumps(content))  # tuples become lists now, not when it is read again
     return {**plain, "sha256": _hash_of(plain)}
+
+
+def values_in(manifest: Manifest) -> Values:
+    """The type of a store's codes: float16 where the description says so (``values``), else float32."""
+    half = manifest["description"].get("values") == "float16"
+    return "float16" if half else "float32"
 
 
 def key_of(manifest: Manifest) -> str:

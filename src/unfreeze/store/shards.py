@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unfreeze.core.files import paths_in, sha256_of
 from unfreeze.store.columns import codes_column, codes_of_column, text_column
-from unfreeze.store.manifests import MANIFEST_FILE, Manifest, checked_manifest
+from unfreeze.store.manifests import MANIFEST_FILE, Manifest, checked_manifest, values_in
 
 SUFFIX = ".parquet"
 _METADATA_KEY = b"unfreeze.manifest"
@@ -33,11 +33,11 @@ def shards_in(folder: Path) -> list[Path]:
     return [path for path in paths_in(folder) if path.suffix == SUFFIX]
 
 
-def encoded_shard(rows: Mapping[str, Mapping[str, NDArray[np.float32]]], manifest: Manifest) -> tuple[str, bytes]:
+def encoded_shard(rows: Mapping[str, Mapping[str, NDArray[np.floating]]], manifest: Manifest) -> tuple[str, bytes]:
     """A shard.
 
     Args:
-        rows: Codes by tap, float32 [width], by the image's sha256; at least one row.
+        rows: Codes by name of the column, [width], by the image's sha256; at least one row.
         manifest: Of the store; becomes part of the shard.
 
     Returns:
@@ -62,7 +62,8 @@ def encoded_shard(rows: Mapping[str, Mapping[str, NDArray[np.float32]]], manifes
 
 def _schema(manifest: Manifest) -> pa.Schema:
     # Without nulls, a shard is read in two thirds of the time.
-    value = pa.field("element", pa.float32(), nullable=False)
+    kind = pa.float16() if values_in(manifest) == "float16" else pa.float32()
+    value = pa.field("element", kind, nullable=False)
     columns = [pa.field(tap, pa.list_(value, width), nullable=False) for tap, width in manifest["widths"].items()]
     key = pa.field("sha256", pa.string(), nullable=False)
     return pa.schema([key, *columns], metadata={_METADATA_KEY: json.dumps(manifest)})
@@ -72,14 +73,14 @@ def _name_of(data: bytes) -> str:
     return f"{sha256_of(data)[:32]}{SUFFIX}"
 
 
-def read_shard(path: Path) -> tuple[list[str], dict[str, NDArray[np.float32]]]:
+def read_shard(path: Path) -> tuple[list[str], dict[str, NDArray[np.floating]]]:
     """Everything in a shard, after a check of every byte.
 
     Args:
         path: In the folder of its store.
 
     Returns:
-        The images' sha256, and by tap their codes, float32 [image, width].
+        The images' sha256, and by name of the column their codes, [image, width], as `values_in` its manifest says.
 
     Raises:
         DamagedShardError: Something is not as it was written.

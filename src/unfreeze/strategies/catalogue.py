@@ -100,7 +100,7 @@ class PhotoCatalogue:
         self._flips_checked = False
 
     def step_one(self) -> list[Strategy]:
-        """Every loss on the last codes and on the best tap, and the head."""
+        """Every loss on the last codes and on the best tap, the classifier on all taps, and the head."""
         return self._cheap
 
     def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:

@@ -35,6 +35,7 @@ def prepare(
     *,
     seed: int = 0,
     augmentation: Augmentation = LIGHT,
+    details: bool = True,
 ) -> Experiment:
     """Read the codes and lay out the task.
 
@@ -45,6 +46,7 @@ def prepare(
         request: Engine and precision of the prefix, and the device.
         seed: The run's seed.
         augmentation: Of training images.
+        details: Whether more is read at the taps than their codes, for the classifier on all of them.
 
     Returns:
         The experiment.
@@ -53,7 +55,7 @@ def prepare(
         InputError: There is no such engine or device here.
     """
     device = find_device(request.device)
-    codes = codes_of(image_set, FrozenBackbone(source, device), resources, request)
+    codes = codes_of(image_set, FrozenBackbone(source, device), resources, request, details=details)
     task = make_task(with_codes_only(image_set, codes), seed=seed)
     squares = Squares(task.image_set.images, source.card, resources.pool)
     return Experiment(

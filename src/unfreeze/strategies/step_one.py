@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from unfreeze.core.plans import Plan, ProbeSettings, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.readouts import Readout
 from unfreeze.core.records import DepthPoint, Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.strategies import HEAD, Loss, StrategyId
@@ -25,12 +26,14 @@ from unfreeze.strategies.depth_curve import (
     with_probe,
 )
 from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.joined import JoinedStrategy
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.training.examples import Remembered
 from unfreeze.training.plans import head_plan
 from unfreeze.training.precision import one_thread
 from unfreeze.training.trials import Inputs, Trained, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.tap_classifier import TapClassifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +145,7 @@ class ProbeStrategy:
             description = f"linear {self._kind} on codes of {self.shared.last}"
             return Outcome(strategy=strategy, tap=self.shared.last, description=description)
         description = f"linear {self._kind} on the codes that cross-validation picks"
-        return Outcome(strategy=strategy, description=description, deliverable=False)
+        return Outcome(strategy=strategy, description=description)
 
     @property
     def _kind(self) -> str:
@@ -162,13 +165,21 @@ class ProbeStrategy:
         return Fit(
             scores=best.test_scores,
             probabilities=self.loss == "softmax",
-            model=with_probe(self.shared.experiment.source, best.probe) if self.last else None,
+            model=self._model(best),
             settings=ProbeSettings(loss=self.loss, C=best.C, Cs=best.Cs, cv_accuracy=best.cv_accuracy),
             tap=best.tap,
             description=f"linear {self._kind} on {width:,} codes of {best.tap}",
             probes=self.shared.points(split, self.probes) if len(split.test) else (),
             shared_usage=(sum(probe.seconds for probe in needed), sum(probe.cpu_seconds for probe in needed)),
         )
+
+    def _model(self, best: TapProbe) -> Backbone | TapClassifier:
+        """On the last codes, the network with the probe as its head; else it ends at the tap, whichever that is."""
+        source = self.shared.experiment.source
+        if self.last:
+            return with_probe(source, best.probe)
+        readouts = (Readout(best.tap),)
+        return TapClassifier(backbone=source, readouts=readouts, weight=best.probe.weight, bias=best.probe.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +207,7 @@ class HeadStrategy:
 
 
 def step_one(experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> tuple[StepOne, list[Strategy]]:
-    """The cheap strategies: linear classifiers on the last codes and on the best tap, and the head.
+    """The cheap strategies: linear classifiers on the last codes, on the best tap and on all taps, and the head.
 
     Args:
         experiment: Task, network, codes.
@@ -207,7 +218,7 @@ def step_one(experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> tuple
     """
     shared = StepOne(experiment, losses=losses)
     probes = [ProbeStrategy(shared, loss, last) for last in (True, False) for loss in losses]
-    return shared, [*probes, HeadStrategy(shared)]
+    return shared, [*probes, JoinedStrategy(experiment), HeadStrategy(shared)]
 
 
 def _without_network(fit: Fit, C: float) -> tuple[Fit, LinearProbe]:

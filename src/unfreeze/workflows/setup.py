@@ -108,7 +108,8 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
     )
     _check_same(settings, sources, image_set, resources.journal)
     with timed(phases, "screening"):
-        source, screening, screened = _screened_once(settings, sources, image_set, preparing, resources.journal)
+        codes_alone = partial(preparing, details=False)
+        source, screening, screened = _screened_once(settings, sources, image_set, codes_alone, resources.journal)
     with timed(phases, "codes"):
         experiment = preparing(image_set, source)
     metric, because = metric_for(experiment.task, settings.metric)

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from unfreeze.core.cards import Card, Channels
 from unfreeze.core.errors import PlanError
+from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
@@ -24,7 +25,7 @@ from unfreeze.zoo.networks import (
     preprocessing,
     seeded_network,
 )
-from unfreeze.zoo.pooling import pooled
+from unfreeze.zoo.pooling import pooled, statistics_at
 from unfreeze.zoo.weights import (
     BUNDLED_LICENCE,
     bundled_file,
@@ -70,19 +71,31 @@ class Backbone:
         """Module from the tensor at `cut` to the network's output; shares the network's modules."""
         return suffix_module(self.graph, cut)
 
-    def codes_module(self, cuts: Sequence[Cut] | None = None, raw: Sequence[Cut] = ()) -> nn.Module:
+    @property
+    def details(self) -> tuple[Readout, ...]:
+        """What can be read at the taps beside the codes, shallow to deep."""
+        every = (Readout(tap.name, one) for tap in self.taps for one in statistics_at(tap.layout))
+        return tuple(readout for readout in every if readout.statistic != "mean")
+
+    def codes_module(
+        self, cuts: Sequence[Cut] | None = None, raw: Sequence[Cut] = (), details: Sequence[Readout] = ()
+    ) -> nn.Module:
         """Module from uint8 images to codes, with normalisation inside, so that an engine can be given plain pixels.
 
         Args:
             cuts: Where codes are read; all taps if None.
             raw: Where the tensor itself is wanted too.
+            details: What else is read, at some of `cuts`.
 
         Returns:
             A module from ``[batch, size, size, 3]`` (red, green, blue, in whatever order the network takes them) to a
-            tuple: the codes at each of `cuts`, then the tensor at each of `raw`.
+            tuple: the codes at each of `cuts`, then `details`, then the tensor at each of `raw`.
         """
         read = tuple(self.taps if cuts is None else cuts)
-        return _CodesModule(self.prefix((*read, *raw)), [cut.layout for cut in read], self.card)
+        places = {cut.name: place for place, cut in enumerate(read)}
+        wanted = (*(Readout(cut.name) for cut in read), *details)
+        reads = [(places[one.tap], read[places[one.tap]].layout, one.statistic) for one in wanted]
+        return _CodesModule(self.prefix((*read, *raw)), reads, len(read), self.card)
 
     def with_classes(self, count: int) -> "Backbone":
         """A deep copy whose head is new: `count` outputs, all zero."""
@@ -164,20 +177,20 @@ class _CodesModule(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, prefix: nn.Module, layouts: Sequence[str], card: Card) -> None:
+    def __init__(self, prefix: nn.Module, reads: Sequence[tuple[int, str, Statistic]], taps: int, card: Card) -> None:
         super().__init__()
         self.training = False  # not by eval(), which would reach the network's own layers
         self.prefix = prefix
-        self.layouts = tuple(layouts)
+        self.reads, self.taps = tuple(reads), taps
         self.channels, self.scale = card.channels, card.scale
         self.register_buffer("mean", torch.tensor(card.mean).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(card.std).reshape(1, 3, 1, 1))
 
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> tuple[Tensor, ...]:
-        """Codes, then raw tensors."""
+        """Codes and details, then raw tensors."""
         found = self.prefix(_normalised(images, self.channels, self.scale, self.mean, self.std))
-        codes = [pooled(x, layout) for x, layout in zip(found, self.layouts, strict=False)]
-        return (*codes, *found[len(codes) :])
+        codes = [pooled(found[place], layout, statistic) for place, layout, statistic in self.reads]
+        return (*codes, *found[self.taps :])
 
 
 def network_input(pixels: UInt8[Tensor, "batch height width 3"], card: Card) -> Float[Tensor, "batch 3 height width"]:

@@ -41,17 +41,44 @@ def test_a_row_does_not_depend_on_its_neighbours(backbone: Backbone, images: np.
 
 
 def test_openvino_and_torch_agree(backbone: Backbone, images: np.ndarray) -> None:
-    """Float32 engines differ by rounding only, at every tap and at every cut before a block."""
-    cuts = [block.start for block in backbone.blocks[1:]]
+    """Float32 engines differ by rounding only, at every tap, also in its details, and at every cut before a block."""
+    cuts, details = [block.start for block in backbone.blocks[1:]], backbone.details
     pairs = [
-        compile_prefix(backbone, codes=backbone.taps, raw=cuts, engine=engine, device=CPU).run(images)
+        compile_prefix(backbone, codes=backbone.taps, details=details, raw=cuts, engine=engine, device=CPU).run(images)
         for engine in (OPENVINO, REFERENCE)
     ]
     for first, second in zip(*pairs, strict=True):
-        assert len(first) == len(backbone.taps) + len(cuts)
+        assert len(first) == len(backbone.taps) + len(details) + len(cuts)
         for a, b in zip(first, second, strict=True):
             assert a.shape == b.shape
             assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("engine", [OPENVINO, Engine("openvino", "bf16"), REFERENCE], ids=str)
+def test_codes_have_the_same_bits_with_and_without_details(
+    backbone: Backbone, images: np.ndarray, engine: Engine
+) -> None:
+    """So a store of codes does not depend on who filled it."""
+    alone = compile_prefix(backbone, codes=backbone.taps, engine=engine, device=CPU).run(images)
+    beside = compile_prefix(backbone, codes=backbone.taps, details=backbone.details, engine=engine, device=CPU).run(
+        images
+    )
+
+    for first, second in zip(alone, beside, strict=True):
+        for a, b in zip(first, second[: len(first)], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("engine", [Engine("openvino", "bf16"), Engine("torch", "bf16")], ids=str)
+def test_details_in_bfloat16_are_near(backbone: Backbone, images: np.ndarray, engine: Engine) -> None:
+    """They point where those in float32 do."""
+    found, expected = (
+        compile_prefix(backbone, codes=backbone.taps, details=backbone.details, engine=one, device=CPU).run(images)
+        for one in (engine, REFERENCE)
+    )
+    for first, second in zip(found, expected, strict=True):
+        for a, b in zip(first, second, strict=True):
+            assert cosines(a[None], b[None])[0] > 0.98
 
 
 def test_bfloat16_in_torch_is_near(backbone: Backbone, images: np.ndarray) -> None:

@@ -23,6 +23,7 @@ from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import computed_shards
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
+from unfreeze.store.upkeep import verify
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import CPU
 
@@ -72,12 +73,75 @@ def test_what_is_stored_is_not_computed_again(
     assert all(values.tobytes() == first.by_tap[tap].tobytes() for tap, values in again.by_tap.items())
 
 
+def test_details_are_added_to_codes_that_are_stored_already(
+    images: ImageSet, tiny: Backbone, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store of codes from before is read with its own bits; what lacks is computed once; then nothing is."""
+    network = FrozenBackbone(tiny, CPU)
+    codes = codes_of(images, network, resources, TORCH)
+    before = {path.name: path.read_bytes() for path in (tmp_codes(resources)).rglob("*.parquet")}
+    detailed = codes_of(images, network, resources, TORCH, details=True)
+    monkeypatch.setattr(streaming, "computed_shards", lambda *_, **__: pytest.fail("computed again"))
+    again = codes_of(images, network, resources, TORCH, details=True)
+
+    assert codes.details == {}
+    assert [(found.computed, found.reused) for found in (codes, detailed, again)] == [(10, 0), (10, 0), (0, 10)]
+    assert tuple(detailed.details) == tiny.details
+    for found in (detailed, again):
+        assert all(values.tobytes() == codes.by_tap[tap].tobytes() for tap, values in found.by_tap.items())
+    assert all(values.tobytes() == detailed.details[one].tobytes() for one, values in again.details.items())
+    kept = {path.name: path.read_bytes() for path in (tmp_codes(resources)).rglob("*.parquet")}
+    assert before.items() <= kept.items()
+    assert [check.damaged for check in verify(resources.cache)] == [{}, {}]
+
+
+def tmp_codes(resources: Resources) -> Path:
+    """The folder of all stores."""
+    assert resources.cache is not None
+    return resources.cache / "codes"
+
+
+def test_only_the_details_that_lack_are_computed(images: ImageSet, tiny: Backbone, resources: Resources) -> None:
+    """Images that have both are left alone, and rows that have codes alone are no rows yet."""
+    network, few = FrozenBackbone(tiny, CPU), replace(images, images=images.images[:4])
+    codes_of(few, network, resources, TORCH, details=True)
+    codes_of(replace(images, images=images.images[:7]), network, resources, TORCH)
+
+    found = codes_of(images, network, resources, TORCH, details=True)
+
+    assert (found.computed, found.reused) == (6, 4)
+
+
+def test_details_are_the_statistics_of_the_maps(images: ImageSet, tiny: Backbone, resources: Resources) -> None:
+    """What is read is what NumPy makes of the map at the tap, in half precision: 11 bits."""
+    found = codes_of(images, FrozenBackbone(tiny, CPU), resources, TORCH, details=True)
+
+    tap = tiny.taps[1]
+    prefix = compile_prefix(tiny, raw=[tap], engine=REFERENCE, device=CPU)
+    squares = resources.pool.squares([image.path for image in images.images], geometry_of(tiny.card))
+    maps = np.stack([row[0] for row in prefix.run(centre(square[None], tiny.card.size)[0] for square in squares)])
+    half, side = maps.shape[2] // 2, maps.shape[2]
+    quarters = [maps[:, :, y : y + half, x : x + half].mean(axis=(2, 3)) for y in (0, half) for x in (0, half)]
+    expected = {
+        "mean": maps.mean(axis=(2, 3)),
+        "deviation": maps.std(axis=(2, 3)),
+        "maximum": maps.max(axis=(2, 3)),
+        "grid": np.stack(quarters, axis=2).reshape(len(maps), -1),
+    }
+    assert side % 2 == 0
+    for readout in found.readouts:
+        if readout.tap == tap.name:
+            np.testing.assert_allclose(found.at(readout), expected[readout.statistic], rtol=1e-3, atol=1e-5)
+    assert [one.statistic for one in found.readouts if one.tap == tap.name] == list(expected)
+
+
 def test_a_stop_loses_no_code(images: ImageSet, tiny: Backbone, resources: Resources) -> None:
     """Once somebody wants the work to stop, what is computed is given to be stored at once, not with the next shard."""
     engine = compile_prefix(tiny, codes=tiny.taps, engine=REFERENCE, device=CPU)
 
     def first_shard(stop: Stop) -> dict[str, Any]:
-        return next(computed_shards(images.images, tiny.card, engine, resources.pool, [], stop=stop))
+        columns = tiny.card.taps
+        return next(computed_shards(images.images, tiny.card, engine, resources.pool, [], columns=columns, stop=stop))
 
     stop = Stop()
     assert len(first_shard(stop)) == 10

@@ -110,6 +110,7 @@ def test_a_network_of_plain_numpy_fills_the_role(make_rows: MakeTask, decoded: D
         np.testing.assert_array_equal(first.by_tap[tap], np.stack([codes[place] for codes in expected]))
         assert again.by_tap[tap].tobytes() == first.by_tap[tap].tobytes()
     assert isinstance(network, FrozenNetwork)
+    assert codes_of(images, network, resources, EngineSettings(), details=True).details == {}, "it has codes alone"
     assert isinstance(network.taps[0], Tap)
     assert (first.engine, first.computed, again.reused, network.compilations) == (ARRAYS, 20, 20, compilations)
     probe = fit_probe(first.last, task.labels, loss="softmax", C=1.0, class_count=2)

@@ -55,6 +55,21 @@ def test_codes_survive_the_store_bit_for_bit(store: CodeStore, rng: np.random.Ge
     assert is_same(store.read(["x", "z", "unknown"]), written, ["x", "z"])
 
 
+def test_half_precision_is_what_the_description_asks_for(tmp_path: Path) -> None:
+    """Codes come back with 11 bits; what is too large becomes the largest number, and damage stays what it is."""
+    store = open_store({"values": "float16"}, {"last": 6}, cache=tmp_path)
+    store.write({"x": {"last": np.array([1e6, -1e6, np.inf, np.nan, 1 + 2**-12, 0.1], np.float32)}})
+
+    with key_index(store) as index:
+        by_column, found, _ = index.read(["x"])
+
+    assert by_column["last"].dtype == np.float16
+    assert found.all()
+    np.testing.assert_array_equal(by_column["last"][0], np.array([65504, -65504, np.inf, np.nan, 1, 0.1], np.float16))
+    assert [check.damaged for check in verify(tmp_path)] == [{}]
+    assert store.values == "float16"
+
+
 def test_shards_need_no_pandas(tmp_path: Path) -> None:
     """Writing and reading codes does not import pandas, which takes as long as the codes of a hundred images."""
     script = """

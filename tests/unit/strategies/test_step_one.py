@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from unfreeze.core.plans import ProbeSettings
+from unfreeze.core.readouts import Readout
 from unfreeze.strategies import step_one as module
 from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import HeadStrategy, ProbeStrategy, StepOne, fit_head, step_one
+from unfreeze.zoo.tap_classifier import TapClassifier
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -40,15 +42,19 @@ def test_a_probe_is_fitted_once_a_split_for_whoever_asks(experiment: Experiment)
 
 
 def test_the_best_tap_is_the_one_that_cross_validation_picks(experiment: Experiment) -> None:
-    """Where only the second tap tells classes apart it is chosen, and a cut-off network is not delivered."""
+    """Where only the second tap tells classes apart it is chosen, and the model is the network up to there."""
     strategy = ProbeStrategy(StepOne(experiment), "softmax", last=False)
     fit = strategy.fit(experiment.task.split(0))
     truth = experiment.task.labels[experiment.task.split(0).test]
 
     assert fit.tap == experiment.source.taps[1].name
     assert (fit.scores.argmax(axis=1) == truth).all()
-    assert fit.model is None
-    assert not strategy.outcome.deliverable
+    assert isinstance(fit.model, TapClassifier)
+    assert fit.model.readouts == (Readout(fit.tap),)
+    rows = experiment.task.split(0).test
+    scores = experiment.codes.by_tap[fit.tap][rows] @ fit.model.weight.T + fit.model.bias
+    np.testing.assert_array_equal(scores, fit.scores)
+    assert strategy.outcome.deliverable
 
 
 def test_a_probe_on_the_last_codes_needs_no_other_tap(experiment: Experiment) -> None:
@@ -125,8 +131,8 @@ def test_the_depth_curve_has_the_splits_on_which_every_tap_was_fitted(experiment
 
 
 def test_the_cheap_strategies_come_from_cheap_to_expensive(experiment: Experiment) -> None:
-    """Every loss on the last codes, then at the best tap, then the head."""
+    """Every loss on the last codes, then at the best tap, then on all taps, then the head."""
     _, strategies = step_one(experiment)
 
     keys = [strategy.outcome.strategy.key for strategy in strategies]
-    assert keys == ["softmax-last", "svm-last", "softmax-best", "svm-best", "head"]
+    assert keys == ["softmax-last", "svm-last", "softmax-best", "svm-best", "linear-all", "head"]

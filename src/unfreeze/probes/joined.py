@@ -1,0 +1,304 @@
+"""A linear classifier on several readouts of a network at once: which of them, and how regular, is chosen on folds.
+
+Every readout is standardised on all rows that learn and divided by the square root of its width, so that a wide one
+counts no more than a narrow one. Folds share that scaling, which knows no labels: so one matrix of products serves them
+all, and that of several readouts is the sum of theirs.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from unfreeze.core.errors import InputError
+from unfreeze.core.progress import Advance, ignore
+from unfreeze.metrics.imbalance import balanced_weights
+from unfreeze.probes.coordinates import Scaling, scaling_of
+from unfreeze.probes.cores import side_by_side
+from unfreeze.probes.ridge import Ridge, ridge_in_dual, ridge_in_primal, ridge_targets
+from unfreeze.probes.search import Folds, behind_best, choose
+from unfreeze.probes.solver import check_training_rows
+
+# Of joined codes whose mean square length is 1. On train folds of six sets (244 to 8,330 images, 2 to 136 classes) the
+# best lay between 0.1 and 3.
+PENALTIES: tuple[float, ...] = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
+# Rows on which readouts and penalty are chosen; the classifier itself is fitted on all. The time of a choice grows with
+# the cube of the rows, and what is best hardly moves with them.
+_MOST_CHOSEN_ON = 2500
+_TEMPERATURES = (1e-3, 1e2)  # a ridge classifier's scores lie near -1 and 1, so that logits are some times larger
+
+Codes = Float[np.ndarray, "image _"]
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedSearch:
+    """A classifier on joined readouts, and how it was found.
+
+    Attributes:
+        group: Places of the readouts that it reads.
+        weight: Of the codes as they are, those of a readout together, in the order of `group`; standardisation and
+            temperature are folded in, so that scores are logits.
+        bias: Of each class.
+        penalty: Chosen, of codes whose mean square length is 1.
+        cv_accuracy: Held-out accuracy of group and penalty; where asked for, balanced accuracy.
+        of_groups: The same of every group at its own best penalty.
+        temperature: By which scores were divided.
+    """
+
+    group: tuple[int, ...]
+    weight: Float32[np.ndarray, "cls code"]
+    bias: Float32[np.ndarray, " cls"]
+    penalty: float
+    cv_accuracy: float
+    of_groups: tuple[float, ...]
+    temperature: float
+
+    def scores(self, readouts: Sequence[Codes]) -> Float32[np.ndarray, "image cls"]:
+        """Logits.
+
+        Args:
+            readouts: All that were given to the search, of any images.
+
+        Returns:
+            One row an image.
+        """
+        scores, first = np.tile(self.bias, (len(readouts[0]), 1)), 0
+        for place in self.group:
+            codes = readouts[place].astype(np.float32, copy=False)
+            scores += codes @ self.weight[:, first : first + codes.shape[1]].T
+            first += codes.shape[1]
+        return scores
+
+
+def search_joined(
+    readouts: Sequence[Codes],
+    labels: Int[np.ndarray, " image"],
+    folds: Folds,
+    *,
+    groups: Sequence[tuple[int, ...]],
+    class_count: int,
+    balanced: bool = False,
+    advance: Advance = ignore,
+) -> JoinedSearch:
+    """Choose readouts and penalty on the folds, and fit a ridge classifier on all rows.
+
+    Of the groups whose held-out accuracy is within a standard error of the best, the first is taken.
+
+    Args:
+        readouts: Codes of every training image, float32 or float16; by readout.
+        labels: Class index of each.
+        folds: Pairs of row numbers (train, held out).
+        groups: Places of readouts that may be read together; those with fewest codes first.
+        class_count: Number of classes.
+        balanced: Make all classes count the same, however many images each has, in fits and choices.
+        advance: Called with 0 while work is under way, so that it can look at the stop.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        InputError: The codes or labels cannot be fitted, or there is nothing to choose by; the text says why.
+    """
+    for codes in readouts:
+        check_training_rows(codes, labels, class_count)
+    if not groups or not any(len(held_out) for _, held_out in folds):
+        msg = f"A choice needs groups of readouts and folds that hold rows out; got {len(groups)} and {len(folds)}."
+        raise InputError(msg)
+
+    def look(_: int) -> None:
+        advance(0)
+
+    joined = _Joined(readouts, [scaling_of(codes) for codes in readouts], labels, class_count, balanced)
+    rows = spread_rows(labels, _MOST_CHOSEN_ON)
+    tried = _held_out_scores(joined, rows, folds, groups, look)
+    seen = np.flatnonzero(np.isfinite(tried[0, 0]).all(axis=1))
+    found = _chosen(tried[:, :, seen], labels[rows][seen], class_count, balanced=balanced)
+    (fitted,) = side_by_side(
+        lambda group: joined.fitted(group, PENALTIES[found.penalty]), [groups[found.group]], size=len, advance=look
+    )
+    weight, bias = (part / found.temperature for part in joined.unscaled(groups[found.group], fitted))
+    return JoinedSearch(
+        group=groups[found.group],
+        weight=weight.astype(np.float32),
+        bias=bias.astype(np.float32),
+        penalty=PENALTIES[found.penalty],
+        cv_accuracy=found.accuracies[found.group],
+        of_groups=found.accuracies,
+        temperature=found.temperature,
+    )
+
+
+def spread_rows(labels: Int[np.ndarray, " image"], most: int) -> Int[np.ndarray, " row"]:
+    """At most so many rows, spread over all: each class keeps its share.
+
+    Args:
+        labels: Class index of every row.
+        most: How many.
+
+    Returns:
+        Row numbers, ascending.
+    """
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    by_class = np.argsort(labels, kind="stable")
+    return np.sort(by_class[np.linspace(0, len(labels) - 1, most).round().astype(np.int64)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Joined:
+    """Training images, and how their readouts are scaled."""
+
+    readouts: Sequence[Codes]
+    scalings: Sequence[Scaling]
+    labels: Int[np.ndarray, " image"]
+    class_count: int
+    balanced: bool
+
+    def scaled(self, place: int, rows: slice | NDArray[np.int64]) -> Float32[np.ndarray, "row code"]:
+        """A readout of some rows: standardised, its mean square length 1."""
+        scaled = self.scalings[place].apply(self.readouts[place][rows])
+        scaled /= np.float32(np.sqrt(scaled.shape[1]))
+        return scaled
+
+    def gram(self, places: Sequence[int], rows: slice | NDArray[np.int64]) -> Float32[np.ndarray, "row row"]:
+        """Products of rows, summed over readouts, of which one at a time is held in float32."""
+        first, *others = places
+        scaled = self.scaled(first, rows)
+        gram: Float32[np.ndarray, "row row"] = scaled @ scaled.T
+        for place in others:
+            scaled = self.scaled(place, rows)
+            gram += scaled @ scaled.T
+        return gram
+
+    def weights(self, labels: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
+        """How much images count in a fit."""
+        return balanced_weights(labels) if self.balanced else np.ones(len(labels))
+
+    def fitted(self, group: tuple[int, ...], penalty: float) -> Ridge:
+        """On all rows, as weights of the scaled codes."""
+        targets, weights = ridge_targets(self.labels, self.class_count), self.weights(self.labels)
+        every, shrunk = slice(None), np.float32(1 / np.sqrt(len(group)))  # to a mean square length of 1
+        if sum(self.readouts[place].shape[1] for place in group) < len(self.labels):
+            codes = np.concatenate([self.scaled(place, every) for place in group], axis=1)
+            codes *= shrunk
+            found = ridge_in_primal(codes, targets, weights, penalty)
+            return Ridge(found.coefficients * shrunk, found.intercept)
+        gram = self.gram(group, every)
+        gram *= shrunk**2
+        dual = ridge_in_dual(gram, targets, weights, penalty)
+        coefficients = (shrunk**2 * dual.coefficients).astype(np.float32)
+        parts = [self.scaled(place, every).T @ coefficients for place in group]
+        return Ridge(np.concatenate(parts), dual.intercept)
+
+    def unscaled(
+        self, group: tuple[int, ...], fitted: Ridge
+    ) -> tuple[Float[np.ndarray, "cls code"], Float[np.ndarray, " cls"]]:
+        """Weight and bias for codes as they are."""
+        scale = np.concatenate([self.scalings[p].scale * np.sqrt(self.readouts[p].shape[1]) for p in group])
+        mean = np.concatenate([self.scalings[place].mean for place in group])
+        weight = fitted.coefficients.T.astype(np.float64) / scale
+        return weight, fitted.intercept - weight @ mean
+
+
+def _held_out_scores(
+    joined: _Joined,
+    rows: Int[np.ndarray, " row"],
+    folds: Folds,
+    groups: Sequence[tuple[int, ...]],
+    look: Advance,
+) -> Float32[np.ndarray, "group penalty row cls"]:
+    """Scores of `rows` from the fits that did not see them; NaN for those that no fold holds out."""
+    pieces: dict[tuple[int, ...], list[int]] = defaultdict(list)  # readouts that are in the same groups
+    for place in range(len(joined.readouts)):
+        pieces[tuple(number for number, group in enumerate(groups) if place in group)].append(place)
+    pieces.pop((), None)
+    grams = dict(
+        zip(
+            pieces,
+            side_by_side(lambda places: joined.gram(places, rows), list(pieces.values()), size=len, advance=look),
+            strict=True,
+        )
+    )
+    labels = joined.labels[rows]
+    scores = np.full((len(groups), len(PENALTIES), len(rows), joined.class_count), np.nan, np.float32)
+    kept = [(np.flatnonzero(np.isin(rows, train)), np.flatnonzero(np.isin(rows, held))) for train, held in folds]
+
+    def fit(number: int) -> None:
+        gram = np.sum([piece for inside, piece in grams.items() if number in inside], axis=0)
+        gram /= np.float32(len(groups[number]))
+        for train, held_out in kept:
+            inside, across = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
+            targets, weights = ridge_targets(labels[train], joined.class_count), joined.weights(labels[train])
+            for place, penalty in enumerate(PENALTIES):
+                found = ridge_in_dual(inside, targets, weights, penalty)
+                scores[number, place, held_out] = found.scores(across)
+
+    side_by_side(fit, range(len(groups)), size=lambda number: len(groups[number]), advance=look)
+    return scores
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which group, the place of its penalty, its temperature, and the accuracy of every group."""
+
+    group: int
+    penalty: int
+    temperature: float
+    accuracies: tuple[float, ...]
+
+
+def _chosen(
+    scores: Float32[np.ndarray, "group penalty row cls"],
+    labels: Int[np.ndarray, " row"],
+    class_count: int,
+    *,
+    balanced: bool,
+) -> _Choice:
+    """The best penalty of every group, then the smallest group that is as good as the best."""
+    weight = balanced_weights(labels) if balanced else None
+    targets = ridge_targets(labels, class_count)
+    correct: Bool[np.ndarray, "group penalty row"] = scores.argmax(axis=3) == labels
+    penalties = []
+    for of_group, right in zip(scores, correct, strict=True):
+        missed = (np.square(of_penalty - targets).sum(axis=1) for of_penalty in of_group)
+        losses = np.array([np.average(of_rows, weights=weight) for of_rows in missed])
+        penalties.append(choose(right, losses, weight))
+    best = correct[np.arange(len(scores)), penalties]
+    behind, noise = behind_best(best, weight)
+    group = int(np.flatnonzero(behind <= noise)[0])
+    return _Choice(
+        group=group,
+        penalty=penalties[group],
+        temperature=fitted_temperature(scores[group, penalties[group]], labels, weight),
+        accuracies=tuple(float(mean) for mean in np.average(best, axis=1, weights=weight)),
+    )
+
+
+def fitted_temperature(
+    scores: Float[np.ndarray, "row cls"],
+    labels: Int[np.ndarray, " row"],
+    weight: Float[np.ndarray, " row"] | None = None,
+) -> float:
+    """What scores must be divided by for the least log-loss (Guo et al. 2017, arXiv:1706.04599).
+
+    Args:
+        scores: Of rows that the classifier has not learned from.
+        labels: Class index of each.
+        weight: Of each row; all alike if None.
+
+    Returns:
+        The temperature, within bounds that are never met by scores near -1 and 1 unless all rows are right.
+    """
+    own = np.arange(len(labels))
+
+    def log_loss(log_temperature: float) -> float:
+        likelihoods = log_softmax(scores.astype(np.float64) / np.exp(log_temperature), axis=1)[own, labels]
+        return -float(np.average(likelihoods, weights=weight))
+
+    found = minimize_scalar(log_loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
