@@ -33,7 +33,7 @@ from unfreeze.core.errors import PlanError
 
 BATCHES = (2, 3)  # two batch sizes tell a number that follows the batch from one that does not
 
-_TRACING = threading.Lock()  # of two threads whose patches overlap, the last one puts back those of the first
+TRACING = threading.Lock()  # of two threads whose patches overlap, the last one puts back those of the first
 
 # Subclasses of these stay whole too: what they do in training (statistics, dropping) must not be baked in by tracing.
 _WHOLE_LAYERS = (
@@ -264,16 +264,37 @@ def trace_network(network: nn.Module, size: int) -> Traced:
     Raises:
         PlanError: The network cannot be traced, or does not take images of this size.
     """
+    module, calls = _traced(network)
+    _measure(module, size)
+    return Traced(module, calls)
+
+
+def graph_of(network: nn.Module) -> fx.GraphModule:
+    """The graph of `network` without measurements: enough for `prefix_module`, in a tenth of the time.
+
+    Args:
+        network: As for `trace_network`.
+
+    Returns:
+        The graph, whose nodes are called as those of `trace_network`.
+
+    Raises:
+        PlanError: The network cannot be traced.
+    """
+    return _traced(network)[0]
+
+
+def _traced(network: nn.Module) -> tuple[fx.GraphModule, tuple[Call, ...]]:
     network.eval()
     no_inplace(network)
     tracer = _CallTracer()
     try:
-        with _TRACING:
+        with TRACING:
             graph = tracer.trace(network, concrete_args=_fixed_arguments(network))
     except Exception as error:  # whatever somebody else's forward raises
         msg = (
             f"{type(network).__name__} cannot be cut into blocks, since torch.fx cannot trace it "
-            f"({_first_line(error)}). Choose another network."
+            f"({first_line(error)}). Choose another network."
         )
         raise PlanError(msg) from error
     calls = tracer.calls()
@@ -282,11 +303,11 @@ def trace_network(network: nn.Module, size: int) -> Traced:
     graph.lint()
     module = fx.GraphModule(network, graph)
     module.eval()
-    _measure(module, size)
-    return Traced(module, calls)
+    return module, calls
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, as part of a sentence."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
@@ -379,7 +400,7 @@ class _Recorder(fx.Interpreter):
                 self.run(torch.zeros(batch, 3, size, size))
         except Exception as error:
             msg = (
-                f"The network does not take images of {size} pixels ({_first_line(error)}). "
+                f"The network does not take images of {size} pixels ({first_line(error)}). "
                 "Leave the size out, or choose a larger one or one that its layers divide."
             )
             raise PlanError(msg) from error
