@@ -198,6 +198,12 @@ def _cut_config(model: CutNetwork, class_names: Sequence[str]) -> dict[str, Any]
     }
 
 
+def read_card(folder: Path) -> tuple[Card, bool]:
+    """The card of a model, and whether it gives probabilities, without its weights; see `read_model`."""
+    ours = read_config(folder)[OUR_KEY]
+    return Card(**_with_tuples(ours["card"])), not ours["margins"]
+
+
 def load_model(folder: Path) -> tuple[Backbone | CutNetwork, tuple[str, ...]]:
     """Read a model that `save_model` wrote.
 

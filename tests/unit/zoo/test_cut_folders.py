@@ -90,7 +90,7 @@ def test_what_was_loaded_is_saved_again(tmp_path: Path, rng: np.random.Generator
 
 
 def test_timm_does_not_take_it_for_a_whole_network(tmp_path: Path, rng: np.random.Generator) -> None:
-    """timm refuses the folder, rather than give a network whose last layers are random."""
+    """The folder is refused, rather than give a network whose last layers are random."""
     model = tap_classifier(load_backbone("resnet18", size=64, pretrained=False), 2, rng)
     save_model(tmp_path / "model", model, class_names=NAMES, card_text="")
 
@@ -150,7 +150,7 @@ def test_damage_and_a_missing_file_are_said(tmp_path: Path, rng: np.random.Gener
     data[-1] ^= 1
     file.write_bytes(data)
 
-    with pytest.raises(InputError, match="damaged: model.safetensors is not what was written"):
+    with pytest.raises(InputError, match=r"damaged: model\.safetensors is not what was written"):
         load_model(tmp_path / "model")
     file.unlink()
     with pytest.raises(InputError, match=r"is no model: model\.safetensors missing"):
