@@ -88,9 +88,17 @@ def add_program(folder: Path) -> str:
     if not lacking:
         network, probabilities = read_card(folder)
         section = program_section(network, probabilities=probabilities)
-        before, _, _ = (folder / README).read_bytes().partition(PROGRAM_HEADING.encode())
-        write_bytes(folder / README, before.rstrip() + b"\n\n" + section.encode())
+        write_bytes(folder / README, f"{card_of(folder)}\n{section}".encode("utf-8", "surrogateescape"))
     return lacking
+
+
+def card_of(folder: Path) -> str:
+    """The card of a saved model, without what it says of its program."""
+    try:
+        text = (folder / README).read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:  # nothing needs it
+        return ""
+    return f"{text.partition(PROGRAM_HEADING)[0].rstrip()}\n"
 
 
 def _with_refit(measured: Measured, refit: Outcome, fit: Fit) -> Measured:

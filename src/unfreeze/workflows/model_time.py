@@ -46,9 +46,9 @@ def milliseconds_an_image(
 ) -> float:
     """Wall time of an image through the source network up to a tap: what `predict` takes without decoding.
 
-    Timed is plain torch in float32, with the threads that torch has, on random pixels: the least of three batches of four
-    images, after one that allocates. All trained depths of a network take the same time as its source, and the last linear
-    layer, of which classes differ, next to nothing.
+    Timed is plain torch in float32, with the threads that torch has, on random pixels: the least of three batches of
+    four images, after one that allocates. What was trained takes the time of its source, and the last linear layer,
+    whose width differs, next to nothing.
 
     Args:
         source: The network.

@@ -33,9 +33,9 @@ def write_program(folder: Path) -> str:
     """Write ``model.pt2`` into the folder of a model, and its hash into ``config.json``.
 
     ``torch.export.load("model.pt2").module()`` takes uint8 images ``[batch, size, size, 3]`` (red, green, blue), any
-    number of them, and gives float32 ``[batch, class]``: probabilities, or an SVM's margins, as ``config.json`` says. It
-    holds what `read_model` reads, so the two say the same. Sample inputs are left out, which would be a pickle; nothing
-    else in the archive is one.
+    number of them, and gives float32 ``[batch, class]``: probabilities, or an SVM's margins, as ``config.json`` says.
+    It holds what `read_model` reads, so the two say the same. Sample inputs are left out, which would be a pickle;
+    nothing else in the archive is one.
 
     Args:
         folder: Written by `save_model`.
