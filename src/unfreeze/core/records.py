@@ -189,9 +189,9 @@ class ModelCost:
     Attributes:
         deepest_tap: Where its network is cut off; None where the whole network is needed.
         megabytes: Of its float32 weights, up to the deepest tap and with the classifier; millions of bytes.
-        milliseconds_an_image: Wall time of the network up to there, in plain torch and float32, on random pixels in
-            batches of four, with the threads and on the device that the run had; without decoding. None where it was
-            not timed, as in a run that was stopped.
+        milliseconds_an_image: Of the network up to there, in plain torch and float32, on random pixels in batches of
+            four, without decoding: processor time on one core, or wall time on the GPU that the run had. None where
+            it was not timed, as in a run that was stopped.
     """
 
     megabytes: float

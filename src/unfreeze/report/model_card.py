@@ -203,7 +203,7 @@ def _using(cost: ModelCost | None) -> list[str]:
         return []
     ends = [f"the network ends at its tap `{cost.deepest_tap}`"] if cost.deepest_tap else []
     took = cost.milliseconds_an_image
-    time = f", {milliseconds(took / 1000)} an image in plain torch on the machine of the run" if took else ""
+    time = f", {milliseconds(took / 1000)} an image in plain torch on one core or the GPU of the run" if took else ""
     return [*ends, f"to use it: {megabytes(cost.megabytes)} of weights{time}"]
 
 

@@ -11,10 +11,11 @@ import torch
 from unfreeze.core.journal import once
 from unfreeze.core.records import Outcome
 from unfreeze.strategies.experiment import Experiment
+from unfreeze.training.precision import one_thread
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device
 
-TIMED_BATCH = 4  # images: the whole of EfficientNet-Lite0 takes a quarter of a second then, warming up included
+TIMED_BATCH = 4  # images: the whole of EfficientNet-Lite0 takes half a second then, warming up included
 TIMES = 3
 
 
@@ -42,19 +43,20 @@ def with_milliseconds(outcome: Outcome, experiment: Experiment) -> Outcome:
 
 
 def milliseconds_an_image(
-    source: Backbone, deepest_tap: str | None, device: Device, *, clock: Callable[[], float] = time.perf_counter
+    source: Backbone, deepest_tap: str | None, device: Device, *, clock: Callable[[], float] | None = None
 ) -> float:
-    """Wall time of an image through the source network up to a tap: what `predict` takes without decoding.
+    """Time of an image through the source network up to a tap: what `predict` takes on one core, without decoding.
 
-    Timed is plain torch in float32, with the threads that torch has, on random pixels: the least of three batches of
-    four images, after one that allocates. What was trained takes the time of its source, and the last linear layer,
-    whose width differs, next to nothing.
+    Timed is plain torch in float32, with one thread, on random pixels: the least of three batches of four images, after
+    one that allocates. What was trained takes the time of its source, and the last linear layer, whose width differs,
+    next to nothing. Processor time, since other programs stretch wall time: forty times, where two threads wait for
+    each other. On a GPU it is wall time.
 
     Args:
         source: The network.
         deepest_tap: Where it is cut off; None for all of it.
         device: Where it runs.
-        clock: Seconds.
+        clock: Seconds; processor time on a CPU if None.
 
     Returns:
         Milliseconds, rounded to hundredths.
@@ -66,7 +68,8 @@ def milliseconds_an_image(
     size = source.card.size
     images = torch.rand(TIMED_BATCH, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device.torch)
     took = []
-    with torch.inference_mode():
+    clock = clock or (time.process_time if device.is_cpu else time.perf_counter)
+    with one_thread(), torch.inference_mode():
         for _ in range(1 + TIMES):
             began = clock()
             found = module(images)
