@@ -204,7 +204,7 @@ def read_card(folder: Path) -> tuple[Card, bool]:
     return Card(**_with_tuples(ours["card"])), not ours["margins"]
 
 
-def load_model(folder: Path) -> tuple[Backbone | CutNetwork, tuple[str, ...]]:
+def load_model(folder: Path | str) -> tuple[Backbone | CutNetwork, tuple[str, ...]]:
     """Read a model that `save_model` wrote.
 
     Args:
@@ -219,6 +219,7 @@ def load_model(folder: Path) -> tuple[Backbone | CutNetwork, tuple[str, ...]]:
         InputError: The folder holds no model of ours, its weights are not those that were written, or the network's
             library has changed since.
     """
+    folder = Path(folder)
     saved = read_model(folder)
     if isinstance(saved.module, CutNetwork):
         return saved.module, saved.class_names
