@@ -99,6 +99,10 @@ class CutNetwork(nn.Module):
         """How many."""
         return len(self.linear.bias)
 
+    def module(self) -> "CutNetwork":
+        """Itself: as of `Backbone` and `TapClassifier`, from plain pixels to scores."""
+        return self
+
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch cls"]:
         """Scores of plain pixels, red, green, blue."""
         found = self.prefix(network_input(images, self.card))
