@@ -550,13 +550,7 @@ def prefix_module(graph_module: fx.GraphModule, cuts: Sequence[Cut]) -> fx.Graph
     """
     source = {node.name: node for node in graph_module.graph.nodes}
     wanted = [source[cut.node] for cut in cuts]
-    needed = set(wanted)
-    todo = list(wanted)
-    while todo:
-        for node in todo.pop().all_input_nodes:
-            if node not in needed:
-                needed.add(node)
-                todo.append(node)
+    needed = _needed_for(wanted)
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in graph_module.graph.nodes:
@@ -564,6 +558,26 @@ def prefix_module(graph_module: fx.GraphModule, cuts: Sequence[Cut]) -> fx.Graph
             copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(tuple(copies[node] for node in wanted))
     return _module(graph_module, graph, "Prefix")
+
+
+def weights_before(graph_module: fx.GraphModule, cut: Cut) -> dict[str, Tensor]:
+    """What the network up to `cut` holds, by name: as the state dict of its prefix, without making that module."""
+    nodes = _needed_for([next(node for node in graph_module.graph.nodes if node.name == cut.node)])
+    used = tuple(str(node.target) for node in nodes if node.op in {"call_module", "get_attr"})
+    state = graph_module.state_dict()
+    return {name: value for name, value in state.items() if any(f"{name}.".startswith(f"{one}.") for one in used)}
+
+
+def _needed_for(wanted: Sequence[fx.Node]) -> set[fx.Node]:
+    """These nodes and all that they depend on."""
+    needed = set(wanted)
+    todo = list(wanted)
+    while todo:
+        for node in todo.pop().all_input_nodes:
+            if node not in needed:
+                needed.add(node)
+                todo.append(node)
+    return needed
 
 
 def suffix_module(graph_module: fx.GraphModule, cut: Cut) -> fx.GraphModule:

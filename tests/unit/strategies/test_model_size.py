@@ -1,10 +1,12 @@
 """How large models are."""
 
 import numpy as np
+import pytest
 
 from unfreeze.core.readouts import Readout
 from unfreeze.strategies.model_size import cost_of
 from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.graph import weights_before
 from unfreeze.zoo.tap_classifier import TapClassifier
 
 
@@ -23,6 +25,15 @@ def test_a_network_that_is_cut_off_is_smaller() -> None:
     numbers = 7 * 7 * 3 * 64 + 4 * 3 * 3 * 64 * 64 + 5 * 4 * 64 + 3 * 128 + 3
     assert cost.deepest_tap == "layer1"
     assert cost.megabytes == 4 * numbers / 1e6
+
+
+@pytest.mark.parametrize("name", ["lite0", "vit_tiny_patch16_224", "torchvision:squeezenet1_1"])
+def test_what_is_counted_is_what_is_cut_off(name: str) -> None:
+    """At every tap, the weights before it are those of the module that is made of the network up to there."""
+    backbone = load_backbone(name, size=64, pretrained=False)
+
+    for tap in backbone.taps:
+        assert weights_before(backbone.graph, tap).keys() == backbone.prefix([tap]).state_dict().keys()
 
 
 def test_a_whole_network_is_all_of_it() -> None:
