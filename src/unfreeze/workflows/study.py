@@ -37,7 +37,7 @@ from unfreeze.workflows.race import Race
 from unfreeze.workflows.screening import seconds_an_image
 from unfreeze.workflows.setup import Setup, set_up
 
-EXPORT_SECONDS = 4.0  # measured with EfficientNet-Lite0 on one core: 2 to 2.5 s, and as much on a busy one
+EXPORT_SECONDS = 4.0  # 2 to 2.5 s of processor time for EfficientNet-Lite0, twice that where another program runs
 
 
 def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT) -> RunRecord:
