@@ -33,6 +33,7 @@ from unfreeze.core.records import (
     Interval,
     LearningCurve,
     LearningCurves,
+    ModelCost,
     Outcome,
     Screened,
     SetAside,
@@ -56,6 +57,8 @@ from unfreeze.core.strategies import (
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m & [red]{{ 7*7 }}"
 SPLITS, TESTED, TRAIN, TEST = 10, 80, 400, 300
+WHOLE = ModelCost(megabytes=13.5, milliseconds_an_image=16.25)
+CUT = ModelCost(megabytes=2.04, deepest_tap="blocks.1", milliseconds_an_image=9.5)
 AUDIT = Audit(frozen_tensors=3, frozen_unchanged=True, codes_difference=0.0, codes_agree=True, optimizer_matches=True)
 
 COMMAND = StudySettings(
@@ -155,6 +158,7 @@ def outcome(strategy: StrategyId, accuracy: float, seconds: float, **other: Any)
             peak_bytes=1_400_000_000,
         ),
         "audit": None if strategy.kind == "probe" else AUDIT,
+        "model_cost": CUT if strategy.taps == "best" else WHOLE,
     }
     return Outcome(strategy=strategy, accuracy=accuracy, **{**settings, **other})
 

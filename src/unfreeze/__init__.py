@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unfreeze.workflows.study import run_study
     from unfreeze.zoo.backbones import Backbone, load_backbone
     from unfreeze.zoo.folders import load_model, save_model
+    from unfreeze.zoo.tap_classifier import TapClassifier
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _MODULES = {
     "Outcome": "unfreeze.core.records",
     "RunRecord": "unfreeze.core.run_record",
     "StudySettings": "unfreeze.core.settings",
+    "TapClassifier": "unfreeze.zoo.tap_classifier",
     "TransferClassifier": "unfreeze.workflows.estimator",
     "UnfreezeError": "unfreeze.core.errors",
     "fit_probe": "unfreeze.probes.solver",
@@ -66,6 +68,7 @@ __all__ = [
     "Outcome",
     "RunRecord",
     "StudySettings",
+    "TapClassifier",
     "TransferClassifier",
     "UnfreezeError",
     "__version__",

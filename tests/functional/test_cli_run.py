@@ -100,17 +100,18 @@ def test_the_report_is_written_again_from_the_record_alone(
 def test_the_model_card_loads_the_model_without_unfreeze(
     finished: tuple[Path, dict[str, Any]], photos: Path, tmp_path: Path
 ) -> None:
-    """The code on the model card, run where unfreeze cannot be imported, names the class of a photo."""
+    """Both codes on the model card, run where unfreeze cannot be imported, name the class of a photo."""
     folder, _ = finished
-    (code,) = re.findall(r"```python\n(.*?)```", (folder / "model" / "README.md").read_text(), re.DOTALL)
+    with_timm, with_torch = re.findall(r"```python\n(.*?)```", (folder / "model" / "README.md").read_text(), re.DOTALL)
     Image.open(photos / "green" / "0.png").save(tmp_path / "photo.jpg", quality=95)
-    program = "import sys; sys.modules['unfreeze'] = None\n" + code.replace(
-        "local-dir:PATH", f"local-dir:{folder}/model"
-    )
+    alone = {with_timm: ("unfreeze",), with_torch: ("unfreeze", "timm")}
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
-
-    assert done.stdout == "green\n", done.stderr
+    for code, absent in alone.items():
+        program = f"import sys; sys.modules.update(dict.fromkeys({absent}))\n{code.replace('PATH', f'{folder}/model')}"
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.stdout.split()[:1] == ["green"], done.stderr
 
 
 @pytest.mark.usefixtures("usual_signals")
@@ -147,7 +148,8 @@ def test_one_strategy_alone_gives_a_model(photos: Path, environment: dict[str, s
     printed = json.loads(done.stdout)
     (row,) = printed["strategies"]
     assert (row["strategy"], row["settings"]["plan"]["balanced"]) == ("unfreeze-1", True)
-    assert {path.name for path in (tmp_path / "model").iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    files = {path.name for path in (tmp_path / "model").iterdir()}
+    assert files == {"README.md", "config.json", "model.safetensors", "model.pt2"}
     assert subprocess.run(arguments, capture_output=True, check=False, env=environment).returncode == 2
 
 

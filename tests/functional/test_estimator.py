@@ -5,13 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import timm
+import torch
+from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from unfreeze.core.errors import ImageSetError, InputError
+from unfreeze.core.readouts import Readout
 from unfreeze.workflows.estimator import TransferClassifier
+from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.folders import save_model
+from unfreeze.zoo.tap_classifier import TapClassifier
 
 pytestmark = pytest.mark.slow
 
@@ -100,3 +106,51 @@ def test_what_cannot_be_used_is_said_in_one_sentence(
     """The error names what was wanted and what was found."""
     with pytest.raises(error, match=text):
         TransferClassifier().set_params(**settings).fit(images, labels)
+
+
+@pytest.mark.parametrize("strategy", ["svm-last", "head"])
+def test_a_saved_model_is_an_estimator_again(
+    digits: tuple[list[np.ndarray], np.ndarray], tmp_path: Path, strategy: str
+) -> None:
+    """What was loaded says what was fitted, to the last bit, and is saved again as the same weights."""
+    arrays, labels = digits
+    fitted = TransferClassifier(strategy=strategy, size=SIZE).fit(arrays, labels)
+    fitted.save(tmp_path / "one")
+
+    loaded = TransferClassifier.load(tmp_path / "one")
+    loaded.save(tmp_path / "two")
+
+    assert loaded.classes_.tolist() == fitted.classes_.tolist()
+    assert (loaded.predict(arrays[:9]) == fitted.predict(arrays[:9])).all()
+    np.testing.assert_array_equal(loaded.decision_function(arrays[:9]), fitted.decision_function(arrays[:9]))
+    np.testing.assert_array_equal(loaded.predict_proba(arrays[:9]), fitted.predict_proba(arrays[:9]))
+    for file in ("model.safetensors", "model.pt2"):
+        assert (tmp_path / "one" / file).is_file()
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two")]
+    assert weights[0] == weights[1]
+
+
+def test_a_classifier_on_taps_is_an_estimator(digits: tuple[list[np.ndarray], np.ndarray], tmp_path: Path) -> None:
+    """A folder with a network that was cut off predicts as its own module does, and is saved again."""
+    arrays, _ = digits
+    backbone = load_backbone(size=32)
+    tap = backbone.taps[2]
+    weight = np.random.default_rng(0).normal(size=(4, tap.channels)).astype(np.float32)
+    model = TapClassifier(backbone=backbone, readouts=(Readout(tap.name),), weight=weight, bias=np.zeros(4, np.float32))
+    save_model(tmp_path / "one", model, class_names=("four", "one", "seven", "zero"), card_text="# Mine\n")
+
+    loaded = TransferClassifier.load(tmp_path / "one")
+    loaded.save(tmp_path / "two")
+
+    size, resize = 32, int(32 / backbone.card.crop_pct)
+    edge = round((resize - size) / 2)
+    squares = np.stack(
+        [
+            np.asarray(Image.fromarray(one).convert("RGB").resize((resize, resize), Image.Resampling.BICUBIC))
+            for one in arrays[:9]
+        ]
+    )[:, edge : edge + size, edge : edge + size]
+    with torch.no_grad():
+        expected = model.module()(torch.from_numpy(squares)).numpy()
+    np.testing.assert_allclose(loaded.decision_function(arrays[:9]), expected, rtol=1e-4, atol=1e-4)
+    assert (tmp_path / "two" / "README.md").read_text().startswith("# Mine\n\n## How to run it with torch alone")

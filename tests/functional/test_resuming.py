@@ -21,7 +21,16 @@ pytestmark = pytest.mark.slow
 
 OPTIONS = ("--size", "64", "--rounds", "1", "--epochs", "1", "--strategies", "1", "--max-bad", "0")
 # What depends on the clock or on the process, by name of field.
-TIMES = {"cost", "phases", "seconds", "seconds_an_image", "timed", "forecast_seconds", "resumed"}
+TIMES = {
+    "cost",
+    "phases",
+    "seconds",
+    "seconds_an_image",
+    "milliseconds_an_image",
+    "timed",
+    "forecast_seconds",
+    "resumed",
+}
 TIME = re.compile(r"(\d+ min )?\d[\d.,]* (ms|s|min|h|GB|MB)\b")
 
 Event = dict[str, Any]

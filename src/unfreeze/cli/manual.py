@@ -54,7 +54,7 @@ once more on everything. A test part of your own is read once, at the end.
 {_SOURCE}
 It prints one table and a verdict, and writes a folder that holds run.json
 (everything that was measured), report.html, model/ (the picked strategy,
-which timm loads without unfreeze), and events.jsonl (what happened, for
+which plain torch runs without unfreeze), and events.jsonl (what happened, for
 tail -f). A finished run is never touched again.
 
 Each step is answered: worth it, not worth it, equivalent within --margin, or
@@ -140,11 +140,13 @@ Train one strategy and write the model.
   --unfreeze 2        the last two blocks and the head
   --unfreeze full     the whole network, earlier layers at lower rates
   --unfreeze scratch  the whole network, from random weights
+  --unfreeze WORD     a linear classifier on the frozen network: softmax-last,
+                      svm-last, softmax-best, svm-best, linear-all
 
 Trains on the training part, reports on the test part (a stratified fifth
-where none is given), and writes a folder
-that timm.create_model("local-dir:PATH", pretrained=True) loads without
-unfreeze, with a model card.
+where none is given), and writes a folder with a model card, which plain torch
+runs without unfreeze; timm.create_model("local-dir:PATH", pretrained=True)
+loads it too if the network in it is whole.
 {_SOURCE}{_JSON}
 Examples:
 

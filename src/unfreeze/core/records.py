@@ -183,6 +183,23 @@ class FolderStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelCost:
+    """What using the model of a strategy takes.
+
+    Attributes:
+        deepest_tap: Where its network is cut off; None where the whole network is needed.
+        megabytes: Of its float32 weights, up to the deepest tap and with the classifier; millions of bytes.
+        milliseconds_an_image: Of the network up to there, in plain torch and float32, on random pixels in batches of
+            four, without decoding: processor time on one core, or wall time on the GPU that the run had. None where
+            it was not timed, as in a run that was stopped.
+    """
+
+    megabytes: float
+    deepest_tap: str | None = None
+    milliseconds_an_image: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one strategy gave.
 
@@ -209,7 +226,9 @@ class Outcome:
         audit: Of its trainings, the first that failed or else the last; None for probes, which train nothing in the
             network.
         curve: Mean training loss of every epoch of the last training.
-        deliverable: Whether timm can load the result as a model (a probe at an earlier tap is a cut-off network).
+        deliverable: Whether it can be delivered as a model.
+        model_cost: What using its model takes; None where there is none. Of the probe at the best tap that of the
+            latest training, which chose its own.
     """
 
     strategy: StrategyId
@@ -230,6 +249,7 @@ class Outcome:
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
     deliverable: bool = True
+    model_cost: ModelCost | None = None
 
     @property
     def name(self) -> str:

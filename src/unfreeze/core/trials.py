@@ -6,7 +6,7 @@ A trial is small, and another process can carry it out that has the same images,
 from dataclasses import dataclass
 
 from unfreeze.core.plans import ProbeSettings, TrainingSettings
-from unfreeze.core.records import Audit, DepthPoint
+from unfreeze.core.records import Audit, DepthPoint, ModelCost
 from unfreeze.core.strategies import StrategyId
 
 
@@ -74,6 +74,7 @@ class TrialOutcome:
         audit: Of the freezing; None where nothing in the network is trained.
         curve: Mean training loss of every epoch.
         probes: The linear classifiers that were fitted for it, shallow to deep, on this split alone.
+        model_cost: What using its model would take, untimed; None where there is no model.
         seconds: Wall time.
         cpu_seconds: Processor time.
         peak_bytes: The largest resident memory that the process had reached by then.
@@ -87,6 +88,7 @@ class TrialOutcome:
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
     probes: tuple[DepthPoint, ...] = ()
+    model_cost: ModelCost | None = None
     seconds: float
     cpu_seconds: float
     peak_bytes: int

@@ -141,6 +141,11 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:.1f} ms"
 
 
+def megabytes(millions: float) -> str:
+    """The size of a model as ``0.1 MB`` or ``16.2 MB``."""
+    return f"{millions:,.1f} MB"
+
+
 def plural(noun: str) -> str:
     """The name of several: ``images``, ``classes``."""
     return noun + ("es" if noun.endswith("s") else "s")

@@ -5,6 +5,7 @@ the Hugging Face Hub's.
 """
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,8 @@ from dataclasses import fields, is_dataclass
 
 from unfreeze.core.cards import Card
 from unfreeze.core.plans import TrainingSettings
-from unfreeze.core.records import Confirmation, ImageCounts, Interval, Outcome
-from unfreeze.core.wording import count, nats, percent, percent_range
+from unfreeze.core.records import Confirmation, ImageCounts, Interval, ModelCost, Outcome
+from unfreeze.core.wording import count, megabytes, milliseconds, nats, percent, percent_range
 
 CLASSES_NAMED = 200  # more would bury the rest; config.json has them all
 
@@ -38,6 +39,51 @@ from unfreeze import load_model
 
 model, class_names = load_model("PATH")  # PATH is this folder
 ```""",
+    "cut": """The network ends at its deepest tap, so timm does not load it, and `load_model` gives a module:
+
+```python
+import numpy as np
+import torch
+from unfreeze import load_model
+
+model, class_names = load_model("PATH")  # PATH is this folder
+images = torch.from_numpy(np.zeros((1, SIZE, SIZE, 3), np.uint8))  # red, green, blue
+with torch.no_grad():
+    scores = model(images)
+print(class_names[scores.argmax(dim=1)[0]])
+```""",
+}
+
+PROGRAM_HEADING = "## How to run it with torch alone"
+_PROGRAM = """`model.pt2` is the same model as a program of `torch.export`: neither unfreeze nor timm has to be
+installed. It takes uint8 images `[batch, SIZE, SIZE, 3]`, red, green, blue, normalises them itself, and gives GIVEN.
+
+```python
+import json
+
+import torch
+from PIL import Image
+
+folder = "PATH"  # this folder
+program = torch.export.load(f"{folder}/model.pt2").module()
+with open(f"{folder}/config.json") as file:
+    names = json.load(file)["label_names"]
+
+image = Image.open("photo.jpg").convert("RGB")
+RESIZED
+left, top = round((image.width - SIZE) / 2), round((image.height - SIZE) / 2)
+image = image.crop((left, top, left + SIZE, top + SIZE))
+pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(1, SIZE, SIZE, 3)
+
+with torch.no_grad():
+    ANSWERS = program(pixels)[0]
+print(names[ANSWERS.argmax()], float(ANSWERS.max()))
+```
+"""
+_RESIZED = {
+    "center": """side = min(image.size)
+image = image.resize(tuple(RESIZE * length // side for length in image.size), Image.Resampling.FILTER)""",
+    "squash": "image = image.resize((RESIZE, RESIZE), Image.Resampling.FILTER)",
 }
 
 
@@ -66,7 +112,7 @@ def model_card(
         Markdown with YAML front matter.
     """
     sections = [
-        _front_matter(network),
+        _front_matter(network, is_cut=_is_cut(outcome)),
         f"# {escaped(title)}",
         "An image classifier that unfreeze made from a pretrained network.",
         "## What was trained\n\n" + _training(outcome, network),
@@ -74,9 +120,33 @@ def model_card(
         "## What was measured\n\n" + _measurement(outcome, test_size, measured),
         "## The source network\n\n" + _source(outcome, network),
         "## Preprocessing\n\n" + _preprocessing(network),
-        "## How to load it\n\n" + _LOADING["timm" if network.library == "timm" else "other"],
+        "## How to load it\n\n" + _loading(outcome, network),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def program_section(network: Card, *, probabilities: bool) -> str:
+    """What the README.md of a model says at its end if there is a ``model.pt2``.
+
+    Args:
+        network: The card of the model.
+        probabilities: Whether it gives probabilities; else an SVM's margins.
+
+    Returns:
+        Markdown, which begins with `PROGRAM_HEADING`.
+    """
+    text = _PROGRAM.replace("RESIZED", _RESIZED[network.crop_mode])
+    given = "probabilities" if probabilities else "an SVM's margins, which order the classes and are no probabilities"
+    words = {
+        "RESIZE": math.floor(network.size / network.crop_pct),
+        "SIZE": network.size,
+        "FILTER": network.interpolation.upper(),
+        "GIVEN": given,
+        "ANSWERS": "probabilities" if probabilities else "margins",
+    }
+    for word, value in words.items():
+        text = text.replace(word, str(value))
+    return f"{PROGRAM_HEADING}\n\n{text}"
 
 
 def escaped(text: str) -> str:
@@ -90,8 +160,19 @@ def licence_id(licence: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-") or "unknown"
 
 
-def _front_matter(network: Card) -> str:
-    timm = network.library == "timm"
+def _is_cut(outcome: Outcome) -> bool:
+    """Whether the model is a network that ends at a tap."""
+    return outcome.model_cost is not None and outcome.model_cost.deepest_tap is not None
+
+
+def _loading(outcome: Outcome, network: Card) -> str:
+    if _is_cut(outcome):
+        return _LOADING["cut"].replace("SIZE", str(network.size))
+    return _LOADING["timm" if network.library == "timm" else "other"]
+
+
+def _front_matter(network: Card, *, is_cut: bool) -> str:
+    timm = network.library == "timm" and not is_cut
     fields = {
         "license": licence_id(network.licence),
         "library_name": "timm" if timm else "unfreeze",
@@ -111,8 +192,19 @@ def _training(outcome: Outcome, network: Card) -> str:
         held = "held" if outcome.audit.passed else "DID NOT HOLD"
         tensors = f"{outcome.audit.frozen_tensors:,} frozen tensors hashed before and after"
         lines.append(f"- the audit of the freezing {held}: {tensors}")
+    lines += [f"- {line}" for line in _using(outcome.model_cost)]
     blocks = ", ".join(f"`{block}`" for block in network.blocks)
     return "\n".join([*lines, "", f"Blocks of the network, from the pixels on: {blocks}"])
+
+
+def _using(cost: ModelCost | None) -> list[str]:
+    """What the model takes, in list items."""
+    if cost is None:
+        return []
+    ends = [f"the network ends at its tap `{cost.deepest_tap}`"] if cost.deepest_tap else []
+    took = cost.milliseconds_an_image
+    time = f", {milliseconds(took / 1000)} an image in plain torch on one core or the GPU of the run" if took else ""
+    return [*ends, f"to use it: {megabytes(cost.megabytes)} of weights{time}"]
 
 
 def _settings(outcome: Outcome) -> Iterator[tuple[str, str]]:

@@ -51,6 +51,7 @@ def page(record: RunRecord) -> str:
         run=record,
         rows=strategy_rows(record.strategies, picked=record.picked),
         columns=SCORE_COLUMNS[record.metric],
+        using=any(outcome.model_cost for outcome in record.strategies),
         accuracies=accuracy_chart(record),
         screening=screening_rows(record),
         screening_columns=SCREENING_COLUMNS,

@@ -3,9 +3,10 @@
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import final
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +21,8 @@ from unfreeze.core.wording import (
     difference_span,
     duration,
     measured_score,
+    megabytes,
+    milliseconds,
     nats,
     percent,
     percent_range,
@@ -29,6 +32,7 @@ from unfreeze.core.wording import (
 )
 
 PIPE_WIDTH = 10_000  # a table that goes into a pipe or a file is never wrapped
+WIDE = 130  # columns from which the table of strategies has room for what using each model takes
 
 
 # What a table says of a strategy's scores, the deciding one first: the field of a row, and its heading.
@@ -42,6 +46,10 @@ SCORE_COLUMNS: dict[Metric, tuple[tuple[str, str], ...]] = {
         ("balanced", "balanced"),
     ),
 }
+
+
+# What using its model takes.
+USING_COLUMNS = (("model", "model"), ("an_image", "an image"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +69,8 @@ class StrategyRow:
         refit: What the training on everything took.
         cpu: Processor time.
         memory: Largest resident memory by then.
+        model: Size of its model's weights.
+        an_image: What the model takes for an image.
         description: What was trained; for a strategy that was not done, also why.
         in_short: The same without the reasons, which the verdict's sentences give.
         picked: Whether it is the strategy to use.
@@ -78,6 +88,8 @@ class StrategyRow:
     refit: str
     cpu: str
     memory: str
+    model: str
+    an_image: str
     description: str
     in_short: str
     picked: bool = False
@@ -100,7 +112,8 @@ def _row(outcome: Outcome, *, picked: bool) -> StrategyRow:
     status, note, cost = outcome.status, outcome.note, outcome.cost
     remark = "" if status == "done" else f"{status}: {note}" if note else status
     parts = [remark] if status == "left out" else [outcome.description, remark]
-    on_splits = cost.split_seconds
+    on_splits, using = cost.split_seconds, outcome.model_cost
+    took = using.milliseconds_an_image if using else None
     return StrategyRow(
         name=printable(outcome.name),
         accuracy=percent(outcome.accuracy),
@@ -114,6 +127,8 @@ def _row(outcome: Outcome, *, picked: bool) -> StrategyRow:
         refit=_duration(cost.refit_seconds),
         cpu=_duration(cost.cpu_seconds),
         memory=storage(cost.peak_bytes),
+        model=megabytes(using.megabytes) if using else "-",
+        an_image=milliseconds(took / 1000) if took else "-",
         description=printable("; ".join(part for part in parts if part)),
         in_short=printable("; ".join(part for part in (outcome.description, status) if part not in {"", "done"})),
         picked=picked,
@@ -130,8 +145,10 @@ def strategy_table(
     picked: StrategyId | None = None,
     metric: Metric = "accuracy",
     reasons: bool = False,
-) -> Table:
+) -> RenderableType:
     """What each strategy gave: the score that decides, accuracy with its interval, splits, time, what was trained.
+
+    Where there is room, also the size of each model and what it takes for an image.
 
     Args:
         outcomes: Of the strategies.
@@ -142,15 +159,35 @@ def strategy_table(
     Returns:
         A table for `rendered`.
     """
-    columns = SCORE_COLUMNS[metric]
-    headings = ("strategy", *(heading for _, heading in columns), "splits", "time", "trained")
-    table = plain_table(*headings, right={"accuracy", "balanced", "log-loss", "splits", "time"})
-    for row in strategy_rows(outcomes, picked=picked):
+    columns = (*SCORE_COLUMNS[metric], ("splits", "splits"), ("time", "time"))
+    trained = (("description" if reasons else "in_short", "trained"),)
+    rows = strategy_rows(outcomes, picked=picked)
+    narrow = _strategy_table(rows, (*columns, *trained))
+    if not any(outcome.model_cost for outcome in outcomes):
+        return narrow
+    return _ByWidth(narrow, _strategy_table(rows, (*columns, *USING_COLUMNS, *trained)))
+
+
+def _strategy_table(rows: Sequence[StrategyRow], columns: Sequence[tuple[str, str]]) -> Table:
+    right = {"accuracy", "balanced", "log-loss", "splits", "time", *(heading for _, heading in USING_COLUMNS)}
+    table = plain_table("strategy", *(heading for _, heading in columns), right=right)
+    for row in rows:
         name = f"{row.name} *" if row.picked else row.name
-        trained = row.description if reasons else row.in_short
-        cells = (name, *(getattr(row, field) for field, _ in columns), row.splits, row.time, trained)
+        cells = (name, *(getattr(row, field) for field, _ in columns))
         add_row(table, cells, style="bold" if row.picked else "")
     return table
+
+
+@final
+@dataclass(frozen=True)
+class _ByWidth:
+    """A table, and one with more columns for where there is room."""
+
+    narrow: Table
+    wide: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.wide if options.max_width >= WIDE else self.narrow
 
 
 SCREENING_COLUMNS = (

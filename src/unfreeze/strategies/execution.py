@@ -131,6 +131,7 @@ def outcome_on(strategy: Strategy, task: Task, split_name: str, *, advance: Adva
         audit=fit.audit,
         curve=fit.curve,
         probes=fit.probes,
+        model_cost=fit.model_cost,
         seconds=usage.seconds,
         cpu_seconds=usage.cpu_seconds,
         peak_bytes=usage.peak_bytes,

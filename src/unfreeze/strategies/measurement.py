@@ -81,6 +81,7 @@ def with_fit(outcome: Outcome, fit: Fit | TrialOutcome) -> Outcome:
         description=fit.description or outcome.description,
         audit=audit,
         curve=fit.curve,
+        model_cost=fit.model_cost or outcome.model_cost,
     )
 
 

@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from unfreeze.core.plans import ProbeSettings, TrainingSettings
 from unfreeze.core.progress import Advance
-from unfreeze.core.records import Audit, DepthPoint, Outcome
+from unfreeze.core.records import Audit, DepthPoint, ModelCost, Outcome
 from unfreeze.core.trials import Training
 from unfreeze.data.tasks import Split
+from unfreeze.strategies.model_size import cost_of
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.tap_classifier import TapClassifier
 
@@ -43,6 +44,11 @@ class Fit:
     curve: tuple[float, ...] = ()
     probes: tuple[DepthPoint, ...] = ()
     shared_usage: tuple[float, float] | None = None
+
+    @property
+    def model_cost(self) -> ModelCost | None:
+        """What using the model takes; None without one."""
+        return cost_of(self.model) if self.model else None
 
     @property
     def network(self) -> Backbone:

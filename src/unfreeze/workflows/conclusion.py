@@ -36,14 +36,15 @@ from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.predictions import Measured
 from unfreeze.workflows.clock import RESERVE
 from unfreeze.workflows.confirmation import confirmed, earlier_looks, folder_step, other_seeds
-from unfreeze.workflows.delivery import deliver
+from unfreeze.workflows.delivery import add_program, deliver
+from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.reports import write_report
 from unfreeze.workflows.setup import Setup
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
 MODEL = "model"  # folder
-DELIVERED = "delivered"  # in the journal
+DELIVERED, PROGRAMMED = "delivered", "programmed"  # in the journal
 SOON = 1.0  # seconds that a stopped run may still train, to deliver a model: it should end within three
 
 
@@ -142,6 +143,8 @@ def _delivered(
     """The model, then its confirmation and learning curves; a stop ends it and keeps what is finished."""
     stages: tuple[Callable[[Delivery], Delivery], ...] = (
         lambda found: _with_model(found, raced, selection, resources, run.path / MODEL),
+        lambda found: _timed(found, raced),
+        lambda found: _with_program(found, raced, resources, run.path / MODEL),
         lambda found: replace(
             found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
         ),
@@ -182,6 +185,28 @@ def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resource
             journal.keep(DELIVERED, delivered)
     outcomes = tuple(delivered if o.strategy == delivered.strategy else o for o in delivery.outcomes)
     return replace(delivery, model=MODEL, outcomes=outcomes)
+
+
+def _timed(delivery: Delivery, raced: Raced) -> Delivery:
+    """How long the models of all strategies take for an image; not in a run that was stopped."""
+    if raced.interrupted:
+        return delivery
+    with raced.race.timed("deliver"):
+        return replace(delivery, outcomes=tuple(with_milliseconds(o, raced.experiment) for o in delivery.outcomes))
+
+
+def _with_program(delivery: Delivery, raced: Raced, resources: Resources, folder: Path) -> Delivery:
+    """The model as a program of plain torch too; a run that was stopped does without, and so does an odd network."""
+    if raced.interrupted or delivery.model is None:
+        return delivery
+    with raced.race.timed("deliver"), resources.progress.phase("export", total=1, unit="program") as advance:
+        lacking = once(resources.journal, PROGRAMMED, str, lambda: add_program(folder))
+        if not lacking:
+            add_program(folder)  # into a folder that was made anew since
+        advance(1)
+    if lacking:
+        raced.race.say(lacking)
+    return delivery
 
 
 def _confirmed(outcome: Outcome, raced: Raced, selection: Selection, journal: Journal) -> Outcome:

@@ -4,22 +4,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 
 from unfreeze.core.errors import AuditError
 from unfreeze.core.files import write_bytes
 from unfreeze.core.metering import Usage, added
 from unfreeze.core.records import Outcome
 from unfreeze.images.pool import DecoderPool
-from unfreeze.report.model_card import model_card
+from unfreeze.report.model_card import PROGRAM_HEADING, model_card, program_section
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement, fit_everything, with_fit
 from unfreeze.strategies.predictions import Measured, confirmation_of
 from unfreeze.strategies.strategy import Fit
 from unfreeze.training.trials import Inputs, predict_rows
+from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.prediction import predict_images
 from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.folders import save_model
+from unfreeze.zoo.folders import README, read_card, save_model
+from unfreeze.zoo.programs import has_program, write_program
+from unfreeze.zoo.tap_classifier import TapClassifier
 
 DELIVERED_DIFFERENCE = 1e-2  # between scores of the trained network and of its folder; both in float32
 CHECKED_IMAGES = 32
@@ -42,7 +46,8 @@ def deliver(
         because: Why, for the model card.
         folder: For the model; must not exist.
         pool: Decoder pool.
-        confirm: Whether the test folder may be looked at, if there is one.
+        confirm: Whether the test folder may be looked at, if there is one, and the model timed: not in a run that was
+            stopped.
 
     Returns:
         What the strategy gave, with its refit, and with the confirmation by the test folder where there is one: what is
@@ -55,15 +60,45 @@ def deliver(
     assert picked.strategy is not None, picked.label  # noqa: S101 - what was measured is ready to run
     refit, fit = fit_everything(experiment, picked.strategy)
     outcome = _with_refit(picked.measured, refit, fit).record(task)
+    outcome = with_milliseconds(outcome, experiment) if confirm else outcome
     _save(folder, fit, outcome, experiment)
     confirms = confirm and len(task.test_rows) > 0
     rows = task.test_rows if confirms else task.train_rows[:CHECKED_IMAGES]
-    scores = _scores_as_saved(folder, fit.network, experiment, rows, pool=pool)
+    assert fit.model is not None, picked.label  # noqa: S101 - only what gives a model is picked
+    scores = _scores_as_saved(folder, fit.model, experiment, rows, pool=pool)
     if confirms:
         confirmation = confirmation_of(scores, task, probabilities=fit.probabilities, seed=experiment.seed)
         outcome = replace(outcome, confirmation=confirmation)
     _rewrite_card(folder, outcome, experiment, because)
     return outcome
+
+
+def add_program(folder: Path) -> str:
+    """Add ``model.pt2``, which plain torch runs, to a model's folder, and to its card how to use it.
+
+    It takes seconds, so that it comes after the model is there; where it is there already, nothing is done.
+
+    Args:
+        folder: Of a model.
+
+    Returns:
+        Why there is none, in a sentence; empty if it is there.
+    """
+    lacking = "" if has_program(folder) else write_program(folder)
+    if not lacking:
+        network, probabilities = read_card(folder)
+        section = program_section(network, probabilities=probabilities)
+        write_bytes(folder / README, f"{card_of(folder)}\n{section}".encode("utf-8", "surrogateescape"))
+    return lacking
+
+
+def card_of(folder: Path) -> str:
+    """The card of a saved model, without what it says of its program."""
+    try:
+        text = (folder / README).read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:  # nothing needs it
+        return ""
+    return f"{text.partition(PROGRAM_HEADING)[0].rstrip()}\n"
 
 
 def _with_refit(measured: Measured, refit: Outcome, fit: Fit) -> Measured:
@@ -74,7 +109,12 @@ def _with_refit(measured: Measured, refit: Outcome, fit: Fit) -> Measured:
 
 
 def _scores_as_saved(
-    folder: Path, trained: Backbone, experiment: Experiment, rows: Int[np.ndarray, " row"], *, pool: DecoderPool
+    folder: Path,
+    trained: Backbone | TapClassifier,
+    experiment: Experiment,
+    rows: Int[np.ndarray, " row"],
+    *,
+    pool: DecoderPool,
 ) -> np.ndarray:
     """Scores of `rows` by the folder, reloaded from disk; checked against the trained network on a few."""
     images = [experiment.task.image_set.images[row] for row in rows]
@@ -84,9 +124,8 @@ def _scores_as_saved(
         name = predictions.set_aside[0].name
         msg = f"{name} could be read at the start of the run and cannot be read any more. Run again."
         raise AuditError(msg)
-    pixels, few = experiment.pixels, rows[:CHECKED_IMAGES]
-    inputs = Inputs(cut=trained.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
-    expected = predict_rows(trained, inputs, few)
+    few = rows[:CHECKED_IMAGES]
+    expected = _scores_as_trained(trained, experiment, few)
     difference = float(np.abs(predictions.scores[: len(few)] - expected).max() / max(1.0, np.abs(expected).max()))
     if difference > DELIVERED_DIFFERENCE:
         msg = (
@@ -98,16 +137,32 @@ def _scores_as_saved(
     return predictions.scores
 
 
+def _scores_as_trained(
+    trained: Backbone | TapClassifier, experiment: Experiment, rows: Int[np.ndarray, " row"]
+) -> Float[np.ndarray, "row cls"]:
+    """Scores of a few rows, in float32, by the network in memory."""
+    pixels = experiment.pixels
+    if isinstance(trained, Backbone):
+        labels = experiment.task.labels
+        inputs = Inputs(cut=trained.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=labels)
+        return predict_rows(trained, inputs, rows)
+    images = torch.from_numpy(np.stack(list(pixels.views(rows, epoch=None))))
+    with torch.inference_mode():
+        scores: Float[np.ndarray, "row cls"] = trained.module()(images).numpy()
+    return scores
+
+
 def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment) -> None:
     card = _card(outcome, experiment, "")
     names = experiment.task.image_set.classes
-    save_model(folder, fit.network, class_names=names, card_text=card, margins=not fit.probabilities)
+    assert fit.model is not None, outcome.name  # noqa: S101 - only what gives a model is picked
+    save_model(folder, fit.model, class_names=names, card_text=card, margins=not fit.probabilities)
 
 
 def _rewrite_card(folder: Path, outcome: Outcome, experiment: Experiment, because: str) -> None:
     """The card again, now with what was measured on the saved model."""
     text = _card(outcome, experiment, because)
-    write_bytes(folder / "README.md", text.encode("utf-8", "surrogateescape"))
+    write_bytes(folder / README, text.encode("utf-8", "surrogateescape"))
 
 
 def _card(outcome: Outcome, experiment: Experiment, how: str) -> str:

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,11 +37,13 @@ from unfreeze.strategies.measurement import fit_everything
 from unfreeze.strategies.preparation import prepare
 from unfreeze.strategies.strategy import Fit
 from unfreeze.workflows.clock import Clock
+from unfreeze.workflows.delivery import add_program, card_of
 from unfreeze.workflows.prediction import predict_images
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.tuning import codes_only, tuned
-from unfreeze.zoo.backbones import load_backbone
-from unfreeze.zoo.folders import save_model
+from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.folders import load_model, read_card, save_model
+from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 
 Rows = Sequence[Any] | NDArray[Any]
 AUTO, CODES = "auto", "codes"  # what `strategy` may be beside the words of `core.strategies.parse_strategy`
@@ -64,13 +67,16 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         classes_: Labels, sorted.
         strategy_: Name of the strategy that was trained.
-        backbone_: The trained network.
+        model_: The trained network, or the linear classifier on its taps.
+        probabilities_: Whether the softmax of its scores are probabilities; not of an SVM.
 
     Example:
         >>> from sklearn.model_selection import cross_val_score
         >>> from unfreeze import TransferClassifier
         >>> cross_val_score(TransferClassifier(strategy="codes"), paths, labels, cv=3)  # doctest: +SKIP
     """
+
+    model_: Backbone | TapClassifier | CutNetwork
 
     def __init__(
         self,
@@ -118,9 +124,35 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             image_set = _image_set(paths, places, pool, geometry_of(source.card))
             experiment = prepare(image_set, source, Resources(pool=pool), EngineSettings(), seed=self.random_state)
             outcome, fit = self._fitted(experiment, clock)
-        self.backbone_, self.strategy_ = fit.network, outcome.name
+        assert fit.model is not None, outcome.name  # noqa: S101 - only what gives a model is trained
+        self.model_, self.strategy_ = fit.model, outcome.name
         self.probabilities_ = fit.probabilities
+        self._card_text = _card_text(self.strategy_, len(self.classes_))
         return self
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "TransferClassifier":
+        """A fitted estimator from the folder of a model: of a run, of ``unfreeze tune``, or written by `save`.
+
+        Args:
+            folder: Of the model.
+
+        Returns:
+            An estimator that predicts, and can be saved again. Its labels are the class names, in the order of the
+            outputs, and text whatever they were when it was fitted; `strategy_` is the folder's name.
+
+        Raises:
+            InputError: The folder holds no model of ours, its weights are not those that were written, or the network's
+                library has changed since.
+        """
+        folder = Path(folder)
+        model, names = load_model(folder)
+        card, probabilities = read_card(folder)
+        loaded = cls(card.name, size=card.size)
+        loaded.classes_, loaded.model_ = np.array(names), model
+        loaded.strategy_, loaded.probabilities_ = folder.resolve().name, probabilities
+        loaded._card_text = card_of(folder)
+        return loaded
 
     def _fitted(self, experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
         experiment = replace(experiment, metric=metric_for(experiment.task, None)[0])
@@ -147,14 +179,21 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def save(self, folder: Path | str) -> None:
-        """Write the model as a folder that timm loads; nothing in it is a pickle."""
+        """Write the model as a folder, which timm loads if its network is whole, and ``model.pt2`` for plain torch.
+
+        Nothing in it is a pickle. A network that torch.export cannot do gets no ``model.pt2``.
+        """
+        self._write(Path(folder))
+        if lacking := add_program(Path(folder)):
+            warnings.warn(lacking, stacklevel=2)
+
+    def _write(self, folder: Path) -> None:
         self._check_fitted()
-        card = f"# {self.strategy_}\n\nTrained by unfreeze {self.strategy_!r} on {len(self.classes_)} classes.\n"
-        names = [str(label) for label in self.classes_]
-        save_model(Path(folder), self.backbone_, class_names=names, card_text=card, margins=not self.probabilities_)
+        names, margins = [str(label) for label in self.classes_], not self.probabilities_
+        save_model(folder, self.model_, class_names=names, card_text=self._card_text, margins=margins)
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "backbone_"):
+        if not hasattr(self, "model_"):
             msg = "This TransferClassifier is not fitted yet. Call fit(paths_or_arrays, labels) first."
             raise NotFittedError(msg)
 
@@ -162,13 +201,17 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             model = Path(folder) / "model"
-            self.save(model)
+            self._write(model)
             predictions = predict_images(model, _as_paths(X, Path(folder)), pool=pool)
         if predictions.set_aside:
             bad, unreadable = predictions.set_aside[0], len(predictions.set_aside)
             msg = f"{unreadable} of {len(X)} images cannot be read; the first is {bad.name} ({bad.reason})."
             raise ImageSetError(msg)
         return predictions.scores
+
+
+def _card_text(strategy: str, classes: int) -> str:
+    return f"# {strategy}\n\nTrained by unfreeze {strategy!r} on {classes} classes.\n"
 
 
 def _chosen(experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:

@@ -1,4 +1,4 @@
-"""Predictions of a delivered model: the saved folder, loaded by timm, in float32."""
+"""Predictions of a delivered model: the saved folder, reloaded, in float32."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ from unfreeze.features.resources import Resources
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
-from unfreeze.zoo.backbones import network_input
 from unfreeze.zoo.devices import Device, find_device
 from unfreeze.zoo.folders import read_model
 
@@ -34,7 +33,7 @@ class Predictions:
     Attributes:
         names: Of the images that could be read, as they were given.
         class_names: Of the model.
-        scores: Outputs of the head, one row an image: logits, or an SVM's margins.
+        scores: Outputs of the classifier, one row an image: logits, or an SVM's margins.
         set_aside: Images that could not be read.
         gives_probabilities: Whether the scores are logits, so that their softmax means something.
     """
@@ -77,7 +76,7 @@ def predict_images(
     """
     model = read_model(model_folder)
     place = (device or find_device()).torch
-    card, network = model.card, model.network.to(place)
+    card, module = model.card, model.module.to(place)
     names: list[str] = []
     aside: list[SetAside] = []
     scores = [np.empty((0, len(model.class_names)), np.float32)]
@@ -92,8 +91,7 @@ def predict_images(
 
     with progress.phase("predict", total=len(paths), unit="image") as advance, torch.inference_mode():
         for pixels, real in padded_batches(readable(), BATCH_SIZE):
-            inputs = network_input(torch.from_numpy(pixels).to(place), card)
-            scores.append(network(inputs).float().cpu().numpy()[:real])
+            scores.append(module(torch.from_numpy(pixels).to(place)).float().cpu().numpy()[:real])
             advance(real)
         advance(len(aside))
     found = np.concatenate(scores)

@@ -1,6 +1,7 @@
 """One strategy alone, trained on the train part and reported on the test part."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.plans import RECIPES
 from unfreeze.core.records import Outcome
 from unfreeze.core.settings import ImageSettings, TuneSettings
-from unfreeze.core.strategies import HEAD, StrategyId, parse_strategy
+from unfreeze.core.strategies import StrategyId, parse_strategy
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.resources import Resources
 from unfreeze.report.model_card import model_card
@@ -20,8 +21,10 @@ from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.measurement import fit_everything
 from unfreeze.strategies.predictions import confirmation_of
 from unfreeze.strategies.preparation import prepare, with_measured_flips
-from unfreeze.strategies.step_one import HeadStrategy, ProbeStrategy, StepOne
-from unfreeze.strategies.strategy import Fit
+from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
+from unfreeze.strategies.strategy import Fit, Strategy
+from unfreeze.workflows.delivery import add_program
+from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.reading import Phases, load_network, split_images
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.folders import save_model
@@ -54,6 +57,8 @@ def tune(
         outcome, fit = tune_model(image_set, source, settings, tuning, resources)
     with phases.timed("write"):
         _save(out, outcome, fit, image_set, source)
+        if lacking := add_program(out):
+            resources.progress.say(lacking)
     tested = image_set.part("test")
     return TuneRecord(
         images=image_set.counts,
@@ -101,7 +106,7 @@ def tune_model(
     left = tuning.budget_seconds - (time.perf_counter() - started)
     outcome, fit = tuned(experiment, strategy, Request(allowance=left, splits=0, epochs=tuning.epochs))
     confirmation = confirmation_of(fit.scores, experiment.task, probabilities=fit.probabilities, seed=settings.seed)
-    return replace(outcome, confirmation=confirmation), fit
+    return with_milliseconds(replace(outcome, confirmation=confirmation), experiment), fit
 
 
 def tuned(experiment: Experiment, strategy: StrategyId, request: Request) -> tuple[Outcome, Fit]:
@@ -118,11 +123,9 @@ def tuned(experiment: Experiment, strategy: StrategyId, request: Request) -> tup
     Raises:
         PlanError: It does not fit, or gives no model.
     """
-    shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
-    if strategy == HEAD:
-        return fit_everything(experiment, HeadStrategy(shared))
-    if strategy.loss is not None:
-        return _probed(experiment, shared, strategy)
+    shared, cheap = step_one(experiment)
+    if not strategy.trains_blocks:
+        return _fitted(experiment, cheap, strategy)
     everything = experiment.task.everything()
     experiment = with_measured_flips(experiment, C=shared.on_last(everything, "softmax").C)
     entry = ready(replace(shared, experiment=experiment), strategy, request)
@@ -132,11 +135,14 @@ def tuned(experiment: Experiment, strategy: StrategyId, request: Request) -> tup
     return fit_everything(experiment, entry)
 
 
-def _probed(experiment: Experiment, shared: StepOne, strategy: StrategyId) -> tuple[Outcome, Fit]:
-    if strategy.taps != "last" or strategy.loss is None:
-        msg = f"The {strategy.label} needs a cut-off network, which is not delivered as a model. Choose another one."
+def _fitted(experiment: Experiment, cheap: Sequence[Strategy], strategy: StrategyId) -> tuple[Outcome, Fit]:
+    """One of step one."""
+    known = next((one for one in cheap if one.outcome.strategy == strategy), None)
+    outcome, fit = fit_everything(experiment, known) if known else (None, None)
+    if outcome is None or fit is None or fit.model is None:
+        msg = f"The {strategy.label} gives no model on these images. Choose another strategy."
         raise PlanError(msg)
-    return fit_everything(experiment, ProbeStrategy(shared, strategy.loss, last=True))
+    return outcome, fit
 
 
 def codes_only(experiment: Experiment) -> tuple[Outcome, Fit]:
@@ -157,4 +163,5 @@ def _save(folder: Path, outcome: Outcome, fit: Fit, image_set: ImageSet, source:
         test_size=len(image_set.part("test").images),
         measured=(),
     )
-    save_model(folder, fit.network, class_names=image_set.classes, card_text=card, margins=not fit.probabilities)
+    assert fit.model is not None, outcome.name  # noqa: S101 - `tuned` gives nothing without
+    save_model(folder, fit.model, class_names=image_set.classes, card_text=card, margins=not fit.probabilities)

@@ -97,6 +97,10 @@ class Backbone:
         reads = [(places[one.tap], read[places[one.tap]].layout, one.statistic) for one in wanted]
         return _CodesModule(self.prefix((*read, *raw)), reads, len(read), self.card)
 
+    def module(self) -> "PixelClassifier":
+        """From uint8 images ``[batch, size, size, 3]`` (red, green, blue) to scores; shares the network's modules."""
+        return PixelClassifier(self.network, self.card)
+
     def with_classes(self, count: int) -> "Backbone":
         """A deep copy whose head is new: `count` outputs, all zero."""
         twin = self.copy()
@@ -191,6 +195,26 @@ class _CodesModule(nn.Module):
         found = self.prefix(_normalised(images, self.channels, self.scale, self.mean, self.std))
         codes = [pooled(found[place], layout, statistic) for place, layout, statistic in self.reads]
         return (*codes, *found[self.taps :])
+
+
+@final
+class PixelClassifier(nn.Module):
+    """A whole network, from plain pixels to scores.
+
+    Args:
+        network: The library's own module, with its head.
+        card: Says what it takes.
+    """
+
+    def __init__(self, network: nn.Module, card: Card) -> None:
+        super().__init__()
+        self.network, self.card = network, card
+        self.training = False  # not by eval(), which would reach the network's own layers
+
+    def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch cls"]:
+        """Scores of plain pixels, red, green, blue."""
+        scores: Tensor = self.network(network_input(images, self.card))
+        return scores
 
 
 def network_input(pixels: UInt8[Tensor, "batch height width 3"], card: Card) -> Float[Tensor, "batch 3 height width"]:

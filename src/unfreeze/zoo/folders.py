@@ -1,4 +1,4 @@
-"""The delivered model: a folder that timm loads without this package."""
+"""The delivered model: a folder that timm loads without this package, if the network in it is whole."""
 
 import hashlib
 import json
@@ -7,24 +7,28 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import timm
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sync_folder, write_bytes
-from unfreeze.zoo.backbones import Backbone, describe
-from unfreeze.zoo.graph import is_live
+from unfreeze.core.readouts import Readout
+from unfreeze.zoo.backbones import Backbone, PixelClassifier, describe
+from unfreeze.zoo.graph import Cut, graph_of, is_live, prefix_module
 from unfreeze.zoo.networks import Preprocessing, drawing_from, parse_name, seeded_network, timm_arguments
+from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 from unfreeze.zoo.weights import load_strictly
 
 CONFIG, WEIGHTS, README = "config.json", "model.safetensors", "README.md"
 OUR_KEY = "unfreeze"  # timm ignores keys that it does not know
-SCHEMA = "unfreeze.model/2"
+SCHEMA = "unfreeze.model/3"
+READ = ("unfreeze.model/2", SCHEMA)  # the second is the first and what a cut-off network has
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,40 +36,48 @@ class SavedModel:
     """A model that was read from its folder.
 
     Attributes:
-        network: With its trained head, in evaluation mode.
+        module: In evaluation mode; from uint8 images ``[batch, size, size, 3]`` (red, green, blue) to scores.
         card: Of the source network, with the input that this one takes.
         class_names: In the order of the network's outputs.
-        gives_probabilities: Whether the softmax of the outputs are probabilities; not if the head is an SVM's.
+        gives_probabilities: Whether the softmax of the outputs are probabilities; not if the classifier is an SVM.
     """
 
-    network: nn.Module
+    module: PixelClassifier | CutNetwork
     card: Card
     class_names: tuple[str, ...]
     gives_probabilities: bool
 
 
 def save_model(
-    folder: Path, backbone: Backbone, *, class_names: Sequence[str], card_text: str, margins: bool = False
+    folder: Path,
+    model: Backbone | TapClassifier | CutNetwork,
+    *,
+    class_names: Sequence[str],
+    card_text: str,
+    margins: bool = False,
 ) -> None:
-    """Write the model as a folder that ``timm.create_model("local-dir:FOLDER", pretrained=True)`` loads.
+    """Write a model as a folder.
 
-    The folder appears whole or not at all. A torchvision network gets the same files, which only `load_model` reads.
+    The folder appears whole or not at all. A backbone of timm's is written so that
+    ``timm.create_model("local-dir:FOLDER", pretrained=True)`` loads it. A torchvision network, and a classifier on taps
+    with the layers up to the deepest of them, get the same files, which only `load_model` reads.
     What is saved takes red, green, blue and values from 0 to 1, since timm knows no other input: for a network that
     takes blue, green, red, the channels of its first convolution are written in reverse order.
 
     Args:
         folder: Must not exist yet, or be empty.
-        backbone: With its trained head.
-        class_names: In the order of the head's outputs.
+        model: With its trained head, or a linear classifier on taps.
+        class_names: In the order of the outputs.
         card_text: The model card, Markdown.
-        margins: The head's outputs are an SVM's margins: they order the classes, but softmax makes no probabilities
-            of them. `SavedModel.gives_probabilities` says it again.
+        margins: The outputs are an SVM's margins: they order the classes, but softmax makes no probabilities of them.
+            `SavedModel.gives_probabilities` says it again.
 
     Raises:
         InputError: The network takes blue, green, red, and its first layer is no convolution that could be reversed.
         OutputError: The folder holds something already, or cannot be written.
     """
-    assert len(class_names) == backbone.classes, (len(class_names), backbone.classes)  # noqa: S101
+    model = model.module() if isinstance(model, TapClassifier) else model
+    assert len(class_names) == model.classes, (len(class_names), model.classes)  # noqa: S101
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"{folder} exists and is not empty, and a model never replaces another. Choose another folder."
         raise OutputError(msg)
@@ -74,7 +86,7 @@ def save_model(
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
-            _fill(temporary, backbone, class_names, card_text, margins=margins)
+            _fill(temporary, model, class_names, card_text, margins=margins)
             if folder.exists():
                 folder.rmdir()  # Windows does not rename onto an empty folder
             temporary.rename(folder)
@@ -84,43 +96,53 @@ def save_model(
         sync_folder(folder.parent)
 
 
-def _fill(folder: Path, backbone: Backbone, class_names: Sequence[str], card_text: str, *, margins: bool) -> None:
-    write_bytes(folder / WEIGHTS, save(_weights(backbone), metadata={"format": "pt"}))
-    config = _config(backbone, class_names)
+def _fill(
+    folder: Path, model: Backbone | CutNetwork, class_names: Sequence[str], card_text: str, *, margins: bool
+) -> None:
+    write_bytes(folder / WEIGHTS, save(_weights(model), metadata={"format": "pt"}))
+    config = _config(model, class_names) if isinstance(model, Backbone) else _cut_config(model, class_names)
     config[OUR_KEY]["margins"] = margins
-    config[OUR_KEY]["file_sha256"] = _file_sha256(folder / WEIGHTS)
-    # Escaped, so that a class named after a folder that is not UTF-8 still makes a file that timm reads.
-    write_bytes(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode("ascii"))
+    config[OUR_KEY]["file_sha256"] = file_sha256(folder / WEIGHTS)
+    write_config(folder, config)
     write_bytes(folder / README, card_text.encode("utf-8", "surrogateescape"))
 
 
-def _weights(backbone: Backbone) -> dict[str, Tensor]:
-    """The network's weights, as one that takes red, green, blue has them."""
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write the settings of a model, in place of older ones."""
+    # Escaped, so that a class named after a folder that is not UTF-8 still makes a file that timm reads.
+    write_bytes(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode("ascii"))
+
+
+def _weights(model: Backbone | CutNetwork) -> dict[str, Tensor]:
+    """The model's weights, as one that takes red, green, blue has them."""
+    module = model.network if isinstance(model, Backbone) else model
     # Copies, since safetensors refuses tensors that share memory, as tied weights do.
-    weights = {name: value.detach().cpu().contiguous().clone() for name, value in backbone.network.state_dict().items()}
-    if backbone.card.channels == "BGR":
-        name = f"{_first_convolution(backbone)}.weight"
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    if model.card.channels == "BGR":
+        inside, graph = ("", model.graph) if isinstance(model, Backbone) else ("prefix.", model.prefix)
+        name = f"{_first_convolution(graph.graph, module, inside, model.card)}.weight"
         weights[name] = weights[name].flip(1)
     return weights
 
 
-def _first_convolution(backbone: Backbone) -> str:
-    """Module name of the convolution that alone takes the image."""
-    image = next(node for node in backbone.graph.graph.nodes if node.op == "placeholder")
+def _first_convolution(graph: fx.Graph, module: nn.Module, inside: str, card: Card) -> str:
+    """Name in `module` of the convolution that alone takes the image; the graph's own names follow `inside`."""
+    image = next(node for node in graph.nodes if node.op == "placeholder")
     takers = [node for node in image.users if is_live(node)]
     if len(takers) == 1 and takers[0].op == "call_module":
-        path = str(takers[0].target)
-        layer = backbone.network.get_submodule(path)
+        path = f"{inside}{takers[0].target}"
+        layer = module.get_submodule(path)
         if isinstance(layer, nn.Conv2d) and layer.groups == 1:
             return path
     msg = (
-        f"{backbone.card.name} takes blue, green, red, and its first layer is no plain convolution that could be saved "
+        f"{card.name} takes blue, green, red, and its first layer is no plain convolution that could be saved "
         "for red, green, blue. Choose another network."
     )
     raise InputError(msg)
 
 
-def _file_sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Hash of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -158,24 +180,54 @@ def _config(backbone: Backbone, class_names: Sequence[str]) -> dict[str, Any]:
     return config
 
 
-def load_model(folder: Path) -> tuple[Backbone, tuple[str, ...]]:
+def _cut_config(model: CutNetwork, class_names: Sequence[str]) -> dict[str, Any]:
+    """Without what timm would need to build a network: its weights are not all there."""
+    card = model.card.in_unit_rgb()
+    name = parse_name(card.name)
+    return {
+        "architecture": name.architecture,
+        "num_classes": len(class_names),
+        "label_names": list(class_names),
+        OUR_KEY: {
+            "schema": SCHEMA,
+            "library": name.library,
+            "card": asdict(card),
+            "readouts": [asdict(readout) for readout in model.readouts],
+            "cuts": [asdict(cut) for cut in model.cuts],
+        },
+    }
+
+
+def read_card(folder: Path) -> tuple[Card, bool]:
+    """The card of a model, and whether it gives probabilities, without its weights; see `read_model`."""
+    ours = read_config(folder)[OUR_KEY]
+    return Card(**_with_tuples(ours["card"])), not ours["margins"]
+
+
+def load_model(folder: Path | str) -> tuple[Backbone | CutNetwork, tuple[str, ...]]:
     """Read a model that `save_model` wrote.
 
     Args:
         folder: Of the model.
 
     Returns:
-        The backbone with its trained head, and the class names in the order of its outputs.
+        The backbone with its trained head, or, of a classifier on taps, the network up to the deepest of them with the
+        classifier: a module from uint8 images ``[batch, size, size, 3]`` to scores. And the class names, in the order
+        of the outputs.
 
     Raises:
-        InputError: The folder holds no model of ours, or its weights are not those that were written.
+        InputError: The folder holds no model of ours, its weights are not those that were written, or the network's
+            library has changed since.
     """
+    folder = Path(folder)
     saved = read_model(folder)
+    if isinstance(saved.module, CutNetwork):
+        return saved.module, saved.class_names
     card = saved.card
     images = Preprocessing(**{field.name: getattr(card, field.name) for field in fields(Preprocessing)})
     source = f"folder {folder.name}, from {card.source}"
-    backbone = describe(parse_name(card.name), saved.network, images, source=source, licence=card.licence)
-    return backbone, saved.class_names
+    name, network = parse_name(card.name), saved.module.network
+    return describe(name, network, images, source=source, licence=card.licence), saved.class_names
 
 
 def read_model(folder: Path) -> SavedModel:
@@ -188,23 +240,25 @@ def read_model(folder: Path) -> SavedModel:
         The model.
 
     Raises:
-        InputError: The folder holds no model of ours, or its weights are not those that were written.
+        InputError: As for `load_model`.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     ours, names = config[OUR_KEY], tuple(config["label_names"])
-    if _file_sha256(folder / WEIGHTS) != ours["file_sha256"]:
+    if file_sha256(folder / WEIGHTS) != ours["file_sha256"]:
         msg = f"The weights in {folder} are damaged: {WEIGHTS} is not what was written. Copy the folder again."
         raise InputError(msg)
-    card = _card(ours["card"])
+    card = Card(**_with_tuples(ours["card"]))
+    cut = "readouts" in ours
     return SavedModel(
-        network=_load_network(folder, card, len(names)),
+        module=_load_cut(folder, card, ours) if cut else PixelClassifier(_load_network(folder, card, len(names)), card),
         card=card,
         class_names=names,
         gives_probabilities=not ours["margins"],
     )
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings of a model, checked as far as can be without its weights; see `read_model`."""
     wanted = f"Give the folder of a model that this program wrote: {CONFIG}, {WEIGHTS} and {README}."
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if missing:
@@ -214,7 +268,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         ours = config[OUR_KEY]
         _check_version(ours["schema"], folder)
-        complete = ours["schema"] == SCHEMA and {"file_sha256", "margins"} <= ours.keys() and "label_names" in config
+        complete = ours["schema"] in READ and {"file_sha256", "margins"} <= ours.keys() and "label_names" in config
         complete = complete and ours["card"].keys() == {field.name for field in fields(Card)}
     except InputError:
         raise
@@ -229,17 +283,16 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def _check_version(found: str, folder: Path) -> None:
     """Tell a model of another version from one that is none."""
     kind, _, ours = SCHEMA.rpartition("/")
-    version = re.fullmatch(rf"{re.escape(kind)}/([0-9]{{1,9}})", found)
-    if version is not None and int(version[1]) != int(ours):
-        age, remedy = ("an older", "Train it again") if int(version[1]) < int(ours) else ("a newer", "Update unfreeze")
+    numbered = re.fullmatch(rf"{re.escape(kind)}/([0-9]{{1,9}})", found)
+    if numbered is not None and found not in READ:
+        age, remedy = ("an older", "Train it again") if int(numbered[1]) < int(ours) else ("a newer", "Update unfreeze")
         msg = f"{folder} was written by {age} unfreeze (schema {found}, this one reads {SCHEMA}). {remedy}."
         raise InputError(msg)
 
 
-def _card(stored: dict[str, Any]) -> Card:
+def _with_tuples(stored: dict[str, Any]) -> dict[str, Any]:
     """Lists of JSON become tuples again."""
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
-    return Card(**values)
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
 
 
 def _load_network(folder: Path, card: Card, classes: int) -> nn.Module:
@@ -249,3 +302,24 @@ def _load_network(folder: Path, card: Card, classes: int) -> nn.Module:
     network = seeded_network(parse_name(card.name), classes=classes, size=card.size, seed=0)
     load_strictly(network, load_file(folder / WEIGHTS), head=None, source=str(folder))
     return network
+
+
+def _load_cut(folder: Path, card: Card, ours: dict[str, Any]) -> CutNetwork:
+    """A network of that name, traced and cut where it was, with the saved weights; what comes after is let go."""
+    weights = load_file(folder / WEIGHTS)
+    graph = graph_of(seeded_network(parse_name(card.name), size=card.size, seed=0))
+    try:
+        cuts = [Cut(**_with_tuples(cut)) for cut in ours["cuts"]]
+        readouts = [Readout(**readout) for readout in ours["readouts"]]
+        shape = tuple(weights["linear.weight"].shape)
+        module = CutNetwork(prefix_module(graph, cuts), cuts, readouts, card=card, shape=shape)
+        load_strictly(module, weights, head=None, source=str(folder))
+    except (KeyError, TypeError, ValueError, StopIteration) as error:
+        read = ", ".join(dict.fromkeys(str(one.get("tap")) for one in ours["readouts"] if isinstance(one, dict)))
+        msg = (
+            f"The model in {folder} reads {card.name} at {read}, and the {card.name} of {card.library} "
+            f"{version(card.library)} is not built like that. Install the {card.library} that it was written with, or "
+            "train it again."
+        )
+        raise InputError(msg) from error
+    return module

@@ -33,7 +33,7 @@ from unfreeze.core.errors import PlanError
 
 BATCHES = (2, 3)  # two batch sizes tell a number that follows the batch from one that does not
 
-_TRACING = threading.Lock()  # of two threads whose patches overlap, the last one puts back those of the first
+TRACING = threading.Lock()  # of two threads whose patches overlap, the last one puts back those of the first
 
 # Subclasses of these stay whole too: what they do in training (statistics, dropping) must not be baked in by tracing.
 _WHOLE_LAYERS = (
@@ -264,16 +264,37 @@ def trace_network(network: nn.Module, size: int) -> Traced:
     Raises:
         PlanError: The network cannot be traced, or does not take images of this size.
     """
+    module, calls = _traced(network)
+    _measure(module, size)
+    return Traced(module, calls)
+
+
+def graph_of(network: nn.Module) -> fx.GraphModule:
+    """The graph of `network` without measurements: enough for `prefix_module`, in a tenth of the time.
+
+    Args:
+        network: As for `trace_network`.
+
+    Returns:
+        The graph, whose nodes are called as those of `trace_network`.
+
+    Raises:
+        PlanError: The network cannot be traced.
+    """
+    return _traced(network)[0]
+
+
+def _traced(network: nn.Module) -> tuple[fx.GraphModule, tuple[Call, ...]]:
     network.eval()
     no_inplace(network)
     tracer = _CallTracer()
     try:
-        with _TRACING:
+        with TRACING:
             graph = tracer.trace(network, concrete_args=_fixed_arguments(network))
     except Exception as error:  # whatever somebody else's forward raises
         msg = (
             f"{type(network).__name__} cannot be cut into blocks, since torch.fx cannot trace it "
-            f"({_first_line(error)}). Choose another network."
+            f"({first_line(error)}). Choose another network."
         )
         raise PlanError(msg) from error
     calls = tracer.calls()
@@ -282,11 +303,11 @@ def trace_network(network: nn.Module, size: int) -> Traced:
     graph.lint()
     module = fx.GraphModule(network, graph)
     module.eval()
-    _measure(module, size)
-    return Traced(module, calls)
+    return module, calls
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, as part of a sentence."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
@@ -379,7 +400,7 @@ class _Recorder(fx.Interpreter):
                 self.run(torch.zeros(batch, 3, size, size))
         except Exception as error:
             msg = (
-                f"The network does not take images of {size} pixels ({_first_line(error)}). "
+                f"The network does not take images of {size} pixels ({first_line(error)}). "
                 "Leave the size out, or choose a larger one or one that its layers divide."
             )
             raise PlanError(msg) from error
@@ -529,13 +550,7 @@ def prefix_module(graph_module: fx.GraphModule, cuts: Sequence[Cut]) -> fx.Graph
     """
     source = {node.name: node for node in graph_module.graph.nodes}
     wanted = [source[cut.node] for cut in cuts]
-    needed = set(wanted)
-    todo = list(wanted)
-    while todo:
-        for node in todo.pop().all_input_nodes:
-            if node not in needed:
-                needed.add(node)
-                todo.append(node)
+    needed = _needed_for(wanted)
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in graph_module.graph.nodes:
@@ -543,6 +558,26 @@ def prefix_module(graph_module: fx.GraphModule, cuts: Sequence[Cut]) -> fx.Graph
             copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(tuple(copies[node] for node in wanted))
     return _module(graph_module, graph, "Prefix")
+
+
+def weights_before(graph_module: fx.GraphModule, cut: Cut) -> dict[str, Tensor]:
+    """What the network up to `cut` holds, by name: as the state dict of its prefix, without making that module."""
+    nodes = _needed_for([next(node for node in graph_module.graph.nodes if node.name == cut.node)])
+    used = tuple(str(node.target) for node in nodes if node.op in {"call_module", "get_attr"})
+    state = graph_module.state_dict()
+    return {name: value for name, value in state.items() if any(f"{name}.".startswith(f"{one}.") for one in used)}
+
+
+def _needed_for(wanted: Sequence[fx.Node]) -> set[fx.Node]:
+    """These nodes and all that they depend on."""
+    needed = set(wanted)
+    todo = list(wanted)
+    while todo:
+        for node in todo.pop().all_input_nodes:
+            if node not in needed:
+                needed.add(node)
+                todo.append(node)
+    return needed
 
 
 def suffix_module(graph_module: fx.GraphModule, cut: Cut) -> fx.GraphModule:

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from jaxtyping import Float, Float32, UInt8
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from unfreeze.core.cards import Card
 from unfreeze.core.readouts import Readout
@@ -49,36 +49,63 @@ class TapClassifier:
         read = {readout.tap for readout in self.readouts}
         return tuple(tap for tap in self.backbone.taps if tap.name in read)
 
-    def module(self) -> nn.Module:
+    def module(self) -> "CutNetwork":
         """From uint8 images ``[batch, size, size, 3]`` (red, green, blue) to scores; shares the network's modules."""
-        return _Module(self)
+        prefix = self.backbone.prefix(self.cuts)
+        module = CutNetwork(prefix, self.cuts, self.readouts, card=self.card, shape=self.weight.shape)
+        with torch.no_grad():
+            module.linear.weight.copy_(torch.from_numpy(self.weight))
+            module.linear.bias.copy_(torch.from_numpy(self.bias))
+        return module
 
 
 @final
-class _Module(nn.Module):
-    """See `TapClassifier.module`."""
+class CutNetwork(nn.Module):
+    """The network up to its deepest tap, and the linear classifier: from plain pixels to scores.
 
-    def __init__(self, model: TapClassifier) -> None:
+    It is no `Backbone`: what comes after the deepest tap is not in it.
+
+    Args:
+        prefix: From the network's input to the tensors at `cuts`.
+        cuts: The taps that are read, shallow to deep.
+        readouts: What the classifier reads, in the order of its weights.
+        card: Of the network that was cut.
+        shape: Of the classifier's weight: classes and codes. Its values are still to be written.
+    """
+
+    prefix: fx.GraphModule
+    linear: nn.Linear
+
+    def __init__(
+        self,
+        prefix: fx.GraphModule,
+        cuts: Sequence[Cut],
+        readouts: Sequence[Readout],
+        *,
+        card: Card,
+        shape: tuple[int, ...],
+    ) -> None:
         super().__init__()
-        cuts = model.cuts
-        self.prefix = model.backbone.prefix(cuts)
-        self.card = model.card
-        self.reads: Sequence[tuple[int, str, Readout]] = [
-            (place, cut.layout, readout)
-            for readout in model.readouts
-            for place, cut in enumerate(cuts)
-            if cut.name == readout.tap
-        ]
-        weight, bias = torch.from_numpy(model.weight), torch.from_numpy(model.bias)
-        self.linear = nn.Linear(weight.shape[1], weight.shape[0])
-        with torch.no_grad():
-            self.linear.weight.copy_(weight)
-            self.linear.bias.copy_(bias)
+        self.prefix, self.cuts, self.readouts, self.card = prefix, tuple(cuts), tuple(readouts), card
+        places = {cut.name: place for place, cut in enumerate(cuts)}
+        self._reads = [(places[one.tap], cuts[places[one.tap]].layout, one.statistic) for one in readouts]
+        classes, codes = shape
+        # Empty first, since it would draw from the global generator.
+        self.linear = nn.Linear(codes, classes, device="meta").to_empty(device="cpu")
         self.training = False  # not by eval(), which would reach the network's own layers
 
+    @property
+    def classes(self) -> int:
+        """How many."""
+        return len(self.linear.bias)
+
+    def module(self) -> "CutNetwork":
+        """Itself: as of `Backbone` and `TapClassifier`, from plain pixels to scores."""
+        return self
+
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch cls"]:
-        """Scores of plain pixels."""
+        """Scores of plain pixels, red, green, blue."""
         found = self.prefix(network_input(images, self.card))
-        codes = [pooled(found[place], layout, readout.statistic) for place, layout, readout in self.reads]
+        codes = [pooled(found[place], layout, statistic) for place, layout, statistic in self._reads]
         scores: Tensor = self.linear(torch.cat(codes, dim=1))
         return scores

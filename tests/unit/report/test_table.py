@@ -132,6 +132,24 @@ def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(record: RunRecord
     assert "unfreeze 2 *" in text
 
 
+def test_what_using_a_model_takes_stands_where_there_is_room(record: RunRecord) -> None:
+    """Size and time of each model on 140 columns; on 80, where lines wrap already, they do not crowd out the scores."""
+    table = strategy_table(record.strategies, picked=record.picked)
+    wide, narrow = (rendered(table, width=width) for width in (140, 80))
+    line = next(line for line in wide.splitlines() if line.startswith("softmax on the best tap"))
+
+    assert re.split(r"  +", line)[-3:-1] == ["2.0 MB", "9.5 ms"]
+    assert "16.2 ms" in wide
+    assert "MB" not in narrow
+
+
+def test_models_of_which_nothing_is_known_have_no_columns(record: RunRecord) -> None:
+    """A record of an older run is shown as it was."""
+    outcomes = [replace(outcome, model_cost=None) for outcome in record.strategies]
+
+    assert "an image" not in rendered(strategy_table(outcomes))
+
+
 def test_a_table_fits_its_terminal(record: RunRecord) -> None:
     """On 60 columns no line is wider than 60 columns."""
     assert max(map(len, rendered(strategy_table(record.strategies, picked=record.picked), width=60).splitlines())) <= 60

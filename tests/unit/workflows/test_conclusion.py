@@ -131,7 +131,20 @@ def curves(monkeypatch: pytest.MonkeyPatch) -> Mock:
 
 
 @pytest.fixture
-def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock) -> Mock:
+def program(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What stands for the program of a model: it is written, and lacks nothing."""
+
+    def written(folder: Path) -> str:
+        (folder / "model.pt2").write_bytes(b"program")
+        return ""
+
+    fake = Mock(side_effect=written)
+    monkeypatch.setattr(conclusion, "add_program", fake)
+    return fake
+
+
+@pytest.fixture
+def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock, program: Mock) -> Mock:
     """What stands for the delivery: a folder with one file, and the outcome with the time of a training."""
 
     def delivered(
@@ -351,3 +364,33 @@ def test_learning_curves_come_into_the_record(task: Task, concluded: Conclude, c
     record = concluded(raced(task, entry(HEAD, task)))
 
     assert record.learning_curve == LEARNING
+
+
+def test_a_stop_while_the_program_is_made_keeps_the_model(
+    task: Task, concluded: Conclude, program: Mock, tmp_path: Path
+) -> None:
+    """The program comes after the model, so that nothing is lost but itself."""
+    program.side_effect = KeyboardInterrupt
+
+    record = concluded(raced(task, entry(HEAD, task)))
+
+    assert (record.model, record.interrupted) == ("model", True)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["model.safetensors"]
+
+
+def test_a_run_that_was_stopped_does_without_a_program(task: Task, concluded: Conclude, program: Mock) -> None:
+    """With a second left, the model is delivered and no more."""
+    record = concluded(raced(task, entry(HEAD, task), interrupted=True))
+
+    assert record.model == "model"
+    program.assert_not_called()
+
+
+def test_a_network_that_cannot_be_exported_is_told_of(task: Task, concluded: Conclude, program: Mock) -> None:
+    """The model stands, and the story of the run says why it has no program."""
+    program.side_effect = ["There is no model.pt2."]
+
+    record = concluded(raced(task, entry(HEAD, task)))
+
+    assert (record.model, record.interrupted) == ("model", False)
+    assert record.race[-1] == "There is no model.pt2."

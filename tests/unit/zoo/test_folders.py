@@ -107,8 +107,8 @@ def test_a_network_that_takes_blue_first_is_saved_as_one_that_takes_red_first(tm
     assert config["std"] == pytest.approx([70 / 255, 60 / 255, 50 / 255])
     with torch.no_grad():
         expected = backbone.network(network_input(pixels, backbone.card))
-        torch.testing.assert_close(saved.network(as_timm), expected, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(saved.network(network_input(pixels, saved.card)), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(saved.module.network(as_timm), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(saved.module(pixels), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_blue_first_into_no_convolution_is_refused(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_folder_of_another_version_says_so(tmp_path: Path, version: int, words
     """Whoever keeps models for years learns which side is to be renewed."""
     save_model(tmp_path / "model", trained("resnet18", 64), class_names=NAMES, card_text="")
     config = tmp_path / "model" / "config.json"
-    config.write_text(config.read_text().replace("unfreeze.model/2", f"unfreeze.model/{version}"))
+    config.write_text(config.read_text().replace("unfreeze.model/3", f"unfreeze.model/{version}"))
 
     with pytest.raises(InputError, match=f"was written by {words} \\(schema unfreeze.model/{version}, this one reads"):
         load_model(tmp_path / "model")

@@ -1,0 +1,79 @@
+"""One strategy alone: whatever step one holds is tuned, if it gives a model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from unfreeze.core.errors import PlanError
+from unfreeze.core.progress import Advance
+from unfreeze.core.readouts import Readout
+from unfreeze.core.records import Outcome
+from unfreeze.core.strategies import LINEAR_ON_ALL, SVM_ON_BEST, StrategyId
+from unfreeze.data.tasks import Split
+from unfreeze.strategies.experiment import Experiment
+from unfreeze.strategies.finetuning import Request
+from unfreeze.strategies.step_one import StepOne
+from unfreeze.strategies.strategy import Fit
+from unfreeze.workflows import tuning
+from unfreeze.workflows.tuning import tuned
+from unfreeze.zoo.tap_classifier import TapClassifier
+
+MakeExperiment = Callable[..., Experiment]
+REQUEST = Request(allowance=60.0, splits=0)
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """A strategy of step one that learns nothing, and gives a model or none."""
+
+    strategy: StrategyId
+    model: TapClassifier | None
+    work: int = 0
+    refit_seconds: float = 0.0
+    training: None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it is."""
+        return Outcome(strategy=self.strategy, description="guesses")
+
+    def fit(self, split: Split, *, advance: Advance) -> Fit:
+        """Nothing is learned."""
+        return Fit(scores=np.zeros((len(split.test), 2), np.float32), model=self.model)
+
+
+def with_step_one(monkeypatch: pytest.MonkeyPatch, *strategies: Guesses) -> None:
+    """Let these be all of step one."""
+    monkeypatch.setattr(tuning, "step_one", lambda experiment: (StepOne(experiment), list(strategies)))
+
+
+def test_a_classifier_on_taps_is_tuned(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strategy of that name is fitted, and what its model takes stands in the record."""
+    experiment = make_experiment(12)
+    tap = experiment.source.taps[0]
+    model = TapClassifier(
+        backbone=experiment.source,
+        readouts=(Readout(tap.name),),
+        weight=np.zeros((2, tap.channels), np.float32),
+        bias=np.zeros(2, np.float32),
+    )
+    with_step_one(monkeypatch, Guesses(SVM_ON_BEST, None), Guesses(LINEAR_ON_ALL, model))
+
+    outcome, fit = tuned(experiment, LINEAR_ON_ALL, REQUEST)
+
+    assert fit.model is model
+    assert outcome.strategy == LINEAR_ON_ALL
+    assert outcome.model_cost is not None
+    assert outcome.model_cost.deepest_tap == tap.name
+
+
+def test_what_gives_no_model_is_refused(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy without a model, and one that there is not, are told in a sentence."""
+    with_step_one(monkeypatch, Guesses(SVM_ON_BEST, None))
+
+    for strategy, label in ((SVM_ON_BEST, "svm on the best tap"), (LINEAR_ON_ALL, "linear on all taps")):
+        with pytest.raises(PlanError) as caught:
+            tuned(make_experiment(12), strategy, REQUEST)
+        assert str(caught.value) == f"The {label} gives no model on these images. Choose another strategy."
