@@ -7,8 +7,10 @@ from functools import cache, cached_property
 import numpy as np
 from jaxtyping import Int
 
+from unfreeze.core.errors import ImageSetError
 from unfreeze.core.seeding import generator
 from unfreeze.core.settings import Metric
+from unfreeze.core.wording import count
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.splits import assign_sides, folds, whole_round
 from unfreeze.metrics.grouping import unit_numbers
@@ -24,6 +26,9 @@ MANY_ROWS = 1000  # beyond, three inner folds choose C as well as five: each the
 
 
 TEST_FRACTION = 1 / FOLDS  # of a split
+
+
+_FEWEST_UNITS = 3
 
 
 Fold = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]
@@ -89,8 +94,19 @@ class Task:
 
     @cached_property
     def folds(self) -> int:
-        """How many make a round: fewer than five only where there are fewer units."""
-        return min(FOLDS, len(np.unique(self.units[self.train_rows])))
+        """How many make a round: fewer than five only where there are fewer units.
+
+        Raises:
+            ImageSetError: There are two groups or fewer: besides the one that is tested, choosing C needs two.
+        """
+        units = len(np.unique(self.units[self.train_rows]))
+        if units < _FEWEST_UNITS:
+            msg = (
+                f"A run tests on one group and chooses on two others, so it needs at least {_FEWEST_UNITS} in the train"
+                f" part; there {'is' if units == 1 else 'are'} {count(units, 'group')}. Give more groups, or none."
+            )
+            raise ImageSetError(msg)
+        return min(FOLDS, units)
 
     @cache  # noqa: B019 - a task lives as long as its run
     def split(self, number: int) -> Split:
@@ -157,8 +173,8 @@ class Task:
         return Split(name=name, learn=learn, test=split.test, folds=self._folds(learn))
 
     def _folds(self, rows: Int[np.ndarray, " row"]) -> tuple[Fold, ...]:
-        count = INNER_FOLDS if len(rows) <= MANY_ROWS else FEWER_INNER_FOLDS
-        inside = folds(self.labels[rows], [self.groups[row] for row in rows], count=count, seed=self.seed)
+        most = INNER_FOLDS if len(rows) <= MANY_ROWS else FEWER_INNER_FOLDS
+        inside = folds(self.labels[rows], [self.groups[row] for row in rows], count=most, seed=self.seed)
         return tuple((rows[learn], rows[select]) for learn, select in inside)
 
 

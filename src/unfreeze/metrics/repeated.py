@@ -291,8 +291,7 @@ class _Cells:
             _, class_of = np.unique(np.concatenate([np.asarray(part) for part in tested.classes]), return_inverse=True)
         classes = int(class_of.max()) + 1
         cells, cell_of = np.unique(unit_of * classes + class_of, return_inverse=True)
-        tests = np.unique(np.stack([cell_of, fold_of]), axis=1)[0]
-        tests = np.bincount(tests, minlength=len(cells))
+        tests = np.bincount(np.unique(cell_of * len(values) + fold_of) // len(values))  # folds that tested a cell
         return cls(
             totals=np.bincount(cell_of, weights=joined) / tests,
             sizes=np.bincount(cell_of) / tests,

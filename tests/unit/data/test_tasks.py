@@ -70,10 +70,13 @@ def test_of_two_groups_each_is_tested_once(sizes: Sequence[int]) -> None:
         )
 
 
-def test_one_group_cannot_be_split(make_rows: MakeTask) -> None:
-    """Nothing can be held out."""
-    with pytest.raises(ImageSetError, match="All images lie in one group"):
-        make_rows(10, groups=["one"] * 10).split(0)
+@pytest.mark.parametrize(("groups", "found"), [(1, "there is 1 group"), (2, "there are 2 groups")])
+def test_two_groups_cannot_be_split(make_rows: MakeTask, groups: int, found: str) -> None:
+    """Besides the one that is tested, C needs two to be chosen on; the error says so."""
+    with pytest.raises(
+        ImageSetError, match=rf"needs at least 3 in the train part; {found}\. Give more groups, or none"
+    ):
+        make_rows(10, groups=[f"g{row % groups}" for row in range(10)]).split(0)
 
 
 def test_what_splits_tested_is_known_by_unit_and_class(make_rows: MakeTask) -> None:
