@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from unfreeze.advisor.questions import best_probe, between, deeper, measured_strategies
-from unfreeze.core.phrases import looked_at, not_ruled_out, on_folder, probability_of, settled_by
+from unfreeze.core.phrases import agreement, looked_at, not_ruled_out, on_folder, probability_of, settled_by
 from unfreeze.core.records import Comparison, Outcome
 from unfreeze.core.run_record import RunResults
 from unfreeze.core.strategies import (
@@ -39,6 +39,7 @@ from unfreeze.core.wording import (
 
 CAVEAT = "The variance over training sets is not in this interval."
 
+AGREE = 0.02  # of predictions may differ where two strategies are said to agree on all but some
 LATE = 1.2  # times its budget: a run ends within that, as a rule
 
 
@@ -84,6 +85,8 @@ class _Run:
         parts = [difference(comparison.difference, metric)]
         parts.append(f"95 % interval {difference_span(comparison.interval, metric)}")
         worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
+        if comparison.answer != "worth it" and comparison.disagreements <= AGREE * comparison.predictions:
+            parts.append(agreement(comparison, metric, len(self.results.train_images)))
         if comparison.answer == "cannot tell":
             parts.append(not_ruled_out(comparison.interval, metric))
         elif worse is not None and equivalent is not None and better is not None:

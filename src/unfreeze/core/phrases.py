@@ -2,7 +2,7 @@
 
 import math
 
-from unfreeze.core.records import Answer, FolderStep, Interval, Settling
+from unfreeze.core.records import Answer, Comparison, FolderStep, Interval, Settling
 from unfreeze.core.settings import Metric
 from unfreeze.core.wording import MOST, amount, difference, difference_span, probability
 
@@ -70,6 +70,24 @@ def settled_by(settling: Settling, run_seconds: float) -> str:
         "dropped": "one of the two was dropped and is not measured further",
         "few": f"too few common splits to tell: more need {budget}",
     }[settling.kind]
+
+
+def agreement(comparison: Comparison, metric: Metric, images: int) -> str:
+    """How nearly two strategies predict the same, and how far apart they can be at most.
+
+    Args:
+        comparison: Of the two.
+        metric: What decides.
+        images: That splits are made of: one round predicts each of them once.
+
+    Returns:
+        A clause.
+    """
+    differ, tested = comparison.disagreements, comparison.predictions
+    what = "images" if tested <= images else "predictions"
+    most = round(min(max(comparison.interval.high, -comparison.interval.low), MOST[metric]), 3)
+    but = f"all but {differ:,} of {tested:,}" if differ else f"all {tested:,}"
+    return f"they agree on {but} {what}: at most {amount(most, metric)} either way"
 
 
 def not_ruled_out(interval: Interval, metric: Metric) -> str:

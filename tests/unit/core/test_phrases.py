@@ -2,8 +2,8 @@
 
 import pytest
 
-from unfreeze.core.phrases import looked_at, not_proved, not_ruled_out, on_folder, probability_of, settled_by
-from unfreeze.core.records import Answer, FolderStep, Interval, Settling
+from unfreeze.core.phrases import agreement, looked_at, not_proved, not_ruled_out, on_folder, probability_of, settled_by
+from unfreeze.core.records import Answer, Comparison, FolderStep, Interval, Settling
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import FULL, SOFTMAX_ON_LAST
 
@@ -98,3 +98,30 @@ def test_looks_at_the_test_folder_are_counted() -> None:
     """The first look is told from later ones, whose number is said."""
     assert looked_at(1) == "No other run in this directory has looked at the folder."
     assert looked_at(3).startswith("3 runs in this directory, this one included")
+
+
+@pytest.mark.parametrize(
+    ("predictions", "differ", "said"),
+    [
+        (244, 4, "they agree on all but 4 of 244 images: at most 2.1 points either way"),
+        (488, 4, "they agree on all but 4 of 488 predictions: at most 2.1 points either way"),
+        (244, 0, "they agree on all 244 images: at most 2.1 points either way"),
+    ],
+)
+def test_strategies_that_hardly_differ_are_said_to_agree(predictions: int, differ: int, said: str) -> None:
+    """With the further end of the interval; one round predicts each image once, more rounds more often."""
+    step = Comparison(
+        first=SOFTMAX_ON_LAST,
+        second=FULL,
+        difference=0.008,
+        interval=Interval(-0.005, 0.021),
+        splits=5,
+        worse=0.1,
+        equivalent=0.5,
+        better=0.4,
+        answer="cannot tell",
+        disagreements=differ,
+        predictions=predictions,
+    )
+
+    assert agreement(step, "accuracy", 244) == said
