@@ -264,6 +264,7 @@ def main() -> None:
     parser.add_argument("--panel", type=Path, required=True)
     parser.add_argument("--sets", default="cifar10,eurosat,trashnet")
     parser.add_argument("--draws", type=int, default=400, help="of each set and of each pair")
+    parser.add_argument("--of", choices=("all", "sets", "pairs"), default="all", help="whole sets, or two classes")
     parser.add_argument("--more", type=int, default=0, help="instead: studies on cifar10 that asked for images")
     asked = parser.parse_args()
     if asked.more:
@@ -271,7 +272,8 @@ def main() -> None:
         measure_more(replace(pool, images=MORE_IMAGES, looks=LOOKS), asked.more)
         return
     pools = [pool for name in asked.sets.split(",") for pool in read_pools(asked.panel / name / "list.csv", name)]
-    measure_draws(pools, asked.draws)
+    wanted = {"all": pools, "sets": pools[::2], "pairs": pools[1::2]}[asked.of]
+    measure_draws(wanted, asked.draws)
 
 
 if __name__ == "__main__":
