@@ -13,7 +13,16 @@ from pydantic import TypeAdapter
 from other_process import carry_out, settle
 from unfreeze.core.records import plain
 from unfreeze.core.settings import StudySettings
-from unfreeze.core.strategies import FULL, HEAD, SCRATCH, SOFTMAX_ON_LAST, SVM_ON_BEST, StrategyId, unfreeze
+from unfreeze.core.strategies import (
+    FULL,
+    HEAD,
+    LINEAR_ON_ALL,
+    SCRATCH,
+    SOFTMAX_ON_LAST,
+    SVM_ON_BEST,
+    StrategyId,
+    unfreeze,
+)
 from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
@@ -46,7 +55,7 @@ def test_a_process_that_was_spawned_gives_equal_outcomes(photo_folder: Callable[
     source = photo_folder("red", "green", "blue", count=14)
     settings = StudySettings(source=source, size=64, seed=3, max_bad=0.0)
     splits = ("split 0", "split 3, half")
-    strategies = (SOFTMAX_ON_LAST, SVM_ON_BEST, HEAD, unfreeze(1), FULL, SCRATCH)
+    strategies = (SOFTMAX_ON_LAST, SVM_ON_BEST, LINEAR_ON_ALL, HEAD, unfreeze(1), FULL, SCRATCH)
     with DecoderPool(workers=1) as pool:
         setup = set_up(settings, Resources(pool=pool, cache=tmp_path / "cache"))
         trials = [trial_of(setup.catalogue, strategy, split) for split in splits for strategy in strategies]

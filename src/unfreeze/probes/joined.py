@@ -3,6 +3,9 @@
 Every readout is standardised on all rows that learn and divided by the square root of its width, so that a wide one
 counts no more than a narrow one. Folds share that scaling, which knows no labels: so one matrix of products serves them
 all, and that of several readouts is the sum of theirs.
+
+Tried on the same codes, by held-out accuracy of two splits of a train part: softmax and SVM (ridge 88.8 and 88.9 on
+trashnet, softmax 87.1 and 88.2, SVM 87.6 and 88.7; no difference beyond noise on two small sets). They do not pay.
 """
 
 from collections import defaultdict
