@@ -76,13 +76,12 @@ def run_side(place: Course, seed: int, names: Names) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         options = ["--budget", place.budget, "--seed", str(seed), "--out", f"{folder}/run"]
         said, wall = run_json([*command, *options], UNFREEZE_CACHE=str(place.cache))
-    deliverable = {label(s["strategy"]): s["deliverable"] for s in said["strategies"]}
     return {
         "budget": place.budget,
         "picked": label(said["picked"]),
         "metric": said["metric"],
         "measured": {label(s["strategy"]): [s["splits"], s["accuracy"], s["status"]] for s in said["strategies"]},
-        "deliverable": [name for name, can in deliverable.items() if can],
+        "deliverable": [label(s["strategy"]) for s in said["strategies"]],  # some could not be, in older rows
         "seconds": round(wall, 1),
         "right": confirmed(said, names),
     }

@@ -280,7 +280,6 @@ STRATEGIES = (
         2.4,
         description="a linear classifier on codes of the best tap",
         tap="blocks.1",
-        deliverable=False,
         settings=probed("softmax"),
     ),
     outcome(HEAD, 0.879, 12.0, description="the head alone", settings=HEAD_TRAINED),

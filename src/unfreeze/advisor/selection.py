@@ -37,15 +37,15 @@ def select_strategy(candidates: Sequence[Measured], comparisons: Comparisons) ->
     difference.
 
     Args:
-        candidates: Cheapest first; those that were not measured or cannot be delivered are passed over. One without a
-            whole round of splits, where others have one, counts only if it is more than one standard error above the
-            best of these, on two common splits at least.
+        candidates: Cheapest first; those that were not measured are passed over. One without a whole round of splits,
+            where others have one, counts only if it is more than one standard error above the best of these, on two
+            common splits at least.
         comparisons: Metric, margin, labels and groups.
 
     Returns:
         The selection, or None if nothing was measured.
     """
-    usable = [c for c in candidates if c.outcome.deliverable and comparisons.has_metric(c)]
+    usable = [c for c in candidates if comparisons.has_metric(c)]
     if not usable:
         return None
     # A lucky first split of a slow SVM must not become what all the others are compared with on that split alone.
@@ -106,7 +106,7 @@ def winner_of(measured: Sequence[Measured], comparisons: Comparisons) -> Winner 
         and where all common splits test on the same single group.
     """
     question = comparisons.question
-    among = well_measured([m for m in measured if m.outcome.deliverable and comparisons.has_metric(m)])
+    among = well_measured([m for m in measured if comparisons.has_metric(m)])
     if len(among) < 2:
         return None
     task, common = question.task, min(m.splits for m in among)

@@ -279,7 +279,7 @@ def _on_winner(run: _Run) -> Iterable[str]:
         return
     opening = "That is" if run.results.picked == winner.strategy else f"{capital(winner.strategy.label)} has"
     yield (
-        f"{opening} the best score of the {winner.among} that can be delivered and have enough splits: "
+        f"{opening} the best score of the {winner.among} that have enough splits: "
         f"{score(winner.naive, metric)} image by image over their common splits, {score(winner.corrected, metric)} "
         f"without the optimism of having been chosen as the best (95 % interval {score_span(winner.interval, metric)})."
     )

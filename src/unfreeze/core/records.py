@@ -226,7 +226,6 @@ class Outcome:
         audit: Of its trainings, the first that failed or else the last; None for probes, which train nothing in the
             network.
         curve: Mean training loss of every epoch of the last training.
-        deliverable: Whether it can be delivered as a model.
         model_cost: What using its model takes; None where there is none. Of the probe at the best tap that of the
             latest training, which chose its own.
     """
@@ -248,7 +247,6 @@ class Outcome:
     settings: ProbeSettings | TrainingSettings | None = None
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
-    deliverable: bool = True
     model_cost: ModelCost | None = None
 
     @property
@@ -346,7 +344,7 @@ class Winner:
     """The score of the best strategy, with and without the optimism of having been chosen as the best.
 
     Attributes:
-        strategy: The one with the best measured score among those that can be delivered and have a whole round of
+        strategy: The one with the best measured score among those that have a whole round of
             splits (or as many as any has).
         naive: Its score as measured: the mean over images of each image's mean over the common splits.
         corrected: The same by bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018).

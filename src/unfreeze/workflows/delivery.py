@@ -42,7 +42,7 @@ def deliver(
 
     Args:
         experiment: Images, network and settings of the run.
-        picked: What was picked; was measured, and can be delivered.
+        picked: What was picked; was measured.
         because: Why, for the model card.
         folder: For the model; must not exist.
         pool: Decoder pool.

@@ -149,7 +149,6 @@ class Race:
             recorded=max(0, self.recorded(entry.outcome.strategy) - entry.splits),
             seconds_a_split=entry.seconds_a_split,
             refit_seconds=entry.refit_seconds,
-            deliverable=entry.outcome.deliverable,
             expected=strategy.expected if isinstance(strategy, TrainedStrategy) else None,
         )
 

@@ -23,7 +23,6 @@ class Standing:
         recorded: On how many of its next splits an earlier life of the run measured it: they take no time.
         seconds_a_split: Mean wall time of a split; 0 before the first.
         refit_seconds: Forecast of its training on everything.
-        deliverable: Whether it may be picked.
         expected: What was forecast of it; None where it trains no blocks.
     """
 
@@ -34,7 +33,6 @@ class Standing:
     recorded: int = 0
     seconds_a_split: float = 0.0
     refit_seconds: float = 0.0
-    deliverable: bool = True
     expected: Forecast | None = None
 
     @property
@@ -116,7 +114,7 @@ class RaceState:
     @property
     def refit_seconds(self) -> float:
         """Of the costliest strategy that may be picked."""
-        return max((one.refit_seconds for one in self.standings if one.is_ready and one.deliverable), default=0.0)
+        return max((one.refit_seconds for one in self.standings if one.is_ready), default=0.0)
 
     def of(self, strategy: StrategyId) -> Standing:
         """Of one strategy."""

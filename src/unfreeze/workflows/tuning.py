@@ -146,7 +146,7 @@ def _fitted(experiment: Experiment, cheap: Sequence[Strategy], strategy: Strateg
 
 
 def codes_only(experiment: Experiment) -> tuple[Outcome, Fit]:
-    """The feature extractor that cross-validation prefers among those that can be delivered: softmax or SVM."""
+    """The feature extractor on the last codes that cross-validation prefers: softmax or SVM."""
     shared = StepOne(experiment, taps=(experiment.source.taps[-1].name,))
     everything = experiment.task.everything()
     best = max(shared.fit(everything, shared.every_probe), key=lambda probe: probe.cv_accuracy)

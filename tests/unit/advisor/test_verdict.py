@@ -51,7 +51,7 @@ def outcome(strategy: known.StrategyId, *, splits: int = SPLITS, **other: Any) -
 SOFTMAX = outcome(known.SOFTMAX_ON_LAST, tap="features")
 ALL = outcome(known.LINEAR_ON_ALL, accuracy=0.93)
 SVM = outcome(known.SVM_ON_LAST, tap="features", log_loss=None)
-EARLIER = outcome(known.SOFTMAX_ON_BEST, tap="blocks.4", accuracy=0.95, deliverable=False)
+EARLIER = outcome(known.SOFTMAX_ON_BEST, tap="blocks.4", accuracy=0.95)
 HEAD = outcome(known.HEAD, cost=Cost(seconds=12.0))
 ONE = outcome(known.unfreeze(1))
 TWO = outcome(known.unfreeze(2))
@@ -285,7 +285,7 @@ def test_the_picked_strategy_is_named_with_its_numbers() -> None:
         "10 splits. It took 3 min 20 s (6 min 30 s of processor time, at most 1.4 GB of memory)."
     ) in text
     assert (
-        "That is the best score of the 4 that can be delivered and have enough splits: 90.0 % image by image over "
+        "That is the best score of the 4 that have enough splits: 90.0 % image by image over "
         "their common splits, 89.3 % without the optimism of having been chosen as the best (95 % interval 85.0 to "
         "92.0)."
     ) in text
@@ -296,7 +296,7 @@ def test_a_best_strategy_that_was_not_picked_is_named() -> None:
     """Where a cheaper strategy was picked, the best score is that of another, with its name."""
     winner = Winner(strategy=FULL.strategy, naive=0.91, corrected=0.9, interval=Interval(0.85, 0.92), among=4)
 
-    assert "Full has the best score of the 4 that can be delivered and have enough splits: 91.0 %" in written(
+    assert "Full has the best score of the 4 that have enough splits: 91.0 %" in written(
         [HEAD, FULL], picked=HEAD, winner=winner
     )
 

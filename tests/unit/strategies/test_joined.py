@@ -102,4 +102,3 @@ def test_equal_trials_have_equal_outcomes(experiment: Experiment) -> None:
     assert first.log_likelihoods == second.log_likelihoods
     assert first.settings == second.settings
     assert strategy.outcome.strategy == LINEAR_ON_ALL
-    assert strategy.outcome.deliverable
