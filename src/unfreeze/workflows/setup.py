@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-import numpy as np
-
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.advisor.questions import Question
 from unfreeze.advisor.screening import Scores, choose, screening_sentence
-from unfreeze.core.errors import ImageSetError, OutputError
+from unfreeze.core.errors import OutputError
 from unfreeze.core.files import sha256_of
 from unfreeze.core.journal import Journal, once
 from unfreeze.core.phases import timed
@@ -24,7 +22,7 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import make_task
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import Geometry
-from unfreeze.metrics.repeated import FOLDS, LOOKS, largest_outcome
+from unfreeze.metrics.repeated import FOLDS, largest_outcome
 from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
 from unfreeze.strategies.execution import InThisProcess, Keeping
 from unfreeze.strategies.experiment import Experiment
@@ -36,7 +34,6 @@ from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import find_device
 
 SCREENING_SHARE = 1 / 3  # of the budget, at most
-FEW_GROUPS = 50  # with more of them, none of which holds half of the images, no side of a split is left with one
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -205,23 +202,5 @@ def _inspected(settings: StudySettings, geometry: Geometry, resources: Resources
         f"{count(counts.found, 'file')} found: {counts.used:,} used, {counts.set_aside:,} set aside, "
         f"{counts.duplicates_removed:,} duplicates removed; {count(len(image_set.classes), 'class')}."
     )
-    _check_groups(image_set, settings.seed)
+    _ = make_task(image_set, seed=settings.seed).folds  # too few groups are said before anything is computed
     return image_set
-
-
-def _check_groups(image_set: ImageSet, seed: int) -> None:
-    """Refuse groups that splits and the folds inside them cannot keep whole, before anything is computed."""
-    task = make_task(image_set, seed=seed)
-    sizes = np.unique(task.units[task.train_rows], return_counts=True)[1]
-    groups = len(sizes)
-    if groups > FEW_GROUPS and 2 * sizes.max() < sizes.sum():
-        return
-    try:
-        for number in range(LOOKS[-1]):
-            task.split(number)
-    except ImageSetError as error:
-        msg = (
-            f"The {groups} groups of the training images are too few, or one of them is too large: every split needs "
-            "one to test on and two to learn from. Give more groups, or none."
-        )
-        raise ImageSetError(msg) from error
