@@ -53,18 +53,15 @@ def settled_by(settling: Settling, run_seconds: float) -> str:
         run_seconds: What the run took.
 
     Returns:
-        The half, with the budget that would hold more splits where that is known: older records do not have it.
+        The half, with the budget that would hold more splits.
 
     Example:
         >>> settled_by(Settling(kind="splits", splits=10, seconds=90.0), 200.0)
         '10 common splits of the same images would probably settle it (--budget 6m)'
     """
-    budget = "a larger budget"
-    if settling.seconds is not None:
-        budget = f"--budget {math.ceil(_ROOM * (run_seconds + settling.seconds) / 60)}m"
-    splits = f"{settling.splits} common" if settling.splits else "more"
+    budget = f"--budget {math.ceil(_ROOM * (run_seconds + (settling.seconds or 0.0)) / 60)}m"
     return {
-        "splits": f"{splits} splits of the same images would probably settle it ({budget})",
+        "splits": f"{settling.splits} common splits of the same images would probably settle it ({budget})",
         "images": f"about {settling.low or 0:,} to {settling.high or 0:,} more images would probably settle it",
         "beyond": "neither more splits nor four times your data would probably settle it",
         "dropped": "one of the two was dropped and is not measured further",

@@ -60,14 +60,6 @@ def test_more_splits_are_named_with_the_budget_that_holds_them(took: float, more
     assert few == f"too few common splits to tell: more need --budget {budget}"
 
 
-def test_records_without_seconds_are_read_too() -> None:
-    """Older ones do not say how many splits would do, nor what they take."""
-    assert settled_by(Settling(kind="splits"), 60.0) == (
-        "more splits of the same images would probably settle it (a larger budget)"
-    )
-    assert settled_by(Settling(kind="few"), 60.0) == "too few common splits to tell: more need a larger budget"
-
-
 @pytest.mark.parametrize(
     ("interval", "metric", "said"),
     [
