@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from unfreeze.core.strategies import KINDS, StrategyId
+from unfreeze.core.strategies import HEAD, KINDS, LINEAR_ON_ALL, StrategyId
 from unfreeze.core.wording import count, duration, probability
 from unfreeze.metrics.repeated import FOLDS, LOOKS
 from unfreeze.workflows.standing import RaceState, Standing
@@ -43,6 +43,8 @@ HOPELESS = 0.01  # a strategy is dropped when it is better than the best one wit
 SHORT = 1.0
 DEEPER = 2.0  # times what a depth takes, the next one takes at least
 STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
+# What unfreezing is compared with, and most often the best without: no training says anything without their splits.
+SIDES, SIDES_SHARE = (HEAD, LINEAR_ON_ALL), 0.8
 CHEAP_SHARE = 0.05  # of the budget: what takes no more for its five splits gets them, whatever costlier probes took
 SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
 
@@ -67,7 +69,10 @@ def decide(stage: Stage, state: RaceState) -> Decision:
 
 
 def _step_one(stage: StepOne, state: RaceState) -> Decision:
-    """One split of each; then what is cheap up to the wanted number; the others one by one, as long as time is kept."""
+    """One split of each; then what is cheap up to the wanted number; the others one by one, as long as time is kept.
+
+    First what unfreezing is compared with.
+    """
     to = state.first_splits
     entries = [one for one in state.standings if one.is_ready]
     if not stage.announced:
@@ -80,9 +85,11 @@ def _step_one(stage: StepOne, state: RaceState) -> Decision:
     next_ones = _lagging(cheap)
     if next_ones and (not next_ones[0].splits or state.fits(next_ones, state.budget)):
         return Decision(stage=stage, step=_measure(next_ones, phase))
-    if behind:  # one by one: five splits of one tell more than two of each
-        cheapest = min(behind, key=lambda one: one.seconds_a_split)
-        if state.fits([cheapest], STEP_ONE_SHARE * state.budget):
+    # one by one: five splits of one tell more than two of each
+    sides = [one for one in behind if one.strategy in SIDES]
+    for ones, share in ((sides, SIDES_SHARE), (behind, STEP_ONE_SHARE)):
+        cheapest = min(ones, key=lambda one: one.seconds_a_split, default=None)
+        if cheapest is not None and state.fits([cheapest], share * state.budget):
             return Decision(stage=stage, step=_measure([cheapest], phase))
     settled = Settle(strategies=tuple(one.strategy for one in behind)) if behind else None
     few = [one for one in behind if one.splits < FOLDS]

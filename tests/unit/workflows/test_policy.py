@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from unfreeze.core.strategies import (
     FULL,
     HEAD,
+    LINEAR_ON_ALL,
     SCRATCH,
     SOFTMAX_ON_LAST,
     SVM_ON_BEST,
@@ -498,6 +499,22 @@ def test_a_slow_classifier_goes_on_within_its_share_of_the_budget() -> None:
     assert step_of(decision, Settle).strategies == (SVM_ON_LAST,)
     assert decision.say == ("Fewer splits than 5 so far: svm on the last codes (2). The time goes to training first.",)
     assert step_of(decide(begun, slow_probe(10.0, svm=2, recorded=1)), Measure).split == 2
+
+
+def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait() -> None:
+    """Head and the classifier on all taps get their splits up to eight tenths of the budget, the cheaper one first."""
+    begun = StepOne((), announced=True)
+    ones = [
+        cheap(SVM_ON_LAST, splits=1, seconds=3.0),
+        cheap(LINEAR_ON_ALL, splits=1, seconds=6.0),
+        cheap(HEAD, splits=1, seconds=5.0),
+    ]
+
+    within = decide(begun, state(*ones, left=25.0, budget=100.0))
+    beyond = decide(begun, state(*ones, left=24.0, budget=100.0))
+
+    assert step_of(within, Measure).strategies == (HEAD,)
+    assert step_of(beyond, Settle).strategies == (SVM_ON_LAST, LINEAR_ON_ALL, HEAD)
 
 
 # --- which of what trains blocks is tried, and with how much time ---------------------------------------------------
