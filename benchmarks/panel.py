@@ -70,14 +70,16 @@ def summary(record: dict[str, Any]) -> dict[str, Any]:
     """What the table needs of a run record."""
     by_name = {label(s["strategy"]): s for s in record["strategies"]}
     confirmed = {name: s["confirmation"] for name, s in by_name.items() if s["confirmation"]}
-    last, picked = confirmed["softmax on the last codes"], confirmed[label(record["picked"])]
-    tap = by_name["softmax on the best tap"]["tap"]
-    pairs = zip(confirmed["head"]["predictions"], last["predictions"], strict=True)
+    names = ("softmax on the last codes", "softmax on the best tap", "linear on all taps", "head")
+    last, best, joined, head = (confirmed.get(name) for name in names)  # those for which there was no time are missing
+    picked, tap = confirmed[label(record["picked"])], by_name["softmax on the best tap"]["tap"]
+    pairs = zip(head["predictions"], last["predictions"], strict=True) if head and last else ()
     return {
         "test_images": len(record["test_images"]),
-        "last_codes": last["accuracy"],
+        "last_codes": last and last["accuracy"],
         "chosen_tap": tap,
-        "at_chosen_tap": confirmed["softmax on the best tap"]["accuracy"],
+        "at_chosen_tap": best and best["accuracy"],
+        "all_taps": joined and joined["accuracy"],
         "depth_curve": {p["tap"]: round(p["accuracy"], 4) for p in record["depth_curve"] if p["loss"] == "softmax"},
         "head_disagreements": sum(a != b for a, b in pairs),
         "strategies": {
