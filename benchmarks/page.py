@@ -32,6 +32,17 @@ train part. The last column counts test images on which the head and the softmax
 """
 
 
+DECIDED = """## How much does a short run decide?
+
+    python benchmarks/panel.py --panel PANEL --seeds 0 --budget 3m
+
+Of the steps that a run asked, how many it decided; *ideally* how many an interval would that knows nothing but the
+images' differences, without anything for training sets, seeds and images that were not seen: no honest one can reach
+that. Accuracies are of the set's own test part; a dash where a run had no time to ask it.
+
+"""
+
+
 COVERAGE = """## Does the interval of a step keep its promise?
 
     python benchmarks/coverage.py --data-sets 1000
@@ -194,14 +205,40 @@ def panel(found: list[Row]) -> str:
         heads = [row for row in mine if row["budget"] == "1s"] or probes
         lines.append([
             name,
-            percent(statistics.median(row["last_codes"] for row in probes)),
-            f"{percent(statistics.median(row['at_chosen_tap'] for row in probes))} ({probes[-1]['chosen_tap']})",
+            percent(middle(row["last_codes"] for row in probes)),
+            f"{percent(middle(row['at_chosen_tap'] for row in probes))} ({probes[-1]['chosen_tap']})",
             percent(statistics.median(row["picked_accuracy"] for row in trained)) if trained else "-",
             "; ".join(f"{row['picked']} (seed {row['seed']}, {row['budget']}, {row['code']})" for row in trained),
             f"{' + '.join(str(row['head_disagreements']) for row in heads)} of {heads[0]['test_images']} each",
         ])  # fmt: skip
     names = ("set", "last codes, %", "chosen tap, %", "picked, %", "which was picked", "head unlike softmax, images")
     return PANEL + table(names, lines)
+
+
+def middle(values: Iterable[float | None]) -> float | None:
+    """The median of those that there are."""
+    return statistics.median(there) if (there := [value for value in values if value is not None]) else None
+
+
+def decided(found: list[Row]) -> str:
+    """What runs with a short budget decided."""
+    lines = []
+    for row in newest(found, "set", "seed", "budget"):
+        said = row["decisions"]
+        lines.append([
+            row["set"], str(row["seed"]), row["budget"], f"{row['run_seconds']:.0f}",
+            f"{said['decided']} of {said['asked']}", str(said["ideally"]),
+            said["step_one_is_enough"] or "-", said["head_to_two_blocks"] or "-",
+            percent(row["last_codes"]), percent(row.get("all_taps")),
+            f"{row['picked']} {percent(row['picked_accuracy'])}", row["code"],
+        ])  # fmt: skip
+    names = (
+        "set", "seed", "budget", "seconds", "decided", "ideally", "is step one enough", "two blocks for the head",
+        "last codes, %", "all taps, %", "picked, %", "commit",
+    )  # fmt: skip
+    asked, done, ideal = (sum(row["decisions"][key] for row in found) for key in ("asked", "decided", "ideally"))
+    together = f"\nTogether {done} of {asked} steps ({100 * done / asked:.0f} %); ideally {ideal}.\n"
+    return DECIDED + table(names, lines) + together
 
 
 def normalisation(found: list[Row]) -> str:
@@ -571,6 +608,7 @@ def main() -> None:
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
         (by_measure.get("panel", []), panel),
+        ([row for row in by_measure.get("panel", []) if "decisions" in row], decided),
         (by_measure.get("normalisation", []), normalisation),
         (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes")),
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
