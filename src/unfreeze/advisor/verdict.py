@@ -157,7 +157,10 @@ def _on_step_one(run: _Run) -> Iterable[str]:
 def _answer_on_step_one(steps: Sequence[Comparison], run: _Run, *, everything: bool) -> str:
     answers, metric = {step.answer for step in steps}, run.results.metric
     if "worth it" in answers:
-        return "Step one (the head alone) is not enough here: training more than the head is worth it."
+        opening = "Step one (the head alone) is not enough here: training more than the head is worth it"
+        joined = [run.step(LINEAR_ON_ALL, step.second) for step in steps]
+        settled = all(step is not None and step.answer in {"not worth it", "equivalent"} for step in joined)
+        return f"{opening}, though not over a linear classifier on all taps." if settled else f"{opening}."
     if "cannot tell" not in answers:
         limits = "" if everything else f", as far as was measured ({', '.join(step.second.label for step in steps)})"
         return (

@@ -157,6 +157,24 @@ def test_a_model_that_was_not_made_is_not_spoken_of_as_delivered() -> None:
     assert "refitted" not in text
 
 
+@pytest.mark.parametrize(
+    ("answer", "ending"),
+    [
+        ("not worth it", ", though not over a linear classifier on all taps."),
+        ("equivalent", ", though not over a linear classifier on all taps."),
+        ("cannot tell", "."),
+        ("worth it", "."),
+    ],
+)
+def test_step_one_is_asked_against_all_taps_too(answer: Answer, ending: str) -> None:
+    """Where unfreezing beats the head and is settled not to beat the classifier on all taps, the answer says both."""
+    joined = replace(HEAD, strategy=known.LINEAR_ON_ALL)
+    deeper = replace(HEAD, strategy=known.unfreeze(2))
+    text = written([HEAD, joined, deeper], [step(HEAD, deeper, "worth it"), step(joined, deeper, answer)])
+
+    assert f"Step one (the head alone) is not enough here: training more than the head is worth it{ending}" in text
+
+
 def test_one_open_step_leaves_the_question_open() -> None:
     """If one step cannot be told and none is worth it, so is the whole question; what is not ruled out is said."""
     wide = step(HEAD, TWO, "cannot tell", interval=Interval(-0.011, 0.073))
