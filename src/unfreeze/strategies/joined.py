@@ -12,10 +12,12 @@ from unfreeze.core.strategies import LINEAR_ON_ALL
 from unfreeze.core.wording import count
 from unfreeze.data.tasks import Split
 from unfreeze.probes.joined import PENALTIES, JoinedSearch, search_joined
+from unfreeze.probes.search import DEFAULT_CS
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.strategy import Fit
 from unfreeze.zoo.tap_classifier import TapClassifier
 
+_NAMES = {"ridge": "ridge classifier", "softmax": "linear softmax"}
 _PLURALS = {"mean": "means", "deviation": "deviations", "maximum": "maxima", "grid": "2 x 2 grids"}
 # What is read of every tap, from the group with fewest codes to that with most; before them, the last codes alone.
 _WITH_MORE: tuple[tuple[Statistic, ...], ...] = (
@@ -45,7 +47,7 @@ class JoinedStrategy:
         """What it is."""
         return Outcome(
             strategy=LINEAR_ON_ALL,
-            description="ridge classifier on the codes of all taps, of which cross-validation picks",
+            description="linear classifier on the codes of all taps, of which cross-validation picks",
         )
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:  # noqa: ARG002 - it passes over no images
@@ -67,7 +69,7 @@ class JoinedStrategy:
             model=TapClassifier(backbone=experiment.source, readouts=read, weight=found.weight, bias=found.bias),
             settings=_settings(found, read),
             tap=read[-1].tap,
-            description=f"ridge classifier on {found.weight.shape[1]:,} codes: {in_words(read)}",
+            description=f"{_NAMES[found.loss]} on {found.weight.shape[1]:,} codes: {in_words(read)}",
         )
 
 
@@ -102,9 +104,9 @@ def in_words(readouts: Sequence[Readout]) -> str:
 
 def _settings(found: JoinedSearch, read: Sequence[Readout]) -> ProbeSettings:
     return ProbeSettings(
-        loss="ridge",
+        loss=found.loss,
         C=_weight_of_loss(found.penalty),
-        Cs=tuple(sorted(map(_weight_of_loss, PENALTIES))),
+        Cs=DEFAULT_CS if found.loss == "softmax" else tuple(sorted(map(_weight_of_loss, PENALTIES))),
         cv_accuracy=found.cv_accuracy,
         readouts=tuple(readout.name for readout in read),
     )

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from unfreeze.core.errors import InputError
 from unfreeze.probes import joined
 from unfreeze.probes.joined import PENALTIES, fitted_temperature, search_joined, spread_rows
+from unfreeze.probes.search import search_probe
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -86,6 +87,25 @@ def test_all_classes_count_the_same_where_asked(rng: np.random.Generator) -> Non
         return float(np.mean(found.scores(readouts).argmax(axis=1)[labels == 1]))
 
     assert found_rare(balanced=True) > 0.6 > found_rare(balanced=False)
+
+
+@pytest.mark.parametrize("tells", [0, 1])
+def test_where_classes_count_the_same_it_is_the_softmax_of_the_better_group(
+    tells: int, rng: np.random.Generator
+) -> None:
+    """Of the first group and the one in the middle: what `search_probe` fits on its codes, balanced."""
+    labels = np.repeat([0, 1], [150, 30])
+    readouts = noise(rng, len(labels), 4, 6, 3)
+    readouts[tells][:, 0] = rng.normal(3.0 * labels, 1.0)
+    folds, groups = folds_of(labels), [(0,), (0, 1), (0, 1, 2)]
+
+    found = search_joined(readouts, labels, folds, groups=groups, class_count=2, balanced=True)
+    codes = np.concatenate([readouts[place] for place in found.group], axis=1)
+    expected = search_probe(codes, labels, folds, loss="softmax", class_count=2, balanced=True).probe
+
+    assert (found.group, found.loss) == (groups[tells], "softmax")
+    np.testing.assert_allclose(found.scores(readouts), codes @ expected.weight.T + expected.bias, atol=1e-5)
+    assert 1 / (2 * found.penalty) == pytest.approx(expected.C)
 
 
 def test_half_precision_changes_scores_by_its_rounding(rng: np.random.Generator) -> None:
