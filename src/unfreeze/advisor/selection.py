@@ -1,5 +1,6 @@
 """Choosing a strategy on predictions that its splits held out, and what of its score is the luck of the choice."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from unfreeze.core.seeding import derive_seed
 from unfreeze.core.strategies import StrategyId
 from unfreeze.core.wording import count, difference
 from unfreeze.core.wording import standard_error as standard_error_in_words
-from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, StepEstimate
+from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES
 from unfreeze.metrics.selection_bias import corrected_winner, mean_by_image
 from unfreeze.strategies.predictions import Measured, well_measured
 
@@ -62,20 +63,13 @@ def select_strategy(candidates: Sequence[Measured], comparisons: Comparisons) ->
 def _is_near(one: Measured, best: Measured, comparisons: Comparisons) -> bool:
     """Whether what another one gains is within one standard error."""
     gain = comparisons.estimate(one, best)
-    return gain.difference <= _standard_error(gain)
-
-
-def _standard_error(gain: StepEstimate) -> float:
-    """Of a single split that of its images."""
-    if gain.standard_error is None:
-        return float((gain.image_variance + gain.training_variance) ** 0.5)
-    return gain.standard_error
+    return gain.difference <= math.sqrt(gain.variance)
 
 
 def _gain(one: Measured, best: Measured, comparisons: Comparisons) -> str:
     """What another one gains, with its standard error, in words."""
     gain, metric = comparisons.estimate(one, best), comparisons.question.metric
-    error = standard_error_in_words(_standard_error(gain), metric)
+    error = standard_error_in_words(math.sqrt(gain.variance), metric)
     return f"{difference(gain.difference, metric)} (standard error {error}, {count(gain.splits, 'common split')})"
 
 

@@ -98,6 +98,11 @@ class StepEstimate:
     margin: float
     level: float
 
+    @property
+    def variance(self) -> float:
+        """Of the difference: of a single fold, that of its images and of training sets."""
+        return self.image_variance + self.training_variance + self.fit_variance
+
 
 def mean_score(values: Values, tested: Tested) -> float:
     """The metric over all images that folds tested, an image that was tested more often with its mean.
@@ -209,7 +214,7 @@ def _with_interval(bare: StepEstimate, cells: "_Cells", *, unseen: float) -> Ste
         The estimate.
     """
     difference, level, margin = bare.difference, bare.level, bare.margin
-    error, freedom = (bare.image_variance + bare.training_variance + bare.fit_variance) ** 0.5, cells.freedom
+    error, freedom = bare.variance**0.5, cells.freedom
     half = max(t_quantile(level, freedom) * error, unseen)
     worse = float(student.cdf((-margin - difference) / error, freedom))
     better = float(student.sf((margin - difference) / error, freedom))

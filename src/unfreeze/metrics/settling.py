@@ -111,7 +111,7 @@ class _Chance:
         now, whole_round = self._now, self._whole_round
         images = ((1 - OF_FITS) * whole_round + self._training_sets) / self._tested(splits)
         then = images + self._of_fits(splits) * whole_round + now.fit_variance * now.splits / splits
-        return self._settled(self._variance - then, then, now.units)
+        return self._settled(now.variance - then, then, now.units)
 
     def with_images(self, times: float, splits: int) -> float:
         """With `times` the images, measured anew on so many folds.
@@ -126,12 +126,6 @@ class _Chance:
         new_fits = (self._of_fits(splits) * whole_round + now.fit_variance * now.splits / splits) / times
         moved = images - new_images + fits + new_fits
         return self._settled(moved, new_images + new_fits, round(now.units * times))
-
-    @property
-    def _variance(self) -> float:
-        """Of the difference, as it is now."""
-        now = self._now
-        return now.image_variance + now.training_variance + now.fit_variance
 
     @property
     def _whole_round(self) -> float:
