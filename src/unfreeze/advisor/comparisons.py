@@ -19,16 +19,18 @@ from unfreeze.metrics.repeated import (
     largest_difference,
     largest_outcome,
 )
-from unfreeze.metrics.settling import what_would_settle
+from unfreeze.metrics.settling import chance_of_settling, what_would_settle
 from unfreeze.strategies.predictions import Measured
+
+FUTILE = 0.05  # more splits are worth nothing where they settle an answer with a probability below this
 
 
 @final
 class Comparisons:
     """Estimates of steps, each made once, whoever asks for it: the race, the choice, the rule of thumb, the record.
 
-    Predictions of a split never change, so that an estimate holds for its two strategies and the number of splits that
-    both of them have.
+    Predictions of a split change only where a strategy is trained for longer, which `forget` is told; else an estimate
+    holds for its two strategies and the number of splits that both of them have.
 
     Args:
         question: Metric, margin and task.
@@ -54,6 +56,10 @@ class Comparisons:
         if key not in self._estimates:
             self._estimates[key] = self._estimated(first, second, margin)
         return self._estimates[key]
+
+    def forget(self, strategy: StrategyId) -> None:
+        """What was estimated of a strategy, whose predictions are others now."""
+        self._estimates = {key: found for key, found in self._estimates.items() if strategy not in key[:2]}
 
     def _estimated(self, first: Measured, second: Measured, margin: float) -> StepEstimate:
         question, common = self.question, min(first.splits, second.splits)
@@ -85,10 +91,15 @@ class Comparisons:
         )
 
     def is_open(self, first: Measured, second: Measured) -> bool:
-        """Whether a step cannot be told yet, though it is one."""
+        """Whether a step cannot be told yet, though it is one, and more splits of these images may well tell it."""
         if self.are_the_same(first, second):
             return False
-        return self.estimate(first, second).answer == "cannot tell"
+        found = self.estimate(first, second)
+        if found.answer != "cannot tell":
+            return False
+        folds = self.question.task.folds
+        few = found.splits < FEWEST_FOR_PROBABILITIES
+        return few or chance_of_settling(found, splits=LOOKS[-1], folds=folds) >= FUTILE
 
     def has_metric(self, measured: Measured) -> bool:
         """Whether it was measured, and by the metric that decides (an SVM has no log-loss)."""

@@ -129,9 +129,6 @@ def run(
     precision: PrecisionName = Precision.auto,
     device: DeviceName = Device.auto,
     augment: AugmentName = Augment.light,
-    choose_rate: Annotated[
-        bool, typer.Option("--choose-rate", help="Choose rate and epochs on a fold inside each split, if time allows.")
-    ] = False,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
@@ -157,7 +154,6 @@ def run(
         max_bad=max_bad,
         request=EngineSettings(engine.value, precision.value, device.value),
         augment=augment.value,
-        choose_rate=choose_rate,
     )
     checked_source(source)
     checked_weights(weights)

@@ -4,6 +4,7 @@
 
     UnfreezeError                      exit code 1: our fault
     |- AuditError                      a frozen part moved, or the optimiser held something else than the plan says
+    |- DidNotTrainError                the loss of a training rose, at a fraction of its rates too
     |- InputError (ValueError)         exit code 2: something that the user can mend
     |  |- ImageSetError                the folder or list of images
     |  |- UnknownBackboneError         no such network
@@ -24,6 +25,22 @@ class UnfreezeError(Exception):
 
 class AuditError(UnfreezeError, RuntimeError):
     """A trial broke its promise: frozen tensors moved, codes differ, or the optimiser holds the wrong parameters."""
+
+
+class DidNotTrainError(UnfreezeError, RuntimeError):
+    """A training ended worse than it began, also at a fraction of its rates.
+
+    Args:
+        curve: Mean loss of each epoch of the last attempt, after the loss of the start.
+    """
+
+    def __init__(self, curve: tuple[float, ...]) -> None:
+        losses = ", ".join(f"{loss:.2g}" for loss in curve)
+        super().__init__(
+            f"did not train: its loss went {losses}, above that of its start, at an eighth of its rates too. Give more "
+            "images or fewer classes, or leave this strategy out"
+        )
+        self.curve = curve
 
 
 class InputError(UnfreezeError, ValueError):

@@ -84,10 +84,13 @@ class Arithmetic:
     Attributes:
         layout: Order of the axes of maps in memory.
         precision: Of forward passes; on a CPU, depthwise convolutions stay in float32 in any case.
+        threads: Of torch, while it trains; None leaves them as they are. One is faster than all where another program
+            has a core of its own: the others wait for the one that it slows down.
     """
 
     layout: Layout
     precision: TrainingPrecision
+    threads: int | None = None
 
 
 EXACT = Arithmetic(layout="channels_last", precision="float32")
@@ -111,20 +114,18 @@ class Plan:
         optimizer: adamw, or lbfgs for what is convex and small enough for one batch.
         weight_decay: Decoupled decay of adamw.
         penalty: Added to the loss, times half the squared norm of what learns, biases excepted.
-        epochs: Passes over the training images.
+        epochs: Passes over the training images. Nothing else depends on them, so that a training can go on: so many
+            and then some more are the same bits as all of them at once.
         batch_size: Images a step; None takes all of them.
-        warmup: Fraction of the steps in which the rate rises from 0; after it the rate falls to 0 along a cosine. None
-            keeps the rate as it is.
+        warmup: Steps in which the rate rises from 0 to what the rules say, where it stays.
         clip_norm: Largest norm of a step's gradient; None does not clip.
         label_smoothing: Share of the target that is spread over all classes.
         balanced: Train for classes that count the same: inside the loss, the logarithm of each class's share of the
             training images is added to its score (logit adjustment: Menon et al. 2021, arXiv:2007.07314), so that the
             plain scores answer as if all classes were equally frequent.
-        averaged: Share of the epochs, the last ones, whose weights are averaged for the result (Izmailov et al. 2018,
-            arXiv:1803.05407); 0 takes the last weights.
-        chosen_on_fold: The factor of the rates, by short trials, and the epoch to stop after are chosen on the first
-            fold of the train part. Off, since it did harm where it was tried: see `training.rate_search`.
-        stop: Passes after which training ends, while the rates still follow the schedule of `epochs`; None makes all.
+        averaging: The result is a mean of the weights after every step, step t weighing as t to this power (Shamir &
+            Zhang 2013, arXiv:1212.1824, who call it polynomial-decay averaging). It takes the place of a rate that falls
+            to 0, which needs to know the end. None takes the last weights.
         augmentation: Of the training images. Its mixup and cutmix act on batches of what the learning part takes.
         views: Number of remembered augmented views of an image where the prefix is frozen.
         arithmetic: How the learning part computes in training; weights, evaluation and what is delivered are float32.
@@ -138,27 +139,15 @@ class Plan:
     penalty: float = 0.0
     epochs: int = 20
     batch_size: int | None = 32
-    warmup: float | None = 0.1
+    warmup: int = 20
     clip_norm: float | None = 1.0
     label_smoothing: float = LABEL_SMOOTHING
     balanced: bool = False
-    averaged: float = 0.0
-    chosen_on_fold: bool = False
-    stop: int | None = None
+    averaging: float | None = 8.0
     augmentation: Augmentation = LIGHT
     views: int = 4
     arithmetic: Arithmetic = EXACT
     batchnorm: Literal["frozen", "learning"] = "frozen"
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training images that are made."""
-        return self.epochs if self.stop is None else min(self.stop, self.epochs)
-
-    @property
-    def averaged_passes(self) -> int:
-        """How many of the last passes' weights make the result; fewer than two are no average."""
-        return round(self.averaged * self.passes)
 
     def with_rates_times(self, factor: float) -> "Plan":
         """The same plan with all its rates multiplied."""
@@ -199,40 +188,6 @@ class Timed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TriedRate:
-    """A factor of a plan's rates, tried on a fold for a few epochs.
-
-    Attributes:
-        factor: Of all rates.
-        loss: Mean held-out loss, nats.
-        accuracy: Held-out accuracy, 0 to 1.
-    """
-
-    factor: float
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldChoice:
-    """What was chosen on a fold inside what a training learns from.
-
-    Attributes:
-        factor: Of the plan's rates.
-        tried: Every factor that was tried.
-        epochs: Of each of those short trainings.
-        stop: Epoch to end after; None for the last one.
-        note: Why nothing was chosen; else empty.
-    """
-
-    factor: float = 1.0
-    tried: tuple[TriedRate, ...] = ()
-    epochs: int = 0
-    stop: int | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class ProbeSettings:
     """How a linear classifier was fitted.
 
@@ -260,11 +215,11 @@ class TrainingSettings:
         seconds_an_image: Wall time of one image in one epoch, measured; None for the head, which takes a moment.
         timed: The arithmetics that were timed before; the kept choice alone if there was one.
         forecast_seconds: Of all its training; None where it was not forecast.
-        chosen: What was chosen on a fold; None where nothing is chosen.
+        halvings: How often the latest training halved its rates and began again, since its loss rose.
     """
 
     plan: Plan
     seconds_an_image: float | None = None
     timed: tuple[Timed, ...] = ()
     forecast_seconds: float | None = None
-    chosen: FoldChoice | None = None
+    halvings: int = 0

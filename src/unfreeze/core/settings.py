@@ -110,7 +110,6 @@ class StudySettings:
         max_bad: Largest share of files that may be unreadable.
         request: Engine and precision of the frozen layers, and the device of all.
         augment: light, standard, strong or none; of training images.
-        choose_rate: Choose rate and number of epochs on a fold inside each split, where the budget allows it.
     """
 
     source: Path
@@ -127,7 +126,6 @@ class StudySettings:
     max_bad: float = 0.01
     request: EngineSettings = EngineSettings()
     augment: AugmentWord = "light"
-    choose_rate: bool = False
 
     @property
     def budget(self) -> float:

@@ -31,12 +31,12 @@ class Training:
     Attributes:
         settings: Its plan, and what was timed.
         activations: What it is fed with.
-        chooses: Whether every training is preceded by others on an inner fold, which choose its rate and its stop.
+        lengthened: How often it got more epochs than it was prepared for.
     """
 
     settings: TrainingSettings
     activations: Activations
-    chooses: bool = False
+    lengthened: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,9 @@ class Trial:
     @property
     def name(self) -> str:
         """What no other trial of a run is called: letters, digits and hyphens."""
-        return f"{self.strategy.key}-on-{self.split.replace(',', '').replace(' ', '-')}"
+        name = f"{self.strategy.key}-on-{self.split.replace(',', '').replace(' ', '-')}"
+        longer = self.training.lengthened if self.training else 0
+        return f"{name}-lengthened-{longer}" if longer else name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +68,14 @@ class TrialOutcome:
     """What a trial gave. Equal trials give equal outcomes, but for the last three.
 
     Attributes:
-        predictions: Class index of every test row of the split.
+        predictions: Class index of every test row of the split; none where it did not train.
         log_likelihoods: Log of the probability of each row's own class, nats; None for an SVM.
         settings: How it was fitted, with what was chosen on the learning side; None to keep what was said before.
         tap: Where the codes were read (linear classifiers only).
         description: What was trained, in words, where that depends on the split; else empty.
         audit: Of the freezing; None where nothing in the network is trained.
         curve: Mean training loss of every epoch.
+        failure: Why there are no predictions: it ended worse than it began; else empty.
         probes: The linear classifiers that were fitted for it, shallow to deep, on this split alone.
         model_cost: What using its model would take, untimed; None where there is no model.
         seconds: Wall time.
@@ -87,6 +90,7 @@ class TrialOutcome:
     description: str = ""
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
+    failure: str = ""
     probes: tuple[DepthPoint, ...] = ()
     model_cost: ModelCost | None = None
     seconds: float

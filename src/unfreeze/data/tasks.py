@@ -51,6 +51,11 @@ class Split:
     folds: tuple[Fold, ...]
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is one of the numbered splits, not a part of one and not everything."""
+        return self.name.startswith("split ") and "," not in self.name
+
+    @property
     def folds_in_learn(self) -> list[Fold]:
         """The folds as places in `learn`."""
         return [

@@ -77,6 +77,20 @@ def what_would_settle(estimate: StepEstimate, *, images: int, splits: int, folds
     )
 
 
+def chance_of_settling(estimate: StepEstimate, *, splits: int, folds: int = FOLDS) -> float:
+    """How probable it is that more folds of the same images settle an answer, see `what_would_settle`.
+
+    Args:
+        estimate: From two folds or more.
+        splits: That there will be.
+        folds: Number of a round.
+
+    Returns:
+        A probability; 0 where there are so many folds already.
+    """
+    return _Chance(estimate, folds).with_splits(splits) if estimate.splits < splits else 0.0
+
+
 def _fewest(chance: "_Chance", images: int, splits: int) -> int:
     """Smallest addition with the wanted probability, by bisection; four times the images are known to do."""
     low, high = 0, (FURTHEST - 1) * images

@@ -43,8 +43,8 @@ def default_cache() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("unfreeze", appauthor=False))
 
 
-def kept_beside(kind: Literal["prefixes", "training"], cache: Path | None = None) -> Path:
-    """Where what else is kept between runs lies: converted networks, and how training computes fastest."""
+def kept_beside(kind: Literal["prefixes", "training", "activations"], cache: Path | None = None) -> Path:
+    """Where what else is kept between runs lies: converted networks, how training computes fastest, what it is fed."""
     return (cache or default_cache()) / kind
 
 

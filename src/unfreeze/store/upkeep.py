@@ -225,7 +225,7 @@ def prune(cache: Path | None = None, *, older_than: float | None = None, limit: 
     if limit is not None:
         gone.update(evict(stores_folder(cache), limit))
         if limit == 0:  # what is kept beside the codes is small, and made again in seconds
-            for kind in ("prefixes", "training"):
+            for kind in ("prefixes", "training", "activations"):
                 shutil.rmtree(kept_beside(kind, cache), ignore_errors=True)
     left = [info for info in before if info.folder not in gone]
     too_large = limit is not None and sum(info.size for info in left) > limit

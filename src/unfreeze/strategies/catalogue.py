@@ -3,15 +3,14 @@
 `core.strategies.KINDS` says what there is; `READY` has the function of each kind that trains blocks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Protocol, final, runtime_checkable
 
 from unfreeze.core.journal import once
 from unfreeze.core.metering import added, metered
 from unfreeze.core.records import Outcome
-from unfreeze.core.strategies import FULL, Kind, Loss, StrategyId, parse_strategies, unfreeze
+from unfreeze.core.strategies import FULL, Loss, StrategyId, parse_strategies, unfreeze
 from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.tasks import Split
 from unfreeze.strategies.depth_curve import LOSSES
@@ -20,22 +19,16 @@ from unfreeze.strategies.finetuning import (
     FineTuning,
     Forecast,
     Prepared,
+    Price,
     Request,
     TooExpensiveError,
-    ready_full,
-    ready_scratch,
-    ready_unfreeze,
+    price,
+    ready,
     taken_up,
 )
 from unfreeze.strategies.preparation import with_measured_flips
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
 from unfreeze.strategies.strategy import Strategy
-
-Ready = Callable[[StepOne, StrategyId, Request], FineTuning]
-
-READY: MappingProxyType[Kind, Ready] = MappingProxyType(
-    {"unfreeze": ready_unfreeze, "full": ready_full, "scratch": ready_scratch}
-)
 
 
 @runtime_checkable
@@ -45,6 +38,10 @@ class TrainedStrategy(Strategy, Protocol):
     @property
     def expected(self) -> Forecast:
         """What was forecast of it."""
+        ...
+
+    def lengthened(self, epochs: int) -> "TrainedStrategy":
+        """The same with more epochs."""
         ...
 
 
@@ -59,6 +56,14 @@ class LeftOut:
     outcome: Outcome
 
 
+@dataclass(frozen=True, kw_only=True)
+class Priced:
+    """The price of a strategy, or its record if it is left out, as plain data."""
+
+    price: Price | None = None
+    left_out: Outcome | None = None
+
+
 @runtime_checkable
 class Catalogue(Protocol):
     """Gives strategies that are ready to run; a simulation has one of its own."""
@@ -67,8 +72,12 @@ class Catalogue(Protocol):
         """The cheap ones."""
         ...
 
+    def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price | LeftOut:
+        """What one that trains blocks costs; nothing is prepared for it yet."""
+        ...
+
     def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
-        """One that trains blocks, if it fits; its record says what the preparing took."""
+        """One whose price is known, if it fits; its record says what the preparing took."""
         ...
 
     def strategy(self, trial: Trial) -> Strategy:
@@ -97,11 +106,27 @@ class PhotoCatalogue:
         self.experiment = experiment
         self.shared, self._cheap = step_one(experiment, losses)
         self._trained: dict[StrategyId, FineTuning] = {}
+        self._prices: dict[StrategyId, Price] = {}
         self._flips_checked = False
 
     def step_one(self) -> list[Strategy]:
         """Every loss on the last codes and on the best tap, the classifier on all taps, and the head."""
         return self._cheap
+
+    def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price | LeftOut:
+        """As it was found out in an earlier life of the run, if it was; all train on as many threads as the first."""
+        like = next(iter(self._prices.values()), None)
+
+        def find() -> Priced:
+            found = price(self.shared, strategy, epochs=epochs, affordable=affordable, like=like)
+            return Priced(price=found) if isinstance(found, Price) else Priced(left_out=found)
+
+        priced = once(self.experiment.resources.journal, f"{strategy.key}-price", Priced, find)
+        if priced.price is None:
+            assert priced.left_out is not None, strategy.label  # noqa: S101 - one of the two
+            return LeftOut(priced.left_out)
+        self._prices[strategy] = priced.price
+        return priced.price
 
     def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
         """Some blocks, all, or from scratch; as they were prepared in an earlier life of the run, if they were."""
@@ -125,9 +150,8 @@ class PhotoCatalogue:
         return self._trained[strategy]
 
     def _ready(self, strategy: StrategyId, request: Request) -> FineTuning | LeftOut:
-        if request.allowance > 0:
-            self._check_flips()
-        return ready(self.shared, strategy, request)
+        self._check_flips()
+        return readied(self.shared, self._prices[strategy], request)
 
     def strategy(self, trial: Trial) -> Strategy:
         """What is ready, or what the trial alone says, where it comes from another process."""
@@ -135,7 +159,7 @@ class PhotoCatalogue:
             return next(one for one in self._cheap if one.outcome.strategy == trial.strategy)
         known = self._trained.get(trial.strategy)
         if known is None or known.training != trial.training:
-            nothing = Forecast(epochs=0, splits=0, seconds=0.0, seconds_of_all=0.0)
+            nothing = Forecast(epochs=0, wanted=0, splits=0, seconds=0.0)
             outcome = Outcome(strategy=trial.strategy, description="")
             known = taken_up(self.shared, Prepared(outcome=outcome, training=trial.training, expected=nothing))
             self._trained[trial.strategy] = known
@@ -160,22 +184,37 @@ class PhotoCatalogue:
         self._flips_checked = True
 
 
-def ready(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning | LeftOut:
+def priced_and_ready(
+    catalogue: Catalogue, strategy: StrategyId, request: Request, *, epochs: int | None = None
+) -> TrainedStrategy | LeftOut:
+    """One strategy alone: what it costs, and ready to run if it fits.
+
+    Args:
+        catalogue: Gives it.
+        strategy: Which.
+        request: Time and splits.
+        epochs: Passes over the images; the plan's own number, or what fits, if None.
+
+    Returns:
+        The strategy, or what it would have been.
+    """
+    price = catalogue.price(strategy, epochs=epochs, affordable=request.allowance)
+    return price if isinstance(price, LeftOut) else catalogue.ready(strategy, request)
+
+
+def readied(shared: StepOne, found: Price, request: Request) -> FineTuning | LeftOut:
     """A strategy that trains blocks, ready to run.
 
     Args:
         shared: Trains the heads that it starts from.
-        strategy: Which.
-        request: Time, splits, epochs.
+        found: What it costs.
+        request: Time and splits.
 
     Returns:
         The strategy; what it would have been, with the reason, if it does not fit.
-
-    Raises:
-        PlanError: The network has fewer blocks.
     """
     try:
-        return READY[strategy.kind](shared, strategy, request)
+        return ready(shared, found, request)
     except TooExpensiveError as error:
         return LeftOut(error.outcome)
 

@@ -1,15 +1,16 @@
 """Carrying out trials: in this process, or wherever an executor sends them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, groupby, takewhile
 from typing import Protocol, final, runtime_checkable
 
+from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.journal import Journal
 from unfreeze.core.metering import metered
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.strategies import StrategyId
-from unfreeze.core.trials import Trial, TrialOutcome
+from unfreeze.core.trials import Training, Trial, TrialOutcome
 from unfreeze.data.tasks import Task
 from unfreeze.strategies.catalogue import Catalogue
 from unfreeze.strategies.predictions import predicted_of
@@ -98,9 +99,10 @@ class Keeping:
         kept: KeptTrial | None = self._journal.kept(trial.name, KeptTrial)
         return kept.outcome if kept is not None and kept.trial == trial else None
 
-    def recorded(self, strategy: StrategyId, seed: int) -> int:
-        """On how many of the first splits an earlier life of the run measured a strategy."""
-        names = (Trial(strategy=strategy, split=f"split {number}", seed=seed).name for number in count())
+    def recorded(self, strategy: StrategyId, training: Training | None) -> int:
+        """On how many of the first splits an earlier life of the run measured a strategy that trains like this."""
+        trial = Trial(strategy=strategy, split="", seed=0, training=training)
+        names = (replace(trial, split=f"split {number}").name for number in count())
         return sum(1 for _ in takewhile(self._journal.knows, names))
 
 
@@ -117,8 +119,22 @@ def outcome_on(strategy: Strategy, task: Task, split_name: str, *, advance: Adva
         The outcome.
     """
     split = task.named(split_name)
+    failed: DidNotTrainError | None = None
     with metered() as usage:
-        fit = strategy.fit(split, advance=advance)
+        try:
+            fit = strategy.fit(split, advance=advance)
+        except DidNotTrainError as error:
+            failed = error
+    if failed is not None:
+        return TrialOutcome(
+            predictions=(),
+            log_likelihoods=None,
+            curve=failed.curve,
+            failure=str(failed),
+            seconds=usage.seconds,
+            cpu_seconds=usage.cpu_seconds,
+            peak_bytes=usage.peak_bytes,
+        )
     if fit.shared_usage is not None:
         usage.seconds, usage.cpu_seconds = (round(seconds, 3) for seconds in fit.shared_usage)
     kept = predicted_of(fit.scores, task, split, probabilities=fit.probabilities)

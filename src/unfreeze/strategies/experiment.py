@@ -27,7 +27,6 @@ class Experiment:
         squares: Decoded images.
         augmentation: Of training images.
         metric: What decides, and so what is trained and fitted for.
-        chosen_on_fold: Choose rates and the epoch to stop after on the first fold, as `training.rate_search` does.
         seed: The run's seed.
         device: Where networks learn, and where torch runs the frozen layers.
         resources: Decoders, progress, and what is kept between runs.
@@ -39,7 +38,6 @@ class Experiment:
     squares: Squares
     augmentation: Augmentation = LIGHT
     metric: Metric = "accuracy"
-    chosen_on_fold: bool = False
     seed: int
     device: Device
     resources: Resources

@@ -1,39 +1,47 @@
-"""The strategies that train more than the head: some blocks, the whole network, from scratch."""
+"""The strategies that train more than the head: some blocks, the whole network, from scratch.
+
+What one costs is found out first, on made-up activations, before anything is prepared for it. Then it is made ready for
+as many epochs as there is time for, and may go on later: a training that was made is never made again.
+"""
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
-from unfreeze.core.errors import ImageSetError, UnfreezeError
-from unfreeze.core.plans import FoldChoice, Plan, Timed, TrainingSettings
+import psutil
+
+from unfreeze.core.errors import UnfreezeError
+from unfreeze.core.plans import Plan, Timed, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
-from unfreeze.core.strategies import SCRATCH, StrategyId
+from unfreeze.core.strategies import SCRATCH, Kind, StrategyId
 from unfreeze.core.trials import Activations, Training
 from unfreeze.core.wording import count, duration, milliseconds
-from unfreeze.data.tasks import Split, Task
+from unfreeze.data.tasks import Split
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.training.examples import Remembered, recomputed, remember
 from unfreeze.training.loop import Examples
-from unfreeze.training.plans import full_plan, scratch_plan, step_two_rate, unfreeze_plan
-from unfreeze.training.rate_search import choose_inside, epochs_of_choices
-from unfreeze.training.timing import TooSlowError, choose_arithmetic
-from unfreeze.training.trials import Inputs, predict_rows, run_trial
+from unfreeze.training.pace import keep_pace, seconds_of_pixels, seconds_of_remembering
+from unfreeze.training.plans import batch_size, full_plan, scratch_plan, step_two_rate, unfreeze_plan
+from unfreeze.training.timing import TooSlowError, time_training
+from unfreeze.training.trials import Inputs, Trained, TrainingRun, predict_rows
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
 
-SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
 # Fewer make a training worse than the head that it starts from: two epochs of the whole network took ants and bees from
 # 95 % to 82 %, and a weak training would make the verdict a lie.
 FEWEST_EPOCHS = 4
 # Of the plan's epochs; a second split is paid for with fewer only down to here. On a split of omniglot's train part two
 # blocks gain 12.5 points over the head with 20 epochs, 11.8 with 10 and 4.2 with 5: an interval of the wrong thing.
 LEAST_SHARE_REPEATED = 0.5
+SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
+WAITING_SHARE = 0.1  # of the memory that is free, for trainings that may go on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +49,12 @@ class Request:
     """What a strategy is asked for.
 
     Attributes:
-        allowance: Seconds that it may take, its training on everything included.
-        splits: On how many splits it should be measured.
-        epochs: Passes over the images; the plan's own number, or what fits, if None.
+        allowance: Seconds that its preparation and its splits may take; without splits, its training on everything.
+        splits: On how many splits it should be measured; 0 to train it on everything alone.
     """
 
     allowance: float
     splits: int
-    epochs: int | None = None
 
 
 class TooExpensiveError(Exception):
@@ -67,26 +73,59 @@ Start = Callable[[Split, int], Backbone]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Price:
+    """What a strategy will cost, found out before anything is prepared for it; plain data.
+
+    Attributes:
+        strategy: Which.
+        epochs: That are wanted.
+        fewest: Epochs that are of use at all.
+        seconds_an_epoch: Wall time of an epoch on the learning side of one split.
+        refit_an_epoch: The same on everything.
+        preparation: Wall time of what comes before the first training.
+        timed: How steps were timed; the choice first.
+    """
+
+    strategy: StrategyId
+    epochs: int
+    fewest: int
+    seconds_an_epoch: float
+    refit_an_epoch: float
+    preparation: float
+    timed: tuple[Timed, ...] = ()
+
+    @property
+    def least_epochs(self) -> int:
+        """As few as several splits are worth, see `LEAST_SHARE_REPEATED`."""
+        return max(self.fewest, math.ceil(LEAST_SHARE_REPEATED * self.epochs))
+
+    def seconds(self, splits: int, epochs: int) -> float:
+        """Of preparing and of so many splits."""
+        return self.preparation + splits * epochs * self.seconds_an_epoch
+
+    def refit_seconds(self, epochs: int) -> float:
+        """Of the training on everything that is delivered."""
+        return epochs * self.refit_an_epoch
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forecast:
     """What a strategy will take.
 
     Attributes:
-        epochs: As many as fit the allowance, at most what the plan wants; 0 if too few fit.
+        epochs: As many as fit the allowance, at most what is wanted; 0 if too few fit.
+        wanted: Epochs of all of it.
         splits: On how many splits it can be measured.
-        seconds: Expected wall time of all its training; of all that was asked for if it does not fit at all.
-        seconds_of_all: Expected wall time of all that was asked for.
-        repeatable: The epochs are enough of what the plan wants for a second split to be worth it.
+        seconds: Expected wall time of its splits, or of its training on everything without any; of all that was asked
+            for if it does not fit at all.
+        repeatable: The epochs are enough of what is wanted for a second split to be worth it.
     """
 
     epochs: int
+    wanted: int
     splits: int
     seconds: float
-    seconds_of_all: float
     repeatable: bool = True
-
-    def with_choices(self, plan: Plan) -> float:
-        """Seconds if rate and stop are chosen before each of these trainings."""
-        return self.seconds * (1 + epochs_of_choices(replace(plan, epochs=self.epochs)) / self.epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +155,7 @@ class FineTuning:
         start: The network that training on a split starts from, given the seed of that training; it must not have seen
             what the split tests on.
         expected: What was forecast.
+        waiting: Trainings by split that may go on; those of one that was lengthened are its own.
     """
 
     experiment: Experiment
@@ -124,16 +164,12 @@ class FineTuning:
     feed: Callable[[], Inputs]
     start: Start
     expected: Forecast
+    waiting: dict[str, TrainingRun] = field(default_factory=dict)
 
     @property
     def settings(self) -> TrainingSettings:
         """How it trains, and what was timed."""
         return self.training.settings
-
-    @property
-    def chooses(self) -> bool:
-        """Whether rate and stop of every training are chosen on an inner fold."""
-        return self.training.chooses
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -145,24 +181,31 @@ class FineTuning:
         """What it can be made of again; see `taken_up`."""
         return Prepared(outcome=self.outcome, training=self.training, expected=self.expected)
 
-    def _chosen_inside(self, split: Split, seed: int) -> tuple[Plan, FoldChoice]:
-        """The plan with the rate and the stop that do best on an inner fold of the learning side, if there is time."""
-        if not self.chooses:
-            asked = "no time was left" if self.plan.chosen_on_fold else "not asked"
-            return self.plan, FoldChoice(note=f"{asked} to try rates and fewer epochs")
-        try:
-            inside = self.experiment.task.inside(split)
-        except ImageSetError:
-            return self.plan, FoldChoice(note="too few groups to try rates on a fold")
-        start, checkpoint = self.start(inside, seed), self.experiment.progress.checkpoint
-        return choose_inside(
-            start, self.plan, self.inputs, split.folds[0], seed=derive_seed(seed, "inside"), advance=checkpoint
-        )
-
     def with_seed(self, seed: int) -> "FineTuning":
         """The same, with another order of the images and other dropout; it starts from the same heads."""
         same = self.inputs  # made once
-        return replace(self, experiment=replace(self.experiment, seed=seed), feed=lambda: same)
+        return replace(self, experiment=replace(self.experiment, seed=seed), feed=lambda: same, waiting={})
+
+    def lengthened(self, epochs: int) -> "FineTuning":
+        """The same with more epochs: trainings go on where they stopped, as far as memory kept them."""
+        same, plan = self.inputs, replace(self.plan, epochs=epochs)
+        whole = epochs >= self.expected.wanted
+        outcome = replace(
+            self.outcome,
+            status="done" if whole else "shortened",
+            note="" if whole else _shortened_to(epochs, self.expected.wanted),
+        )
+        return replace(
+            self,
+            outcome=outcome,
+            training=replace(
+                self.training,
+                settings=replace(self.settings, plan=plan),
+                lengthened=self.training.lengthened + 1,
+            ),
+            feed=lambda: same,
+            expected=replace(self.expected, epochs=epochs, repeatable=True),
+        )
 
     @property
     def plan(self) -> Plan:
@@ -177,21 +220,37 @@ class FineTuning:
     @property
     def refit_seconds(self) -> float:
         """Forecast of a training on everything."""
-        images = len(self.experiment.task.train_rows) * (self.settings.seconds_an_image or 0.0)
-        return images * (self.plan.epochs + (epochs_of_choices(self.plan) if self.chooses else 0))
+        return len(self.experiment.task.train_rows) * (self.settings.seconds_an_image or 0.0) * self.plan.epochs
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
-        """Train a copy of its start on the learning side, predict the test side in float32."""
+        """Train a copy of its start on the learning side, predict the test side in float32.
+
+        Raises:
+            DidNotTrainError: Its loss rose, at an eighth of its rates too.
+        """
         seed = derive_seed(self.experiment.seed, self.outcome.strategy.stream, split.name)
-        plan, chosen = self._chosen_inside(split, seed)
-        trial = run_trial(self.start(split, seed), plan, self.inputs, split.learn, seed=seed, advance=advance)
+        trial = self._trained(split, seed, advance)
         return Fit(
             scores=predict_rows(trial.backbone, self.inputs, split.test, advance=self.experiment.progress.checkpoint),
             model=trial.backbone,
-            settings=replace(self.settings, plan=plan, chosen=chosen),
+            settings=replace(self.settings, halvings=trial.halvings),
             audit=trial.audit,
             curve=trial.curve,
         )
+
+    def _trained(self, split: Split, seed: int, advance: Advance) -> Trained:
+        """A training that waits goes on; one that may have to go on waits, where memory holds it."""
+        run = self.waiting.pop(split.name, None)
+        run = run or TrainingRun(self.start(split, seed), self.plan, self.inputs, split.learn, seed=seed)
+        run.train_to(self.plan.epochs, advance=advance)
+        if self.plan.epochs < self.expected.wanted and split.is_whole and _may_wait(run, self.waiting):
+            self.waiting[split.name] = run
+        return run.result()
+
+
+def _may_wait(run: TrainingRun, waiting: dict[str, TrainingRun]) -> bool:
+    sizes = sum(other.size for other in waiting.values())
+    return run.size + sizes <= WAITING_SHARE * (psutil.virtual_memory().available + sizes)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -203,90 +262,173 @@ class _Wanted:
         outcome: Its record, nothing measured.
         plan: What learns, and how.
         start: What a training starts from.
-        request: Time, splits, epochs.
-        started: When its preparation began, as `time.perf_counter` has it.
+        cut: Where the part that learns begins.
     """
 
     experiment: Experiment
     outcome: Outcome
     plan: Plan
     start: Start
-    request: Request
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def left(self) -> Request:
-        """The request with what is left of its time."""
-        return replace(self.request, allowance=self.request.allowance - (time.perf_counter() - self.started))
+    cut: Cut
 
     def left_out(self, note: str = "no time was left for it", *, settings: TrainingSettings | None = None) -> Outcome:
         """Its record if it does not fit."""
         settings = settings or TrainingSettings(plan=self.plan)
         return replace(self.outcome, status="left out", note=note, settings=settings)
 
-    def refuse_without_time(self) -> None:
-        """Do not begin what cannot end."""
-        if self.left.allowance <= 0:
-            raise TooExpensiveError(self.left_out())
 
+def wanted(shared: StepOne, strategy: StrategyId, *, epochs: int | None = None) -> _Wanted:
+    """What a strategy would be, whatever time there is.
 
-def ready_unfreeze(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning:
-    """Step two: the last blocks too, on remembered activations of the part that stays frozen.
-
-    It starts from step one's result (Kumar et al. 2022, arXiv:2202.10054: probe first, then fine-tune).
+    Step two starts from step one's result (Kumar et al. 2022, arXiv:2202.10054: probe first, then fine-tune).
 
     Args:
         shared: Trains the heads that it starts from.
-        strategy: How many blocks.
+        strategy: Which.
+        epochs: Passes over the images; the plan's own number if None.
+
+    Raises:
+        PlanError: The network has fewer blocks.
+    """
+    experiment = shared.experiment
+    plan, description = _PLANS[strategy.kind](experiment, strategy)
+    blocks = strategy.blocks
+    return _Wanted(
+        experiment=experiment,
+        outcome=Outcome(strategy=strategy, description=description),
+        plan=_adapted(plan, experiment, epochs),
+        start=_start(shared, strategy),
+        cut=experiment.source.cuts[0] if blocks is None else experiment.source.cut_before_blocks(blocks),
+    )
+
+
+def _unfreeze(experiment: Experiment, strategy: StrategyId) -> tuple[Plan, str]:
+    blocks = strategy.blocks or 0
+    rate = step_two_rate(len(experiment.task.train_rows))
+    plan = unfreeze_plan(experiment.source, blocks, rate=rate)
+    names = ", ".join(block.name for block in experiment.source.blocks[-blocks:])
+    last = "the last block" if blocks == 1 else f"the last {blocks} blocks"
+    return plan, f"head and {last}: {names}"
+
+
+def _full(experiment: Experiment, strategy: StrategyId) -> tuple[Plan, str]:  # noqa: ARG001 - as the others
+    return full_plan(experiment.source), "all layers, earlier ones at lower rates"
+
+
+def _scratch(experiment: Experiment, strategy: StrategyId) -> tuple[Plan, str]:  # noqa: ARG001 - as the others
+    return scratch_plan(), "all layers, from random weights"
+
+
+_PLANS: MappingProxyType[Kind, Callable[[Experiment, StrategyId], tuple[Plan, str]]] = MappingProxyType(
+    {"unfreeze": _unfreeze, "full": _full, "scratch": _scratch}
+)
+
+
+def price(
+    shared: StepOne, strategy: StrategyId, *, epochs: int | None, affordable: float, like: Price | None = None
+) -> Price | Outcome:
+    """What a strategy costs, from a few steps on made-up activations.
+
+    Args:
+        shared: Trains the heads that it starts from.
+        strategy: Which.
+        epochs: Passes over the images; the plan's own number if None.
+        affordable: Seconds that its least training may take for it to be of use.
+        like: Another strategy's price, which says how many threads are best now; timed if None.
+
+    Returns:
+        The price; its record as one that is left out, where a step takes many times what can be afforded.
+
+    Raises:
+        PlanError: The network has fewer blocks.
+    """
+    asked = wanted(shared, strategy, epochs=epochs)
+    experiment, plan = asked.experiment, asked.plan
+    everything, learn = experiment.task.everything(), len(experiment.task.split(0).learn)
+    inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
+    fewest = min(plan.epochs, FEWEST_EPOCHS)
+    try:
+        chosen, timed = time_training(
+            asked.start(everything, experiment.seed),
+            plan,
+            inputs,
+            cache=experiment.cache,
+            advance=experiment.progress.checkpoint,
+            affordable=affordable / (fewest * (learn + len(everything.learn))),
+            like=like.timed[0] if like else None,
+        )
+    except TooSlowError:
+        note = f"a step of it took many times what fits into {duration(affordable)}"
+        return asked.left_out(note)
+    seconds, preparation = chosen.seconds, 0.0
+    if strategy.blocks is None:
+        seconds += seconds_of_pixels(experiment.pixels, everything.learn)
+    else:
+        images = len(experiment.pixels.squares.images) + plan.views * len(everything.learn)
+        preparation = images * seconds_of_remembering(experiment.source, asked.cut, experiment.engine, experiment.cache)
+    return Price(
+        strategy=strategy,
+        epochs=plan.epochs,
+        fewest=fewest,
+        seconds_an_epoch=seconds * learn,
+        refit_an_epoch=seconds * len(everything.learn),
+        preparation=preparation,
+        timed=(chosen, *(one for one in timed if one != chosen)),
+    )
+
+
+def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
+    """A strategy that can train, for as many epochs as fit; nothing is prepared for one that does not.
+
+    Args:
+        shared: Trains the heads that it starts from.
+        found: What it costs.
         request: Time, splits, epochs.
 
     Returns:
         The strategy.
 
     Raises:
-        PlanError: The network has fewer blocks.
         TooExpensiveError: It does not fit.
     """
-    experiment, blocks = shared.experiment, strategy.blocks or 0
-    rate = step_two_rate(len(experiment.task.train_rows))
-    names = ", ".join(block.name for block in experiment.source.blocks[-blocks:])
-    last = "the last block" if blocks == 1 else f"the last {blocks} blocks"
-    wanted = _Wanted(
-        experiment=experiment,
-        outcome=Outcome(strategy=strategy, description=f"head and {last}: {names}"),
-        plan=_adapted(unfreeze_plan(experiment.source, blocks, rate=rate), experiment, request),
-        start=_start(shared, strategy),
-        request=request,
+    began, strategy = time.perf_counter(), found.strategy
+    asked = wanted(shared, strategy, epochs=found.epochs)
+    experiment, timed = asked.experiment, found.timed[0]
+    plan = replace(asked.plan, arithmetic=timed.arithmetic)
+    _check_fits(asked, forecast(found, request), found, request)
+    inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
+    if strategy.blocks is not None:
+        views = SHARE_OF_VIEWS * request.allowance
+        inputs, plan = _remembered(experiment, strategy.blocks, plan, seconds=views)
+    left = replace(request, allowance=request.allowance - (time.perf_counter() - began))
+    expected = forecast(replace(found, preparation=0.0), left)
+    _check_fits(asked, expected, found, left)
+    experiment.progress.say(_announcement(asked.outcome, plan, expected, timed.seconds))
+    settings = TrainingSettings(
+        plan=replace(plan, epochs=expected.epochs),
+        seconds_an_image=found.refit_an_epoch / len(experiment.task.train_rows),
+        timed=found.timed,
+        forecast_seconds=expected.seconds,
     )
-    wanted.refuse_without_time()
-    inputs, plan = _remembered(experiment, blocks, wanted.plan, seconds=SHARE_OF_VIEWS * request.allowance)
-    return _ready(replace(wanted, plan=plan), inputs)
-
-
-def ready_full(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning:
-    """The whole network, earlier layers at lower rates; arguments as for `ready_unfreeze`."""
-    experiment = shared.experiment
-    wanted = _Wanted(
+    activations = Activations(cut=asked.cut.name, remembered=isinstance(inputs.examples, Remembered))
+    return FineTuning(
         experiment=experiment,
-        outcome=Outcome(strategy=strategy, description="all layers, earlier ones at lower rates"),
-        plan=_adapted(full_plan(experiment.source), experiment, request),
-        start=_start(shared, strategy),
-        request=request,
+        outcome=replace(_shortened(asked.outcome, expected), settings=settings),
+        training=Training(settings=settings, activations=activations),
+        feed=lambda: inputs,
+        start=asked.start,
+        expected=expected,
     )
-    return _ready(wanted, _pixel_inputs(experiment))
 
 
-def ready_scratch(shared: StepOne, strategy: StrategyId, request: Request) -> FineTuning:
-    """The whole network from random weights, others for every split; arguments as for `ready_unfreeze`."""
-    experiment = shared.experiment
-    wanted = _Wanted(
-        experiment=experiment,
-        outcome=Outcome(strategy=strategy, description="all layers, from random weights"),
-        plan=_adapted(scratch_plan(), experiment, request),
-        start=_start(shared, strategy),
-        request=request,
-    )
-    return _ready(wanted, _pixel_inputs(experiment))
+def _check_fits(asked: _Wanted, expected: Forecast, found: Price, request: Request) -> None:
+    """Do not begin what cannot end."""
+    if expected.epochs:
+        return
+    settings = TrainingSettings(plan=asked.plan, timed=found.timed, forecast_seconds=expected.seconds)
+    needed = f"{count(found.fewest, 'epoch')} of it need about {duration(expected.seconds)}"
+    note = f"{needed} and {duration(max(0.0, request.allowance))} are left for it"
+    raise TooExpensiveError(asked.left_out(note, settings=settings))
 
 
 def taken_up(shared: StepOne, prepared: Prepared) -> FineTuning:
@@ -341,21 +483,22 @@ def _start(shared: StepOne, strategy: StrategyId) -> Start:
     return lambda split, _: shared.head(split).network
 
 
-def _adapted(plan: Plan, experiment: Experiment, request: Request) -> Plan:
-    recipe = experiment.augmentation
+def _adapted(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan:
+    recipe, learn = experiment.augmentation, len(experiment.task.split(0).learn)
     return replace(
         plan,
         augmentation=recipe,
-        views=plan.views if recipe.varies else 0,
+        views=plan.views if recipe.varies and plan.strategy.blocks else 0,
         balanced=experiment.balanced,
-        chosen_on_fold=experiment.chosen_on_fold,
-        epochs=request.epochs or plan.epochs,
+        batch_size=batch_size(learn),
+        epochs=epochs or plan.epochs,
     )
 
 
 def _remembered(experiment: Experiment, blocks: int, plan: Plan, *, seconds: float = math.inf) -> tuple[Inputs, Plan]:
     """The activations that the last blocks take, for all splits; the plan, with as many views as there was time for."""
     task, cut = experiment.task, experiment.source.cut_before_blocks(blocks)
+    began = time.perf_counter()
     examples = remember(
         experiment.source,
         cut,
@@ -366,7 +509,12 @@ def _remembered(experiment: Experiment, blocks: int, plan: Plan, *, seconds: flo
         engine=experiment.engine,
         seconds=seconds,
     )
-    same = replace(plan, views=len(examples.views)) if isinstance(examples, Remembered) else plan
+    if not isinstance(examples, Remembered):
+        return _inputs_at(cut, examples, experiment), plan
+    made = len(examples.plain) + examples.views.shape[0] * len(task.train_rows)
+    pace = (time.perf_counter() - began) / made
+    keep_pace(experiment.source, cut, experiment.engine, experiment.cache, seconds=pace)
+    same = replace(plan, views=len(examples.views))
     return _inputs_at(cut, examples, experiment), same
 
 
@@ -387,112 +535,49 @@ def _pixel_inputs(experiment: Experiment) -> Inputs:
     return Inputs(cut=cut, examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)
 
 
-def _ready(wanted: _Wanted, inputs: Inputs) -> FineTuning:
-    """Choose the arithmetic by timing steps, and forecast what fits."""
-    wanted.refuse_without_time()
-    experiment = wanted.experiment
-    chosen, timed = _timed(wanted, inputs)
-    plan = replace(wanted.plan, arithmetic=chosen.arithmetic)  # for all splits and the last training
-    left = wanted.left
-    expected = forecast(experiment.task, plan, per_image=chosen.seconds, request=left)
-    experiment.progress.say(_announcement(wanted.outcome, plan, expected, chosen.seconds))
-    settings = TrainingSettings(
-        plan=plan, seconds_an_image=chosen.seconds, timed=timed, forecast_seconds=expected.seconds
-    )
-    if not expected.epochs:
-        needed = f"{plan.epochs} epochs need about {duration(expected.seconds)}"
-        note = f"{needed} and {duration(left.allowance)} are left for it"
-        raise TooExpensiveError(wanted.left_out(note, settings=settings))
-    settings = replace(settings, plan=replace(plan, epochs=expected.epochs))
-    training = Training(
-        settings=settings,
-        activations=Activations(cut=inputs.cut.name, remembered=isinstance(inputs.examples, Remembered)),
-        chooses=plan.chosen_on_fold and expected.with_choices(plan) <= left.allowance,
-    )
-    return FineTuning(
-        experiment=experiment,
-        outcome=replace(_shortened(wanted.outcome, plan, expected), settings=settings),
-        training=training,
-        feed=lambda: inputs,
-        start=wanted.start,
-        expected=expected,
-    )
-
-
-def _timed(wanted: _Wanted, inputs: Inputs) -> tuple[Timed, tuple[Timed, ...]]:
-    """The arithmetic to train in, and all that were timed."""
-    experiment, request = wanted.experiment, wanted.left
-    everything = experiment.task.everything()
-    try:
-        return choose_arithmetic(
-            wanted.start(everything, experiment.seed),
-            wanted.plan,
-            inputs,
-            everything.learn,
-            seed=experiment.seed,
-            cache=experiment.cache,
-            advance=experiment.progress.checkpoint,
-            affordable=request.allowance / _least_work(experiment.task, wanted.plan, request),
-        )
-    except TooSlowError:
-        note = f"a step of it took many times what fits into {duration(request.allowance)}"
-        raise TooExpensiveError(wanted.left_out(note)) from None
-
-
-def _shortened(outcome: Outcome, plan: Plan, expected: Forecast) -> Outcome:
-    """Says so where fewer epochs fit than the plan has."""
-    if expected.epochs == plan.epochs:
-        return outcome
-    return replace(outcome, status="shortened", note=f"{expected.epochs} of {plan.epochs} epochs fit the budget")
-
-
-def forecast(task: Task, plan: Plan, *, per_image: float, request: Request) -> Forecast:
-    """How many epochs fit, given what one image costs in one epoch.
+def forecast(found: Price, request: Request) -> Forecast:
+    """How many epochs fit, given what one costs.
 
     Fewer epochs first, down to half of them; then fewer splits; then, on one split, fewer epochs again.
 
     Args:
-        task: Its splits.
-        plan: Its epochs are the request.
-        per_image: Seconds.
+        found: What the strategy costs.
         request: Time and splits.
 
     Returns:
         The forecast; 0 epochs if fewer than the fewest that are worth it fit even on one split.
     """
-    fewest = _fewest_epochs(plan)
-    fewest_repeated = max(fewest, math.ceil(LEAST_SHARE_REPEATED * plan.epochs))
-    of_all = plan.epochs * per_image * _passes(task, request.splits)
-    least_splits = min(request.splits, 1)
-    for splits in range(request.splits, least_splits - 1, -1):
-        seconds_an_epoch = per_image * _passes(task, splits)
-        epochs = int(min(plan.epochs, request.allowance / seconds_an_epoch))  # an allowance may be infinite
-        if epochs >= (fewest_repeated if splits > 1 else fewest):
-            seconds, repeatable = epochs * seconds_an_epoch, epochs >= fewest_repeated
-            return Forecast(epochs=epochs, splits=splits, seconds=seconds, seconds_of_all=of_all, repeatable=repeatable)
-    return Forecast(epochs=0, splits=0, seconds=plan.epochs * seconds_an_epoch, seconds_of_all=of_all)
+    left = request.allowance - found.preparation
+    one = found.seconds_an_epoch if request.splits else found.refit_an_epoch
+    for splits in range(max(1, request.splits), 0, -1):
+        fitting = left / (splits * one)  # an allowance may be infinite
+        epochs = found.epochs if fitting >= found.epochs else int(fitting)
+        if epochs >= (found.least_epochs if splits > 1 else found.fewest):
+            return Forecast(
+                epochs=epochs,
+                wanted=found.epochs,
+                splits=splits if request.splits else 0,
+                seconds=found.preparation + epochs * splits * one,
+                repeatable=epochs >= found.least_epochs,
+            )
+    return Forecast(epochs=0, wanted=found.epochs, splits=0, seconds=found.preparation + found.fewest * one)
 
 
-def _fewest_epochs(plan: Plan) -> int:
-    return min(plan.epochs, FEWEST_EPOCHS)
+def _shortened(outcome: Outcome, expected: Forecast) -> Outcome:
+    """Says so where fewer epochs fit than are wanted."""
+    if expected.epochs == expected.wanted:
+        return outcome
+    return replace(outcome, status="shortened", note=_shortened_to(expected.epochs, expected.wanted))
 
 
-def _least_work(task: Task, plan: Plan, request: Request) -> int:
-    """Passes over an image of the least training that is worth it."""
-    return _fewest_epochs(plan) * _passes(task, min(request.splits, 1))
-
-
-def _passes(task: Task, splits: int) -> int:
-    """Images of an epoch on so many splits and on everything."""
-    return len(task.train_rows) + (splits * len(task.split(0).learn) if splits else 0)
+def _shortened_to(epochs: int, of: int) -> str:
+    return f"{epochs} of {of} epochs fit the budget"
 
 
 def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, per_image: float) -> str:
     arithmetic = f"{plan.arithmetic.layout}, {plan.arithmetic.precision}"
+    arithmetic += f", {count(plan.arithmetic.threads, 'thread')}" if plan.arithmetic.threads else ""
     rate = f"{milliseconds(per_image)} per image and epoch ({arithmetic})"
-    if not expected.epochs:
-        return f"{outcome.name}: {rate}; {plan.epochs} epochs would take about {duration(expected.seconds)}: left out"
-    splits = f"{count(expected.splits, 'split')} and " if expected.splits else ""
-    shortened = "" if expected.epochs == plan.epochs else f" (of {plan.epochs} wanted)"
-    work = f"{expected.epochs} epochs{shortened} on {splits}the whole train part"
-    return f"{outcome.name}: {rate}; {work}: about {duration(expected.seconds)}"
+    on = f"on {count(expected.splits, 'split')}" if expected.splits else "on the whole train part"
+    shortened = "" if expected.epochs == expected.wanted else f" (of {expected.wanted} wanted)"
+    return f"{outcome.name}: {rate}; {expected.epochs} epochs{shortened} {on}: about {duration(expected.seconds)}"

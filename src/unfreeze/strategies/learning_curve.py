@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from unfreeze.core.errors import ImageSetError
+from unfreeze.core.errors import DidNotTrainError, ImageSetError
 from unfreeze.core.records import LearningCurve, LearningCurves
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.settings import Metric
@@ -166,16 +166,15 @@ def _fine_tuned(
             trial = Trial(
                 strategy=measured.outcome.strategy, split=split.name, seed=experiment.seed, training=strategy.training
             )
-            return scoring.of_trial(next(executor.outcomes([trial], advance=advance)), split)
+            outcome = next(executor.outcomes([trial], advance=advance))
+            if outcome.failure:
+                raise DidNotTrainError(outcome.curve)
+            return scoring.of_trial(outcome, split)
 
-        return _with_smaller(
-            scoring,
-            rows,
-            run,
-            halvings=TRAINED_HALVINGS,
-            forecast=once,
-            seconds=seconds,
-        )
+        try:
+            return _with_smaller(scoring, rows, run, halvings=TRAINED_HALVINGS, forecast=once, seconds=seconds)
+        except DidNotTrainError:  # on fewer images
+            return []
 
 
 def _with_smaller(

@@ -1,5 +1,6 @@
 """What a strategy gave and took so far, and its training on everything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from unfreeze.core.metering import Usage, added, metered
@@ -61,6 +62,22 @@ class Measurement:
     def note(self, outcome: Outcome) -> None:
         """Replace the record; what was predicted stays."""
         self.measured = replace(self.measured, outcome=outcome)
+
+    def give_up(self, why: str, curve: tuple[float, ...]) -> None:
+        """It did not train: what it gave on other splits says nothing, and is forgotten."""
+        self.strategy = None
+        self.measured = Measured(replace(self.outcome, status="left out", note=why, curve=curve))
+
+    def lengthen(self, strategy: Strategy, task: Task, found: Sequence[tuple[Trial, TrialOutcome]]) -> None:
+        """Put longer trainings in the place of those that they went on from, on all splits."""
+        before = self.outcome.cost
+        longer = Measurement(strategy, Measured(replace(strategy.outcome, cost=replace(before, split_seconds=()))))
+        for trial, outcome in found:
+            longer.add(task, trial, outcome)
+        cost = longer.outcome.cost
+        seconds = tuple(map(sum, zip(before.split_seconds, cost.split_seconds, strict=True)))
+        longer.note(replace(longer.outcome, cost=replace(cost, split_seconds=seconds)))
+        self.strategy, self.measured = strategy, longer.measured
 
     def add(self, task: Task, trial: Trial, found: TrialOutcome) -> None:
         """Note what the strategy gave and took on the next split."""

@@ -30,7 +30,7 @@ from unfreeze.strategies.joined import JoinedStrategy
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.training.examples import Remembered
 from unfreeze.training.plans import head_plan
-from unfreeze.training.precision import one_thread
+from unfreeze.training.precision import threads
 from unfreeze.training.trials import Inputs, Trained, predict_rows, run_trial
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.tap_classifier import TapClassifier
@@ -240,7 +240,7 @@ def fit_head(experiment: Experiment, split: Split, *, C: float) -> Fit:
         The network with its head.
     """
     start = experiment.source.with_classes(experiment.task.class_count)
-    with one_thread():
+    with threads(1):
         trial, inputs = _train_head(experiment, start, split, C=C)
         scores = predict_rows(trial.backbone, inputs, split.test)
     settings = TrainingSettings(plan=_head_plan(experiment, start, len(split.learn), C))

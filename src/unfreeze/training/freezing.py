@@ -5,7 +5,7 @@ codes no longer match the network. So freezing goes by module, and every trial h
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -117,7 +117,7 @@ def audit(
     plan: Plan,
     promised: Freeze,
     *,
-    optimized: Iterable[torch.Tensor],
+    optimized: Collection[str],
     codes_difference: float,
     precision: str = "f32",
 ) -> Audit:
@@ -127,7 +127,7 @@ def audit(
         network: After training.
         plan: What was to learn.
         promised: From before training.
-        optimized: Every tensor that the optimiser held.
+        optimized: Name of every tensor that the optimiser held.
         codes_difference: Relative difference between what the suffix was fed and what the network's own prefix gives
             for the same images in float32: the largest, or the median below float32.
         precision: Of the frozen layers as they ran: f32, bf16 or int8.
@@ -140,14 +140,12 @@ def audit(
     """
     tolerance = CODES_TOLERANCE[precision]
     moved = [name for name, value in frozen_hashes(network, plan).items() if promised.hashes.get(name) != value]
-    held = {id(tensor) for tensor in optimized}
-    wanted = {id(parameter) for name, parameter in network.named_parameters() if name in promised.learning}
     result = Audit(
         frozen_tensors=len(promised.hashes),
         frozen_unchanged=not moved,
         codes_difference=codes_difference,
         codes_agree=codes_difference <= tolerance,
-        optimizer_matches=held == wanted,
+        optimizer_matches=set(optimized) == promised.learning,
     )
     if not result.passed:
         msg = (

@@ -1,9 +1,9 @@
-"""The training loop: one for every plan. It yields, and the caller decides to print, save or stop."""
+"""The training loop: one for every plan. It goes epoch by epoch, and the caller decides to print, go on or stop."""
 
-import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unfreeze.core.plans import Plan
 from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.seeding import generator
 from unfreeze.metrics.imbalance import log_shares
 from unfreeze.training.mixing import Targets, mixed
 from unfreeze.training.precision import inputs_in_layout
@@ -49,72 +50,111 @@ def make_optimizer(learning: dict[str, nn.Parameter], plan: Plan) -> torch.optim
     return torch.optim.AdamW(described)
 
 
-def rate_factor(step: int, *, steps: int, warmup: float | None) -> float:
-    """Factor of all rates at `step` of `steps`: a linear rise, then half a cosine down to 0 (Loshchilov & Hutter 2017).
+def rate_factor(step: int, *, warmup: int) -> float:
+    """Factor of all rates at `step`: a linear rise, then 1 for as long as it takes.
 
-    Without a warm-up (None) it stays 1.
+    A schedule that falls would have to know the end; what it gives, the mean of the weights gives as well (on 500
+    images of trashnet two blocks reach 85 to 86 % either way).
 
     Example:
-        >>> [round(rate_factor(step, steps=10, warmup=0.2), 2) for step in (0, 1, 2, 6)]
-        [0.5, 1.0, 1.0, 0.5]
+        >>> [rate_factor(step, warmup=4) for step in (0, 1, 3, 4, 99)]
+        [0.25, 0.5, 1.0, 1.0, 1.0]
     """
-    if warmup is None:
-        return 1.0
-    rising = max(1, round(warmup * steps)) if warmup else 0
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+    return min(1.0, (step + 1) / warmup) if warmup else 1.0
 
 
-def train_epochs(
-    model: Callable[[Tensor], Tensor],
-    examples: Examples,
-    labels: Int[np.ndarray, " image"],
-    *,
-    rows: Int[np.ndarray, " row"],
-    class_count: int,
-    optimizer: torch.optim.Optimizer,
-    plan: Plan,
-    rng: np.random.Generator,
-    advance: Advance = ignore,
-) -> Iterator[float]:
-    """Train and yield the mean loss of every epoch; train/eval mode is the plan's business, set before.
+@final
+class Loop:
+    """A training, epoch by epoch; train and evaluation mode are the plan's business, set before.
 
     Args:
-        model: From what `examples` gives to scores [batch, cls].
+        model: From what the examples give to scores [batch, cls].
+        optimizer: Over what learns; its rates are those of the plan.
+        data: What it learns from.
+        plan: Batch size, warm-up, label smoothing, mixing, balance.
+        seed: Of the shuffles.
+        after_step: Called after every step.
+        advance: Called with 0 at every evaluation of the loss, so that it can look at the stop: a step of L-BFGS has
+            dozens of them.
+    """
+
+    def __init__(
+        self,
+        model: Callable[[Tensor], Tensor],
+        optimizer: torch.optim.Optimizer,
+        data: "Data",
+        plan: Plan,
+        *,
+        seed: int,
+        after_step: Callable[[], None] = lambda: None,
+        advance: Advance = ignore,
+    ) -> None:
+        self._model, self._optimizer, self._data, self._plan = model, optimizer, data, plan
+        self._seed, self._after_step, self._advance = seed, after_step, advance
+        factor = partial(rate_factor, warmup=plan.warmup)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        self._learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        shares = log_shares(data.labels[data.rows], data.class_count) if plan.balanced else None
+        self._offset = None if shares is None else torch.from_numpy(shares).float()
+        self._size = min(plan.batch_size or len(data.rows), len(data.rows))
+
+    def epoch(self, number: int) -> list[float]:
+        """Train for one epoch, which knows its number and not how many there are.
+
+        The rows left over after whole batches are dropped: another shuffle drops others.
+
+        Returns:
+            The loss of every step, nats.
+        """
+        rows, size, targets = self._data.rows, self._size, torch.from_numpy(self._data.labels)
+        order = generator(self._seed, "shuffle", number).permutation(rows)[: len(rows) // size * size]
+        losses: list[float] = []
+        for step, inputs in enumerate(self._data.examples.batches(order, size=size, epoch=number)):
+            wanted = targets[order[step * size : (step + 1) * size]].to(inputs.device)
+            losses.append(self._step(inputs, wanted))
+        return losses
+
+    def _step(self, inputs: Tensor, wanted: Tensor) -> float:
+        plan, classes = self._plan, self._data.class_count
+        mixture, targets = mixed(inputs, wanted, classes=classes, recipe=plan.augmentation)
+        laid_out = inputs_in_layout(mixture, plan.arithmetic.layout)
+        loss: float = self._optimizer.step(partial(self._loss, laid_out, targets))
+        self._schedule.step()
+        self._after_step()
+        return loss
+
+    def _loss(self, inputs: Tensor, targets: Targets) -> float:
+        """Loss and its gradients; an optimiser with a line search asks for them more than once a step."""
+        plan = self._plan
+        self._advance(0)
+        for parameter in self._learning:
+            parameter.grad = None
+        scores = self._model(inputs).float()
+        loss = loss_of(scores, targets, label_smoothing=plan.label_smoothing, offset=self._offset)
+        if plan.penalty:
+            squares = [parameter.square().sum() for parameter in self._learning if parameter.ndim > 1]
+            loss = loss + 0.5 * plan.penalty * torch.stack(squares).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if plan.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._learning, plan.clip_norm)
+        return loss.item()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Data:
+    """What a training learns from.
+
+    Attributes:
         examples: Inputs of the model by row.
         labels: Class index of every row of the image set.
         rows: The rows to train on.
         class_count: Number of classes.
-        optimizer: Over what learns; its rates are the highest ones.
-        plan: Epochs, batch size, warm-up, label smoothing, mixing, balance.
-        rng: Shuffles.
-        advance: Called with 0 at every evaluation of the loss, so that it can look at the stop: a step of L-BFGS has
-            dozens of them.
-
-    Yields:
-        Mean training loss of the epoch.
     """
-    targets = torch.from_numpy(labels)
-    size = min(plan.batch_size or len(rows), len(rows))
-    steps = plan.epochs * (len(rows) // size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: rate_factor(s, steps=steps, warmup=plan.warmup))
-    learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    offset = torch.from_numpy(log_shares(labels[rows], class_count)).float() if plan.balanced else None
-    for epoch in range(plan.passes):
-        # The rows left over after whole batches are dropped: another shuffle drops others.
-        order = rng.permutation(rows)[: len(rows) // size * size]
-        losses: list[float] = []
-        for number, inputs in enumerate(examples.batches(order, size=size, epoch=epoch)):
-            wanted = targets[order[number * size : (number + 1) * size]].to(inputs.device)
-            mixture, mixed_targets = mixed(inputs, wanted, classes=class_count, recipe=plan.augmentation)
-            laid_out = inputs_in_layout(mixture, plan.arithmetic.layout)
-            closure = partial(
-                _step_loss, model, laid_out, mixed_targets, learning, plan=plan, offset=offset, advance=advance
-            )
-            losses.append(optimizer.step(closure))
-            schedule.step()
-        yield float(np.mean(losses))
+
+    examples: Examples
+    labels: Int[np.ndarray, " image"]
+    rows: Int[np.ndarray, " row"]
+    class_count: int
 
 
 def loss_of(
@@ -137,29 +177,6 @@ def loss_of(
     """
     adjusted = scores if offset is None else scores + offset.to(scores.device)
     return nn.functional.cross_entropy(adjusted, targets, label_smoothing=label_smoothing)
-
-
-def _step_loss(
-    model: Callable[[Tensor], Tensor],
-    inputs: Tensor,
-    targets: Targets,
-    learning: list[nn.Parameter],
-    *,
-    plan: Plan,
-    offset: Tensor | None,
-    advance: Advance,
-) -> float:
-    """Loss and its gradients; an optimiser with a line search asks for them more than once a step."""
-    advance(0)
-    for parameter in learning:
-        parameter.grad = None
-    loss = loss_of(model(inputs).float(), targets, label_smoothing=plan.label_smoothing, offset=offset)
-    if plan.penalty:
-        loss = loss + 0.5 * plan.penalty * torch.stack([p.square().sum() for p in learning if p.ndim > 1]).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
-    if plan.clip_norm is not None:
-        nn.utils.clip_grad_norm_(learning, plan.clip_norm)
-    return loss.item()
 
 
 @torch.inference_mode()

@@ -32,14 +32,15 @@ def inputs_in_layout(inputs: Tensor, layout: Layout) -> Tensor:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one core inside the block.
+def threads(number: int | None) -> Iterator[None]:
+    """Run torch on so many cores inside the block; None leaves it as it is.
 
-    For steps of a millisecond: sharing them out costs more than it gives, and fifty times as much on a busy machine,
-    where the threads wait for each other (measured: 0.65 ms a step on one thread, 36 ms on two under other load).
+    One is best for steps of a millisecond: sharing them out costs more than it gives, and fifty times as much on a busy
+    machine, where the threads wait for each other (measured: 0.65 ms a step on one thread, 36 ms on two under other
+    load).
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(number or before)
     try:
         yield
     finally:

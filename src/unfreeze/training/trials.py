@@ -1,6 +1,7 @@
 """A trial: one plan on some rows with one seed; a pure function of what it is given."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -9,21 +10,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.plans import Layout, Plan
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Audit
-from unfreeze.core.seeding import derive_seed, generator
+from unfreeze.core.seeding import derive_seed
 from unfreeze.training.averaging import MeanWeights, renew_statistics
 from unfreeze.training.examples import Pixels
 from unfreeze.training.freezing import apply_plan, audit, promise
-from unfreeze.training.loop import Examples, make_optimizer, scores_of, train_epochs
-from unfreeze.training.precision import in_layout, inputs_in_layout, mixed_precision
+from unfreeze.training.loop import Data, Examples, Loop, make_optimizer, scores_of
+from unfreeze.training.precision import in_layout, inputs_in_layout, mixed_precision, threads
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.folding import fold_batchnorm
 from unfreeze.zoo.graph import Cut
 
 AUDITED_IMAGES = 4
+HALVINGS = 3  # of the rates, before a training is given up
+RISEN = 2.0  # standard errors by which a loss must exceed that of the start
 EVALUATION_LAYOUT: Layout = "channels_last"
 
 
@@ -35,13 +39,13 @@ class Trained:
         backbone: The trained copy, on the CPU, in evaluation mode.
         curve: Mean training loss of every epoch.
         audit: Of its freezing.
-        watched: Scores of the rows that were watched, after every epoch, in float32; without averaging.
+        halvings: How often the rates were halved, since the loss rose.
     """
 
     backbone: Backbone
     curve: tuple[float, ...]
     audit: Audit
-    watched: tuple[Float[np.ndarray, "row cls"], ...] = ()
+    halvings: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,18 +90,8 @@ class _Prepared:
             self.advance(len(batch))
 
 
-NO_ROWS = np.empty(0, np.int64)
-
-
 def run_trial(
-    start: Backbone,
-    plan: Plan,
-    inputs: Inputs,
-    rows: Int[np.ndarray, " row"],
-    *,
-    seed: int,
-    advance: Advance,
-    watch: Int[np.ndarray, " watched"] = NO_ROWS,
+    start: Backbone, plan: Plan, inputs: Inputs, rows: Int[np.ndarray, " row"], *, seed: int, advance: Advance
 ) -> Trained:
     """Train a copy of `start` on `rows` as `plan` says, and audit its freezing.
 
@@ -108,120 +102,177 @@ def run_trial(
         rows: The rows to train on.
         seed: Of shuffling and dropout.
         advance: Reports progress per image.
-        watch: Rows to score after every epoch, such as those that a fold holds out; training does not see them, and
-            goes as it goes without them.
 
     Returns:
         The trained copy.
 
     Raises:
         AuditError: The trial broke its promise.
+        DidNotTrainError: Its loss rose, at an eighth of its rates too.
     """
-    backbone = start.copy()
-    network = in_layout(backbone.network.to(inputs.device.torch), plan.arithmetic.layout)
-    promised = promise(network, plan)
-    optimizer = make_optimizer(apply_plan(network, plan), plan)
-    training = _Training(backbone, plan, inputs, rows, optimizer=optimizer, advance=advance)
-    drawing = inputs.device.drawing_from(derive_seed(seed, "torch"))
-    with drawing, mixed_precision(network, plan.arithmetic.precision, inputs.device):
-        curve, watched = training.run(seed=seed, watch=watch)
-    network.eval()
-    difference = codes_difference(backbone, inputs, rows[:AUDITED_IMAGES])
-    held = training.optimized
-    result = audit(network, plan, promised, optimized=held, codes_difference=difference, precision=inputs.precision)
-    network.to("cpu").to(memory_format=torch.contiguous_format)
-    for parameter in network.parameters():
-        parameter.grad = None
-    return Trained(backbone, curve, result, watched)
+    training = TrainingRun(start, plan, inputs, rows, seed=seed)
+    training.train_to(plan.epochs, advance=advance)
+    return training.result()
 
 
 @final
-class _Training:
-    """The epochs of one trial.
+class TrainingRun:
+    """One training, which can go on: some epochs and then some more give the bits of all of them at once.
 
     Args:
-        backbone: The copy that learns.
-        plan: What learns, and how.
+        start: With a head of the right width; is not changed.
+        plan: What learns, and how; its epochs do not matter.
         inputs: Inputs and labels.
         rows: The rows to train on.
-        optimizer: Over what learns.
-        advance: Reports progress per image.
+        seed: Of shuffling and dropout.
+
+    Attributes:
+        curve: Mean training loss of every epoch so far.
+        halvings: How often the rates were halved, since the loss rose, and training began again.
     """
 
     def __init__(
-        self,
-        backbone: Backbone,
-        plan: Plan,
-        inputs: Inputs,
-        rows: Int[np.ndarray, " row"],
-        *,
-        optimizer: torch.optim.Optimizer,
-        advance: Advance,
+        self, start: Backbone, plan: Plan, inputs: Inputs, rows: Int[np.ndarray, " row"], *, seed: int
     ) -> None:
-        self._backbone, self._plan, self._inputs, self._rows = backbone, plan, inputs, rows
-        self._optimizer, self._advance = optimizer, advance
-        self._model = fold_batchnorm(backbone.suffix(inputs.cut))
+        self._start, self._inputs, self._seed = start, inputs, seed
+        self._rows = rows
+        self._advance: Advance = ignore
+        self.halvings = 0
+        self._begin(plan)
 
-    @property
-    def optimized(self) -> list[Tensor]:
-        """Every tensor that the optimiser holds."""
-        return [tensor for group in self._optimizer.param_groups for tensor in group["params"]]
-
-    def run(
-        self, *, seed: int, watch: Int[np.ndarray, " watched"]
-    ) -> tuple[tuple[float, ...], tuple[Float[np.ndarray, "row cls"], ...]]:
-        """Train; the mean loss of every epoch, and the scores of the watched rows after it."""
-        plan = self._plan
-        curve, watched = [], []
-        mean = MeanWeights(self.optimized) if plan.averaged_passes > 1 else None
-        for number, loss in enumerate(self._epochs(seed), start=1):
-            curve.append(loss)
-            if len(watch):
-                watched.append(_scores_in_between(self._backbone, self._inputs, watch, lambda _: self._advance(0)))
-            if mean is not None and number > plan.passes - plan.averaged_passes:
-                mean.add_snapshot()
-        if mean is not None:
-            mean.apply()
-            self._renew_statistics()
-        return tuple(curve), tuple(watched)
-
-    def _epochs(self, seed: int) -> Iterator[float]:
-        return train_epochs(
-            self._model,
-            self._examples(self._advance),
-            self._inputs.labels,
+    def _begin(self, plan: Plan) -> None:
+        inputs, self._plan = self._inputs, plan
+        self._backbone = self._start.copy()
+        self._network = in_layout(self._backbone.network.to(inputs.device.torch), plan.arithmetic.layout)
+        self._promised = promise(self._network, plan)
+        learning = apply_plan(self._network, plan)
+        optimizer = make_optimizer(learning, plan)
+        self._optimized = [tensor for group in optimizer.param_groups for tensor in group["params"]]
+        self._mean = None if plan.averaging is None else MeanWeights(list(learning.values()), plan.averaging)
+        self._names = tuple(learning)
+        data = Data(
+            examples=self._examples(),
+            labels=inputs.labels,
             rows=self._rows,
             class_count=self._backbone.classes,
-            optimizer=self._optimizer,
-            plan=self._plan,
-            rng=generator(seed, "shuffle"),
-            advance=self._advance,
         )
+        self._loop = Loop(
+            fold_batchnorm(self._backbone.suffix(inputs.cut)),
+            optimizer,
+            data,
+            plan,
+            seed=self._seed,
+            after_step=self._mean.add_snapshot if self._mean else lambda: None,
+            advance=self._report,
+        )
+        self.curve: list[float] = []
+        self._losses: list[float] = []  # of every step
 
-    def _renew_statistics(self) -> None:
+    def _report(self, images: int) -> None:
+        self._advance(images)
+
+    def _examples(self) -> _Prepared:
+        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, self._report)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes while it waits: the network, and thrice what learns."""
+        learning: int = sum(tensor.nbytes for tensor in self._optimized)
+        whole: int = sum(parameter.nbytes for parameter in self._network.parameters())
+        return whole + 3 * learning
+
+    def train_to(self, epochs: int, *, advance: Advance = ignore) -> None:
+        """Train until there are so many epochs; from the start again, at half the rates, where the loss has risen.
+
+        Args:
+            epochs: No fewer than there are.
+            advance: Reports progress per image.
+
+        Raises:
+            DidNotTrainError: The loss rose once more after `HALVINGS` halvings.
+        """
+        self._advance = advance
+        while len(self.curve) < epochs:
+            number, arithmetic = len(self.curve), self._plan.arithmetic
+            drawing = self._inputs.device.drawing_from(derive_seed(self._seed, "torch", number))
+            computing = mixed_precision(self._network, arithmetic.precision, self._inputs.device)
+            with drawing, threads(arithmetic.threads), computing:
+                losses = self._loop.epoch(number)
+            self._losses += losses
+            self.curve.append(float(np.mean(losses)))
+            if self._plan.optimizer == "adamw" and has_risen(self._losses, len(losses), warmup=self._plan.warmup):
+                self._begin_gentler()
+
+    def _begin_gentler(self) -> None:
+        if self.halvings == HALVINGS:
+            raise DidNotTrainError((self._losses[0], *self.curve))
+        self.halvings += 1
+        self._begin(self._plan.with_rates_times(0.5))
+
+    def result(self) -> Trained:
+        """A copy of the network as it is now, with the mean of its weights, audited; training may go on after it.
+
+        Raises:
+            AuditError: The training broke its promise.
+        """
+        backbone = self._backbone.copy()
+        network, plan = backbone.network, self._plan
+        if self._mean is not None and self.curve:
+            parameters = dict(network.named_parameters())
+            self._mean.write_to(parameters[name] for name in self._names)
+            self._renew_statistics(backbone)
+        network.eval()
+        difference = codes_difference(backbone, self._inputs, self._rows[:AUDITED_IMAGES])
+        names = {id(parameter): name for name, parameter in self._network.named_parameters()}
+        audited = audit(
+            network,
+            plan,
+            self._promised,
+            optimized=[names.get(id(tensor), "unknown") for tensor in self._optimized],
+            codes_difference=difference,
+            precision=self._inputs.precision,
+        )
+        network.to("cpu").to(memory_format=torch.contiguous_format)
+        for parameter in network.parameters():
+            parameter.grad = None
+        return Trained(backbone, tuple(self.curve), audited, self.halvings)
+
+    def _renew_statistics(self, backbone: Backbone) -> None:
         """Of BatchNorm, where it learns: those of training belong to other weights than their mean."""
         if self._plan.batchnorm == "learning":
+            self._advance = ignore
             size = min(self._plan.batch_size or len(self._rows), len(self._rows))
-            renew_statistics(
-                self._model, self._examples(lambda _: self._advance(0)).batches(self._rows, size=size, epoch=0)
-            )
-
-    def _examples(self, advance: Advance) -> _Prepared:
-        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, advance)
+            model = fold_batchnorm(backbone.suffix(self._inputs.cut))
+            renew_statistics(model, self._examples().batches(self._rows, size=size, epoch=0))
 
 
-def _scores_in_between(
-    backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"], advance: Advance
-) -> Float[np.ndarray, "row cls"]:
-    """Scores of `rows` in float32 in the middle of training, which finds everything as it was."""
-    training = [module for module in backbone.network.modules() if module.training]
-    model = backbone.suffix(inputs.cut).eval()
-    examples = _Prepared(inputs.examples, inputs.device, EVALUATION_LAYOUT, advance)
-    with torch.autocast(inputs.device.name, enabled=False):
-        scores = scores_of(model, examples, rows)
-    for module in training:
-        module.training = True
-    return scores
+def has_risen(losses: Sequence[float], last: int, *, warmup: int) -> bool:
+    """Whether a training has become worse than its start, beyond the noise of its batches.
+
+    The start is what the first quarter of the warm-up saw, when hardly anything had changed; it is compared with the
+    steps of the last epoch that lie after the warm-up.
+
+    Args:
+        losses: Of every step, nats.
+        last: How many of them are of the last epoch.
+        warmup: Steps of the warm-up.
+
+    Returns:
+        False before the end of the warm-up; True where a loss is no number.
+
+    Example:
+        >>> has_risen([1.0, 1.1, *[0.9] * 6, 5.0, 7.0], 2, warmup=8)
+        True
+    """
+    first = max(2, warmup // 4)
+    now = np.array(losses[max(warmup, first, len(losses) - last) :])
+    if not np.isfinite(losses).all():
+        return True
+    if not len(now):
+        return False
+    begun = np.array(losses[:first])
+    noise = math.sqrt(begun.var(ddof=1) / len(begun) + now.var() / len(now))
+    return bool(now.mean() > begun.mean() + RISEN * noise)
 
 
 def codes_difference(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"]) -> float:

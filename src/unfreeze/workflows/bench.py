@@ -35,7 +35,6 @@ class Bench:
         threads: Of torch: other numbers give other last bits.
         metric: What decides, and so what is trained and fitted for.
         augmentation: Of training images, before any check of flips; a trial that trains has its own.
-        chosen_on_fold: Whether trainings choose rates and stop on a fold.
         seed: Of the run.
     """
 
@@ -49,7 +48,6 @@ class Bench:
     threads: int
     metric: Metric
     augmentation: Augmentation
-    chosen_on_fold: bool
     seed: int
 
 
@@ -75,7 +73,6 @@ def bench_of(experiment: Experiment, settings: StudySettings) -> Bench:
         threads=torch.get_num_threads(),
         metric=experiment.metric,
         augmentation=RECIPES[settings.augment],
-        chosen_on_fold=experiment.chosen_on_fold,
         seed=experiment.seed,
     )
 
@@ -110,5 +107,5 @@ def executor_at(bench: Bench, resources: Resources) -> InThisProcess:
         seed=bench.seed,
         augmentation=bench.augmentation,
     )
-    experiment = replace(experiment, metric=bench.metric, chosen_on_fold=bench.chosen_on_fold)
+    experiment = replace(experiment, metric=bench.metric)
     return InThisProcess(PhotoCatalogue(experiment), experiment.task)

@@ -14,7 +14,7 @@ from unfreeze.advisor.questions import measured_strategies, pairs
 from unfreeze.advisor.rule_check import rule_record
 from unfreeze.advisor.selection import Selection, select_strategy, winner_of
 from unfreeze.advisor.verdict import verdict
-from unfreeze.core.errors import StoppedError
+from unfreeze.core.errors import DidNotTrainError, StoppedError
 from unfreeze.core.events import Finished
 from unfreeze.core.facts import GainForecast, Prediction, Similarity
 from unfreeze.core.files import write_json
@@ -121,11 +121,17 @@ def conclude(run: RunFolder, raced: Raced, resources: Resources) -> RunRecord:
     Returns:
         The record, as written.
     """
-    with ignore_interrupts():
-        selection = select_strategy(raced.candidates(), raced.race.comparisons)
-        delivery = Delivery(outcomes=tuple(m.record(raced.experiment.task) for m in raced.race.measured))
-    if selection is not None:
-        delivery = _delivered(run, raced, selection, delivery, resources=resources)
+    while True:
+        with ignore_interrupts():
+            selection = select_strategy(raced.candidates(), raced.race.comparisons)
+            delivery = Delivery(outcomes=tuple(m.record(raced.experiment.task) for m in raced.race.measured))
+        if selection is None:
+            break
+        try:
+            delivery = _delivered(run, raced, selection, delivery, resources=resources)
+            break
+        except DidNotTrainError as error:  # on everything, though it did on splits: the next best is delivered
+            raced.race.give_up(selection.picked, error)
     with ignore_interrupts():
         results = _results(run, raced, selection, delivery)
         record = RunRecord.of(results, verdict=verdict(results))

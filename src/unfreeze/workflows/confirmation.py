@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from unfreeze.advisor.questions import Question
+from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.records import Confirmation, FolderStep, Outcome
 from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE
 from unfreeze.core.seeding import derive_seed
@@ -53,7 +54,10 @@ def other_seeds(
         if number * again > seconds:
             break
         other = strategy.with_seed(derive_seed(experiment.seed, "again", number))
-        confirmation = confirmed(strategy.outcome, experiment, other).confirmation
+        try:
+            confirmation = confirmed(strategy.outcome, experiment, other).confirmation
+        except DidNotTrainError:  # with this seed
+            continue
         found += [confirmation] if confirmation else []
     return tuple(found)
 

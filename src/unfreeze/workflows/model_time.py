@@ -11,7 +11,7 @@ import torch
 from unfreeze.core.journal import once
 from unfreeze.core.records import Outcome
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.training.precision import one_thread
+from unfreeze.training.precision import threads
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device
 
@@ -69,7 +69,7 @@ def milliseconds_an_image(
     images = torch.rand(TIMED_BATCH, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device.torch)
     took = []
     clock = clock or (time.process_time if device.is_cpu else time.perf_counter)
-    with one_thread(), torch.inference_mode():
+    with threads(1), torch.inference_mode():
         for _ in range(1 + TIMES):
             began = clock()
             found = module(images)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import pairs
-from unfreeze.core.errors import StoppedError
+from unfreeze.core.errors import DidNotTrainError, StoppedError
 from unfreeze.core.events import StrategyMeasured
 from unfreeze.core.findings import Finding
 from unfreeze.core.phases import timed
@@ -16,24 +16,38 @@ from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.progress import Advance, Progress, ignore
 from unfreeze.core.records import Outcome, TimeForecast
 from unfreeze.core.strategies import StrategyId
-from unfreeze.core.trials import Trial
+from unfreeze.core.trials import Training, Trial
 from unfreeze.core.wording import duration
 from unfreeze.data.tasks import Task
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, FOLDS
 from unfreeze.strategies.catalogue import Catalogue, LeftOut, TrainedStrategy
 from unfreeze.strategies.execution import Executor, InThisProcess
-from unfreeze.strategies.finetuning import Request
+from unfreeze.strategies.finetuning import Price, Request
 from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.predictions import Measured
+from unfreeze.strategies.strategy import Strategy
 from unfreeze.workflows.clock import RESERVE, Clock
 from unfreeze.workflows.policy import decide
 from unfreeze.workflows.standing import RaceState, Standing
-from unfreeze.workflows.steps import Decision, Drop, LeaveOut, Measure, Over, Phase, Prepare, Settle, Stage, StepOne
+from unfreeze.workflows.steps import (
+    Decision,
+    Drop,
+    FindPrice,
+    LeaveOut,
+    Lengthen,
+    Measure,
+    Over,
+    Phase,
+    Prepare,
+    Settle,
+    Stage,
+    StepOne,
+)
 
-Recorded = Callable[[StrategyId], int]
+Recorded = Callable[[StrategyId, Training | None], int]
 
 
-def nothing_recorded(strategy: StrategyId) -> int:  # noqa: ARG001 - of no strategy
+def nothing_recorded(strategy: StrategyId, training: Training | None) -> int:  # noqa: ARG001 - of no strategy
     """No earlier life of the run has measured anything."""
     return 0
 
@@ -50,7 +64,7 @@ class Race:
         executor: Carries out trials; in this process if None.
         rounds: How many rounds of five splits each strategy gets; None to go by the answers.
         epochs: Of every training of blocks; None for the plan's own number, or what fits.
-        recorded: On how many splits an earlier life of the run measured a strategy.
+        recorded: On how many splits an earlier life of the run measured a strategy that trains like this.
         entered: Every strategy that was tried or left out, cheapest first.
         story: Why each was tried, repeated, dropped or left out, in the order of time.
         forecasts: What was forecast before each training, and what it took.
@@ -70,7 +84,7 @@ class Race:
     forecasts: list[TimeForecast] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
     _enough: dict[StrategyId, float] = field(default_factory=dict)  # seconds of a budget that would hold a training
-    _seen: dict[StrategyId, LeftOut | None] = field(default_factory=dict)  # prepared only to see whether they fit
+    _prices: dict[StrategyId, Price | LeftOut] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -131,12 +145,11 @@ class Race:
         return RaceState(
             elapsed=self.clock.elapsed(),
             budget=self.clock.budget,
-            images=len(self.task.train_rows),
             rounds=self.rounds,
             standings=tuple(map(self._standing, self.entered)),
             answers=_Answers(self.comparisons, self.measured),
-            seen_to_fit={strategy: left_out is None for strategy, left_out in self._seen.items()},
-            recorded={strategy: self.recorded(strategy) for strategy in deeper},
+            prices={one: price if isinstance(price, Price) else None for one, price in self._prices.items()},
+            recorded={strategy: self.recorded(strategy, None) for strategy in deeper},
         )
 
     def _standing(self, entry: Measurement) -> Standing:
@@ -146,11 +159,15 @@ class Race:
             status=entry.outcome.status,
             is_ready=strategy is not None,
             splits=entry.splits,
-            recorded=max(0, self.recorded(entry.outcome.strategy) - entry.splits),
+            recorded=max(0, self._recorded(entry) - entry.splits),
             seconds_a_split=entry.seconds_a_split,
             refit_seconds=entry.refit_seconds,
             expected=strategy.expected if isinstance(strategy, TrainedStrategy) else None,
         )
+
+    def _recorded(self, entry: Measurement) -> int:
+        training = entry.strategy.training if entry.strategy else None
+        return self.recorded(entry.outcome.strategy, training)
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
@@ -160,8 +177,12 @@ class Race:
             self._measure(step, phases.within(step.phase))
             return
         phases.end()
-        if isinstance(step, Prepare):
+        if isinstance(step, FindPrice):
+            self._find_price(step)
+        elif isinstance(step, Prepare):
             self._prepare(step)
+        elif isinstance(step, Lengthen):
+            self._lengthen(step)
         elif isinstance(step, Settle):
             self._settle(step)
         elif isinstance(step, LeaveOut):
@@ -180,14 +201,18 @@ class Race:
         trains = _trains(self, step.phase)
         outcomes = executor.outcomes(trials, advance=advance if trains else self.progress.checkpoint)
         for entry, trial, outcome in zip(entries, trials, outcomes, strict=True):
+            if outcome.failure:
+                self._give_up(entry, outcome.failure, outcome.curve)
+                continue
             entry.add(self.task, trial, outcome)
             self.progress.tell(self._event(entry))
             if not trains:
                 advance(1)
 
-    def _trial(self, entry: Measurement, split: str) -> Trial:
-        assert entry.strategy is not None, entry.label  # noqa: S101 - nobody measures what was left out
-        question, training = self.comparisons.question, entry.strategy.training
+    def _trial(self, entry: Measurement, split: str, strategy: Strategy | None = None) -> Trial:
+        strategy = strategy or entry.strategy
+        assert strategy is not None, entry.label  # noqa: S101 - nobody measures what was left out
+        question, training = self.comparisons.question, strategy.training
         return Trial(strategy=entry.outcome.strategy, split=split, seed=question.seed, training=training)
 
     def _event(self, entry: Measurement) -> StrategyMeasured:
@@ -202,26 +227,55 @@ class Race:
             score=score if math.isfinite(score) else None,
         )
 
-    def _prepare(self, step: Prepare) -> None:
-        """Make a strategy ready, or leave it out; or only see which of the two it would be."""
-        begun = self.clock.elapsed()
+    def give_up(self, strategy: StrategyId, error: DidNotTrainError) -> None:
+        """A training that ended worse than it began is no result, and what it gave elsewhere is none either."""
+        self._give_up(self.entry(strategy), str(error), error.curve)
+
+    def _give_up(self, entry: Measurement, failure: str, curve: tuple[float, ...]) -> None:
+        entry.give_up(failure, curve)
+        self.comparisons.forget(entry.outcome.strategy)
+        self.say(f"Left out: {entry.label}; {failure}.")
+
+    def _find_price(self, step: FindPrice) -> None:
         with self.timed(step.strategy.kind):
-            request = Request(allowance=step.allowance, splits=step.splits, epochs=self.epochs)
-            ready = self.catalogue.ready(step.strategy, request)
-        if step.share_if_all is None:
-            self._seen[step.strategy] = ready if isinstance(ready, LeftOut) else None
-            return
+            price = self.catalogue.price(step.strategy, epochs=self.epochs, affordable=step.affordable)
+        self._prices[step.strategy] = price
+
+    def _prepare(self, step: Prepare) -> None:
+        """Make a strategy ready, or leave it out."""
+        with self.timed(step.strategy.kind):
+            ready = self.catalogue.ready(step.strategy, Request(allowance=step.allowance, splits=step.splits))
         if isinstance(ready, LeftOut):
             self._enter_left_out(ready.outcome)
             return
-        prepared = ready.outcome.cost.preparation_seconds
-        self._enough[step.strategy] = begun + (prepared + ready.expected.seconds_of_all) / step.share_if_all
+        self._enough[step.strategy] = step.enough
         self._add(Measurement(ready, Measured(ready.outcome)))
 
+    def _lengthen(self, step: Lengthen) -> None:
+        """Train for more epochs on the splits that there are; what was measured stays until all of it is there."""
+        entry = self.entry(step.strategy)
+        before = entry.strategy
+        assert isinstance(before, TrainedStrategy), entry.label  # noqa: S101 - it has epochs
+        longer = before.lengthened(step.epochs)
+        trials = [self._trial(entry, self.task.split(number).name, longer) for number in range(entry.splits)]
+        work = (longer.work - before.work) * len(self.task.split(0).learn) * len(trials)
+        executor = self.executor or InThisProcess(self.catalogue, self.task)
+        phase = self.progress.phase(step.phase.name, total=work, unit="image")
+        with self.timed(step.phase.clock), phase as advance:
+            found = []
+            for trial, outcome in zip(trials, executor.outcomes(trials, advance=advance), strict=True):
+                if outcome.failure:
+                    self._give_up(entry, outcome.failure, outcome.curve)
+                    return
+                found.append((trial, outcome))
+        entry.lengthen(longer, self.task, found)
+        self.comparisons.forget(step.strategy)
+        self.progress.tell(self._event(entry))
+
     def _leave_out(self, step: LeaveOut) -> None:
-        seen = self._seen.get(step.strategy)
-        if step.note is None and seen is not None:
-            self._enter_left_out(seen.outcome)
+        price = self._prices.get(step.strategy)
+        if step.note is None and isinstance(price, LeftOut):
+            self._enter_left_out(price.outcome)
             return
         note = step.note or ""
         outcome = Outcome(strategy=step.strategy, description="", status="left out", note=note)
@@ -240,6 +294,8 @@ class Race:
 
     def _settle(self, step: Settle) -> None:
         for entry in map(self.entry, step.strategies):
+            if entry.strategy is None:
+                continue
             self._note_what_is_missing(entry)
             if not step.forecast:
                 continue
@@ -326,7 +382,7 @@ class _Phases:
             race, entries = self._race, [self._race.entry(strategy) for strategy in phase.strategies]
             trains, learning = _trains(race, phase), len(race.task.split(0).learn)
             if trains:  # what an earlier life measured passes over no image
-                had = [max(entry.splits, race.recorded(entry.outcome.strategy)) for entry in entries]
+                had = [max(entry.splits, race._recorded(entry)) for entry in entries]
             else:
                 had = [entry.splits for entry in entries]
             work = [entry.work * learning if trains else 1 for entry in entries]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from unfreeze.core.errors import InputError, PlanError
@@ -23,11 +22,10 @@ from unfreeze.probes.transferability import NEIGHBOURS, h_score, log_maximum_evi
 from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.predictions import predicted_of
+from unfreeze.training.pace import seconds_an_image
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 SCORED_IMAGES = 2000  # at most, by LogME and the like, whose time grows faster than the number of images
-TIMED_BATCH = 8
-TIMES = 3
 GRID = 32  # pixels: the usual stride of a network
 SHARES = (1.0, 5 / 7, 3 / 7)  # of the network's own size: 224, 160, 96
 
@@ -105,21 +103,6 @@ def automatic_sizes(own: int) -> tuple[int, ...]:
     """
     smaller = {max(GRID, round(share * own / GRID) * GRID) for share in SHARES[1:]}
     return (own, *sorted((size for size in smaller if size < own), reverse=True))
-
-
-def seconds_an_image(source: Backbone) -> float:
-    """Processor time of one image through the network in float32, seconds; the least of three small batches.
-
-    Not wall time, which other programs stretch: on a busy machine the smaller of two networks seemed the costlier one.
-    """
-    size = source.card.size
-    images, times = torch.zeros(TIMED_BATCH, 3, size, size), []
-    with torch.inference_mode():
-        for _ in range(TIMES + 1):  # the first one allocates
-            started = time.process_time()
-            source.network(images)
-            times.append(time.process_time() - started)
-    return min(times[1:]) / TIMED_BATCH
 
 
 def measure_candidates(

@@ -63,7 +63,7 @@ class Setup:
 
     def race(self, clock: Clock, settings: StudySettings) -> Race:
         """One that has not begun, in which what an earlier life of the run has measured is not measured again."""
-        catalogue, seed = self.catalogue, self.question.seed
+        catalogue = self.catalogue
         executor = Keeping(InThisProcess(catalogue, self.question.task), catalogue, self.experiment.resources.journal)
         return Race(
             Comparisons(self.question),
@@ -73,7 +73,7 @@ class Setup:
             executor=executor,
             rounds=settings.rounds,
             epochs=settings.epochs,
-            recorded=cache(lambda strategy: executor.recorded(strategy, seed)),
+            recorded=cache(executor.recorded),
             phases=self.phases,
         )
 
@@ -111,7 +111,7 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
         experiment = preparing(image_set, source)
     metric, because = metric_for(experiment.task, settings.metric)
     resources.progress.say(because)
-    experiment = replace(experiment, metric=metric, chosen_on_fold=settings.choose_rate)
+    experiment = replace(experiment, metric=metric)
     return Setup(
         catalogue=PhotoCatalogue(experiment),
         question=Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed),

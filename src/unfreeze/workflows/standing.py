@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from unfreeze.core.records import Status
 from unfreeze.core.strategies import StrategyId
 from unfreeze.metrics.repeated import FOLDS
-from unfreeze.strategies.finetuning import Forecast
+from unfreeze.strategies.finetuning import Forecast, Price
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,16 @@ class Standing:
         """Whether more splits of it would say something of the training that is wanted."""
         return self.expected is None or self.expected.repeatable
 
+    @property
+    def epochs_short(self) -> int:
+        """How many epochs it has fewer than wanted."""
+        return self.expected.wanted - self.expected.epochs if self.expected else 0
+
+    def longer_takes(self, epochs: int) -> float:
+        """Seconds that training goes on for on all its splits, up to so many epochs."""
+        had = self.expected.epochs if self.expected else epochs
+        return self.splits * self.seconds_a_split * (epochs - had) / had
+
     def takes(self, splits: int) -> float:
         """Seconds that so many more splits take."""
         return max(0, splits - self.recorded) * self.seconds_a_split
@@ -74,21 +84,19 @@ class RaceState:
     Attributes:
         elapsed: Seconds since the run began.
         budget: Seconds that all may take; infinite without a budget.
-        images: That train.
         rounds: How many rounds of five splits each strategy gets, whatever comes of them; None to go by the answers.
         standings: Every strategy that was tried or left out, cheapest first.
         answers: What the predictions say.
-        seen_to_fit: Of strategies that were prepared only to see it: whether a single split of them fits.
+        prices: Of what trains blocks, as far as they are known; None where a step takes too long for any of it.
         recorded: Strategies that an earlier life of the run measured, with the number of splits.
     """
 
     elapsed: float
     budget: float
-    images: int
     rounds: int | None
     standings: tuple[Standing, ...]
     answers: Answers
-    seen_to_fit: Mapping[StrategyId, bool] = field(default_factory=dict)
+    prices: Mapping[StrategyId, Price | None] = field(default_factory=dict)
     recorded: Mapping[StrategyId, int] = field(default_factory=dict)
 
     @property
@@ -105,11 +113,6 @@ class RaceState:
     def first_splits(self) -> int:
         """On how many splits every strategy is measured before any question is asked."""
         return FOLDS * (self.rounds or 1)
-
-    @property
-    def seconds_an_image(self) -> float:
-        """What is left for each image."""
-        return max(0.0, self.left) / self.images
 
     @property
     def refit_seconds(self) -> float:

@@ -23,21 +23,48 @@ class Phase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindPrice:
+    """Find out what a strategy costs.
+
+    Attributes:
+        strategy: Which.
+        affordable: Seconds that its least training may take for it to be of use.
+    """
+
+    strategy: StrategyId
+    affordable: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prepare:
     """Make a strategy ready, or find out that it does not fit.
 
     Attributes:
         strategy: Which.
-        allowance: Seconds that it may take, its training on everything included.
+        allowance: Seconds that its preparation and its splits may take.
         splits: On how many splits it should be measured.
-        share_if_all: Of the time from now on, what it would get if there were time for all; None where it is prepared
-            only to see whether it fits.
+        enough: Seconds of a budget in which all of it would fit.
     """
 
     strategy: StrategyId
     allowance: float
     splits: int
-    share_if_all: float | None = None
+    enough: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengthen:
+    """Train a strategy for more epochs on every split that it has run on.
+
+    Attributes:
+        strategy: Which.
+        epochs: More than it had.
+        phase: Where that belongs.
+    """
+
+    strategy: StrategyId
+    epochs: int
+    phase: Phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +91,7 @@ class Settle:
 
 @dataclass(frozen=True, kw_only=True)
 class LeaveOut:
-    """Leave a strategy out, for a reason; None where it was seen not to fit."""
+    """Leave a strategy out, for a reason; None where the search for its price gave one."""
 
     strategy: StrategyId
     note: str | None = None
@@ -78,7 +105,7 @@ class Drop:
     note: str
 
 
-Step = Prepare | Measure | Settle | LeaveOut | Drop
+Step = FindPrice | Prepare | Measure | Lengthen | Settle | LeaveOut | Drop
 
 
 @dataclass(frozen=True)
@@ -94,28 +121,28 @@ class StepOne:
     announced: bool = False
 
 
-@dataclass(frozen=True)
-class Choosing:
-    """Which of the strategies that train blocks are tried."""
+@dataclass(frozen=True, kw_only=True)
+class Deeper:
+    """What trains blocks, from cheap to expensive.
 
-    strategies: tuple[StrategyId, ...]
+    Attributes:
+        waiting: What has not been tried yet.
+        postponed: What would not fit beside the others on all splits: it has what time is left in the end.
+    """
+
+    waiting: tuple[StrategyId, ...]
+    postponed: tuple[StrategyId, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deeper:
-    """What trains blocks, one after the other.
+class Postponed:
+    """What was postponed, when nothing else is left to do.
 
     Attributes:
-        chosen: What has not been tried yet.
-        if_room: Of those, what is tried only where the one before leaves room.
-        to_see: Of those, what has not been asked yet whether it fits at all.
-        too_expensive: What does not.
+        waiting: What has not been tried yet.
     """
 
-    chosen: tuple[StrategyId, ...]
-    if_room: tuple[StrategyId, ...] = ()
-    to_see: tuple[StrategyId, ...] = ()
-    too_expensive: tuple[StrategyId, ...] = ()
+    waiting: tuple[StrategyId, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,14 +151,14 @@ class Trying:
 
     Attributes:
         strategy: Which.
-        until: Seconds since the start of the run, by which it should be through with its training on everything.
+        until: Seconds since the start of the run, by which its splits should be through.
         then: What comes next.
         announced: Whether it was said what it is expected to take.
     """
 
     strategy: StrategyId
     until: float
-    then: Deeper
+    then: Deeper | Postponed
     announced: bool = False
 
 
@@ -141,27 +168,61 @@ class Completing:
 
     Attributes:
         waiting: The cheapest first.
+        postponed: What comes in the end, see `Deeper`.
         running: The one that goes on.
     """
 
     waiting: tuple[StrategyId, ...]
+    postponed: tuple[StrategyId, ...] = ()
     running: StrategyId | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looking:
-    """A look at the answers: the number of the look, from 0."""
+class Lengthening:
+    """More epochs for what has fewer than wanted, while there is time.
 
+    Attributes:
+        waiting: The cheapest first.
+        postponed: What comes in the end, see `Deeper`.
+    """
+
+    waiting: tuple[StrategyId, ...]
+    postponed: tuple[StrategyId, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looking:
+    """A look at the answers.
+
+    Attributes:
+        postponed: What comes in the end, see `Deeper`.
+        look: Its number, from 0.
+    """
+
+    postponed: tuple[StrategyId, ...] = ()
     look: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeating:
-    """More splits for what is open, after the look of that number."""
+    """More splits for what is open.
 
+    Attributes:
+        postponed: What comes in the end, see `Deeper`.
+        look: After which look.
+        wanted: What gets them.
+        until: Seconds since the start of the run, by which they should be through.
+    """
+
+    postponed: tuple[StrategyId, ...] = ()
     look: int
     wanted: tuple[StrategyId, ...]
     until: float
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What is open gets the splits that still fit, also where a round of them does not."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +235,9 @@ class Over:
     """Nothing is left to do."""
 
 
-Stage = StepOne | Choosing | Deeper | Trying | Completing | Looking | Repeating | TakingUp | Over
+Stage = (
+    StepOne | Deeper | Trying | Completing | Lengthening | Looking | Repeating | Postponed | Filling | TakingUp | Over
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,11 +30,11 @@ from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool, usable_cores
 from unfreeze.strategies.catalogue import trained_strategies
 from unfreeze.strategies.experiment import Experiment
+from unfreeze.training.pace import seconds_an_image
 from unfreeze.workflows.before_training import gain_forecasts, similarity_within
 from unfreeze.workflows.clock import RESERVE, Clock
 from unfreeze.workflows.conclusion import Raced, conclude
 from unfreeze.workflows.race import Race
-from unfreeze.workflows.screening import seconds_an_image
 from unfreeze.workflows.setup import Setup, set_up
 
 EXPORT_SECONDS = 4.0  # 2 to 2.5 s of processor time for EfficientNet-Lite0, twice that where another program runs

@@ -15,9 +15,9 @@ from unfreeze.core.strategies import StrategyId, parse_strategy
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.resources import Resources
 from unfreeze.report.model_card import model_card
-from unfreeze.strategies.catalogue import LeftOut, ready
+from unfreeze.strategies.catalogue import LeftOut, readied
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.finetuning import Request
+from unfreeze.strategies.finetuning import Price, Request, price
 from unfreeze.strategies.measurement import fit_everything
 from unfreeze.strategies.predictions import confirmation_of
 from unfreeze.strategies.preparation import prepare, with_measured_flips
@@ -104,31 +104,37 @@ def tune_model(
     resources.progress.say(because)
     experiment = replace(experiment, metric=metric)
     left = tuning.budget_seconds - (time.perf_counter() - started)
-    outcome, fit = tuned(experiment, strategy, Request(allowance=left, splits=0, epochs=tuning.epochs))
+    outcome, fit = tuned(experiment, strategy, Request(allowance=left, splits=0), epochs=tuning.epochs)
     confirmation = confirmation_of(fit.scores, experiment.task, probabilities=fit.probabilities, seed=settings.seed)
     return with_milliseconds(replace(outcome, confirmation=confirmation), experiment), fit
 
 
-def tuned(experiment: Experiment, strategy: StrategyId, request: Request) -> tuple[Outcome, Fit]:
+def tuned(
+    experiment: Experiment, strategy: StrategyId, request: Request, *, epochs: int | None = None
+) -> tuple[Outcome, Fit]:
     """Train one strategy on the whole train part, with what has to come before it.
 
     Args:
         experiment: Task, network, codes.
         strategy: Which.
-        request: Time and epochs; no splits.
+        request: Time; no splits.
+        epochs: Passes over the images; the plan's own number, or what fits, if None.
 
     Returns:
         Its record, without measurements, and its fit.
 
     Raises:
         PlanError: It does not fit, or gives no model.
+        DidNotTrainError: Its loss rose, at an eighth of its rates too.
     """
     shared, cheap = step_one(experiment)
     if not strategy.trains_blocks:
         return _fitted(experiment, cheap, strategy)
     everything = experiment.task.everything()
     experiment = with_measured_flips(experiment, C=shared.on_last(everything, "softmax").C)
-    entry = ready(replace(shared, experiment=experiment), strategy, request)
+    shared = replace(shared, experiment=experiment)
+    found = price(shared, strategy, epochs=epochs, affordable=request.allowance)
+    entry = readied(shared, found, request) if isinstance(found, Price) else LeftOut(found)
     if isinstance(entry, LeftOut):
         msg = f"The budget is too small: {entry.outcome.note}. Give a larger budget, or fewer epochs."
         raise PlanError(msg)
