@@ -16,10 +16,10 @@ Row = dict[str, Any]
 
 HEAD = """# Benchmarks
 
-Every figure here comes from rows of [`benchmarks/results.jsonl`](../benchmarks/results.jsonl), or of `draws.jsonl`,
-`steps.jsonl` and `rivals.jsonl` beside it, and this page is made from them by `python benchmarks/page.py`. A row names
-the commit that it was measured on. Times were taken on a shared machine: compare sides of one measure, which ran in one
-call, and not times of different measures.
+Every figure here comes from rows of [`benchmarks/results.jsonl`](../benchmarks/results.jsonl), or of `draws.jsonl` and
+`rivals.jsonl` beside it, and this page is made from them by `python benchmarks/page.py`. A row names the commit that it
+was measured on. Times were taken on a shared machine: compare sides of one measure, which ran in one call, and not
+times of different measures.
 """
 
 PANEL = """## The panel
@@ -152,25 +152,6 @@ weights and their own defaults. What was picked less the peer, points of the met
 bootstrap over groups and seeds, 95 % divided among the peers (Bonferroni). fastai, which has seeds, stands beside the
 runs with its own ones; the others give the same every time. A mean leaves out the sets on which its peer was not
 finished when it was stopped.
-
-"""
-
-FORECASTS = """## Is a forecast better than the mean of other sets?
-
-    python benchmarks/steps.py --panel PANEL --draws 8
-    python benchmarks/forecasts.py
-
-Studies of some classes and images of each set, every step measured on 20 splits; each set forecast from the facts and
-the gains of the other sets. *Missed by* is the mean absolute error, in points, beside that of the mean gain of the
-other sets. *Brier* is the score of the probability that the step gains more than the margin of 1 point, beside that of
-the share of the other sets' steps that did, the outcome being its posterior from 20 splits. Every set weighs the same;
-differences have 95 % intervals over sets, and below 0 the forecast is better. The second step is nearly the first one
-turned round, since the head is the softmax on the last codes.
-
-"""
-
-BINS = """
-All steps in the order of their forecast probability:
 
 """
 
@@ -477,40 +458,6 @@ def _stopped_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
     return [[peer, name, "", f"not finished in {limit // 60} min", ""] for (peer, name), limit in stopped.items()]
 
 
-def forecasts(found: list[Row]) -> str:
-    """The newest test: a line for each step, one for all, and the bins of reliability."""
-    row = found[-1]
-    lines = []
-    together = {"all steps": row["all"], "all but the second": row["all"]["without_turned"]}
-    for test in [*row["tests"], *({"first": "", "second": name, **test} for name, test in together.items())]:
-        lines.append([
-            f"{test['first']} to {test['second']}" if test["first"] else test["second"],
-            str(test["studies"]),
-            percent(test["gain"]),
-            f"{percent(test['miss'])} / {percent(test['miss_of_mean'])}",
-            span(test["miss_difference"], digits=2),
-            percent(test["covered"]),
-            percent(test["paid"]),
-            f"{test['brier']:.3f} / {test['brier_of_rate']:.3f}",
-            span(test["brier_difference"], digits=3, scale=1),
-            row["code"],
-        ])  # fmt: skip
-    names = (
-        "step", "studies", "mean gain, points", "missed by: forecast / mean", "difference", "80 % interval held, %",
-        "paid, %", "Brier: forecast / base rate", "difference", "commit",
-    )  # fmt: skip
-    bins = [
-        [
-            str(each["steps"]),
-            span(each["forecast"], digits=2, scale=1),
-            *(f"{each[k]:.2f}" for k in ("mean_forecast", "paid")),
-        ]
-        for each in row["all"]["bins"]
-    ]
-    reliability = table(("steps", "forecast probabilities", "their mean", "paid"), bins)
-    return FORECASTS + table(names, lines) + BINS + reliability
-
-
 def plain(found: list[Row], title: str, script: str, options: str = "--panel PANEL") -> str:
     """Rows as they are, one column a field that is a number or a word."""
     hidden = {"measure", "versions", "date", "said", "candidates"}
@@ -623,7 +570,6 @@ def main() -> None:
         (by_measure.get("race of folds", []), raced),
         (with_more, more_images),
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
-        (by_measure.get("forecasts", []), forecasts),
         (busy, lambda found: plain(found, "A quiet machine and a busy one", "busy")),
         (
             kills,

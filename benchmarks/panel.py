@@ -23,7 +23,6 @@ from unfreeze.core.strategies import parse_strategy
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 DRAWS = RESULTS.with_name("draws.jsonl")  # of draws.py: every study by itself
-STEPS = RESULTS.with_name("steps.jsonl")  # of steps.py: every study by itself
 MEASURE = "panel"
 
 
