@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import DRAWS, RESULTS, rows
+from panel import DRAWS, PROTOCOL, RESULTS, of_today, rows
 from regrets import Tested, drawn_gains_over, gain_over, regrets, tested
 from trainings import error_ratio
 
@@ -120,8 +120,8 @@ IMBALANCE = """## Balanced accuracy where one class has most images
 
 All images of a set, whole groups on one side. *Plain* is fitted as everybody fits it; *balanced* is what a run fits and
 trains where it notices a strong imbalance. The gain is that over the plain softmax on the last codes, in points, with
-the interval that a run prints, and with the corrected interval of the splits alone. The first is wider where a class
-has few groups, since what these do not show may still happen.
+the interval that a run prints, and with that without images that were not seen. The first is wider where a class has
+few groups, since what these do not show may still happen.
 
 """
 
@@ -475,13 +475,13 @@ def imbalanced(found: list[Row]) -> str:
         ]
         for row in found
     ]  # fmt: skip
-    cells = ("gain", "interval", "of splits alone", "answer")
+    cells = ("gain", "interval", "without unseen images", "answer")
     return IMBALANCE + table(("set", "strategy", "images", "splits", "balanced accuracy, %", *cells, "commit"), lines)
 
 
 def gain_cells(row: Row) -> tuple[str, ...]:
     """Gain over the plain probe, its intervals, and the answer."""
-    intervals = (" to ".join(f"{100 * end:+.1f}" for end in row[name]) for name in ("interval", "of_splits_alone"))
+    intervals = (" to ".join(f"{100 * end:+.1f}" for end in row[name]) for name in ("interval", "without_unseen"))
     return f"{100 * row['gain']:+.1f}", *intervals, row["answer"]
 
 
@@ -532,6 +532,7 @@ def main() -> None:
     by_measure: dict[str, list[Row]] = {}
     for row in every:
         by_measure.setdefault(row["measure"], []).append(row)
+    of_panel = of_today(by_measure.get("panel", []))
     peers = newest([row for row in every if "side" in row and "spread" in row], "measure", "set", "side", "cores")
     probes = newest(by_measure.get("probes", []), "set", "seed", "side")
     training = newest(by_measure.get("training time", []), "set", "threads")
@@ -546,16 +547,16 @@ def main() -> None:
     kills = newest(by_measure.get("kills", []), "set", "seed")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
-    imbalance = newest([r for r in by_measure.get("imbalance", []) if "strategy" in r], "set", "strategy")
+    imbalance = newest(by_measure.get("imbalance, folds", []), "set", "strategy")
     joined = newest(by_measure.get("joined", []), "set", "seed")
     kept = rows(DRAWS)
     on_draws = newest([row for row in kept if row["measure"] == "folds"], "set", "first")
-    asked = [row for row in kept if row["measure"] == "more images" and "looks" in row]
+    asked = [row for row in kept if row["measure"] == "more images" and row.get("protocol") == PROTOCOL]
     with_more = newest(asked, "set", "from", "draw", "step")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
-        (by_measure.get("panel", []), panel),
-        ([row for row in by_measure.get("panel", []) if "decisions" in row], decided),
+        (of_panel, panel),
+        ([row for row in of_panel if "decisions" in row], decided),
         (by_measure.get("normalisation", []), normalisation),
         (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes")),
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
@@ -589,8 +590,7 @@ def main() -> None:
     ]
     sections = [make(found) for found, make in parts if found]
     if rivals := tested():
-        panel_sets = [row["set"] for row in by_measure.get("panel", [])]
-        sections += [regret_table(rivals, panel_sets), beside_peers(rivals)]
+        sections += [regret_table(rivals, {row["set"] for row in of_panel}), beside_peers(rivals)]
     PAGE.write_text("\n".join([HEAD, *sections]))
     print(f"{PAGE} from {len(every)} rows of {RESULTS.name}")
 
