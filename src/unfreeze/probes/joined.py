@@ -225,16 +225,16 @@ class _Joined:
 
     def fitted(self, group: tuple[int, ...], penalty: float) -> Ridge:
         """On all rows, as weights of the scaled codes."""
-        targets, weights = ridge_targets(self.labels, self.class_count), np.ones(len(self.labels))
+        targets = ridge_targets(self.labels, self.class_count)
         every, shrunk = slice(None), np.float32(1 / np.sqrt(len(group)))  # to a mean square length of 1
         if sum(self.readouts[place].shape[1] for place in group) < len(self.labels):
             codes = np.concatenate([self.scaled(place, every) for place in group], axis=1)
             codes *= shrunk
-            found = ridge_in_primal(codes, targets, weights, penalty)
+            found = ridge_in_primal(codes, targets, penalty)
             return Ridge(found.coefficients * shrunk, found.intercept)
         gram = self.gram(group, every)
         gram *= shrunk**2
-        dual = ridge_in_dual(gram, targets, weights, penalty)
+        dual = ridge_in_dual(gram, targets, penalty)
         coefficients = (shrunk**2 * dual.coefficients).astype(np.float32)
         parts = [self.scaled(place, every).T @ coefficients for place in group]
         return Ridge(np.concatenate(parts), dual.intercept)
@@ -277,9 +277,9 @@ def _held_out_scores(
         gram /= np.float32(len(groups[number]))
         for train, held_out in kept:
             inside, across = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
-            targets, weights = ridge_targets(labels[train], joined.class_count), np.ones(len(train))
+            targets = ridge_targets(labels[train], joined.class_count)
             for place, penalty in enumerate(PENALTIES):
-                found = ridge_in_dual(inside, targets, weights, penalty)
+                found = ridge_in_dual(inside, targets, penalty)
                 scores[number, place, held_out] = found.scores(across)
 
     side_by_side(fit, range(len(groups)), size=lambda number: len(groups[number]), advance=look)
