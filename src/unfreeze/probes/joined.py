@@ -36,7 +36,10 @@ PENALTIES: tuple[float, ...] = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 _MOST_CHOSEN_ON = 2500
 _TEMPERATURES = (1e-3, 1e2)  # a ridge classifier's scores lie near -1 and 1, so that logits are some times larger
 
+_EVERY = slice(None)  # rows
+
 Codes = Float[np.ndarray, "image _"]
+Scores = Float32[np.ndarray, "row cls"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,19 +67,20 @@ class JoinedSearch:
     temperature: float
     loss: Literal["ridge", "softmax"] = "ridge"
 
-    def scores(self, readouts: Sequence[Codes]) -> Float32[np.ndarray, "image cls"]:
+    def scores(self, readouts: Sequence[Codes], rows: slice | NDArray[np.int64] = _EVERY) -> Scores:
         """Logits.
 
         Args:
-            readouts: All that were given to the search, of any images.
+            readouts: All that were given to the search, of any images; those of `group` alone are looked at.
+            rows: Which of the images.
 
         Returns:
-            One row an image.
+            One row an image that was asked about.
         """
-        scores, first = np.tile(self.bias, (len(readouts[0]), 1)), 0
+        scores, first = self.bias[None], 0
         for place in self.group:
-            codes = readouts[place].astype(np.float32, copy=False)
-            scores += codes @ self.weight[:, first : first + codes.shape[1]].T
+            codes = readouts[place][rows].astype(np.float32, copy=False)
+            scores = scores + codes @ self.weight[:, first : first + codes.shape[1]].T
             first += codes.shape[1]
         return scores
 
@@ -226,17 +230,17 @@ class _Joined:
     def fitted(self, group: tuple[int, ...], penalty: float) -> Ridge:
         """On all rows, as weights of the scaled codes."""
         targets = ridge_targets(self.labels, self.class_count)
-        every, shrunk = slice(None), np.float32(1 / np.sqrt(len(group)))  # to a mean square length of 1
+        shrunk = np.float32(1 / np.sqrt(len(group)))  # to a mean square length of 1
         if sum(self.readouts[place].shape[1] for place in group) < len(self.labels):
-            codes = np.concatenate([self.scaled(place, every) for place in group], axis=1)
+            codes = np.concatenate([self.scaled(place, _EVERY) for place in group], axis=1)
             codes *= shrunk
             found = ridge_in_primal(codes, targets, penalty)
             return Ridge(found.coefficients * shrunk, found.intercept)
-        gram = self.gram(group, every)
+        gram = self.gram(group, _EVERY)
         gram *= shrunk**2
         dual = ridge_in_dual(gram, targets, penalty)
         coefficients = (shrunk**2 * dual.coefficients).astype(np.float32)
-        parts = [self.scaled(place, every).T @ coefficients for place in group]
+        parts = [self.scaled(place, _EVERY).T @ coefficients for place in group]
         return Ridge(np.concatenate(parts), dual.intercept)
 
     def unscaled(

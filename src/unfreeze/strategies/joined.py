@@ -52,10 +52,10 @@ class JoinedStrategy:
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:  # noqa: ARG002 - it passes over no images
         """Choose, fit, and score the test rows."""
-        experiment, codes = self.experiment, self.experiment.codes
-        readouts = codes.readouts
+        experiment, readouts = self.experiment, self.experiment.codes.readouts
+        codes = [experiment.codes.at(readout) for readout in readouts]
         found = search_joined(
-            [codes.at(readout)[split.learn] for readout in readouts],
+            [of_readout[split.learn] for of_readout in codes],
             experiment.task.labels[split.learn],
             split.folds_in_learn,
             groups=reading_groups(readouts),
@@ -65,7 +65,7 @@ class JoinedStrategy:
         )
         read = tuple(readouts[place] for place in found.group)
         return Fit(
-            scores=found.scores([codes.at(readout)[split.test] for readout in readouts]),
+            scores=found.scores(codes, split.test),
             model=TapClassifier(backbone=experiment.source, readouts=read, weight=found.weight, bias=found.bias),
             settings=_settings(found, read),
             tap=read[-1].tap,

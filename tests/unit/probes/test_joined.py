@@ -65,6 +65,19 @@ def test_of_groups_that_are_as_good_the_first_is_taken(rng: np.random.Generator)
     assert groups_taken((0,), (0, 1), (0, 1, 2)) == (0, 1)
 
 
+def test_scores_look_at_what_is_read_of_the_rows_that_are_asked_about(rng: np.random.Generator) -> None:
+    """Those of some rows are rows of all scores, and a readout that is not in the group is not looked at."""
+    labels = np.arange(90) % 3
+    readouts = noise(rng, 90, 6, 8, 5)
+    found = search_joined(readouts, labels, folds_of(labels), groups=[(0, 2)], class_count=3)
+    absent = np.empty((90, 0), np.float32)
+    rows = np.array([80, 3, 3, 41])
+
+    some = found.scores([readouts[0], absent, readouts[2]], rows)
+
+    np.testing.assert_allclose(some, found.scores(readouts)[rows], rtol=1e-4, atol=1e-5)
+
+
 def test_held_out_accuracy_knows_nothing_of_held_out_labels(rng: np.random.Generator) -> None:
     """With labels by chance, every group is right by chance, though all know their own rows by heart."""
     labels = rng.integers(0, 2, 300)
