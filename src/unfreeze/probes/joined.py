@@ -51,9 +51,11 @@ class JoinedSearch:
         weight: Of the codes as they are, those of a readout together, in the order of `group`; standardisation and
             temperature are folded in, so that scores are logits.
         bias: Of each class.
-        penalty: Chosen, of codes whose mean square length is 1.
-        cv_accuracy: Held-out accuracy of group and penalty; where asked for, balanced accuracy.
-        of_groups: The same of every group at its own best penalty.
+        C: The regularisation that was chosen: 1/2 |w|^2 + C * loss, as of the other linear classifiers. A ridge
+            classifier's is of codes whose mean square length is 1.
+        Cs: What it was chosen from, ascending.
+        cv_accuracy: Held-out accuracy of group and C; where asked for, balanced accuracy.
+        of_groups: The same of every group at its own best C.
         temperature: By which scores were divided.
         loss: ridge; softmax where all classes count the same.
     """
@@ -61,7 +63,8 @@ class JoinedSearch:
     group: tuple[int, ...]
     weight: Float32[np.ndarray, "cls code"]
     bias: Float32[np.ndarray, " cls"]
-    penalty: float
+    C: float
+    Cs: tuple[float, ...]
     cv_accuracy: float
     of_groups: tuple[float, ...]
     temperature: float
@@ -141,7 +144,8 @@ def search_joined(
         group=groups[found.group],
         weight=weight.astype(np.float32),
         bias=bias.astype(np.float32),
-        penalty=PENALTIES[found.penalty],
+        C=_weight_of_loss(PENALTIES[found.penalty]),
+        Cs=tuple(sorted(map(_weight_of_loss, PENALTIES))),
         cv_accuracy=found.accuracies[found.group],
         of_groups=found.accuracies,
         temperature=found.temperature,
@@ -178,12 +182,18 @@ def _softmax(
         group=tried[place],
         weight=best.probe.weight,
         bias=best.probe.bias,
-        penalty=1 / (2 * best.C),
+        C=best.C,
+        Cs=best.Cs,
         cv_accuracy=best.cv_accuracy,
         of_groups=tuple(one.cv_accuracy for one in found),
         temperature=1.0,
         loss="softmax",
     )
+
+
+def _weight_of_loss(penalty: float) -> float:
+    """A penalty on the squared weights beside the loss, as the weight of the loss beside half of these."""
+    return round(1 / (2 * penalty), 6)
 
 
 def spread_rows(labels: Int[np.ndarray, " image"], most: int) -> Int[np.ndarray, " row"]:
