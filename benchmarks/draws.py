@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import DRAWS, code_version, is_there, keep, rows
+from panel import DRAWS, PROTOCOL, code_version, is_there, keep, rows
 
 from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
@@ -38,7 +38,7 @@ from unfreeze.metrics.settling import what_would_settle
 from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, TapProbe, best_probe, fit_tap_probes
 from unfreeze.zoo.backbones import load_backbone
 
-MEASURE = "folds"
+MEASURE, MORE = "folds", "more images"
 CHUNK = 5
 FIRST = 100  # the draws before it were looked at when the interval's factor was chosen
 MARGIN = 0.01
@@ -235,22 +235,13 @@ def measure_draws(pools: list[Pool], draws: int) -> None:
 
 def measure_more(pool: Pool, wanted: int) -> None:
     """Until enough studies have asked for images, or too many have not."""
-    found = [
-        row
-        for row in rows(DRAWS)
-        if row["measure"] == "more images" and "looks" in row and row.get("from") == pool.images
-    ]
+    common = {"measure": MORE, "protocol": PROTOCOL, "from": pool.images}
+    found = [row for row in rows(DRAWS) if common.items() <= row.items()]
     asked = sum(row["asked"] is not None for row in found)
     for number, step in product(range(MOST_DRAWS), MORE_STEPS):
         if asked >= wanted:
             return
-        key = {
-            "measure": "more images",
-            "set": pool.name,
-            "from": pool.images,
-            "draw": number,
-            "step": " to ".join(step),
-        }
+        key = {**common, "set": pool.name, "draw": number, "step": " to ".join(step)}
         if not any(key.items() <= row.items() for row in found):
             started = time.process_time()
             measured = more_images(pool, number, step)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import DRAWS, RESULTS, rows
+from panel import DRAWS, PROTOCOL, RESULTS, of_today, rows
 from regrets import Tested, drawn_gains_over, gain_over, regrets, tested
 from trainings import error_ratio
 
@@ -16,10 +16,10 @@ Row = dict[str, Any]
 
 HEAD = """# Benchmarks
 
-Every figure here comes from rows of [`benchmarks/results.jsonl`](../benchmarks/results.jsonl), or of `draws.jsonl`,
-`steps.jsonl` and `rivals.jsonl` beside it, and this page is made from them by `python benchmarks/page.py`. A row names
-the commit that it was measured on. Times were taken on a shared machine: compare sides of one measure, which ran in one
-call, and not times of different measures.
+Every figure here comes from rows of [`benchmarks/results.jsonl`](../benchmarks/results.jsonl), or of `draws.jsonl` and
+`rivals.jsonl` beside it, and this page is made from them by `python benchmarks/page.py`. A row names the commit that it
+was measured on. Times were taken on a shared machine: compare sides of one measure, which ran in one call, and not
+times of different measures.
 """
 
 PANEL = """## The panel
@@ -120,8 +120,8 @@ IMBALANCE = """## Balanced accuracy where one class has most images
 
 All images of a set, whole groups on one side. *Plain* is fitted as everybody fits it; *balanced* is what a run fits and
 trains where it notices a strong imbalance. The gain is that over the plain softmax on the last codes, in points, with
-the interval that a run prints, and with the corrected interval of the splits alone. The first is wider where a class
-has few groups, since what these do not show may still happen.
+the interval that a run prints, and with that without images that were not seen. The first is wider where a class has
+few groups, since what these do not show may still happen.
 
 """
 
@@ -152,25 +152,6 @@ weights and their own defaults. What was picked less the peer, points of the met
 bootstrap over groups and seeds, 95 % divided among the peers (Bonferroni). fastai, which has seeds, stands beside the
 runs with its own ones; the others give the same every time. A mean leaves out the sets on which its peer was not
 finished when it was stopped.
-
-"""
-
-FORECASTS = """## Is a forecast better than the mean of other sets?
-
-    python benchmarks/steps.py --panel PANEL --draws 8
-    python benchmarks/forecasts.py
-
-Studies of some classes and images of each set, every step measured on 20 splits; each set forecast from the facts and
-the gains of the other sets. *Missed by* is the mean absolute error, in points, beside that of the mean gain of the
-other sets. *Brier* is the score of the probability that the step gains more than the margin of 1 point, beside that of
-the share of the other sets' steps that did, the outcome being its posterior from 20 splits. Every set weighs the same;
-differences have 95 % intervals over sets, and below 0 the forecast is better. The second step is nearly the first one
-turned round, since the head is the softmax on the last codes.
-
-"""
-
-BINS = """
-All steps in the order of their forecast probability:
 
 """
 
@@ -477,40 +458,6 @@ def _stopped_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
     return [[peer, name, "", f"not finished in {limit // 60} min", ""] for (peer, name), limit in stopped.items()]
 
 
-def forecasts(found: list[Row]) -> str:
-    """The newest test: a line for each step, one for all, and the bins of reliability."""
-    row = found[-1]
-    lines = []
-    together = {"all steps": row["all"], "all but the second": row["all"]["without_turned"]}
-    for test in [*row["tests"], *({"first": "", "second": name, **test} for name, test in together.items())]:
-        lines.append([
-            f"{test['first']} to {test['second']}" if test["first"] else test["second"],
-            str(test["studies"]),
-            percent(test["gain"]),
-            f"{percent(test['miss'])} / {percent(test['miss_of_mean'])}",
-            span(test["miss_difference"], digits=2),
-            percent(test["covered"]),
-            percent(test["paid"]),
-            f"{test['brier']:.3f} / {test['brier_of_rate']:.3f}",
-            span(test["brier_difference"], digits=3, scale=1),
-            row["code"],
-        ])  # fmt: skip
-    names = (
-        "step", "studies", "mean gain, points", "missed by: forecast / mean", "difference", "80 % interval held, %",
-        "paid, %", "Brier: forecast / base rate", "difference", "commit",
-    )  # fmt: skip
-    bins = [
-        [
-            str(each["steps"]),
-            span(each["forecast"], digits=2, scale=1),
-            *(f"{each[k]:.2f}" for k in ("mean_forecast", "paid")),
-        ]
-        for each in row["all"]["bins"]
-    ]
-    reliability = table(("steps", "forecast probabilities", "their mean", "paid"), bins)
-    return FORECASTS + table(names, lines) + BINS + reliability
-
-
 def plain(found: list[Row], title: str, script: str, options: str = "--panel PANEL") -> str:
     """Rows as they are, one column a field that is a number or a word."""
     hidden = {"measure", "versions", "date", "said", "candidates"}
@@ -528,13 +475,13 @@ def imbalanced(found: list[Row]) -> str:
         ]
         for row in found
     ]  # fmt: skip
-    cells = ("gain", "interval", "of splits alone", "answer")
+    cells = ("gain", "interval", "without unseen images", "answer")
     return IMBALANCE + table(("set", "strategy", "images", "splits", "balanced accuracy, %", *cells, "commit"), lines)
 
 
 def gain_cells(row: Row) -> tuple[str, ...]:
     """Gain over the plain probe, its intervals, and the answer."""
-    intervals = (" to ".join(f"{100 * end:+.1f}" for end in row[name]) for name in ("interval", "of_splits_alone"))
+    intervals = (" to ".join(f"{100 * end:+.1f}" for end in row[name]) for name in ("interval", "without_unseen"))
     return f"{100 * row['gain']:+.1f}", *intervals, row["answer"]
 
 
@@ -585,6 +532,7 @@ def main() -> None:
     by_measure: dict[str, list[Row]] = {}
     for row in every:
         by_measure.setdefault(row["measure"], []).append(row)
+    of_panel = of_today(by_measure.get("panel", []))
     peers = newest([row for row in every if "side" in row and "spread" in row], "measure", "set", "side", "cores")
     probes = newest(by_measure.get("probes", []), "set", "seed", "side")
     training = newest(by_measure.get("training time", []), "set", "threads")
@@ -599,16 +547,16 @@ def main() -> None:
     kills = newest(by_measure.get("kills", []), "set", "seed")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
-    imbalance = newest([r for r in by_measure.get("imbalance", []) if "strategy" in r], "set", "strategy")
+    imbalance = newest(by_measure.get("imbalance, folds", []), "set", "strategy")
     joined = newest(by_measure.get("joined", []), "set", "seed")
     kept = rows(DRAWS)
     on_draws = newest([row for row in kept if row["measure"] == "folds"], "set", "first")
-    asked = [row for row in kept if row["measure"] == "more images" and "looks" in row]
+    asked = [row for row in kept if row["measure"] == "more images" and row.get("protocol") == PROTOCOL]
     with_more = newest(asked, "set", "from", "draw", "step")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
-        (by_measure.get("panel", []), panel),
-        ([row for row in by_measure.get("panel", []) if "decisions" in row], decided),
+        (of_panel, panel),
+        ([row for row in of_panel if "decisions" in row], decided),
         (by_measure.get("normalisation", []), normalisation),
         (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes")),
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
@@ -623,7 +571,6 @@ def main() -> None:
         (by_measure.get("race of folds", []), raced),
         (with_more, more_images),
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),
-        (by_measure.get("forecasts", []), forecasts),
         (busy, lambda found: plain(found, "A quiet machine and a busy one", "busy")),
         (
             kills,
@@ -643,8 +590,7 @@ def main() -> None:
     ]
     sections = [make(found) for found, make in parts if found]
     if rivals := tested():
-        panel_sets = [row["set"] for row in by_measure.get("panel", [])]
-        sections += [regret_table(rivals, panel_sets), beside_peers(rivals)]
+        sections += [regret_table(rivals, {row["set"] for row in of_panel}), beside_peers(rivals)]
     PAGE.write_text("\n".join([HEAD, *sections]))
     print(f"{PAGE} from {len(every)} rows of {RESULTS.name}")
 

@@ -3,7 +3,7 @@
     python benchmarks/panel.py --panel PANEL --sets hymenoptera,trashnet --seeds 0,1,2 --budget 15m
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group). Rows are appended to `results.jsonl` beside
-this file; a set and seed that is there already (same budget) is not run again.
+this file; a set and seed that is there already (same budget, same protocol) is not run again.
 """
 
 import argparse
@@ -23,8 +23,10 @@ from unfreeze.core.strategies import parse_strategy
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 DRAWS = RESULTS.with_name("draws.jsonl")  # of draws.py: every study by itself
-STEPS = RESULTS.with_name("steps.jsonl")  # of steps.py: every study by itself
 MEASURE = "panel"
+# How a run measures; in every row of what a run says or picks. Another way of making splits or intervals is another
+# protocol, whose rows do not count as measured. Rows from before rounds of folds have none.
+PROTOCOL = "folds"
 
 
 def code_version() -> str:
@@ -41,6 +43,12 @@ def rows(results: Path = RESULTS) -> list[dict[str, Any]]:
 def is_there(key: dict[str, Any], results: Path = RESULTS) -> bool:
     """Whether a row with all of this has been measured before."""
     return any(key.items() <= row.items() for row in rows(results))
+
+
+def of_today(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of today's protocol; while there are none, those of earlier ones."""
+    every = list(found)
+    return [row for row in every if row.get("protocol") == PROTOCOL] or every
 
 
 def keep(row: dict[str, Any], *, to: Path = RESULTS, shown: Iterable[str] | None = None) -> None:
@@ -155,8 +163,8 @@ def main() -> None:
     code = code_version()
     for seed in map(int, asked.seeds.split(",")):
         for name in asked.sets.split(","):
-            key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget}
-            if any(key.items() <= row.items() and "decisions" in row for row in rows()):
+            key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget, "protocol": PROTOCOL}
+            if is_there(key):
                 continue
             found = measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget)
             shown = ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy", "decisions")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from panel import rows
+from panel import of_today, rows
 from rivals import PEERS, PLANS, RIVALS, SEEDLESS
 
 DRAWS = 2000
@@ -45,39 +45,51 @@ class Tested:
 def tested() -> dict[str, dict[str, list[Tested]]]:
     """By budget (with its cores) and set, an entry a seed; the peers that know no seed are in every entry.
 
-    A run counts once the plans of some blocks have been measured beside it: before, it would regret nothing.
+    A run counts once the plans of some blocks have been measured beside it, by the same protocol: before, it would
+    regret nothing. While that is so of no run of today's protocol, those of earlier ones count.
     """
     every = rows(RIVALS)
+    complete = [run for run in every if run["side"] == "run" and _sides(_beside(run, every)).issuperset(OF_BLOCKS)]
     found: dict[str, dict[str, list[Tested]]] = {}
-    for run in (row for row in every if row["side"] == "run"):
-        mine = [row for row in every if row["set"] == run["set"]]
-        same_seed = [row for row in mine if row["seed"] == run["seed"] and _allowed(row) == _allowed(run)]
-        if not {row["side"] for row in same_seed}.issuperset(OF_BLOCKS):
-            continue
-        kept = [place for place, bit in enumerate(run["right"][run["picked"]]) if bit != "-"]
-        plans = {name: run["right"][name] for name in run["right"] if name in run["deliverable"]}
-        for row in same_seed:
-            if row["side"].startswith("plan "):
-                plans = row["right"] | plans  # the run's own model counts where there are two
-        beside = [
-            row for row in mine if row["side"] in SEEDLESS or (row["side"] in PEERS and row["seed"] == run["seed"])
-        ]
-        peers = {f"{row['side']} {name}": bits for row in beside for name, bits in row["right"].items()}
-        stopped = {f"{row['side']} {name}": row["peer_limit"] for row in beside for name in row.get("unfinished", [])}
-        groups = np.array([group if group >= 0 else -2 - place for place, group in enumerate(run["groups"])])
-        found.setdefault(_allowed(run), {}).setdefault(run["set"], []).append(
-            Tested(
-                seed=run["seed"],
-                labels=np.array(run["labels"])[kept],
-                groups=np.unique(groups[kept], return_inverse=True)[1],
-                balanced=run["metric"] == "balanced accuracy",
-                picked=run["picked"],
-                plans={name: _numbers(bits, kept) for name, bits in plans.items()},
-                peers={name: _numbers(bits, kept) for name, bits in peers.items()},
-                stopped=stopped,
-            )
-        )
+    for run in of_today(complete):
+        found.setdefault(_allowed(run), {}).setdefault(run["set"], []).append(_tested(run, every))
     return found
+
+
+def _tested(run: Row, every: Sequence[Row]) -> Tested:
+    """A run, its plans and its peers."""
+    kept = [place for place, bit in enumerate(run["right"][run["picked"]]) if bit != "-"]
+    plans = {name: run["right"][name] for name in run["right"] if name in run["deliverable"]}
+    for row in _beside(run, every):
+        if row["side"].startswith("plan "):
+            plans = row["right"] | plans  # the run's own model counts where there are two
+    beside = [
+        row
+        for row in every
+        if row["set"] == run["set"]
+        and (row["side"] in SEEDLESS or (row["side"] in PEERS and row["seed"] == run["seed"]))
+    ]
+    groups = np.array([group if group >= 0 else -2 - place for place, group in enumerate(run["groups"])])
+    return Tested(
+        seed=run["seed"],
+        labels=np.array(run["labels"])[kept],
+        groups=np.unique(groups[kept], return_inverse=True)[1],
+        balanced=run["metric"] == "balanced accuracy",
+        picked=run["picked"],
+        plans={name: _numbers(bits, kept) for name, bits in plans.items()},
+        peers={f"{row['side']} {name}": _numbers(bits, kept) for row in beside for name, bits in row["right"].items()},
+        stopped={f"{row['side']} {name}": row["peer_limit"] for row in beside for name in row.get("unfinished", [])},
+    )
+
+
+def _beside(run: Row, every: Sequence[Row]) -> list[Row]:
+    """What was measured of the same set and seed, with the same budget and cores, by the same protocol."""
+    mine = (run["set"], run["seed"], _allowed(run), run.get("protocol"))
+    return [row for row in every if (row["set"], row["seed"], _allowed(row), row.get("protocol")) == mine]
+
+
+def _sides(found: Sequence[Row]) -> set[str]:
+    return {row["side"] for row in found}
 
 
 def _allowed(row: Row) -> str:

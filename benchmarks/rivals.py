@@ -9,8 +9,8 @@ LinearSVC, and vyntri. A peer's budget is what it takes, at most `--peer-limit` 
 had finished counts. Of each it is kept which test images were right.
 
 Rows are appended to `rivals.jsonl` beside this file; a set, seed and side that is there already is not measured again
-(a side of ours with the same budget and number of cores), whatever the version of the code that it names. `page.py`
-sums up: see `regrets.py`.
+(a side of ours with the same budget, number of cores and protocol), whatever the version of the code that it names.
+`page.py` sums up: see `regrets.py`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panel import code_version, is_there, keep, label
+from panel import PROTOCOL, code_version, is_there, keep, label
 from peers import Place, run_json
 
 RIVALS = Path(__file__).with_name("rivals.jsonl")
@@ -158,9 +158,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         for name, seed, side in wanted(asked.sets.split(","), seeds, asked.sides.split(",")):
             cores = len(os.sched_getaffinity(0))
-            key = {"measure": "rivals", "set": name, "seed": seed, "side": side}
-            if side == "run" or side.startswith("plan "):
-                key |= {"budget": asked.budget, "cores": cores}
+            key = key_of(name, seed, side, budget=asked.budget, cores=cores)
             if is_there(key, RIVALS):
                 continue
             data = asked.panel / name
@@ -171,6 +169,12 @@ def main() -> None:
                 measured |= {"labels": numbered(labels), "groups": numbered(groups)}
             row = {**key, "code": code_version(), "cores": cores, **measured}
             keep(row, to=RIVALS, shown=[name for name in (*key, "seconds", "picked") if name in row])
+
+
+def key_of(name: str, seed: int, side: str, *, budget: str, cores: int) -> Row:
+    """What a row must have to be the measurement of a side: of a peer, whatever unfreeze does now."""
+    key = {"measure": "rivals", "set": name, "seed": seed, "side": side}
+    return key if side in PEERS else key | {"budget": budget, "cores": cores, "protocol": PROTOCOL}
 
 
 def numbered(words: list[str]) -> list[int]:

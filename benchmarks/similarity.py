@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import code_version, is_there, keep, rows
+from panel import code_version, is_there, keep, of_today, rows
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -91,9 +91,7 @@ def measure(backbone: Backbone, folder: Path, *, count: int, part: int) -> dict[
 def gains() -> dict[str, float]:
     """Best fine-tuning less the softmax on the last codes, by set: median over the newest row of each seed."""
     newest: dict[tuple[str, int], float] = {}
-    for row in rows():
-        if row["measure"] != "panel":
-            continue
+    for row in of_today(row for row in rows() if row["measure"] == "panel"):
         tuned = [s["accuracy"] for n, s in row["strategies"].items() if n.startswith(("unfreeze", "full"))]
         reached = [accuracy for accuracy in tuned if accuracy is not None]
         if reached:

@@ -6,16 +6,19 @@ A draw is a study: images drawn at random from all of a set, one round of folds,
 trained as a run trains it. The mean over the draws of what was estimated stands for the truth, since each estimate is
 right on average; so the root mean square of (estimate - truth) / standard error should be a little below 1.
 
-Rows are appended to `draws.jsonl` beside this file, one a draw; a draw that is there already is not measured again.
+PANEL holds a folder a set with a `list.csv` (path, label, split, group). Rows are appended to `draws.jsonl` beside this
+file, one a draw; a draw that is there already is not measured again.
 """
 
 import argparse
+import csv
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from panel import DRAWS, code_version, is_there, keep, rows
-from steps import Listed, Row, listed, read
 
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import Question
@@ -23,6 +26,9 @@ from unfreeze.core.seeding import generator
 from unfreeze.core.settings import EngineSettings
 from unfreeze.core.strategies import HEAD, unfreeze
 from unfreeze.core.trials import Trial
+from unfreeze.data.image_set import ImageSet
+from unfreeze.data.inspection import read_image_set
+from unfreeze.data.squares import geometry_of
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import FOLDS
@@ -32,12 +38,36 @@ from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.predictions import Measured
 from unfreeze.strategies.preparation import prepare
-from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.backbones import Backbone, load_backbone
 
 MEASURE = "trainings"
 MARGIN = 0.01
 ALLOWANCE = 120.0  # seconds of a training on all folds
 DEEPER = unfreeze(2)
+
+Row = dict[str, Any]
+Listed = dict[str, str]
+
+
+def listed(folder: Path) -> list[Listed]:
+    """All images of a set, whatever their part."""
+    with (folder / "list.csv").open() as file:
+        found = [
+            {"path": str(folder / row["path"]), "label": row["label"], "group": row["group"]}
+            for row in csv.DictReader(file)
+        ]
+    return sorted(found, key=lambda row: row["path"])
+
+
+def read(drawn: list[Listed], backbone: Backbone, pool: DecoderPool) -> ImageSet:
+    """The drawn images, as a user would list them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "list.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ("path", "label", "group"))
+            writer.writeheader()
+            writer.writerows(drawn)
+        return read_image_set(path, pool=pool, geometry=geometry_of(backbone.card))
 
 
 def draw(images: list[Listed], name: str, number: int, size: int) -> list[Listed]:

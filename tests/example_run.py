@@ -5,7 +5,7 @@ from typing import Any
 
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.cards import Card
-from unfreeze.core.facts import Facts, GainForecast, Prediction, RuleRecord, Similarity
+from unfreeze.core.facts import Facts, Prediction, RuleRecord, Similarity
 from unfreeze.core.findings import finding
 from unfreeze.core.plans import (
     LIGHT,
@@ -358,28 +358,6 @@ LEARNING = LearningCurves(
     overtakes="already ahead",
     between=None,
 )
-GAIN_FORECASTS = (
-    GainForecast(
-        strategy=HEAD,
-        over=SOFTMAX_ON_BEST,
-        gain=-0.012,
-        low=-0.05,
-        high=0.026,
-        pays=0.12,
-        better_than_mean=True,
-        better_than_rate=True,
-    ),
-    GainForecast(
-        strategy=unfreeze(1),
-        over=HEAD,
-        gain=0.021,
-        low=-0.02,
-        high=0.062,
-        pays=0.64,
-        better_than_mean=False,
-        better_than_rate=False,
-    ),
-)
 TIME_FORECASTS = (
     TimeForecast(strategy=unfreeze(2), forecast_seconds=95.5, seconds=110.25, status="done"),
     TimeForecast(strategy=FULL, forecast_seconds=None, seconds=0.0, status="left out"),
@@ -480,7 +458,6 @@ def run_results(
         codes=CodeCounts(computed=300, reused=400),
         phases={"inspect": 0.2, "codes": 3.1},
         forecasts=() if interrupted else TIME_FORECASTS,
-        gain_forecasts=GAIN_FORECASTS,
         seconds=485.0,
         seed=0,
         budget_seconds=900.0,

@@ -16,7 +16,7 @@ from unfreeze.cli.manual import EXIT_CODES
 from unfreeze.core import errors
 from unfreeze.core.cards import Card
 from unfreeze.core.events import KINDS as EVENT_KINDS
-from unfreeze.core.facts import Facts, GainForecast, Prediction, RuleRecord, Similarity
+from unfreeze.core.facts import Facts, Prediction, RuleRecord, Similarity
 from unfreeze.core.findings import KINDS, Finding
 from unfreeze.core.plans import (
     Arithmetic,
@@ -96,7 +96,6 @@ PARTS: dict[str, type] = {
     "winner": Winner,
     "screening": Screened,
     "forecasts": TimeForecast,
-    "gain_forecasts": GainForecast,
 }
 
 

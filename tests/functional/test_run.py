@@ -18,7 +18,7 @@ from unfreeze.core.records import CodeCounts
 from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.core.settings import EngineSettings, StudySettings
 from unfreeze.core.stop import Stop
-from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, unfreeze
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_LAST, unfreeze
 from unfreeze.data.samples import write_sample
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.prediction import predict_images
@@ -81,18 +81,6 @@ def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
     settings = [o.settings for o in trained if isinstance(o.settings, TrainingSettings)]
     assert len(settings) == len(trained)
     assert all(one.plan.augmentation.flip == 0.0 for one in settings)
-
-
-def test_gains_were_forecast_before_any_network_was_trained(record: RunRecord) -> None:
-    """Head and blocks have a forecast over what is cheaper and is tried; it is told before anything is measured."""
-    found = {(forecast.over, forecast.strategy): forecast for forecast in record.gain_forecasts}
-    told = [place for place, sentence in enumerate(record.race) if sentence.startswith("Forecast before training")]
-
-    assert (SOFTMAX_ON_BEST, HEAD) in found
-    assert (HEAD, unfreeze(2)) in found
-    assert all(f.low < f.gain < f.high and 0 < f.pays < 1 for f in found.values())
-    assert len(told) == len(found)
-    assert record.race[max(told) + 1].startswith("Step one")
 
 
 def test_the_record_on_disk_is_the_record(record: RunRecord, run_folder: Path) -> None:

@@ -135,29 +135,3 @@ class RuleRecord:
     prediction: Prediction
     answer: Literal["held", "did not hold", "cannot tell"]
     sentence: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class GainForecast:
-    """What a strategy was expected to gain before it was trained.
-
-    Attributes:
-        strategy: Which.
-        over: The cheaper strategy that it is compared with.
-        gain: Expected difference of the two, a fraction.
-        low: Lower end of the 80 % interval of what 20 splits will measure.
-        high: Its upper end.
-        pays: Probability that the gain exceeds the margin.
-        better_than_mean: Whether, in a test with whole source sets left out, such a forecast of the gain missed by less
-            than the mean gain of the other sets, beyond chance; else it is to be ignored.
-        better_than_rate: The same of `pays`, against the share of the other sets' steps that paid.
-    """
-
-    strategy: StrategyId
-    over: StrategyId
-    gain: float
-    low: float
-    high: float
-    pays: float
-    better_than_mean: bool
-    better_than_rate: bool

@@ -100,27 +100,6 @@ def not_ruled_out(interval: Interval, metric: Metric) -> str:
     return f"{' or '.join(left)} is not ruled out" if left else ""
 
 
-def not_proved(*, gain: bool, probability: bool) -> str:
-    """What of a forecast was no better, when it was tested, than the mean of other sets.
-
-    Args:
-        gain: Whether the forecast of the gain was.
-        probability: Whether the probability that it pays was.
-
-    Returns:
-        A clause; empty if both were better.
-
-    Example:
-        >>> not_proved(gain=True, probability=False)
-        'in tests the probability was no better than the mean of other sets'
-    """
-    left = [name for name, proved in (("gain", gain), ("probability", probability)) if not proved]
-    if not left:
-        return ""
-    verb = "was" if len(left) == 1 else "were"
-    return f"in tests the {' and the '.join(left)} {verb} no better than the mean of other sets"
-
-
 def looked_at(test_looks: int) -> str:
     """How often the user's own test folder has been looked at in a run directory, in a sentence."""
     if test_looks == 1:

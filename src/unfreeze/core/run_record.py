@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import InputError
-from unfreeze.core.facts import Facts, GainForecast, RuleRecord
+from unfreeze.core.facts import Facts, RuleRecord
 from unfreeze.core.findings import Finding
 from unfreeze.core.records import (
     CodeCounts,
@@ -84,7 +84,6 @@ class RunResults:
         codes: Counts of codes computed and reused.
         phases: Seconds by phase.
         forecasts: What was forecast before each training, and what it took.
-        gain_forecasts: What each strategy was expected to gain, forecast before any network was trained.
         seconds: Wall time of the whole run.
         seed: The run's seed.
         budget_seconds: What the run was allowed to take; None if it was given no budget.
@@ -138,7 +137,6 @@ class RunResults:
     folder_step: FolderStep | None = None
     screening: tuple[Screened, ...] = ()
     learning_curve: LearningCurves | None = None
-    gain_forecasts: tuple[GainForecast, ...] = ()
 
     def outcome_of(self, strategy: StrategyId | None) -> Outcome | None:
         """What a strategy gave; None if it was not tried."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from scipy.stats import t as student
 
 from unfreeze.core.errors import InputError
@@ -192,7 +192,7 @@ def compare_folds(
         degrees_of_freedom=None,
         image_variance=cells.variance(largest),
         training_variance=TRAINING_SETS * _of_one_round(differences, tested, cells, largest),
-        fit_variance=_excess(differences, tested, cells) / len(differences),
+        fit_variance=_excess(differences, cells, folds=tested.folds) / len(differences),
         margin=margin,
         level=level,
     )
@@ -276,20 +276,23 @@ class _Cells:
         sizes: Number of its images.
         unit_of: Its unit, from 0.
         class_of: Its class, from 0; all 0 unless the metric is a mean over classes.
-        counts_classes: Whether it is.
+        by_fold: The cell of every image that a fold tested.
+        counts_classes: Whether the metric is a mean over classes.
     """
 
     totals: Float[np.ndarray, " cell"]
     sizes: Float[np.ndarray, " cell"]
     unit_of: Int[np.ndarray, " cell"]
     class_of: Int[np.ndarray, " cell"]
+    by_fold: Sequence[Int[np.ndarray, "..."]]
     counts_classes: bool
 
     @classmethod
     def of(cls, values: Values, tested: Tested) -> "_Cells":
         """From the values of every fold."""
         joined = np.concatenate([np.asarray(part, np.float64) for part in values])
-        fold_of = np.repeat(np.arange(len(values)), [len(part) for part in values])
+        lengths = [len(part) for part in values]
+        fold_of = np.repeat(np.arange(len(values)), lengths)
         _, unit_of = np.unique(np.concatenate([np.asarray(part) for part in tested.units]), return_inverse=True)
         class_of = np.zeros(len(joined), np.int64)
         if tested.classes is not None:
@@ -302,6 +305,7 @@ class _Cells:
             sizes=np.bincount(cell_of) / tests,
             unit_of=cells // classes,
             class_of=cells % classes,
+            by_fold=np.split(cell_of, np.cumsum(lengths)[:-1]),
             counts_classes=tested.classes is not None,
         )
 
@@ -375,22 +379,18 @@ def _of_one_round(differences: Values, tested: Tested, cells: _Cells, largest: f
     return float(np.mean([_Cells.of(values, of_round).variance(largest) for values, of_round in rounds]))
 
 
-def _excess(differences: Values, tested: Tested, cells: _Cells) -> float:
+def _excess(differences: Values, cells: _Cells, *, folds: int) -> float:
     """How far the variance of fold means inside rounds is beyond what stable fits would show; see `compare_folds`."""
     if cells.grouped and cells.units < _FEWEST_GROUPS_FOR_FITS:
         return 0.0
     centres, images = cells.by_class(), np.bincount(cells.class_of, weights=cells.sizes)
     weights = images.sum() / len(images) / images
-    if tested.classes is not None:
-        present = np.unique(np.concatenate([np.asarray(part) for part in tested.classes]))
-        class_of = [np.searchsorted(present, part) for part in tested.classes]
-    else:
-        class_of = [np.zeros(len(part), np.int64) for part in differences]
+    class_of = [cells.class_of[part] for part in cells.by_fold]
     # without what the classes of a fold explain
     residuals = [weights[c] * (d - centres[c]) for d, c in zip(differences, class_of, strict=True)]
     means = np.array([part.mean() for part in residuals])
-    by_images = [_mean_variance(part, unit) for part, unit in zip(residuals, tested.units, strict=True)]
-    rounds = [means[at : at + tested.folds] for at in range(0, len(means), tested.folds)]
+    by_images = [_mean_variance(r, cells.unit_of[part]) for r, part in zip(residuals, cells.by_fold, strict=True)]
+    rounds = [means[at : at + folds] for at in range(0, len(means), folds)]
     freedom = sum(len(one) - 1 for one in rounds)
     if not freedom:
         return 0.0
@@ -398,14 +398,14 @@ def _excess(differences: Values, tested: Tested, cells: _Cells) -> float:
     return max(0.0, between - _STABLE * float(np.mean(by_images)))
 
 
-def _mean_variance(values: Float[np.ndarray, " image"], units: Shaped[np.ndarray, " image"]) -> float:
-    """Variance that the units of a fold give its mean; 0 of a single one."""
-    _, unit_of = np.unique(units, return_inverse=True)
-    sizes = np.bincount(unit_of)
-    if len(sizes) == 1:
+def _mean_variance(values: Float[np.ndarray, " image"], unit_of: Int[np.ndarray, " image"]) -> float:
+    """Variance that the units of a fold, numbered from 0 among those of all folds, give its mean; 0 of a single one."""
+    sizes = np.bincount(unit_of)  # 0 of those of other folds, which have no residual either
+    tested = np.count_nonzero(sizes)
+    if tested == 1:
         return 0.0
     residuals = np.bincount(unit_of, weights=values) - sizes * values.mean()
-    return float(residuals @ residuals / (len(sizes) - 1) / sizes.mean() ** 2 / len(sizes))
+    return float(residuals @ residuals * tested / (tested - 1) / len(values) ** 2)
 
 
 def outcome_values(

@@ -36,7 +36,10 @@ PENALTIES: tuple[float, ...] = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 _MOST_CHOSEN_ON = 2500
 _TEMPERATURES = (1e-3, 1e2)  # a ridge classifier's scores lie near -1 and 1, so that logits are some times larger
 
+_EVERY = slice(None)  # rows
+
 Codes = Float[np.ndarray, "image _"]
+Scores = Float32[np.ndarray, "row cls"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +51,11 @@ class JoinedSearch:
         weight: Of the codes as they are, those of a readout together, in the order of `group`; standardisation and
             temperature are folded in, so that scores are logits.
         bias: Of each class.
-        penalty: Chosen, of codes whose mean square length is 1.
-        cv_accuracy: Held-out accuracy of group and penalty; where asked for, balanced accuracy.
-        of_groups: The same of every group at its own best penalty.
+        C: The regularisation that was chosen: 1/2 |w|^2 + C * loss, as of the other linear classifiers. A ridge
+            classifier's is of codes whose mean square length is 1.
+        Cs: What it was chosen from, ascending.
+        cv_accuracy: Held-out accuracy of group and C; where asked for, balanced accuracy.
+        of_groups: The same of every group at its own best C.
         temperature: By which scores were divided.
         loss: ridge; softmax where all classes count the same.
     """
@@ -58,25 +63,27 @@ class JoinedSearch:
     group: tuple[int, ...]
     weight: Float32[np.ndarray, "cls code"]
     bias: Float32[np.ndarray, " cls"]
-    penalty: float
+    C: float
+    Cs: tuple[float, ...]
     cv_accuracy: float
     of_groups: tuple[float, ...]
     temperature: float
     loss: Literal["ridge", "softmax"] = "ridge"
 
-    def scores(self, readouts: Sequence[Codes]) -> Float32[np.ndarray, "image cls"]:
+    def scores(self, readouts: Sequence[Codes], rows: slice | NDArray[np.int64] = _EVERY) -> Scores:
         """Logits.
 
         Args:
-            readouts: All that were given to the search, of any images.
+            readouts: All that were given to the search, of any images; those of `group` alone are looked at.
+            rows: Which of the images.
 
         Returns:
-            One row an image.
+            One row an image that was asked about.
         """
-        scores, first = np.tile(self.bias, (len(readouts[0]), 1)), 0
+        scores, first = self.bias[None], 0
         for place in self.group:
-            codes = readouts[place].astype(np.float32, copy=False)
-            scores += codes @ self.weight[:, first : first + codes.shape[1]].T
+            codes = readouts[place][rows].astype(np.float32, copy=False)
+            scores = scores + codes @ self.weight[:, first : first + codes.shape[1]].T
             first += codes.shape[1]
         return scores
 
@@ -137,7 +144,8 @@ def search_joined(
         group=groups[found.group],
         weight=weight.astype(np.float32),
         bias=bias.astype(np.float32),
-        penalty=PENALTIES[found.penalty],
+        C=_weight_of_loss(PENALTIES[found.penalty]),
+        Cs=tuple(sorted(map(_weight_of_loss, PENALTIES))),
         cv_accuracy=found.accuracies[found.group],
         of_groups=found.accuracies,
         temperature=found.temperature,
@@ -174,12 +182,18 @@ def _softmax(
         group=tried[place],
         weight=best.probe.weight,
         bias=best.probe.bias,
-        penalty=1 / (2 * best.C),
+        C=best.C,
+        Cs=best.Cs,
         cv_accuracy=best.cv_accuracy,
         of_groups=tuple(one.cv_accuracy for one in found),
         temperature=1.0,
         loss="softmax",
     )
+
+
+def _weight_of_loss(penalty: float) -> float:
+    """A penalty on the squared weights beside the loss, as the weight of the loss beside half of these."""
+    return round(1 / (2 * penalty), 6)
 
 
 def spread_rows(labels: Int[np.ndarray, " image"], most: int) -> Int[np.ndarray, " row"]:
@@ -225,18 +239,18 @@ class _Joined:
 
     def fitted(self, group: tuple[int, ...], penalty: float) -> Ridge:
         """On all rows, as weights of the scaled codes."""
-        targets, weights = ridge_targets(self.labels, self.class_count), np.ones(len(self.labels))
-        every, shrunk = slice(None), np.float32(1 / np.sqrt(len(group)))  # to a mean square length of 1
+        targets = ridge_targets(self.labels, self.class_count)
+        shrunk = np.float32(1 / np.sqrt(len(group)))  # to a mean square length of 1
         if sum(self.readouts[place].shape[1] for place in group) < len(self.labels):
-            codes = np.concatenate([self.scaled(place, every) for place in group], axis=1)
+            codes = np.concatenate([self.scaled(place, _EVERY) for place in group], axis=1)
             codes *= shrunk
-            found = ridge_in_primal(codes, targets, weights, penalty)
+            found = ridge_in_primal(codes, targets, penalty)
             return Ridge(found.coefficients * shrunk, found.intercept)
-        gram = self.gram(group, every)
+        gram = self.gram(group, _EVERY)
         gram *= shrunk**2
-        dual = ridge_in_dual(gram, targets, weights, penalty)
+        dual = ridge_in_dual(gram, targets, penalty)
         coefficients = (shrunk**2 * dual.coefficients).astype(np.float32)
-        parts = [self.scaled(place, every).T @ coefficients for place in group]
+        parts = [self.scaled(place, _EVERY).T @ coefficients for place in group]
         return Ridge(np.concatenate(parts), dual.intercept)
 
     def unscaled(
@@ -277,9 +291,9 @@ def _held_out_scores(
         gram /= np.float32(len(groups[number]))
         for train, held_out in kept:
             inside, across = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
-            targets, weights = ridge_targets(labels[train], joined.class_count), np.ones(len(train))
+            targets = ridge_targets(labels[train], joined.class_count)
             for place, penalty in enumerate(PENALTIES):
-                found = ridge_in_dual(inside, targets, weights, penalty)
+                found = ridge_in_dual(inside, targets, penalty)
                 scores[number, place, held_out] = found.scores(across)
 
     side_by_side(fit, range(len(groups)), size=lambda number: len(groups[number]), advance=look)

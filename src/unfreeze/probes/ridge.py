@@ -1,8 +1,8 @@
 """Ridge classifiers: least squares on targets of -1 and 1 with a penalty on the weights, the intercept free.
 
-    sum over images of weight * |target - (codes @ w + b)|^2  +  penalty * |w|^2
+    sum over images of |target - (codes @ w + b)|^2  +  penalty * |w|^2
 
-That of scikit-learn's ``RidgeClassifier``, with sample weights. Where codes outnumber images it is solved in its dual:
+That of scikit-learn's ``RidgeClassifier``. Where codes outnumber images it is solved in its dual:
 w is codes.T @ coefficients (the representer theorem), so that all that is needed of the codes is their Gram matrix.
 """
 
@@ -49,62 +49,50 @@ def ridge_targets(labels: Int[np.ndarray, " image"], class_count: int) -> Float[
 
 
 def ridge_in_dual(
-    gram: Float[np.ndarray, "image image"],
-    targets: Float[np.ndarray, "image cls"],
-    weights: Float[np.ndarray, " image"],
-    penalty: float,
+    gram: Float[np.ndarray, "image image"], targets: Float[np.ndarray, "image cls"], penalty: float
 ) -> Ridge:
     """Solve for the coefficients of images.
 
-    Centred by the weighted means, the equations are (gram + penalty / weights) @ coefficients = targets; the
-    coefficients add up to 0, so that products need not be centred when scores are asked for.
+    Centred, the equations are (gram + penalty * identity) @ coefficients = targets; the coefficients add up to 0, so
+    that products need not be centred when scores are asked for.
 
     Args:
         gram: Products of the images' codes; of float32 where their numbers are large.
         targets: Of every class.
-        weights: Of every image, above 0.
         penalty: Above 0.
 
     Returns:
         The solution.
     """
-    share = weights / weights.sum()
-    towards_mean = gram @ share.astype(gram.dtype)
+    towards_mean, mean = gram.mean(axis=1), targets.mean(axis=0, dtype=np.float64)
     centred = gram - towards_mean
     centred -= towards_mean[:, None]
-    centred += towards_mean @ share.astype(gram.dtype)
-    centred[np.diag_indices_from(centred)] += (penalty / weights).astype(gram.dtype)
-    mean = share @ targets
+    centred += towards_mean.mean()
+    centred[np.diag_indices_from(centred)] += gram.dtype.type(penalty)
     coefficients = _solved(centred, targets - mean)
     # Rounding of the products leaves a sum, by which codes that are not centred would move every score.
-    coefficients -= share[:, None] * coefficients.sum(axis=0)
+    coefficients -= coefficients.mean(axis=0)
     return Ridge(coefficients, mean - towards_mean @ coefficients)
 
 
 def ridge_in_primal(
-    codes: Float[np.ndarray, "image code"],
-    targets: Float[np.ndarray, "image cls"],
-    weights: Float[np.ndarray, " image"],
-    penalty: float,
+    codes: Float[np.ndarray, "image code"], targets: Float[np.ndarray, "image cls"], penalty: float
 ) -> Ridge:
     """Solve for the weights of codes; cheaper where images outnumber them.
 
     Args:
         codes: Standardised.
         targets: Of every class.
-        weights: Of every image, above 0.
         penalty: Above 0.
 
     Returns:
         The solution; as `ridge_in_dual`, for codes.
     """
-    share = weights / weights.sum()
-    mean_code, mean = share.astype(codes.dtype) @ codes, share @ targets
-    roots = np.sqrt(weights).astype(codes.dtype)[:, None]
-    rooted = (codes - mean_code) * roots
-    squares = rooted.T @ rooted
+    mean_code, mean = codes.mean(axis=0), targets.mean(axis=0, dtype=np.float64)
+    centred = codes - mean_code
+    squares = centred.T @ centred
     squares[np.diag_indices_from(squares)] += codes.dtype.type(penalty)
-    coefficients = _solved(squares, rooted.T @ (roots * (targets - mean)).astype(codes.dtype))
+    coefficients = _solved(squares, centred.T @ (targets - mean).astype(codes.dtype))
     return Ridge(coefficients, mean - mean_code @ coefficients)
 
 

@@ -27,7 +27,6 @@ from unfreeze.report.charts import (
 from unfreeze.report.table import (
     SCORE_COLUMNS,
     SCREENING_COLUMNS,
-    forecast_rows,
     screening_rows,
     step_rows,
     strategy_rows,
@@ -57,7 +56,6 @@ def page(record: RunRecord) -> str:
         screening_columns=SCREENING_COLUMNS,
         step_rows=step_rows(record),
         steps=steps_chart(record),
-        forecasts=forecast_rows(record),
         depth=depth_chart(record.depth_curve),
         learning=learning_chart(record.learning_curve),
         summary=_summary(record),

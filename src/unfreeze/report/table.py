@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from unfreeze.core.phrases import not_proved, settled_by
+from unfreeze.core.phrases import settled_by
 from unfreeze.core.records import DepthPoint, Outcome, Screened
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
@@ -27,7 +27,6 @@ from unfreeze.core.wording import (
     percent,
     percent_range,
     printable,
-    probability,
     storage,
 )
 
@@ -292,57 +291,6 @@ def step_rows(record: RunRecord) -> tuple[StepRow, ...]:
         )
         for step in record.comparisons
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForecastRow:
-    """A forecast beside what was measured, ready to print.
-
-    Attributes:
-        strategy: What was asked about.
-        over: What it is compared with.
-        forecast: Expected gain, with its unit and its 80 % interval.
-        pays: Probability that the gain exceeds the margin.
-        measured: The gain with its 95 % interval; a dash where the two were not compared.
-        note: What of such forecasts has not proved itself; empty if all has.
-    """
-
-    strategy: str
-    over: str
-    forecast: str
-    pays: str
-    measured: str
-    note: str
-
-
-def forecast_rows(record: RunRecord) -> tuple[ForecastRow, ...]:
-    """What each strategy was expected to gain, and what it gained, in the order of the record.
-
-    Args:
-        record: Of the run.
-
-    Returns:
-        One row per forecast.
-    """
-    metric = record.metric
-    steps = {(step.first, step.second): (step.difference, *step.interval) for step in record.comparisons}
-    turned = {(second, first): (-middle, -high, -low) for (first, second), (middle, low, high) in steps.items()}
-    measured = {pair: _with_span(*step, metric=metric) for pair, step in (turned | steps).items()}
-    return tuple(
-        ForecastRow(
-            strategy=printable(row.strategy.label),
-            over=printable(row.over.label),
-            forecast=_with_span(row.gain, row.low, row.high, metric=metric),
-            pays=probability(row.pays),
-            measured=measured.get((row.over, row.strategy), "-"),
-            note=not_proved(gain=row.better_than_mean, probability=row.better_than_rate),
-        )
-        for row in record.gain_forecasts
-    )
-
-
-def _with_span(middle: float, low: float, high: float, *, metric: Metric) -> str:
-    return f"{difference(middle, metric)} ({difference_span((low, high), metric)})"
 
 
 def depth_table(points: Sequence[DepthPoint]) -> Table:

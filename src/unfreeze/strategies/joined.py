@@ -11,8 +11,7 @@ from unfreeze.core.records import Outcome
 from unfreeze.core.strategies import LINEAR_ON_ALL
 from unfreeze.core.wording import count
 from unfreeze.data.tasks import Split
-from unfreeze.probes.joined import PENALTIES, JoinedSearch, search_joined
-from unfreeze.probes.search import DEFAULT_CS
+from unfreeze.probes.joined import search_joined
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.strategy import Fit
 from unfreeze.zoo.tap_classifier import TapClassifier
@@ -52,10 +51,10 @@ class JoinedStrategy:
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:  # noqa: ARG002 - it passes over no images
         """Choose, fit, and score the test rows."""
-        experiment, codes = self.experiment, self.experiment.codes
-        readouts = codes.readouts
+        experiment, readouts = self.experiment, self.experiment.codes.readouts
+        codes = [experiment.codes.at(readout) for readout in readouts]
         found = search_joined(
-            [codes.at(readout)[split.learn] for readout in readouts],
+            [of_readout[split.learn] for of_readout in codes],
             experiment.task.labels[split.learn],
             split.folds_in_learn,
             groups=reading_groups(readouts),
@@ -65,9 +64,15 @@ class JoinedStrategy:
         )
         read = tuple(readouts[place] for place in found.group)
         return Fit(
-            scores=found.scores([codes.at(readout)[split.test] for readout in readouts]),
+            scores=found.scores(codes, split.test),
             model=TapClassifier(backbone=experiment.source, readouts=read, weight=found.weight, bias=found.bias),
-            settings=_settings(found, read),
+            settings=ProbeSettings(
+                loss=found.loss,
+                C=found.C,
+                Cs=found.Cs,
+                cv_accuracy=found.cv_accuracy,
+                readouts=tuple(readout.name for readout in read),
+            ),
             tap=read[-1].tap,
             description=f"{_NAMES[found.loss]} on {found.weight.shape[1]:,} codes: {in_words(read)}",
         )
@@ -100,18 +105,3 @@ def in_words(readouts: Sequence[Readout]) -> str:
     """
     taps = Counter(readout.statistic for readout in readouts)
     return ", ".join(f"{_PLURALS[one]} of {count(taps[one], 'tap')}" for one in STATISTICS if taps[one])
-
-
-def _settings(found: JoinedSearch, read: Sequence[Readout]) -> ProbeSettings:
-    return ProbeSettings(
-        loss=found.loss,
-        C=_weight_of_loss(found.penalty),
-        Cs=DEFAULT_CS if found.loss == "softmax" else tuple(sorted(map(_weight_of_loss, PENALTIES))),
-        cv_accuracy=found.cv_accuracy,
-        readouts=tuple(readout.name for readout in read),
-    )
-
-
-def _weight_of_loss(penalty: float) -> float:
-    """The penalty as C: 1/2 |w|^2 + C * loss, as of the other linear classifiers."""
-    return round(1 / (2 * penalty), 6)

@@ -16,7 +16,7 @@ from unfreeze.advisor.selection import Selection, select_strategy, winner_of
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.errors import DidNotTrainError, StoppedError
 from unfreeze.core.events import Finished
-from unfreeze.core.facts import GainForecast, Prediction, Similarity
+from unfreeze.core.facts import Prediction, Similarity
 from unfreeze.core.files import write_json
 from unfreeze.core.findings import Finding
 from unfreeze.core.interrupts import ignore_interrupts
@@ -57,7 +57,6 @@ class Raced:
         setup: What was raced on.
         similarity: To the source.
         prediction: What the rule of thumb said before any training.
-        gain_forecasts: What each strategy was expected to gain.
         findings: What was noticed about the images and the task.
         interrupted: Whether the user stopped it.
     """
@@ -66,7 +65,6 @@ class Raced:
     setup: Setup
     similarity: Similarity
     prediction: Prediction
-    gain_forecasts: tuple[GainForecast, ...]
     findings: tuple[Finding, ...]
     interrupted: bool
 
@@ -304,7 +302,6 @@ def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery
         model=delivery.model,
         phases=dict(race.phases),
         forecasts=tuple(race.forecasts),
-        gain_forecasts=raced.gain_forecasts,
         seconds=round(race.clock.elapsed(), 3),
         seed=settings.seed,
         budget_seconds=settings.budget_seconds,

@@ -6,6 +6,7 @@ the choice, and confirms; it decides nothing.
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,24 +15,24 @@ import numpy as np
 import torch
 
 from unfreeze.advisor.fact_finding import facts_of
-from unfreeze.advisor.forecasts import forecast_sentence
 from unfreeze.advisor.rules import predicted, rule_finding
 from unfreeze.advisor.screening import size_finding
 from unfreeze.core.errors import InputError, StoppedError, TooManyBadFilesError
 from unfreeze.core.event_log import EventLog
-from unfreeze.core.facts import GainForecast, Similarity
+from unfreeze.core.facts import Similarity
 from unfreeze.core.journal import once
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.run_folder import RunFolder, owned_run
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import StudySettings
+from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
 from unfreeze.core.wording import duration
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool, usable_cores
 from unfreeze.strategies.catalogue import trained_strategies
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.training.pace import seconds_an_image
-from unfreeze.workflows.before_training import gain_forecasts, similarity_within
+from unfreeze.workflows.before_training import fit_first_probes, similarity_within
 from unfreeze.workflows.clock import RESERVE, Clock
 from unfreeze.workflows.conclusion import Raced, conclude
 from unfreeze.workflows.race import Race
@@ -95,38 +96,32 @@ def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resou
         race.say(setup.screened)
     if small is not None:
         race.notice(small)
-    gains, stopped = _run(race, setup, similarity, settings)
+    stopped = _run(race, setup, trained_strategies(len(experiment.source.blocks), settings.strategies))
     clock.give_back()  # what was kept for the test folder and the model's program may be spent on them
     return Raced(
         race=race,
         setup=setup,
         similarity=similarity,
         prediction=prediction,
-        gain_forecasts=gains,
         findings=(*experiment.task.image_set.findings, *filter(None, [small]), rule),
         interrupted=stopped,
     )
 
 
-def _run(
-    race: Race, setup: Setup, similarity: Similarity, settings: StudySettings
-) -> tuple[tuple[GainForecast, ...], bool]:
-    """Run the race; what was forecast before it, and whether it was stopped."""
-    gains: tuple[GainForecast, ...] = ()
-    strategies = trained_strategies(len(setup.experiment.source.blocks), settings.strategies)
+def _run(race: Race, setup: Setup, strategies: Sequence[StrategyId]) -> bool:
+    """Run the race; whether it was stopped."""
     try:
-        with race.timed("step one"):  # its probes, of which the first ones are also facts
-            gains = gain_forecasts(setup.catalogue.shared, similarity, strategies, setup.question)
-        for forecast in gains:
-            race.say(forecast_sentence(forecast))
+        if not race.recorded(SOFTMAX_ON_LAST):  # by an earlier life of the run
+            with race.timed("step one"):
+                fit_first_probes(setup.catalogue.shared)
         race.run(strategies)
     except (StoppedError, KeyboardInterrupt):
         if not any(measured.splits for measured in race.measured):
             raise
         race.progress.stop.accept()
         race.progress.say("Stopped: keeping what there is so far.")
-        return gains, True
-    return gains, False
+        return True
+    return False
 
 
 def _say_what_is_kept(race: Race, kept: float) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unfreeze.core.phrases import agreement, looked_at, not_proved, not_ruled_out, on_folder, probability_of, settled_by
+from unfreeze.core.phrases import agreement, looked_at, not_ruled_out, on_folder, probability_of, settled_by
 from unfreeze.core.records import Answer, Comparison, FolderStep, Interval, Settling
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import FULL, SOFTMAX_ON_LAST
@@ -77,13 +77,6 @@ def test_what_is_not_ruled_out_is_the_largest_gain_and_loss(
 ) -> None:
     """As far as the interval leaves either, and a difference can reach."""
     assert not_ruled_out(Interval(*interval), metric) == said
-
-
-def test_what_a_forecast_did_not_prove_is_one_clause() -> None:
-    """The verb agrees with how many parts were no better, and nothing is said where both were."""
-    assert not_proved(gain=True, probability=True) == ""
-    assert not_proved(gain=False, probability=True).startswith("in tests the gain was no better")
-    assert not_proved(gain=False, probability=False).startswith("in tests the gain and the probability were no better")
 
 
 def test_looks_at_the_test_folder_are_counted() -> None:

@@ -27,11 +27,11 @@ def noise(rng: np.random.Generator, rows: int, *widths: int) -> list[np.ndarray]
     return [rng.normal(2.0, 3.0, (rows, width)).astype(np.float32) for width in widths]
 
 
-def as_scikit_learn_has_it(readouts: Sequence[np.ndarray], labels: np.ndarray, penalty: float) -> np.ndarray:
-    """Decision function of its ridge classifier on the same joined codes."""
+def as_scikit_learn_has_it(readouts: Sequence[np.ndarray], labels: np.ndarray, C: float) -> np.ndarray:
+    """Decision function of its ridge classifier on the same joined codes: squares + alpha |w|^2, alpha being 1 / 2C."""
     blocks = [StandardScaler().fit_transform(r.astype(np.float64)) / np.sqrt(r.shape[1]) for r in readouts]
     codes = np.concatenate(blocks, axis=1) / np.sqrt(len(blocks))
-    found: np.ndarray = RidgeClassifier(alpha=penalty).fit(codes, labels).decision_function(codes)
+    found: np.ndarray = RidgeClassifier(alpha=1 / (2 * C)).fit(codes, labels).decision_function(codes)
     return found
 
 
@@ -46,8 +46,9 @@ def test_the_classifier_is_scikit_learns_at_the_chosen_penalty(
 
     found = search_joined(readouts, labels, folds_of(labels), groups=[(0, 1)], class_count=3)
 
-    assert found.penalty in PENALTIES
-    expected = as_scikit_learn_has_it(readouts, labels, found.penalty) / found.temperature
+    assert found.C in found.Cs
+    assert found.Cs == pytest.approx([1 / (2 * penalty) for penalty in PENALTIES], rel=1e-5)
+    expected = as_scikit_learn_has_it(readouts, labels, found.C) / found.temperature
     np.testing.assert_allclose(found.scores(readouts), expected, atol=2e-4 * np.abs(expected).max())
     assert found.weight.dtype == found.bias.dtype == np.float32
 
@@ -63,6 +64,19 @@ def test_of_groups_that_are_as_good_the_first_is_taken(rng: np.random.Generator)
 
     assert groups_taken((1,), (1, 2), (0, 1, 2)) == (1,)
     assert groups_taken((0,), (0, 1), (0, 1, 2)) == (0, 1)
+
+
+def test_scores_look_at_what_is_read_of_the_rows_that_are_asked_about(rng: np.random.Generator) -> None:
+    """Those of some rows are rows of all scores, and a readout that is not in the group is not looked at."""
+    labels = np.arange(90) % 3
+    readouts = noise(rng, 90, 6, 8, 5)
+    found = search_joined(readouts, labels, folds_of(labels), groups=[(0, 2)], class_count=3)
+    absent = np.empty((90, 0), np.float32)
+    rows = np.array([80, 3, 3, 41])
+
+    some = found.scores([readouts[0], absent, readouts[2]], rows)
+
+    np.testing.assert_allclose(some, found.scores(readouts)[rows], rtol=1e-4, atol=1e-5)
 
 
 def test_held_out_accuracy_knows_nothing_of_held_out_labels(rng: np.random.Generator) -> None:
@@ -101,11 +115,11 @@ def test_where_classes_count_the_same_it_is_the_softmax_of_the_better_group(
 
     found = search_joined(readouts, labels, folds, groups=groups, class_count=2, balanced=True)
     codes = np.concatenate([readouts[place] for place in found.group], axis=1)
-    expected = search_probe(codes, labels, folds, loss="softmax", class_count=2, balanced=True).probe
+    expected = search_probe(codes, labels, folds, loss="softmax", class_count=2, balanced=True)
 
     assert (found.group, found.loss) == (groups[tells], "softmax")
-    np.testing.assert_allclose(found.scores(readouts), codes @ expected.weight.T + expected.bias, atol=1e-5)
-    assert 1 / (2 * found.penalty) == pytest.approx(expected.C)
+    np.testing.assert_allclose(found.scores(readouts), expected.probe.scores(codes), atol=1e-5)
+    assert (found.C, found.Cs, found.cv_accuracy) == (expected.C, expected.Cs, expected.cv_accuracy)
 
 
 def test_half_precision_changes_scores_by_its_rounding(rng: np.random.Generator) -> None:
@@ -119,7 +133,7 @@ def test_half_precision_changes_scores_by_its_rounding(rng: np.random.Generator)
         search_joined(codes, labels, folds_of(labels), groups=[(0, 1)], class_count=3) for codes in (readouts, halves)
     )
 
-    assert half.penalty == whole.penalty
+    assert half.C == whole.C
     np.testing.assert_allclose(half.scores(halves), whole.scores(readouts), atol=0.02)
 
 
@@ -143,7 +157,7 @@ def test_many_rows_are_chosen_on_some_and_fitted_all(rng: np.random.Generator, m
 
     found = search_joined(readouts, labels, folds_of(labels), groups=[(0, 1)], class_count=3)
 
-    expected = as_scikit_learn_has_it(readouts, labels, found.penalty) / found.temperature
+    expected = as_scikit_learn_has_it(readouts, labels, found.C) / found.temperature
     np.testing.assert_allclose(found.scores(readouts), expected, atol=2e-4 * np.abs(expected).max())
 
 

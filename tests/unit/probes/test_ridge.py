@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.linear_model import RidgeClassifier
 
 from unfreeze.probes.ridge import ridge_in_dual, ridge_in_primal, ridge_targets
 
@@ -23,24 +23,12 @@ def test_primal_and_dual_are_scikit_learns_ridge_classifier(
     """Scores equal its decision function, on codes that are far from centred."""
     codes, labels = problem
     expected = RidgeClassifier(alpha=penalty).fit(codes, labels).decision_function(codes)
-    targets, weights = ridge_targets(labels, 4), np.ones(60)
+    targets = ridge_targets(labels, 4)
 
-    dual = ridge_in_dual(codes @ codes.T, targets, weights, penalty)
-    primal = ridge_in_primal(codes, targets, weights, penalty)
+    dual = ridge_in_dual(codes @ codes.T, targets, penalty)
+    primal = ridge_in_primal(codes, targets, penalty)
 
     np.testing.assert_allclose(primal.scores(codes), expected, atol=1e-9)
-    np.testing.assert_allclose(dual.scores(codes @ codes.T), expected, atol=1e-7)
-
-
-def test_weights_of_images_are_scikit_learns(problem: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
-    """As sample weights of its ridge regression, in primal and dual."""
-    codes, labels = problem
-    targets, weights = ridge_targets(labels, 4), rng.uniform(0.1, 4, 60)
-    expected = Ridge(alpha=0.5).fit(codes, targets, sample_weight=weights).predict(codes)
-
-    dual = ridge_in_dual(codes @ codes.T, targets, weights, 0.5)
-
-    np.testing.assert_allclose(ridge_in_primal(codes, targets, weights, 0.5).scores(codes), expected, atol=1e-8)
     np.testing.assert_allclose(dual.scores(codes @ codes.T), expected, atol=1e-7)
     assert np.abs(dual.coefficients.sum(axis=0)).max() < 1e-9, "so that products need not be centred"
 
@@ -48,10 +36,10 @@ def test_weights_of_images_are_scikit_learns(problem: tuple[np.ndarray, np.ndarr
 def test_more_codes_than_images_have_one_solution_all_the_same(rng: np.random.Generator) -> None:
     """Where nothing but the penalty decides between solutions, primal and dual find the same one."""
     codes, labels = rng.normal(size=(15, 80)), np.arange(15) % 3
-    targets, weights = ridge_targets(labels, 3), np.ones(15)
+    targets = ridge_targets(labels, 3)
 
-    dual = ridge_in_dual(codes @ codes.T, targets, weights, 0.1)
-    primal = ridge_in_primal(codes, targets, weights, 0.1)
+    dual = ridge_in_dual(codes @ codes.T, targets, 0.1)
+    primal = ridge_in_primal(codes, targets, 0.1)
 
     np.testing.assert_allclose(codes.T @ dual.coefficients, primal.coefficients, atol=1e-9)
     np.testing.assert_allclose(dual.intercept, primal.intercept, atol=1e-9)
@@ -61,10 +49,10 @@ def test_float32_of_many_images_is_float32_in_accuracy(rng: np.random.Generator)
     """Beyond the number of images up to which equations are solved in float64, scores are right to three digits."""
     codes, labels = rng.normal(size=(3100, 30)).astype(np.float32) / 5, rng.integers(0, 2, 3100)
     codes[:, 0] += labels
-    targets, weights = ridge_targets(labels, 2), np.ones(len(labels))
+    targets = ridge_targets(labels, 2)
     gram = codes @ codes.T
 
-    found = ridge_in_dual(gram, targets, weights, 0.03).scores(gram)
+    found = ridge_in_dual(gram, targets, 0.03).scores(gram)
 
-    expected = ridge_in_primal(codes.astype(np.float64), targets, weights, 0.03).scores(codes.astype(np.float64))
+    expected = ridge_in_primal(codes.astype(np.float64), targets, 0.03).scores(codes.astype(np.float64))
     np.testing.assert_allclose(found, expected, atol=2e-3)

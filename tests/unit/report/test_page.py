@@ -158,7 +158,6 @@ def test_a_run_without_anything_has_a_page(interrupted_record: RunRecord) -> Non
         race=(),
         phases={},
         versions={},
-        gain_forecasts=(),
         train_images=(),
         train_labels=(),
         train_groups=(),

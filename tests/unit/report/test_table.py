@@ -6,14 +6,12 @@ from dataclasses import replace
 import pytest
 
 from example_run import run_record
-from unfreeze.core.records import Interval, Settling
+from unfreeze.core.records import Settling
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
-from unfreeze.core.strategies import HEAD, SOFTMAX_ON_BEST
 from unfreeze.report.table import (
     add_row,
     depth_table,
-    forecast_rows,
     plain_table,
     rendered,
     screening_rows,
@@ -102,24 +100,6 @@ def test_a_step_that_more_splits_would_settle_names_their_budget(record: RunReco
 
     assert open_.settling == "10 common splits of the same images would probably settle it (--budget 6m)"
     assert (same.answer, same.settling) == ("same", "")
-
-
-def test_a_forecast_stands_beside_what_was_measured(record: RunRecord) -> None:
-    """What was compared the other way round is turned; a forecast that did not prove itself says so."""
-    one, other = forecast_rows(record)
-    turned = replace(
-        record.comparisons[0], first=HEAD, second=SOFTMAX_ON_BEST, difference=0.02, interval=Interval(0.001, 0.039)
-    )
-    (measured, _) = forecast_rows(replace(record, comparisons=(*record.comparisons, turned)))
-
-    assert one.measured == "-"
-    assert measured.measured == "-2.0 points (-3.9 to -0.1)"
-    assert (other.forecast, other.pays) == ("+2.1 points (-2.0 to +6.2)", "64 %")
-    assert other.measured == "+3.6 points (+1.8 to +5.4)"
-    assert (one.note, other.note) == (
-        "",
-        "in tests the gain and the probability were no better than the mean of other sets",
-    )
 
 
 def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(record: RunRecord) -> None:

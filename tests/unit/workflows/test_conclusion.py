@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from example_run import CARD, FINDINGS, GAIN_FORECASTS, LEARNING, NO_RULE
+from example_run import CARD, FINDINGS, LEARNING, NO_RULE
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import Question, pairs
 from unfreeze.advisor.verdict import verdict
@@ -109,7 +109,6 @@ def raced(task: Task, *entries: Measurement, interrupted: bool = False, budget: 
         setup=setup,
         similarity=Similarity(value=None, because="no BatchNorm"),
         prediction=NO_RULE.prediction,
-        gain_forecasts=GAIN_FORECASTS,
         findings=FINDINGS,
         interrupted=interrupted,
     )
@@ -253,7 +252,7 @@ def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask,
     for split in record.splits:
         assert split.test == tuple(task.split(split.number).test.tolist())
     assert record.codes == CodeCounts(computed=30, reused=70)
-    assert (record.findings, record.gain_forecasts, record.network) == (FINDINGS, GAIN_FORECASTS, CARD)
+    assert (record.findings, record.network) == (FINDINGS, CARD)
     assert record.race == ("It was run.",)
     assert record.seconds == 100.0
     assert (record.facts.images, record.facts.classes) == (100, 2)
