@@ -32,11 +32,17 @@ class Training:
         settings: Its plan, and what was timed.
         activations: What it is fed with.
         lengthened: How often it got more epochs than it was prepared for.
+        side_by_side: How many trainings on splits run at a time, each on a core of its own.
+        threads_alone: Of torch, for one that runs alone; None leaves them as they are.
+        draws: Whether it draws torch's random numbers.
     """
 
     settings: TrainingSettings
     activations: Activations
     lengthened: int = 0
+    side_by_side: int = 1
+    threads_alone: int | None = None
+    draws: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,11 +114,10 @@ class PhotoCatalogue:
         return self._cheap
 
     def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price | LeftOut:
-        """As it was found out in an earlier life of the run, if it was; all train on as many threads as the first."""
-        like = next(iter(self._prices.values()), None)
+        """As it was found out in an earlier life of the run, if it was."""
 
         def find() -> Priced:
-            found = price(self.shared, strategy, epochs=epochs, affordable=affordable, like=like)
+            found = price(self.shared, strategy, epochs=epochs, affordable=affordable)
             return Priced(price=found) if isinstance(found, Price) else Priced(left_out=found)
 
         priced = once(self.experiment.resources.journal, f"{strategy.key}-price", Priced, find)

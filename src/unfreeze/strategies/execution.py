@@ -1,18 +1,21 @@
 """Carrying out trials: in this process, or wherever an executor sends them."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count, groupby, takewhile
+from threading import Lock
 from typing import Protocol, final, runtime_checkable
 
 from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.journal import Journal
-from unfreeze.core.metering import metered
+from unfreeze.core.metering import Usage, metered
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.strategies import StrategyId
 from unfreeze.core.trials import Training, Trial, TrialOutcome
 from unfreeze.data.tasks import Task
 from unfreeze.strategies.catalogue import Catalogue
+from unfreeze.strategies.finetuning import FineTuning
 from unfreeze.strategies.predictions import predicted_of
 from unfreeze.strategies.strategy import Strategy
 
@@ -52,11 +55,41 @@ class InThisProcess:
 
     def outcomes(self, trials: Sequence[Trial], *, advance: Advance = ignore) -> Iterator[TrialOutcome]:
         """As `Executor.outcomes`."""
+        beside = [trial for trial in trials if trial.training is not None and trial.training.side_by_side > 1]
+        trained = self._side_by_side(beside, advance) if len(beside) > 1 else {}
         for name, of_split in groupby(trials, key=lambda trial: trial.split):
-            strategies = [self._catalogue.strategy(trial) for trial in of_split]
+            same = list(of_split)
+            strategies = [self._catalogue.strategy(trial) for trial in same]
             self._catalogue.share(strategies, self._task.named(name))
-            for strategy in strategies:
-                yield outcome_on(strategy, self._task, name, advance=advance if strategy.work else ignore)
+            for trial, strategy in zip(same, strategies, strict=True):
+                told = advance if strategy.work else ignore
+                yield trained.get(trial.name) or outcome_on(strategy, self._task, name, advance=told)
+
+    def _side_by_side(self, trials: Sequence[Trial], advance: Advance) -> dict[str, TrialOutcome]:
+        """Trainings that draw no random numbers of torch's, each on a core of its own; by name of trial."""
+        strategies = [self._catalogue.strategy(trial) for trial in trials]
+        for trial, strategy in zip(trials, strategies, strict=True):
+            if isinstance(strategy, FineTuning):
+                strategy.begin(self._task.named(trial.split))
+        one_at_a_time = Lock()
+
+        def tell(images: int) -> None:
+            with one_at_a_time:
+                advance(images)
+
+        def run(trial: Trial, strategy: Strategy) -> TrialOutcome:
+            return outcome_on(strategy, self._task, trial.split, advance=tell)
+
+        beside = min(trial.training.side_by_side for trial in trials if trial.training)
+        with metered() as usage, ThreadPoolExecutor(beside) as pool:
+            found = list(pool.map(run, trials, strategies))
+        return {trial.name: _with_share(outcome, found, usage) for trial, outcome in zip(trials, found, strict=True)}
+
+
+def _with_share(outcome: TrialOutcome, of: Sequence[TrialOutcome], usage: Usage) -> TrialOutcome:
+    """With its part of the time that all of them took together, by what each took."""
+    share = outcome.seconds / max(1e-9, sum(other.seconds for other in of))
+    return replace(outcome, seconds=round(share * usage.seconds, 3), cpu_seconds=round(share * usage.cpu_seconds, 3))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import psutil
 
 from unfreeze.core.errors import UnfreezeError
-from unfreeze.core.plans import Plan, Timed, TrainingSettings
+from unfreeze.core.plans import Plan, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
@@ -29,7 +29,7 @@ from unfreeze.training.examples import Remembered, recomputed, remember
 from unfreeze.training.loop import Examples
 from unfreeze.training.pace import keep_pace, seconds_of_pixels, seconds_of_remembering
 from unfreeze.training.plans import batch_size, full_plan, scratch_plan, step_two_rate, unfreeze_plan
-from unfreeze.training.timing import TooSlowError, time_training
+from unfreeze.training.timing import Pace, TooSlowError, time_training
 from unfreeze.training.trials import Inputs, Trained, TrainingRun, predict_rows
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
@@ -80,10 +80,10 @@ class Price:
         strategy: Which.
         epochs: That are wanted.
         fewest: Epochs that are of use at all.
-        seconds_an_epoch: Wall time of an epoch on the learning side of one split.
+        seconds_an_epoch: Wall time of an epoch on the learning side of one split, of several that run side by side.
         refit_an_epoch: The same on everything.
         preparation: Wall time of what comes before the first training.
-        timed: How steps were timed; the choice first.
+        pace: How steps were timed.
     """
 
     strategy: StrategyId
@@ -92,7 +92,7 @@ class Price:
     seconds_an_epoch: float
     refit_an_epoch: float
     preparation: float
-    timed: tuple[Timed, ...] = ()
+    pace: Pace
 
     @property
     def least_epochs(self) -> int:
@@ -222,6 +222,11 @@ class FineTuning:
         """Forecast of a training on everything."""
         return len(self.experiment.task.train_rows) * (self.settings.seconds_an_image or 0.0) * self.plan.epochs
 
+    def begin(self, split: Split) -> None:
+        """Have there what trainings side by side share: activations, and the head that this one starts from."""
+        assert len(self.inputs.labels)  # noqa: S101 - makes them
+        self.start(split, derive_seed(self.experiment.seed, self.outcome.strategy.stream, split.name))
+
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
         """Train a copy of its start on the learning side, predict the test side in float32.
 
@@ -240,12 +245,18 @@ class FineTuning:
 
     def _trained(self, split: Split, seed: int, advance: Advance) -> Trained:
         """A training that waits goes on; one that may have to go on waits, where memory holds it."""
-        run = self.waiting.pop(split.name, None)
-        run = run or TrainingRun(self.start(split, seed), self.plan, self.inputs, split.learn, seed=seed)
+        run = self.waiting.pop(split.name, None) or self._begun(split, seed)
         run.train_to(self.plan.epochs, advance=advance)
         if self.plan.epochs < self.expected.wanted and split.is_whole and _may_wait(run, self.waiting):
             self.waiting[split.name] = run
         return run.result()
+
+    def _begun(self, split: Split, seed: int) -> TrainingRun:
+        """What trains on everything runs alone, on the threads that are best for that."""
+        plan, training = self.plan, self.training
+        if not split.is_whole:
+            plan = replace(plan, arithmetic=replace(plan.arithmetic, threads=training.threads_alone))
+        return TrainingRun(self.start(split, seed), plan, self.inputs, split.learn, seed=seed, draws=training.draws)
 
 
 def _may_wait(run: TrainingRun, waiting: dict[str, TrainingRun]) -> bool:
@@ -324,9 +335,7 @@ _PLANS: MappingProxyType[Kind, Callable[[Experiment, StrategyId], tuple[Plan, st
 )
 
 
-def price(
-    shared: StepOne, strategy: StrategyId, *, epochs: int | None, affordable: float, like: Price | None = None
-) -> Price | Outcome:
+def price(shared: StepOne, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price | Outcome:
     """What a strategy costs, from a few steps on made-up activations.
 
     Args:
@@ -334,7 +343,6 @@ def price(
         strategy: Which.
         epochs: Passes over the images; the plan's own number if None.
         affordable: Seconds that its least training may take for it to be of use.
-        like: Another strategy's price, which says how many threads are best now; timed if None.
 
     Returns:
         The price; its record as one that is left out, where a step takes many times what can be afforded.
@@ -348,21 +356,19 @@ def price(
     inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
     fewest = min(plan.epochs, FEWEST_EPOCHS)
     try:
-        chosen, timed = time_training(
+        pace = time_training(
             asked.start(everything, experiment.seed),
             plan,
             inputs,
             cache=experiment.cache,
             advance=experiment.progress.checkpoint,
             affordable=affordable / (fewest * (learn + len(everything.learn))),
-            like=like.timed[0] if like else None,
         )
     except TooSlowError:
-        note = f"a step of it took many times what fits into {duration(affordable)}"
-        return asked.left_out(note)
-    seconds, preparation = chosen.seconds, 0.0
+        return asked.left_out(f"a step of it took many times what fits into {duration(affordable)}")
+    feeding, preparation = 0.0, 0.0
     if strategy.blocks is None:
-        seconds += seconds_of_pixels(experiment.pixels, everything.learn)
+        feeding = seconds_of_pixels(experiment.pixels, everything.learn)
     else:
         images = len(experiment.pixels.squares.images) + plan.views * len(everything.learn)
         preparation = images * seconds_of_remembering(experiment.source, asked.cut, experiment.engine, experiment.cache)
@@ -370,10 +376,10 @@ def price(
         strategy=strategy,
         epochs=plan.epochs,
         fewest=fewest,
-        seconds_an_epoch=seconds * learn,
-        refit_an_epoch=seconds * len(everything.learn),
+        seconds_an_epoch=(pace.timed.seconds + feeding) * learn,
+        refit_an_epoch=(pace.alone.seconds + feeding) * len(everything.learn),
         preparation=preparation,
-        timed=(chosen, *(one for one in timed if one != chosen)),
+        pace=pace,
     )
 
 
@@ -393,8 +399,8 @@ def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
     """
     began, strategy = time.perf_counter(), found.strategy
     asked = wanted(shared, strategy, epochs=found.epochs)
-    experiment, timed = asked.experiment, found.timed[0]
-    plan = replace(asked.plan, arithmetic=timed.arithmetic)
+    experiment, pace = asked.experiment, found.pace
+    plan = replace(asked.plan, arithmetic=pace.timed.arithmetic)
     _check_fits(asked, forecast(found, request), found, request)
     inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
     if strategy.blocks is not None:
@@ -403,18 +409,24 @@ def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
     left = replace(request, allowance=request.allowance - (time.perf_counter() - began))
     expected = forecast(replace(found, preparation=0.0), left)
     _check_fits(asked, expected, found, left)
-    experiment.progress.say(_announcement(asked.outcome, plan, expected, timed.seconds))
+    experiment.progress.say(_announcement(asked.outcome, plan, expected, pace))
     settings = TrainingSettings(
         plan=replace(plan, epochs=expected.epochs),
         seconds_an_image=found.refit_an_epoch / len(experiment.task.train_rows),
-        timed=found.timed,
+        timed=(pace.timed, *pace.others, pace.alone),
         forecast_seconds=expected.seconds,
     )
     activations = Activations(cut=asked.cut.name, remembered=isinstance(inputs.examples, Remembered))
     return FineTuning(
         experiment=experiment,
         outcome=replace(_shortened(asked.outcome, expected), settings=settings),
-        training=Training(settings=settings, activations=activations),
+        training=Training(
+            settings=settings,
+            activations=activations,
+            side_by_side=pace.side_by_side,
+            threads_alone=pace.alone.arithmetic.threads,
+            draws=pace.draws,
+        ),
         feed=lambda: inputs,
         start=asked.start,
         expected=expected,
@@ -425,7 +437,8 @@ def _check_fits(asked: _Wanted, expected: Forecast, found: Price, request: Reque
     """Do not begin what cannot end."""
     if expected.epochs:
         return
-    settings = TrainingSettings(plan=asked.plan, timed=found.timed, forecast_seconds=expected.seconds)
+    timed = (found.pace.timed, *found.pace.others)
+    settings = TrainingSettings(plan=asked.plan, timed=timed, forecast_seconds=expected.seconds)
     needed = f"{count(found.fewest, 'epoch')} of it need about {duration(expected.seconds)}"
     note = f"{needed} and {duration(max(0.0, request.allowance))} are left for it"
     raise TooExpensiveError(asked.left_out(note, settings=settings))
@@ -574,10 +587,10 @@ def _shortened_to(epochs: int, of: int) -> str:
     return f"{epochs} of {of} epochs fit the budget"
 
 
-def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, per_image: float) -> str:
+def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, pace: Pace) -> str:
     arithmetic = f"{plan.arithmetic.layout}, {plan.arithmetic.precision}"
-    arithmetic += f", {count(plan.arithmetic.threads, 'thread')}" if plan.arithmetic.threads else ""
-    rate = f"{milliseconds(per_image)} per image and epoch ({arithmetic})"
+    arithmetic += f", {pace.side_by_side} at a time" if pace.side_by_side > 1 else ""
+    rate = f"{milliseconds(pace.timed.seconds)} per image and epoch ({arithmetic})"
     on = f"on {count(expected.splits, 'split')}" if expected.splits else "on the whole train part"
     shortened = "" if expected.epochs == expected.wanted else f" (of {expected.wanted} wanted)"
     return f"{outcome.name}: {rate}; {expected.epochs} epochs{shortened} {on}: about {duration(expected.seconds)}"

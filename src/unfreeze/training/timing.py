@@ -9,11 +9,13 @@ import math
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import psutil
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -22,6 +24,7 @@ from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
 from unfreeze.core.plans import Arithmetic, Plan, Timed
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.store.codes import kept_beside
+from unfreeze.training.freezing import apply_plan
 from unfreeze.training.precision import arithmetics
 from unfreeze.training.trials import Inputs, TrainingRun
 from unfreeze.zoo.backbones import Backbone
@@ -34,6 +37,7 @@ TIMED_STEPS = 2
 TOO_SLOW = 10.0
 WORTH_A_CHANGE = 0.9  # a candidate replaces an earlier one only below this part of its time: else noise would choose
 FEWER_THREADS = 0.75  # the same for one thread instead of all, which is a matter of what else runs
+TRAINING_SHARE = 0.5  # of the memory that is free, for trainings side by side
 
 
 class TooSlowError(Exception):
@@ -58,6 +62,27 @@ class MadeUp:
             yield batch
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How a training runs here, and what it costs.
+
+    Attributes:
+        timed: The arithmetic of trainings on splits, one core each; its seconds are of one image, as many images as
+            trainings run side by side passing by in that time.
+        others: What else was timed.
+        side_by_side: How many trainings run at a time, each on a core of its own: that is faster than one after the
+            other on all cores, and on a busy machine many times as fast, since no core waits for another one.
+        alone: The same arithmetic for a training that runs alone, on as many threads as are best now.
+        draws: Whether training draws torch's random numbers; such trainings run one after the other.
+    """
+
+    timed: Timed
+    others: tuple[Timed, ...]
+    side_by_side: int
+    alone: Timed
+    draws: bool
+
+
 def time_training(
     start: Backbone,
     plan: Plan,
@@ -66,9 +91,8 @@ def time_training(
     cache: Path | None,
     advance: Advance = ignore,
     affordable: float = math.inf,
-    like: Timed | None = None,
-) -> tuple[Timed, tuple[Timed, ...]]:
-    """The layout and precision to train in, the kept choice or else the fastest of all candidates; then the threads.
+) -> Pace:
+    """Layout and precision, the kept choice or else the fastest of all candidates; how many at a time; and threads.
 
     Where the whole network learns, the likeliest candidate alone is timed: the others seldom win, and steps are long.
 
@@ -79,36 +103,34 @@ def time_training(
         cache: Folder of what is kept; the user's cache if None.
         advance: Called with 0 at every step, so that it can look at the stop.
         affordable: Seconds that one image may take in one epoch for the training to be of use.
-        like: Another training's choice, which says how many threads are best now; timed if None.
 
     Returns:
-        The choice, and everything that was timed now: the choice alone if it was kept.
+        The pace.
 
     Raises:
         TooSlowError: A step took `TOO_SLOW` times what can be afforded; nothing is kept.
     """
     examples = MadeUp(inputs.cut.shape)
-    made_up = replace(inputs, examples=examples, features=examples)
+    steps = _Steps(start, replace(inputs, examples=examples, features=examples), advance, affordable)
     key = _key(start, plan, inputs)
     path = kept_beside("training", cache) / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
     kept = _kept(path, inputs.device)
     wanted = _candidates(plan, inputs.device) if kept is None else (kept,)
-
-    def timed_in(arithmetic: Arithmetic) -> Timed:
-        return _time(start, replace(plan, arithmetic=arithmetic), made_up, advance=advance, affordable=affordable)
-
-    known = like.arithmetic.threads if like else None
-    timed = tuple(timed_in(replace(arithmetic, threads=known)) for arithmetic in wanted)
+    on_one = replace(plan, arithmetic=replace(wanted[0], threads=1 if inputs.device.is_cpu else None))
+    draws, at_once = steps.draws(on_one), steps.that_fit(on_one) if inputs.device.is_cpu else 1
+    at_once = 1 if draws else at_once
+    threads = 1 if at_once > 1 else None
+    timed = tuple(
+        steps.timed(replace(plan, arithmetic=replace(one, threads=threads)), at_once=at_once) for one in wanted
+    )
     chosen = fastest(timed)
     if kept is None:
         with disk_errors_explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"layout": chosen.arithmetic.layout, "precision": chosen.arithmetic.precision, "for": key})
-    if like is None and inputs.device.is_cpu and torch.get_num_threads() > 1:
-        alone = timed_in(replace(chosen.arithmetic, threads=1))
-        timed = (*timed, alone)
-        chosen = alone if alone.seconds < FEWER_THREADS * chosen.seconds else chosen
-    return chosen, timed
+    others = tuple(one for one in timed if one != chosen)
+    alone = steps.alone(replace(plan, arithmetic=chosen.arithmetic))
+    return Pace(timed=chosen, others=others, side_by_side=at_once, alone=alone, draws=draws)
 
 
 def _candidates(plan: Plan, device: Device) -> tuple[Arithmetic, ...]:
@@ -160,23 +182,80 @@ def _kept(path: Path, device: Device) -> Arithmetic | None:
     return arithmetic if arithmetic in arithmetics(device) else None
 
 
-def _time(start: Backbone, plan: Plan, made_up: Inputs, *, advance: Advance, affordable: float) -> Timed:
-    """The fastest of a few steps on a copy that is thrown away, after one that pays for what is prepared once."""
-    size = plan.batch_size or 1
-    rows = np.resize(np.arange(len(made_up.labels)), size * (1 + TIMED_STEPS))
-    on_cpu = made_up.device.is_cpu
-    clocks = (time.perf_counter, time.process_time if on_cpu else time.perf_counter)
-    stamps = [(clocks[0](), clocks[1]())]
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Times steps on copies that are thrown away.
 
-    def stamp(done: int) -> None:
-        advance(0)
-        if not done:
-            return
-        stamps.append((clocks[0](), clocks[1]()))
-        decides = len(stamps) == (2 if on_cpu else 3)
-        if decides and stamps[-1][0] - stamps[-2][0] > TOO_SLOW * affordable * size:
+    Attributes:
+        start: What training starts from.
+        inputs: Made up.
+        advance: As of `time_training`.
+        affordable: As of `time_training`.
+    """
+
+    start: Backbone
+    inputs: Inputs
+    advance: Advance
+    affordable: float
+
+    def timed(self, plan: Plan, *, at_once: int = 1) -> Timed:
+        """The fastest of a few steps, after one that pays for what is prepared once; of several trainings at a time."""
+        clocks = (time.perf_counter, time.process_time if self.inputs.device.is_cpu else time.perf_counter)
+        size, stamps = plan.batch_size or 1, [(clocks[0](), clocks[1]())]
+
+        def stamp(done: int) -> None:
+            self.advance(0)
+            if done:
+                stamps.append((clocks[0](), clocks[1]()))
+                self._give_up_if_slow(stamps, size)
+
+        with ThreadPoolExecutor(max(1, at_once - 1)) as beside:
+            others = [beside.submit(self._run, plan, ignore) for _ in range(at_once - 1)]
+            self._run(plan, stamp)
+            for other in others:
+                other.result()
+        steps = np.diff(np.array(stamps[1:]), axis=0).min(axis=0) / size / at_once
+        return Timed(arithmetic=plan.arithmetic, seconds=float(steps[0]), cost=float(steps[1]))
+
+    def alone(self, plan: Plan) -> Timed:
+        """On all threads, or on one where all are hardly faster: where one is much slower than the others, all wait."""
+        every = replace(plan, arithmetic=replace(plan.arithmetic, threads=None))
+        found = self.timed(every)
+        if not self.inputs.device.is_cpu or torch.get_num_threads() == 1:
+            return found
+        single = self.timed(replace(plan, arithmetic=replace(plan.arithmetic, threads=1)))
+        return single if single.seconds < FEWER_THREADS * found.seconds else found
+
+    def draws(self, plan: Plan) -> bool:
+        """Whether a step changes the state of torch's random numbers; they are put back."""
+        before = torch.get_rng_state()
+        self._run(plan, self.advance, steps=1, draws=False)
+        after = torch.get_rng_state()
+        torch.set_rng_state(before)
+        return not torch.equal(before, after)
+
+    def that_fit(self, plan: Plan) -> int:
+        """How many trainings memory holds at a time, one a core at most: their maps and what learns, four times."""
+        backbone = self.start.copy()
+        learning = apply_plan(backbone.network, plan)
+        kept: dict[int, int] = {}
+
+        def note(tensor: Tensor) -> Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        batch = next(self.inputs.examples.batches(np.arange(1), size=plan.batch_size or 1, epoch=0))
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            backbone.suffix(self.inputs.cut)(batch)
+        one = sum(kept.values()) + 4 * sum(parameter.nbytes for parameter in learning.values())
+        held = int(TRAINING_SHARE * psutil.virtual_memory().available / max(1, one))
+        return max(1, min(torch.get_num_threads(), held))
+
+    def _run(self, plan: Plan, advance: Advance, *, steps: int = 1 + TIMED_STEPS, draws: bool = True) -> None:
+        rows = np.resize(np.arange(len(self.inputs.labels)), (plan.batch_size or 1) * steps)
+        TrainingRun(self.start, plan, self.inputs, rows, seed=0, draws=draws).train_to(1, advance=advance)
+
+    def _give_up_if_slow(self, stamps: Sequence[tuple[float, float]], size: int) -> None:
+        decides = len(stamps) == (2 if self.inputs.device.is_cpu else 3)
+        if decides and stamps[-1][0] - stamps[-2][0] > TOO_SLOW * self.affordable * size:
             raise TooSlowError
-
-    TrainingRun(start, plan, made_up, rows, seed=0).train_to(1, advance=stamp)
-    steps = np.diff(np.array(stamps[1:]), axis=0).min(axis=0) / size
-    return Timed(arithmetic=plan.arithmetic, seconds=float(steps[0]), cost=float(steps[1]))

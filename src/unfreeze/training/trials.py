@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import final
 
@@ -125,6 +126,7 @@ class TrainingRun:
         inputs: Inputs and labels.
         rows: The rows to train on.
         seed: Of shuffling and dropout.
+        draws: Whether anything in it draws random numbers of torch's, of which there is one source for all threads.
 
     Attributes:
         curve: Mean training loss of every epoch so far.
@@ -132,9 +134,16 @@ class TrainingRun:
     """
 
     def __init__(
-        self, start: Backbone, plan: Plan, inputs: Inputs, rows: Int[np.ndarray, " row"], *, seed: int
+        self,
+        start: Backbone,
+        plan: Plan,
+        inputs: Inputs,
+        rows: Int[np.ndarray, " row"],
+        *,
+        seed: int,
+        draws: bool = True,
     ) -> None:
-        self._start, self._inputs, self._seed = start, inputs, seed
+        self._start, self._inputs, self._seed, self._draws = start, inputs, seed, draws
         self._rows = rows
         self._advance: Advance = ignore
         self.halvings = 0
@@ -194,7 +203,8 @@ class TrainingRun:
         self._advance = advance
         while len(self.curve) < epochs:
             number, arithmetic = len(self.curve), self._plan.arithmetic
-            drawing = self._inputs.device.drawing_from(derive_seed(self._seed, "torch", number))
+            seed = derive_seed(self._seed, "torch", number)
+            drawing = self._inputs.device.drawing_from(seed) if self._draws else nullcontext()
             computing = mixed_precision(self._network, arithmetic.precision, self._inputs.device)
             with drawing, threads(arithmetic.threads), computing:
                 losses = self._loop.epoch(number)

@@ -1,11 +1,10 @@
-"""What is done before the race: how like the source the images are, and the probes of the first split."""
+"""What is done before the race: how like the source the images are."""
 
 import numpy as np
 
 from unfreeze.core.facts import Similarity
 from unfreeze.features.similarity import SAMPLE, measure_similarity
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.step_one import StepOne
 
 SHARE_OF_BUDGET = 0.02  # for similarity
 SECONDS_AN_IMAGE = 0.08  # two passes through the network in float32, on one core of a server
@@ -27,14 +26,3 @@ def similarity_within(experiment: Experiment, *, budget: float) -> Similarity:
     images = [task.image_set.images[row] for row in task.train_rows]
     pool, checkpoint = experiment.squares.pool, experiment.progress.checkpoint
     return measure_similarity(experiment.source, images, pool=pool, count=count, advance=checkpoint)
-
-
-def fit_first_probes(shared: StepOne) -> None:
-    """Every probe of the first split, by a bar of their own: the first fit of step one would else take as long as them.
-
-    Args:
-        shared: Keeps them for whoever measures on that split.
-    """
-    split, probes = shared.experiment.task.split(0), shared.every_probe
-    with shared.experiment.progress.phase("probes", total=len(probes), unit="fit") as advance:
-        shared.fit(split, probes, advance)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL
+from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL, SOFTMAX_ON_LAST
 from unfreeze.core.wording import count, duration, probability
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, FOLDS, LOOKS
 from unfreeze.strategies.finetuning import LEAST_SHARE_REPEATED, Forecast, Price
@@ -41,9 +41,10 @@ from unfreeze.workflows.steps import (
 )
 
 HOPELESS = 0.01  # a strategy is dropped when it is better than the best one with a probability below this
-STEP_ONE_SHARE = 0.3  # of the budget; one split in any case
+STEP_ONE_SHARE = 0.3  # of the budget, for the other classifiers
 # What unfreezing is compared with, and most often the best without: no training says anything without their splits.
 SIDES, SIDES_SHARE = (HEAD, LINEAR_ON_ALL), 0.8
+FIRST = (SOFTMAX_ON_LAST, *SIDES)  # one split in any case
 CHEAP_SHARE = 0.05  # of the budget: what takes no more for its five splits gets them, whatever costlier probes took
 SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
 WORTH_LENGTHENING = 1.25  # times the epochs that a training had: for fewer more it does not go on
@@ -69,21 +70,25 @@ def decide(stage: Stage, state: RaceState) -> Decision:
 
 
 def _step_one(stage: StepOne, state: RaceState) -> Decision:
-    """One split of each; then what is cheap up to the wanted number; the others one by one, as long as time is kept.
+    """First what unfreezing is compared with, on all splits; then the other classifiers, as long as time is kept.
 
-    First what unfreezing is compared with.
+    The first split of those that come first is never left out.
     """
     to = state.first_splits
     entries = [one for one in state.standings if one.is_ready]
     if not stage.announced:
         names = ", ".join(one.label for one in entries)
-        said = (f"Step one and the feature extractor ({names}) on {to} splits: they are cheap.",)
+        said = (f"Step one and the feature extractor ({names}) on {to} splits.",)
         return Decision(stage=replace(stage, announced=True), say=said)
     phase = Phase(name="step one", strategies=tuple(one.strategy for one in entries), to=to, clock="step one")
+    first = [one for one in entries if one.strategy in FIRST]
+    begun = _lagging(first)
+    if begun and not begun[0].splits:
+        return Decision(stage=stage, step=_measure(begun, phase))
     behind = [one for one in entries if one.splits < to]
-    cheap = [one for one in behind if (to - 1) * one.seconds_a_split <= CHEAP_SHARE * state.budget]
+    cheap = [one for one in behind if to * one.seconds_a_split <= CHEAP_SHARE * state.budget]
     next_ones = _lagging(cheap)
-    if next_ones and (not next_ones[0].splits or state.fits(next_ones, state.budget)):
+    if next_ones and state.fits(next_ones, state.budget):
         return Decision(stage=stage, step=_measure(next_ones, phase))
     # one by one: five splits of one tell more than two of each
     sides = [one for one in behind if one.strategy in SIDES]
@@ -100,6 +105,14 @@ def _step_one(stage: StepOne, state: RaceState) -> Decision:
 
 def _measure(ones: Sequence[Standing], phase: Phase) -> Measure:
     return Measure(strategies=tuple(one.strategy for one in ones), split=ones[0].splits, phase=phase)
+
+
+def _measure_beside(ones: Sequence[Standing], phase: Phase, state: RaceState, until: float) -> Measure:
+    """Several splits of trainings side by side, as many as are lacking and end in time; one in any case."""
+    most = min((one.side_by_side for one in ones if one.strategy.trains_blocks), default=1)
+    lacking = phase.to - ones[0].splits
+    counts = (n for n in range(min(most, lacking), 1, -1) if state.elapsed + sum(one.takes(n) for one in ones) <= until)
+    return replace(_measure(ones, phase), splits=next(counts, 1))
 
 
 def _lagging(ones: Sequence[Standing]) -> list[Standing]:
@@ -227,7 +240,7 @@ def _trying(stage: Trying, state: RaceState) -> Decision:
     if dropped is not None:
         return Decision(stage=stage.then, step=dropped, say=(_said_of(dropped, one),))
     if goes_on:
-        return Decision(stage=stage, step=_measure([one], phase))
+        return Decision(stage=stage, step=_measure_beside([one], phase, state, until))
     return Decision(stage=stage.then, step=Settle(strategies=(one.strategy,), forecast=True))
 
 
@@ -241,7 +254,7 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
         one = state.of(stage.running)
         if one.is_ready and one.splits < to and state.fits([one], until):
             phase = Phase(name=one.label, strategies=(one.strategy,), to=to, clock="repeat")
-            return Decision(stage=stage, step=_measure([one], phase))
+            return Decision(stage=stage, step=_measure_beside([one], phase, state, until))
         return Decision(stage=replace(stage, running=None), step=Settle(strategies=(one.strategy,)))
     if not stage.waiting:
         by_cost = sorted((one for one in state.standings if one.epochs_short), key=lambda one: one.seconds_a_split)
@@ -249,7 +262,7 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
         return Decision(stage=Lengthening(waiting=waiting, postponed=stage.postponed))
     one, rest = state.of(stage.waiting[0]), replace(stage, waiting=stage.waiting[1:])
     gone = not one.is_ready or one.status == "dropped" or not one.repeatable
-    if gone or not 0 < one.splits < to or one.takes(to - one.splits) > max(0.0, until - state.elapsed):
+    if gone or one.splits >= to or one.takes(to - one.splits) > max(0.0, until - state.elapsed):
         return Decision(stage=rest)
     said = f"{one.label} goes on to {to} splits: time is left."
     return Decision(stage=replace(rest, running=one.strategy), say=(said,))
@@ -320,7 +333,7 @@ def _repeating(stage: Repeating, state: RaceState) -> Decision:
     if not next_ones or not state.fits(next_ones, stage.until):
         return Decision(stage=Looking(postponed=stage.postponed, look=stage.look + 1))
     phase = Phase(name=f"{to} splits", strategies=stage.wanted, to=to, clock="repeat")
-    return Decision(stage=stage, step=_measure(next_ones, phase))
+    return Decision(stage=stage, step=_measure_beside(next_ones, phase, state, stage.until))
 
 
 def _filling(stage: Filling, state: RaceState) -> Decision:
@@ -340,9 +353,10 @@ def _filling(stage: Filling, state: RaceState) -> Decision:
     for sides in sorted(([state.of(side) for side in step] for step in steps), key=_cost_of_both):
         next_ones = _lagging(sides)
         if state.fits(next_ones, until) and all(one.repeatable for one in sides):
-            names = tuple(one.strategy for one in sides)
-            phase = Phase(name="more splits", strategies=names, to=next_ones[0].splits + 1, clock="repeat")
-            return Decision(stage=stage, step=_measure(next_ones, phase))
+            names, most = tuple(one.strategy for one in sides), max(one.side_by_side for one in next_ones)
+            to = min(LOOKS[-1], next_ones[0].splits + most)
+            phase = Phase(name="more splits", strategies=names, to=to, clock="repeat")
+            return Decision(stage=stage, step=_measure_beside(next_ones, phase, state, until))
     return Decision(stage=TakingUp())
 
 

@@ -21,7 +21,8 @@ class Standing:
         is_ready: Whether it can run; False for one that was left out.
         splits: On how many splits it was measured.
         recorded: On how many of its next splits an earlier life of the run measured it: they take no time.
-        seconds_a_split: Mean wall time of a split; 0 before the first.
+        seconds_a_split: Mean wall time of a split; before the first what it is guessed to take, or 0.
+        side_by_side: How many of its splits run at a time.
         refit_seconds: Forecast of its training on everything.
         expected: What was forecast of it; None where it trains no blocks.
     """
@@ -32,6 +33,7 @@ class Standing:
     splits: int = 0
     recorded: int = 0
     seconds_a_split: float = 0.0
+    side_by_side: int = 1
     refit_seconds: float = 0.0
     expected: Forecast | None = None
 

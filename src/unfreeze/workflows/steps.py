@@ -69,11 +69,19 @@ class Lengthen:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Run strategies on a split that they have not run on."""
+    """Run strategies on splits that they have not run on.
+
+    Attributes:
+        strategies: Which; all have run on the splits before.
+        split: The first one.
+        phase: Where that belongs.
+        splits: How many, one after the other or side by side.
+    """
 
     strategies: tuple[StrategyId, ...]
     split: int
     phase: Phase
+    splits: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,14 +25,14 @@ from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.run_folder import RunFolder, owned_run
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import StudySettings
-from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
+from unfreeze.core.strategies import StrategyId
 from unfreeze.core.wording import duration
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool, usable_cores
 from unfreeze.strategies.catalogue import trained_strategies
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.training.pace import seconds_an_image
-from unfreeze.workflows.before_training import fit_first_probes, similarity_within
+from unfreeze.workflows.before_training import similarity_within
 from unfreeze.workflows.clock import RESERVE, Clock
 from unfreeze.workflows.conclusion import Raced, conclude
 from unfreeze.workflows.race import Race
@@ -96,7 +96,7 @@ def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resou
         race.say(setup.screened)
     if small is not None:
         race.notice(small)
-    stopped = _run(race, setup, trained_strategies(len(experiment.source.blocks), settings.strategies))
+    stopped = _run(race, trained_strategies(len(experiment.source.blocks), settings.strategies))
     clock.give_back()  # what was kept for the test folder and the model's program may be spent on them
     return Raced(
         race=race,
@@ -108,12 +108,9 @@ def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resou
     )
 
 
-def _run(race: Race, setup: Setup, strategies: Sequence[StrategyId]) -> bool:
+def _run(race: Race, strategies: Sequence[StrategyId]) -> bool:
     """Run the race; whether it was stopped."""
     try:
-        if not race.recorded(SOFTMAX_ON_LAST):  # by an earlier life of the run
-            with race.timed("step one"):
-                fit_first_probes(setup.catalogue.shared)
         race.run(strategies)
     except (StoppedError, KeyboardInterrupt):
         if not any(measured.splits for measured in race.measured):
