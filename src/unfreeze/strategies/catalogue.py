@@ -115,9 +115,10 @@ class PhotoCatalogue:
 
     def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price | LeftOut:
         """As it was found out in an earlier life of the run, if it was."""
+        like = next((known.pace for known in self._prices.values()), None)
 
         def find() -> Priced:
-            found = price(self.shared, strategy, epochs=epochs, affordable=affordable)
+            found = price(self.shared, strategy, epochs=epochs, affordable=affordable, like=like)
             return Priced(price=found) if isinstance(found, Price) else Priced(left_out=found)
 
         priced = once(self.experiment.resources.journal, f"{strategy.key}-price", Priced, find)

@@ -335,7 +335,9 @@ _PLANS: MappingProxyType[Kind, Callable[[Experiment, StrategyId], tuple[Plan, st
 )
 
 
-def price(shared: StepOne, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price | Outcome:
+def price(
+    shared: StepOne, strategy: StrategyId, *, epochs: int | None, affordable: float, like: Pace | None = None
+) -> Price | Outcome:
     """What a strategy costs, from a few steps on made-up activations.
 
     Args:
@@ -343,6 +345,7 @@ def price(shared: StepOne, strategy: StrategyId, *, epochs: int | None, affordab
         strategy: Which.
         epochs: Passes over the images; the plan's own number if None.
         affordable: Seconds that its least training may take for it to be of use.
+        like: The pace of another strategy here; see `time_training`.
 
     Returns:
         The price; its record as one that is left out, where a step takes many times what can be afforded.
@@ -363,6 +366,7 @@ def price(shared: StepOne, strategy: StrategyId, *, epochs: int | None, affordab
             cache=experiment.cache,
             advance=experiment.progress.checkpoint,
             affordable=affordable / (fewest * (learn + len(everything.learn))),
+            like=like,
         )
     except TooSlowError:
         return asked.left_out(f"a step of it took many times what fits into {duration(affordable)}")

@@ -7,6 +7,7 @@ second measurement may see a busier machine and choose otherwise. How many threa
 import json
 import math
 import platform
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,9 @@ TIMED_STEPS = 2
 # GPU, where the first one loads libraries, the second.
 TOO_SLOW = 10.0
 WORTH_A_CHANGE = 0.9  # a candidate replaces an earlier one only below this part of its time: else noise would choose
-FEWER_THREADS = 0.75  # the same for one thread instead of all, which is a matter of what else runs
+FEWER_THREADS = 0.75  # of the time of one thread, which all threads must stay below
+HELD_UP = 3.0  # times what one thread takes: then all threads wait for one, and their timing ends after a step
+BATCH_OF_WHOLE = 8  # images of a timed step where the whole network learns, which takes its time
 TRAINING_SHARE = 0.5  # of the memory that is free, for trainings side by side
 
 
@@ -91,6 +94,7 @@ def time_training(
     cache: Path | None,
     advance: Advance = ignore,
     affordable: float = math.inf,
+    like: Pace | None = None,
 ) -> Pace:
     """Layout and precision, the kept choice or else the fastest of all candidates; how many at a time; and threads.
 
@@ -103,6 +107,7 @@ def time_training(
         cache: Folder of what is kept; the user's cache if None.
         advance: Called with 0 at every step, so that it can look at the stop.
         affordable: Seconds that one image may take in one epoch for the training to be of use.
+        like: Another training's pace here, which tells how many threads are best alone; timed if None.
 
     Returns:
         The pace.
@@ -110,27 +115,52 @@ def time_training(
     Raises:
         TooSlowError: A step took `TOO_SLOW` times what can be afforded; nothing is kept.
     """
-    examples = MadeUp(inputs.cut.shape)
-    steps = _Steps(start, replace(inputs, examples=examples, features=examples), advance, affordable)
+    steps = _Steps(start, inputs, advance, affordable)
     key = _key(start, plan, inputs)
     path = kept_beside("training", cache) / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
     kept = _kept(path, inputs.device)
     wanted = _candidates(plan, inputs.device) if kept is None else (kept,)
-    on_one = replace(plan, arithmetic=replace(wanted[0], threads=1 if inputs.device.is_cpu else None))
-    draws, at_once = steps.draws(on_one), steps.that_fit(on_one) if inputs.device.is_cpu else 1
-    at_once = 1 if draws else at_once
+    at_once = steps.that_fit(plan) if inputs.device.is_cpu else 1
     threads = 1 if at_once > 1 else None
-    timed = tuple(
-        steps.timed(replace(plan, arithmetic=replace(one, threads=threads)), at_once=at_once) for one in wanted
-    )
+    before = torch.get_rng_state()
+    plans = [replace(plan, arithmetic=replace(one, threads=threads)) for one in wanted]
+    timed = tuple(steps.timed(one, at_once=at_once) for one in plans)
+    draws = not torch.equal(before, torch.get_rng_state())
+    torch.set_rng_state(before)
+    if draws and at_once > 1:
+        at_once, timed = 1, tuple(replace(one, seconds=at_once * one.seconds) for one in timed)
     chosen = fastest(timed)
     if kept is None:
         with disk_errors_explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"layout": chosen.arithmetic.layout, "precision": chosen.arithmetic.precision, "for": key})
-    others = tuple(one for one in timed if one != chosen)
-    alone = steps.alone(replace(plan, arithmetic=chosen.arithmetic))
-    return Pace(timed=chosen, others=others, side_by_side=at_once, alone=alone, draws=draws)
+    return Pace(
+        timed=chosen,
+        others=tuple(one for one in timed if one != chosen),
+        side_by_side=at_once,
+        alone=_alone(steps, plan, chosen, at_once, like),
+        draws=draws,
+    )
+
+
+def _alone(steps: "_Steps", plan: Plan, chosen: Timed, at_once: int, like: Pace | None) -> Timed:
+    """One training on all threads, or on one where all are hardly faster: where one thread is held up, all wait.
+
+    That is a matter of what else runs now, so that the first strategy that is timed tells it for all.
+    """
+    single = replace(chosen, seconds=at_once * chosen.seconds)
+    if single.arithmetic.threads is None:
+        return single
+    if like is not None:
+        faster = like.alone.seconds / (like.side_by_side * like.timed.seconds)
+        arithmetic = replace(single.arithmetic, threads=like.alone.arithmetic.threads)
+        return replace(single, arithmetic=arithmetic, seconds=faster * single.seconds)
+    on_all = replace(plan, arithmetic=replace(single.arithmetic, threads=None))
+    try:
+        found = replace(steps, affordable=HELD_UP * single.seconds / TOO_SLOW).timed(on_all)
+    except TooSlowError:
+        return single
+    return found if found.seconds < FEWER_THREADS * single.seconds else single
 
 
 def _candidates(plan: Plan, device: Device) -> tuple[Arithmetic, ...]:
@@ -188,7 +218,7 @@ class _Steps:
 
     Attributes:
         start: What training starts from.
-        inputs: Made up.
+        inputs: Where the learning part begins; their examples are not asked.
         advance: As of `time_training`.
         affordable: As of `time_training`.
     """
@@ -201,6 +231,8 @@ class _Steps:
     def timed(self, plan: Plan, *, at_once: int = 1) -> Timed:
         """The fastest of a few steps, after one that pays for what is prepared once; of several trainings at a time."""
         clocks = (time.perf_counter, time.process_time if self.inputs.device.is_cpu else time.perf_counter)
+        whole = plan.strategy.blocks is None
+        plan = replace(plan, batch_size=min(plan.batch_size or 1, BATCH_OF_WHOLE if whole else sys.maxsize))
         size, stamps = plan.batch_size or 1, [(clocks[0](), clocks[1]())]
 
         def stamp(done: int) -> None:
@@ -217,23 +249,6 @@ class _Steps:
         steps = np.diff(np.array(stamps[1:]), axis=0).min(axis=0) / size / at_once
         return Timed(arithmetic=plan.arithmetic, seconds=float(steps[0]), cost=float(steps[1]))
 
-    def alone(self, plan: Plan) -> Timed:
-        """On all threads, or on one where all are hardly faster: where one is much slower than the others, all wait."""
-        every = replace(plan, arithmetic=replace(plan.arithmetic, threads=None))
-        found = self.timed(every)
-        if not self.inputs.device.is_cpu or torch.get_num_threads() == 1:
-            return found
-        single = self.timed(replace(plan, arithmetic=replace(plan.arithmetic, threads=1)))
-        return single if single.seconds < FEWER_THREADS * found.seconds else found
-
-    def draws(self, plan: Plan) -> bool:
-        """Whether a step changes the state of torch's random numbers; they are put back."""
-        before = torch.get_rng_state()
-        self._run(plan, self.advance, steps=1, draws=False)
-        after = torch.get_rng_state()
-        torch.set_rng_state(before)
-        return not torch.equal(before, after)
-
     def that_fit(self, plan: Plan) -> int:
         """How many trainings memory holds at a time, one a core at most: their maps and what learns, four times."""
         backbone = self.start.copy()
@@ -244,16 +259,18 @@ class _Steps:
             kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
-        batch = next(self.inputs.examples.batches(np.arange(1), size=plan.batch_size or 1, epoch=0))
+        batch = next(MadeUp(self.inputs.cut.shape).batches(np.arange(1), size=plan.batch_size or 1, epoch=0))
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             backbone.suffix(self.inputs.cut)(batch)
         one = sum(kept.values()) + 4 * sum(parameter.nbytes for parameter in learning.values())
         held = int(TRAINING_SHARE * psutil.virtual_memory().available / max(1, one))
         return max(1, min(torch.get_num_threads(), held))
 
-    def _run(self, plan: Plan, advance: Advance, *, steps: int = 1 + TIMED_STEPS, draws: bool = True) -> None:
-        rows = np.resize(np.arange(len(self.inputs.labels)), (plan.batch_size or 1) * steps)
-        TrainingRun(self.start, plan, self.inputs, rows, seed=0, draws=draws).train_to(1, advance=advance)
+    def _run(self, plan: Plan, advance: Advance) -> None:
+        examples = MadeUp(self.inputs.cut.shape)
+        inputs = replace(self.inputs, examples=examples, features=examples)
+        rows = np.resize(np.arange(len(inputs.labels)), (plan.batch_size or 1) * (1 + TIMED_STEPS))
+        TrainingRun(self.start, plan, inputs, rows, seed=0, draws=False).train_to(1, advance=advance)
 
     def _give_up_if_slow(self, stamps: Sequence[tuple[float, float]], size: int) -> None:
         decides = len(stamps) == (2 if self.inputs.device.is_cpu else 3)

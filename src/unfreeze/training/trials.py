@@ -29,6 +29,7 @@ from unfreeze.zoo.graph import Cut
 AUDITED_IMAGES = 4
 HALVINGS = 3  # of the rates, before a training is given up
 RISEN = 2.0  # standard errors by which a loss must exceed that of the start
+HUMP, SETTLED = 0.5, 10  # how far a loss may rise in so many epochs, of the way to that of a guess
 EVALUATION_LAYOUT: Layout = "channels_last"
 
 
@@ -210,8 +211,12 @@ class TrainingRun:
                 losses = self._loop.epoch(number)
             self._losses += losses
             self.curve.append(float(np.mean(losses)))
-            if self._plan.optimizer == "adamw" and has_risen(self._losses, len(losses), warmup=self._plan.warmup):
+            if self._plan.optimizer == "adamw" and self._has_risen(len(losses)):
                 self._begin_gentler()
+
+    def _has_risen(self, last: int) -> bool:
+        epochs, classes = len(self.curve), self._backbone.classes
+        return has_risen(self._losses, last, warmup=self._plan.warmup, epochs=epochs, classes=classes)
 
     def _begin_gentler(self) -> None:
         if self.halvings == HALVINGS:
@@ -256,22 +261,27 @@ class TrainingRun:
             renew_statistics(model, self._examples().batches(self._rows, size=size, epoch=0))
 
 
-def has_risen(losses: Sequence[float], last: int, *, warmup: int) -> bool:
-    """Whether a training has become worse than its start, beyond the noise of its batches.
+def has_risen(losses: Sequence[float], last: int, *, warmup: int, epochs: int, classes: int) -> bool:
+    """Whether a training has become worse than its start, so that it goes nowhere.
 
     The start is what the first quarter of the warm-up saw, when hardly anything had changed; it is compared with the
-    steps of the last epoch that lie after the warm-up.
+    steps of the last epoch that lie after the warm-up. A good training rises at first, too: on omniglot the loss of two
+    blocks goes 1.7, 2.9, 2.5, 2.2, 2.0 … 1.1, and the mean of the weights is never worse than the start. So in the
+    first epochs the loss may rise half of the way to that of a guess that knows nothing, later not at all, but for
+    noise.
 
     Args:
         losses: Of every step, nats.
         last: How many of them are of the last epoch.
         warmup: Steps of the warm-up.
+        epochs: That were made.
+        classes: Of which a guess knows nothing.
 
     Returns:
         False before the end of the warm-up; True where a loss is no number.
 
     Example:
-        >>> has_risen([1.0, 1.1, *[0.9] * 6, 5.0, 7.0], 2, warmup=8)
+        >>> has_risen([0.4, 0.5, *[0.9] * 6, 5.0, 7.0], 2, warmup=8, epochs=5, classes=2)
         True
     """
     first = max(2, warmup // 4)
@@ -281,8 +291,9 @@ def has_risen(losses: Sequence[float], last: int, *, warmup: int) -> bool:
     if not len(now):
         return False
     begun = np.array(losses[:first])
-    noise = math.sqrt(begun.var(ddof=1) / len(begun) + now.var() / len(now))
-    return bool(now.mean() > begun.mean() + RISEN * noise)
+    noise = RISEN * math.sqrt(begun.var(ddof=1) / len(begun) + now.var() / len(now))
+    humped = HUMP * (math.log(classes) - begun.mean()) if epochs < SETTLED else 0.0
+    return bool(now.mean() > begun.mean() + max(noise, humped))
 
 
 def codes_difference(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"]) -> float:
