@@ -219,7 +219,7 @@ class _Wanted:
         """The request with what is left of its time."""
         return replace(self.request, allowance=self.request.allowance - (time.perf_counter() - self.started))
 
-    def left_out(self, note: str = "no time was left for it", *, settings: TrainingSettings | None = None) -> Outcome:
+    def left_out(self, note: str = "no time was left", *, settings: TrainingSettings | None = None) -> Outcome:
         """Its record if it does not fit."""
         settings = settings or TrainingSettings(plan=self.plan)
         return replace(self.outcome, status="left out", note=note, settings=settings)
@@ -401,7 +401,7 @@ def _ready(wanted: _Wanted, inputs: Inputs) -> FineTuning:
     )
     if not expected.epochs:
         needed = f"{plan.epochs} epochs need about {duration(expected.seconds)}"
-        note = f"{needed} and {duration(left.allowance)} are left for it"
+        note = f"{needed}, and only {duration(left.allowance)} remained"
         raise TooExpensiveError(wanted.left_out(note, settings=settings))
     settings = replace(settings, plan=replace(plan, epochs=expected.epochs))
     training = Training(

@@ -169,9 +169,7 @@ def _is_recorded(state: RaceState, strategy: StrategyId) -> bool:
 
 def _left_out_for_time(strategy: StrategyId, state: RaceState, then: Deeper) -> Decision:
     """Without a try, since so few seconds an image are left."""
-    note = (
-        f"only {state.seconds_an_image:.2g} s per image remained, and the time goes to deeper answers for fewer depths"
-    )
+    note = f"only {state.seconds_an_image:.2g} s per image remained, too little for every depth"
     return Decision(stage=then, step=LeaveOut(strategy=strategy, note=note))
 
 
@@ -294,7 +292,7 @@ def _hopeless(running: Sequence[Standing], state: RaceState) -> Drop | None:
             continue
         chance = state.answers.chance(one.strategy, against=best)
         if chance is not None and chance < HOPELESS:
-            note = f"better than {best.label} with a probability of {probability(chance)}"
+            note = f"the probability of a better score than that of {best.label} is {probability(chance)}"
             return Drop(strategy=one.strategy, note=note)
     return None
 
