@@ -23,7 +23,7 @@ def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
     counts = np.bincount(labels, minlength=task.class_count)
     largest, smallest = counts.max(), counts.min()
     if strongly_imbalanced(labels):
-        why = f"of {len(labels):,} images the largest class has {largest:,} and the smallest {smallest:,}"
+        why = f"the largest class has {largest:,} of {len(labels):,} images and the smallest {smallest:,}"
         return "balanced accuracy", f"Balanced accuracy decides, because {why}."
     apart = f", apart from those with fewer than {TINY} images" if smallest < TINY else ""
     return "accuracy", f"Accuracy decides: the classes are not strongly imbalanced{apart}."

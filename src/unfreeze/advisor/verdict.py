@@ -95,10 +95,11 @@ class _Run:
         parts = [difference(comparison.difference, metric)]
         parts.append(f"95 % interval {difference_span(comparison.interval, metric)}")
         worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
-        if comparison.answer != "worth it" and comparison.disagreements <= AGREE * comparison.predictions:
+        agree = comparison.answer != "worth it" and comparison.disagreements <= AGREE * comparison.predictions
+        if agree:
             parts.append(agreement(comparison, metric, len(self.results.train_images)))
         if comparison.answer == "cannot tell":
-            parts.append(not_ruled_out(comparison.interval, metric))
+            parts.append("" if agree else not_ruled_out(comparison.interval, metric))
         elif worse is not None and equivalent is not None and better is not None:
             parts.append(probability_of(comparison.answer, worse, equivalent, better, self.margin))
         if comparison.splits != self.splits:
@@ -287,7 +288,7 @@ def _on_choice(picked: Outcome | None, run: _Run) -> Iterable[str]:
     over = f"on {f'{picked.splits}{of_all} splits' if of_all else count(picked.splits, 'split')}"
     cost = picked.cost
     memory = f", at most {storage(cost.peak_bytes)} of memory" if cost.peak_bytes else ""
-    use = "The best that was measured is" if _on_baseline(run) else "Use"
+    use = "The pick is" if _on_baseline(run) else "Use"
     yield (
         f"{use} {picked.name}{words}: {reached}, {over}. It took {duration(cost.seconds)} "
         f"({duration(cost.cpu_seconds)} of processor time{memory})."
@@ -409,15 +410,20 @@ def _on_estimate(run: _Run) -> Iterable[str]:
         yield "No split was finished, so nothing here is measured."
         return
     train, tested = len(run.results.train_images), len(measured.predictions[0])
-    times = "once" if run.splits == 1 else f"up to {run.splits} times"
-    rounds = "" if run.splits == 1 else "; a round of splits tests every image once"
-    yield (
-        f"How this was measured: {times}, the same for all strategies, about {tested:,} of {train:,} images were held "
-        f"out to test on and the others trained{rounds}. Differences in {run.results.metric} are those expected of "
-        f"other training sets, images and seeds of this size; up to {run.margin} they do not matter."
-    )
+    held_out = f"the same for all strategies, about {tested:,} of {train:,} images were held out to test on"
+    differences = f"Differences in {run.results.metric}"
     if run.splits == 1:
+        yield (
+            f"How this was measured: once, {held_out} and the others trained. {differences} up to {run.margin} do not "
+            "matter."
+        )
         yield (
             "One split does not show what another set of training images would change, so nothing is decided; a larger "
             "budget gives more splits."
         )
+        return
+    yield (
+        f"How this was measured: up to {run.splits} times, {held_out} and the others trained; a round of splits tests "
+        f"every image once. {differences} are those expected of other training sets, images and seeds of this size; up "
+        f"to {run.margin} they do not matter."
+    )

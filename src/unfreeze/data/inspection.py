@@ -15,6 +15,7 @@ from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate, SetAside
+from unfreeze.core.wording import count
 from unfreeze.data.folders import IMAGE_SUFFIXES, list_folder
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
@@ -316,14 +317,15 @@ def _findings(table: ImageTable) -> Iterator[Finding]:
     if strongly_imbalanced(np.repeat(np.arange(len(sizes)), list(sizes.values()))):
         (large, most), (small, least) = sizes.most_common()[0], sizes.most_common()[-1]
         sentence = (
-            f"The classes are strongly imbalanced: of {sizes.total():,} images to learn from {large!r} has {most:,} "
+            f"The classes are strongly imbalanced: {large!r} has {most:,} of {sizes.total():,} images to learn from "
             f"and {small!r} {least:,}."
         )
         yield finding("UF103", sentence, "Look at the balanced accuracy.")
     few = sorted(label for label, size in sizes.items() if size < TINY)
     if few:
         names = ", ".join(map(repr, few[:_SHOWN])) + (", ..." if len(few) > _SHOWN else "")
-        sentence = f"{len(few)} class(es) have fewer than {TINY} images to learn from ({names})."
+        have = "has" if len(few) == 1 else "have"
+        sentence = f"{count(len(few), 'class')} {have} fewer than {TINY} images to learn from ({names})."
         yield finding("UF104", sentence, "Expect little there, or add images.")
     tiny, used = table.number_smaller_than(_SMALL_SIDE), table.number_of(State.USED)
     if tiny > used / 2:
@@ -335,7 +337,7 @@ def _findings(table: ImageTable) -> Iterator[Finding]:
     both = table.number_of_groups_on_both_sides()
     if both:
         sentence = (
-            f"{both} group(s) have images in the test part and in the rest: what the test part says is too good to be "
-            "true for them."
+            f"{count(both, 'group')} {'has' if both == 1 else 'have'} images in the test part and in the rest: what "
+            "the test part says of such groups is too good to be true."
         )
         yield finding("UF106", sentence, "Give each group to one part.")

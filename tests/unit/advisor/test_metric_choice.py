@@ -25,7 +25,7 @@ def test_strongly_imbalanced_classes_are_balanced(task_of: TaskOf) -> None:
     """Where one class has a hundred times as many images all classes count the same, and both counts are named."""
     assert metric_for(task_of({"common": 1200, "rare": 12}), None) == (
         "balanced accuracy",
-        "Balanced accuracy decides, because of 1,212 images the largest class has 1,200 and the smallest 12.",
+        "Balanced accuracy decides, because the largest class has 1,200 of 1,212 images and the smallest 12.",
     )
 
 

@@ -449,7 +449,7 @@ def test_a_pick_that_is_no_better_than_one_class_says_so_first() -> None:
     text = written([HEAD], picked=HEAD, findings=(found,))
 
     assert first == "Head is no better than always answering 'ants'. Do not rely on it."
-    assert "The best that was measured is head" in text
+    assert "The pick is head (the head alone): accuracy" in text
     assert "Use head" not in text
 
 

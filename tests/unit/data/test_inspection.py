@@ -241,7 +241,7 @@ def test_warnings(pool: DecoderPool, tmp_path: Path) -> None:
     text = " ".join(texts(read(tmp_path, pool)))
 
     assert "'a' has 23" in text
-    assert "1 class(es) have fewer than 5" in text
+    assert "1 class has fewer than 5" in text
     assert "25 of 25 images are smaller than 64 pixels" in text
 
 
@@ -259,7 +259,7 @@ def test_a_group_on_both_sides_of_a_given_split_is_said(pool: DecoderPool, tmp_p
 
     text = " ".join(texts(read(tmp_path / "list.csv", pool)))
 
-    assert "1 group(s) have images in the test part and in the rest" in text
+    assert "1 group has images in the test part and in the rest" in text
 
 
 @pytest.mark.parametrize(
