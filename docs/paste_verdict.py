@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from unfreeze.core.phrases import ON_PART
 from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.report.table import rendered, strategy_table
 
@@ -26,8 +27,10 @@ _PASTED = re.compile(r"(<!-- (?P<part>table|verdict) of the demo -->\n```text\n)
 
 def parts(record: RunRecord) -> dict[str, str]:
     """What is pasted, by the word in the comment."""
-    table = strategy_table(record.strategies, picked=record.picked, metric=record.metric)
-    return {"table": rendered(table), "verdict": "".join(f"{sentence}\n" for sentence in record.verdict)}
+    on_part = record.on_part
+    table = rendered(strategy_table(record.strategies, picked=record.picked, on_part=on_part, metric=record.metric))
+    legend = f"\n{ON_PART}\n" if on_part else ""
+    return {"table": f"{table}{legend}", "verdict": "".join(f"{sentence}\n" for sentence in record.verdict)}
 
 
 def pasted(page: str, record: RunRecord) -> str:

@@ -20,7 +20,7 @@ from unfreeze.metrics.repeated import (
     largest_outcome,
 )
 from unfreeze.metrics.settling import chance_of_settling, what_would_settle
-from unfreeze.strategies.predictions import Measured
+from unfreeze.strategies.predictions import Measured, Predicted
 
 FUTILE = 0.05  # more splits are worth nothing where they settle an answer with a probability below this
 
@@ -127,7 +127,7 @@ class Comparisons:
             first=first.strategy,
             second=second.strategy,
             difference=found.difference,
-            interval=found.interval or self._on_one_split(first, second),
+            interval=found.interval or interval_on_one_split(first.predicted[0], second.predicted[0], self.question),
             splits=found.splits,
             worse=found.worse,
             equivalent=found.equivalent,
@@ -137,19 +137,6 @@ class Comparisons:
             predictions=sum(len(a.predictions) for a, _ in common),
             settling=self._settling(found, first, second, dropped=dropped) if answer == "cannot tell" else None,
         )
-
-    def _on_one_split(self, first: Measured, second: Measured) -> Interval:
-        """Over the test images of the only split: the variance over training sets is not in it."""
-        question, before, after = self.question, first.predicted[0], second.predicted[0]
-        task, rows = question.task, before.split.test
-        groups = [str(unit) for unit in task.units[rows]]
-        seed = derive_seed(question.seed, "paired bootstrap")
-        if question.metric == "accuracy":
-            labels = task.labels[rows]
-            return paired_difference(before.predictions == labels, after.predictions == labels, groups, seed=seed)[1]
-        first_values, values = (one.weighted(question.metric, task)[None] for one in (before, after))
-        largest = largest_difference(question.metric, task.labels[task.train_rows])
-        return difference_over_seeds(first_values, values, groups, seed=seed, largest=largest)[1]
 
     def _settling(self, found: StepEstimate, first: Measured, second: Measured, *, dropped: bool) -> Settling:
         """Folds where a larger budget would give them and they can, else images."""
@@ -170,3 +157,25 @@ class Comparisons:
             return Settling(kind="beyond")
         low, high = would.more_images_range
         return Settling(kind="images", low=low, high=high)
+
+
+def interval_on_one_split(first: Predicted, second: Predicted, question: Question) -> Interval:
+    """Of a difference over the test images of the only split: the variance over training sets is not in it.
+
+    Args:
+        first: What is compared against.
+        second: What is asked about, on the same split.
+        question: Metric, task and seed.
+
+    Returns:
+        The 95 % interval of second minus first, from a paired bootstrap over images or groups.
+    """
+    task, rows = question.task, first.split.test
+    groups = [str(unit) for unit in task.units[rows]]
+    seed = derive_seed(question.seed, "paired bootstrap")
+    if question.metric == "accuracy":
+        labels = task.labels[rows]
+        return paired_difference(first.predictions == labels, second.predictions == labels, groups, seed=seed)[1]
+    before, after = (one.weighted(question.metric, task)[None] for one in (first, second))
+    largest = largest_difference(question.metric, task.labels[task.train_rows])
+    return difference_over_seeds(before, after, groups, seed=seed, largest=largest)[1]

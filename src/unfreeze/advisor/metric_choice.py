@@ -4,7 +4,7 @@ import numpy as np
 
 from unfreeze.core.settings import Metric
 from unfreeze.data.tasks import Task
-from unfreeze.metrics.imbalance import strongly_imbalanced
+from unfreeze.metrics.imbalance import TINY, strongly_imbalanced
 
 
 def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
@@ -20,8 +20,10 @@ def metric_for(task: Task, asked: Metric | None) -> tuple[Metric, str]:
     if asked is not None:
         return asked, f"{asked.capitalize()} decides, as asked."
     labels = task.labels[task.train_rows]
+    counts = np.bincount(labels, minlength=task.class_count)
+    largest, smallest = counts.max(), counts.min()
     if strongly_imbalanced(labels):
-        counts = np.bincount(labels, minlength=task.class_count)
-        why = f"the largest class has {counts.max():,} images and the smallest {counts.min():,}"
+        why = f"the largest class has {largest:,} of {len(labels):,} images and the smallest {smallest:,}"
         return "balanced accuracy", f"Balanced accuracy decides, because {why}."
-    return "accuracy", "Accuracy decides: the classes are not strongly imbalanced."
+    apart = f", apart from those with fewer than {TINY} images" if smallest < TINY else ""
+    return "accuracy", f"Accuracy decides: the classes are not strongly imbalanced{apart}."

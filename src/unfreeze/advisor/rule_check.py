@@ -8,6 +8,7 @@ from unfreeze.advisor.rules import carries_out, held
 from unfreeze.core.facts import Prediction, Rival, RuleRecord
 from unfreeze.core.records import Comparison
 from unfreeze.core.wording import measured_score
+from unfreeze.metrics.repeated import FOLDS
 from unfreeze.strategies.predictions import Measured, well_measured
 
 SURE = 0.975
@@ -31,17 +32,19 @@ def rule_record(prediction: Prediction, measured: Sequence[Measured], comparison
     best = max(comparable, key=comparisons.mean_score, default=None)
     if best is None:
         return held(prediction, None, "", [])
-    rivals = [_rival(comparisons, best, m) for m in usable if m not in of_family]
-    return held(prediction, best.strategy, _shown(comparisons, best), rivals)
+    most = max(m.splits for m in usable)
+    rivals = [_rival(comparisons, best, m, most) for m in usable if m not in of_family]
+    return held(prediction, best.strategy, _shown(comparisons, best, most), rivals)
 
 
-def _rival(comparisons: Comparisons, best: Measured, other: Measured) -> Rival:
+def _rival(comparisons: Comparisons, best: Measured, other: Measured, most: int) -> Rival:
     is_cheaper = other.outcome.cost.seconds / other.splits < best.outcome.cost.seconds / best.splits
+    step = comparisons.compare(best, other)
     return Rival(
         strategy=other.strategy,
-        score=comparisons.mean_score(other),
-        shown=_shown(comparisons, other),
-        answer=_answer(comparisons.compare(best, other), is_cheaper=is_cheaper),
+        gain=step.difference,
+        shown=_shown(comparisons, other, most),
+        answer=_answer(step, is_cheaper=is_cheaper),
         is_cheaper=is_cheaper,
     )
 
@@ -57,6 +60,7 @@ def _answer(step: Comparison, *, is_cheaper: bool) -> Literal["better", "worse",
     return "cannot tell"
 
 
-def _shown(comparisons: Comparisons, measured: Measured) -> str:
-    """The score as a verdict writes it."""
-    return measured_score(comparisons.mean_score(measured), comparisons.question.metric)
+def _shown(comparisons: Comparisons, measured: Measured, most: int) -> str:
+    """The score as a verdict writes it, with its splits where they are fewer than a round that others have."""
+    score = measured_score(comparisons.mean_score(measured), comparisons.question.metric)
+    return score if measured.splits >= min(FOLDS, most) else f"{score} (on {measured.splits} of {most} splits)"

@@ -121,7 +121,7 @@ def held(prediction: Prediction, best: StrategyId | None, score: str, rivals: Se
     unsettled = [rival for rival in rivals if rival.answer == "cannot tell"]
     measured = f"{said}; measured: {best.label} {score}"
     if against:
-        rival = max((r for r in against if r.answer == against[0].answer), key=lambda rival: rival.score)
+        rival = max((r for r in against if r.answer == against[0].answer), key=lambda rival: rival.gain)
         how = "is better" if rival.answer == "better" else "does as well for less"
         sentence = f"{measured}, and {rival.strategy.label}, {rival.shown}, {how}. It did not hold."
         return RuleRecord(prediction=prediction, answer="did not hold", sentence=sentence)

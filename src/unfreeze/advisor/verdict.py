@@ -9,8 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from unfreeze.advisor.baseline import NO_BETTER
 from unfreeze.advisor.questions import best_probe, between, deeper, measured_strategies
-from unfreeze.core.phrases import agreement, looked_at, not_ruled_out, on_folder, probability_of, settled_by
+from unfreeze.core.findings import Finding
+from unfreeze.core.phrases import (
+    CAVEAT,
+    CAVEAT_OF_SEVERAL,
+    agreement,
+    best_score,
+    looked_at,
+    not_ruled_out,
+    on_folder,
+    probability_of,
+    settled_by,
+)
 from unfreeze.core.records import Comparison, Outcome
 from unfreeze.core.run_record import RunResults
 from unfreeze.core.strategies import (
@@ -36,8 +48,6 @@ from unfreeze.core.wording import (
     score_span,
     storage,
 )
-
-CAVEAT = "The variance over training sets is not in this interval."
 
 AGREE = 0.02  # of predictions may differ where two strategies are said to agree on all but some
 LATE = 1.2  # times its budget: a run ends within that, as a rule
@@ -72,7 +82,7 @@ class _Run:
         sides = (comparison.second, comparison.first)
         step = " instead of ".join(f"{side.in_words} ({self._took(side)})" for side in sides)
         if comparison.answer == "cannot tell":
-            return f"Whether {step} is worth it cannot be told: {self.numbers(comparison)}"
+            return f"It is unclear whether {step} is worth it: {self.numbers(comparison)}"
         return f"{capital(step)} is {comparison.answer}: {self.numbers(comparison)}"
 
     def _took(self, strategy: StrategyId) -> str:
@@ -85,10 +95,11 @@ class _Run:
         parts = [difference(comparison.difference, metric)]
         parts.append(f"95 % interval {difference_span(comparison.interval, metric)}")
         worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
-        if comparison.answer != "worth it" and comparison.disagreements <= AGREE * comparison.predictions:
+        agree = comparison.answer != "worth it" and comparison.disagreements <= AGREE * comparison.predictions
+        if agree:
             parts.append(agreement(comparison, metric, len(self.results.train_images)))
         if comparison.answer == "cannot tell":
-            parts.append(not_ruled_out(comparison.interval, metric))
+            parts.append("" if agree else not_ruled_out(comparison.interval, metric))
         elif worse is not None and equivalent is not None and better is not None:
             parts.append(probability_of(comparison.answer, worse, equivalent, better, self.margin))
         if comparison.splits != self.splits:
@@ -100,9 +111,10 @@ class _Run:
 def verdict(results: RunResults) -> tuple[str, ...]:
     """The answers of a run, in sentences that a person can act on.
 
-    In this order: is step one (the head alone) enough; is it any different from the feature extractor; do earlier
-    layers' codes do better; which strategy to use; what the user's own test folder confirms; the rule of thumb; what
-    more images are expected to give; what was left out; and what is estimated.
+    In this order: that what was picked is no better than always naming one class, where that is so; is step one (the
+    head alone) enough; is it any different from the feature extractor; do earlier layers' codes do better; which
+    strategy to use; what the user's own test folder confirms; the rule of thumb; what more images are expected to give;
+    what was left out; and how it was measured.
 
     Args:
         results: What the run measured and chose; a whole record too, whose own verdict does not matter.
@@ -115,6 +127,7 @@ def verdict(results: RunResults) -> tuple[str, ...]:
     budget = math.inf if results.budget_seconds is None else results.budget_seconds
     overrun = on_overrun(results.seconds, budget, results.phases)
     return (
+        *(found.text for found in _on_baseline(run)),
         *_on_step_one(run),
         *_on_feature_extractor(run),
         *_on_depth(run),
@@ -122,7 +135,7 @@ def verdict(results: RunResults) -> tuple[str, ...]:
         *_on_scratch(run),
         *_on_choice(picked, run),
         *_on_winner(run),
-        *_on_delivery(run),
+        *_on_delivery(picked, run),
         *_on_test_folder(picked, run),
         results.rule.sentence,
         *_on_more_images(run),
@@ -130,6 +143,11 @@ def verdict(results: RunResults) -> tuple[str, ...]:
         *filter(None, [overrun]),
         *_on_estimate(run),
     )
+
+
+def _on_baseline(run: _Run) -> list[Finding]:
+    """What was found where the pick is no better than naming one class always."""
+    return [found for found in run.results.findings if found.code == NO_BETTER]
 
 
 def _on_step_one(run: _Run) -> Iterable[str]:
@@ -169,10 +187,10 @@ def _answer_on_step_one(steps: Sequence[Comparison], run: _Run, *, everything: b
         )
     highest = max(step.interval.high for step in steps)
     says = run.results.margin < highest < MOST[metric]
-    limit = f"; a gain above {amount(round(highest, 3), metric)} is unlikely" if says else ""
+    limit = f", though hardly more than {amount(round(highest, 3), metric)}" if says else ""
     return (
-        "Cannot tell whether step one (the head alone) is enough here: that training more gains over "
-        f"{run.margin} is neither shown nor ruled out{limit}."
+        "It is unclear whether step one (the head alone) is enough here: training more may or may not gain more than "
+        f"{run.margin}{limit}."
     )
 
 
@@ -186,13 +204,14 @@ def _on_feature_extractor(run: _Run) -> Iterable[str]:
         )
     else:
         # One prediction in a hundred comes from rounding and early stopping alone.
-        same = step.answer == "same" or step.disagreements <= step.predictions / 100
+        few = step.disagreements <= step.predictions / 100 and step.answer != "worth it"
+        same = step.answer == "same" or few
         name = "the feature extractor (softmax on the last codes)"
         opening = {
             "worth it": f"Step one does better than {name}",
-            "not worth it": f"Step one does not do better than {name}",
+            "not worth it": f"Step one does no better than {name}",
             "equivalent": f"Step one is equivalent to {name} within your margin",
-            "cannot tell": f"Step one is not the same as {name}, and which is better cannot be told",
+            "cannot tell": f"Step one is not the same as {name}, and it is unclear which is better",
             "same": "",
         }[step.answer]
         parts = [f"they disagree on {step.disagreements:,} of {step.predictions:,} predictions"]
@@ -217,7 +236,7 @@ def _on_depth(run: _Run) -> Iterable[str]:
     tap = max(of_loss, key=lambda point: point.cv_accuracy).tap
     at_last = tap == curve[-1].tap
     codes = "the last codes" if at_last else f"the codes of {tap}"
-    picks = f"the tap is chosen inside each split; on average cross-validation likes {codes} best"
+    picks = f"the tap is chosen inside each split, where on average {codes} score best in cross-validation"
     last = run.measured(SOFTMAX_ON_LAST if best.strategy == SOFTMAX_ON_BEST else SVM_ON_LAST)
     step = run.step(last.strategy, best.strategy) if last else None
     if step is not None and last is not None and step.answer == "same":
@@ -228,13 +247,11 @@ def _on_depth(run: _Run) -> Iterable[str]:
         return
     opening = {
         "worth it": "Earlier layers do better here",
-        "not worth it": "Earlier layers do not do better here",
+        "not worth it": f"Earlier layers gain no more than {run.margin} here",
         "equivalent": "Earlier layers do as well as the last codes here, and no better",
-        "cannot tell": "Cannot tell whether earlier layers do better here",
+        "cannot tell": "It is unclear whether earlier layers do better here",
         "same": "",
     }[step.answer]
-    if at_last and step.answer == "cannot tell":
-        opening = "Earlier layers show no gain here"
     scores = f"{best.name} over {last.name} "
     if best.splits == last.splits:  # else means over other splits differ where the strategies do not
         scores = f"{best.name} {run.score(best)}, {last.name} {run.score(last)}, "
@@ -267,11 +284,13 @@ def _on_choice(picked: Outcome | None, run: _Run) -> Iterable[str]:
     with_interval = f"{accuracy}{f', {interval}' if interval else ''}"
     metric = run.results.metric
     reached = with_interval if metric == "accuracy" else f"{metric} {run.score(picked)} ({with_interval})"
-    over = "on one split" if picked.splits == 1 else f"as the mean over {picked.splits} splits"
+    of_all = f" of {run.splits}" if picked.strategy in run.results.on_part else ""
+    over = f"on {f'{picked.splits}{of_all} splits' if of_all else count(picked.splits, 'split')}"
     cost = picked.cost
     memory = f", at most {storage(cost.peak_bytes)} of memory" if cost.peak_bytes else ""
+    use = "The pick is" if _on_baseline(run) else "Use"
     yield (
-        f"Use {picked.name}{words}: {reached}, {over}. It took {duration(cost.seconds)} "
+        f"{use} {picked.name}{words}: {reached}, {over}. It took {duration(cost.seconds)} "
         f"({duration(cost.cpu_seconds)} of processor time{memory})."
     )
 
@@ -281,22 +300,20 @@ def _on_winner(run: _Run) -> Iterable[str]:
     if winner is None:
         return
     opening = "That is" if run.results.picked == winner.strategy else f"{capital(winner.strategy.label)} has"
-    yield (
-        f"{opening} the best score of the {winner.among} that have enough splits: "
-        f"{score(winner.naive, metric)} image by image over their common splits, {score(winner.corrected, metric)} "
-        f"without the optimism of having been chosen as the best (95 % interval {score_span(winner.interval, metric)})."
-    )
+    yield best_score(opening, winner, metric, splits=run.splits)
 
 
-def _on_delivery(run: _Run) -> Iterable[str]:
-    if run.results.picked is None:
+def _on_delivery(picked: Outcome | None, run: _Run) -> Iterable[str]:
+    if picked is None:
         return
     if run.results.model is None:
         yield "There is no model: the run was stopped before one was made."
     else:
+        train = len(run.results.train_images)
+        saw = f"about {train - len(picked.predictions[0]):,}" if picked.measured else "a part"
         yield (
-            f"The delivered model is refitted on all {len(run.results.train_images):,} images; the scores are those of "
-            "models that saw the training part of a split."
+            f"The delivered model was trained on all {train:,} images; the scores are those of models that saw {saw} "
+            "of them, so it should do no worse."
         )
 
 
@@ -311,15 +328,14 @@ def _on_test_folder(picked: Outcome | None, run: _Run) -> Iterable[str]:
     yield (
         f"On your own test folder ({images}) the delivered model reaches accuracy "
         f"{score(found.accuracy, 'accuracy')} (95 % interval {score_span(found.interval, 'accuracy')}), balanced "
-        f"accuracy {score(found.balanced_accuracy, 'balanced accuracy')}. This confirms this trained model and has "
-        "chosen nothing."
+        f"accuracy {score(found.balanced_accuracy, 'balanced accuracy')}. The folder has chosen nothing: it only "
+        "confirms this model."
     )
     step = run.results.folder_step
     if step is not None:
         yield on_folder(step, run.results.metric)
-    yield CAVEAT if step is None else "The variance over training sets is not in these intervals."
-    if run.results.test_looks:
-        yield looked_at(run.results.test_looks)
+    yield CAVEAT if step is None else CAVEAT_OF_SEVERAL
+    yield from filter(None, [looked_at(run.results.test_looks)])
 
 
 def _on_more_images(run: _Run) -> Iterable[str]:
@@ -345,10 +361,7 @@ def _on_more_images(run: _Run) -> Iterable[str]:
         yield f"{capital(words)} is expected to overtake {other} {where} training images."
     else:
         why = f": {curves.note}" if curves.note else ""
-        yield (
-            f"Whether {words} overtakes {other} within four times your data cannot be told from the learning "
-            f"curve{why}."
-        )
+        yield (f"The learning curve does not tell whether {words} overtakes {other} within four times your data{why}.")
 
 
 def _on_gaps(run: _Run) -> Iterable[str]:
@@ -396,15 +409,21 @@ def _on_estimate(run: _Run) -> Iterable[str]:
     if not run.splits or measured is None:
         yield "No split was finished, so nothing here is measured."
         return
-    train = len(run.results.train_images)
-    several = f"stratified splits that strategies share, in rounds that test every image once, {run.splits} at most"
-    yield (
-        f"What is estimated: the expected difference in {run.results.metric} at the training size of a split (about "
-        f"{train - len(measured.predictions[0]):,} of {train:,} images), over training sets, images and seeds, from "
-        f"{'one stratified split' if run.splits == 1 else several}; a difference matters above {run.margin}."
-    )
+    train, tested = len(run.results.train_images), len(measured.predictions[0])
+    held_out = f"the same for all strategies, about {tested:,} of {train:,} images were held out to test on"
+    differences = f"Differences in {run.results.metric}"
     if run.splits == 1:
         yield (
-            "With one split the variance over training sets is in no interval, and nothing is decided; a larger budget "
-            "gives more splits."
+            f"How this was measured: once, {held_out} and the others trained. {differences} up to {run.margin} do not "
+            "matter."
         )
+        yield (
+            "One split does not show what another set of training images would change, so nothing is decided; a larger "
+            "budget gives more splits."
+        )
+        return
+    yield (
+        f"How this was measured: up to {run.splits} times, {held_out} and the others trained; a round of splits tests "
+        f"every image once. {differences} are those expected of other training sets, images and seeds of this size; up "
+        f"to {run.margin} they do not matter."
+    )

@@ -280,6 +280,7 @@ def parse_sizes(text: str | None) -> int | tuple[int, ...] | Literal["auto"] | N
 
 
 def _show(record: "RunRecord", folder: Path, output: Output, go_on: str) -> None:
+    from unfreeze.core.phrases import ON_PART
     from unfreeze.report.table import screening_table, strategy_table
     from unfreeze.workflows.reports import REPORT
 
@@ -288,8 +289,12 @@ def _show(record: "RunRecord", folder: Path, output: Output, go_on: str) -> None
         output.table(screening_table(record))
         output.line()
     if record.strategies:
-        output.table(strategy_table(record.strategies, picked=record.picked, metric=record.metric))
+        on_part = record.on_part
+        output.table(strategy_table(record.strategies, picked=record.picked, on_part=on_part, metric=record.metric))
         output.line()
+        if on_part:
+            output.line(ON_PART)
+            output.line()
     for sentence in record.verdict:
         output.line(sentence)
     output.line()

@@ -109,14 +109,14 @@ class Rival:
 
     Attributes:
         strategy: Which.
-        score: What it reached in the metric that decides, larger being better.
-        shown: The same in words.
+        gain: Over the predicted one, on the splits that both have, in the metric that decides; more is better.
+        shown: What it reached, in words.
         answer: How it compares with the predicted one: better, worse or equivalent only if the comparison is settled.
         is_cheaper: Whether it costs less than the predicted one.
     """
 
     strategy: StrategyId
-    score: float
+    gain: float
     shown: str
     answer: Literal["better", "worse", "equivalent", "cannot tell"]
     is_cheaper: bool

@@ -14,12 +14,12 @@ Severity = Literal["note", "warning"]
 
 NAMED_IMAGES = 100  # at most, of those that a finding concerns
 
-# Severity and title by code. UF1xx, first digits 0: of the images; 2: rules of thumb.
+# Severity and title by code. UF1xx, then 0: of the images; 2: rules of thumb; 3: of what was picked.
 KINDS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
     {
         "UF101": ("warning", "The same picture lies in two classes"),
         "UF102": ("warning", "Exact copies lie in two parts of a split"),
-        "UF103": ("warning", "The classes are unbalanced"),
+        "UF103": ("warning", "The classes are strongly imbalanced"),
         "UF104": ("warning", "A class has very few images"),
         "UF105": ("note", "Most images are small"),
         "UF106": ("warning", "A group lies in the test part and in the rest"),
@@ -30,6 +30,7 @@ KINDS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
         "UF122": ("note", "Few images unlike the source's: linear classifier on earlier codes"),
         "UF123": ("note", "Many images like the source's: fine-tune the whole network"),
         "UF124": ("note", "Many images unlike the source's: train the whole network from the pretrained weights"),
+        "UF130": ("warning", "The picked strategy is no better than always naming one class"),
     }
 )
 

@@ -2,9 +2,19 @@
 
 import math
 
-from unfreeze.core.records import Answer, Comparison, FolderStep, Interval, Settling
+from unfreeze.core.records import Answer, Comparison, FolderStep, Interval, Settling, Winner
 from unfreeze.core.settings import Metric
-from unfreeze.core.wording import MOST, amount, difference, difference_span, probability
+from unfreeze.core.wording import MOST, amount, difference_span, probability, score, score_span
+
+CAVEAT = "Another set of training images would give another model: that is not in this interval."
+CAVEAT_OF_SEVERAL = "Another set of training images would give other models: that is not in these intervals."
+
+# The mark of a strategy that was tested on part of the images, and what it says.
+ON_PART_MARK = "†"
+ON_PART = (
+    f"{ON_PART_MARK} Tested on part of the images only, so that its scores do not compare with the others'; steps "
+    "compare two strategies on the splits that both have."
+)
 
 _ROOM = 1.15  # a budget is kept from both ends: for what it takes to conclude, and for a machine that is a bit slower
 
@@ -13,9 +23,31 @@ def on_folder(step: FolderStep, metric: Metric) -> str:
     """What two trained strategies differ by on the user's own test folder, in a sentence."""
     seeds = f", mean of {step.seeds} seeds" if step.seeds > 1 else ""
     unknown = "; of one seed, whose variance is not in it" if step.seeds_differ and step.seeds == 1 else ""
+    gain = round(step.difference, 3)
+    how = f"{amount(abs(gain), metric)} {'better than' if gain > 0 else 'worse than'}" if gain else "as good as"
     return (
-        f"There {step.second.label} less {step.first.label} is {difference(step.difference, metric)}{seeds} "
-        f"(95 % interval {difference_span(step.interval, metric)}{unknown})."
+        f"There {step.second.label} is {how} {step.first.label}{seeds} "
+        f"(95 % interval of the difference {difference_span(step.interval, metric)}{unknown})."
+    )
+
+
+def best_score(opening: str, winner: Winner, metric: Metric, *, splits: int) -> str:
+    """Whose score is the best, and what is left of it without the luck of having been picked for it: a sentence.
+
+    Args:
+        opening: Subject and verb.
+        winner: The best.
+        metric: What decides.
+        splits: How many the run has.
+
+    Returns:
+        The sentence.
+    """
+    shared = "the only split" if splits == 1 else "the splits that all of them have"
+    return (
+        f"{opening} the best score of {winner.among} strategies, {score(winner.naive, metric)} on {shared}; corrected "
+        f"for having been picked as the best, {score(winner.corrected, metric)} (95 % interval "
+        f"{score_span(winner.interval, metric)})."
     )
 
 
@@ -101,9 +133,9 @@ def not_ruled_out(interval: Interval, metric: Metric) -> str:
 
 
 def looked_at(test_looks: int) -> str:
-    """How often the user's own test folder has been looked at in a run directory, in a sentence."""
-    if test_looks == 1:
-        return "No other run in this directory has looked at the folder."
+    """How often the user's own test folder was looked at in a run directory: a sentence, empty for a first look."""
+    if test_looks <= 1:
+        return ""
     return (
         f"{test_looks} runs in this directory, this one included, have looked at the folder: whoever keeps the best of "
         "them has chosen on it."

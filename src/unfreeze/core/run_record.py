@@ -142,6 +142,17 @@ class RunResults:
         """What a strategy gave; None if it was not tried."""
         return next((outcome for outcome in self.strategies if outcome.strategy == strategy), None)
 
+    @property
+    def on_part(self) -> frozenset[StrategyId]:
+        """What was tested on fewer of the images than other strategies: its scores do not compare with theirs."""
+        tested = {
+            outcome.strategy: len({image for split in self.splits[: outcome.splits] for image in split.test})
+            for outcome in self.strategies
+            if outcome.measured
+        }
+        most = max(tested.values(), default=0)
+        return frozenset(strategy for strategy, images in tested.items() if images < most)
+
 
 @final
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate, SetAside
+from unfreeze.core.wording import count
 from unfreeze.data.folders import IMAGE_SUFFIXES, list_folder
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
@@ -20,11 +23,10 @@ from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import LIST_SUFFIXES, list_rows
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool, Inspection
+from unfreeze.metrics.imbalance import TINY, strongly_imbalanced
 
 # One bad file of twenty is no reason to stop.
 _BAD_FILES_ALWAYS_ALLOWED = 2
-_IMBALANCE = 10
-_FEW_IMAGES = 5
 _SMALL_SIDE = 64
 _SHOWN = 3
 # Which copy of a duplicate stays: the one in test, else in val, else in train.
@@ -309,17 +311,21 @@ def _reasons_of(aside: Iterable[SetAside]) -> str:
 
 def _findings(table: ImageTable) -> Iterator[Finding]:
     """What makes these images hard to learn from or to measure on."""
-    sizes = table.sizes("", "train")
+    sizes = table.sizes("", "train", "val")  # what a run learns from, and what its metric is chosen by
     if not sizes:
         return
-    (large, most), (small, least) = sizes.most_common()[0], sizes.most_common()[-1]
-    if most > _IMBALANCE * least:
-        sentence = f"The classes are unbalanced: {large!r} has {most} images to learn from, {small!r} has {least}."
+    if strongly_imbalanced(np.repeat(np.arange(len(sizes)), list(sizes.values()))):
+        (large, most), (small, least) = sizes.most_common()[0], sizes.most_common()[-1]
+        sentence = (
+            f"The classes are strongly imbalanced: {large!r} has {most:,} of {sizes.total():,} images to learn from "
+            f"and {small!r} {least:,}."
+        )
         yield finding("UF103", sentence, "Look at the balanced accuracy.")
-    few = sorted(label for label, size in sizes.items() if size < _FEW_IMAGES)
+    few = sorted(label for label, size in sizes.items() if size < TINY)
     if few:
         names = ", ".join(map(repr, few[:_SHOWN])) + (", ..." if len(few) > _SHOWN else "")
-        sentence = f"{len(few)} class(es) have fewer than {_FEW_IMAGES} images to learn from ({names})."
+        have = "has" if len(few) == 1 else "have"
+        sentence = f"{count(len(few), 'class')} {have} fewer than {TINY} images to learn from ({names})."
         yield finding("UF104", sentence, "Expect little there, or add images.")
     tiny, used = table.number_smaller_than(_SMALL_SIDE), table.number_of(State.USED)
     if tiny > used / 2:
@@ -331,7 +337,7 @@ def _findings(table: ImageTable) -> Iterator[Finding]:
     both = table.number_of_groups_on_both_sides()
     if both:
         sentence = (
-            f"{both} group(s) have images in the test part and in the rest: what the test part says is too good to be "
-            "true for them."
+            f"{count(both, 'group')} {'has' if both == 1 else 'have'} images in the test part and in the rest: what "
+            "the test part says of such groups is too good to be true."
         )
         yield finding("UF106", sentence, "Give each group to one part.")

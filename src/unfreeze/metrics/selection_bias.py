@@ -18,7 +18,7 @@ class WinnerEstimate:
         winner: Place of the strategy with the best mean; of equals the first.
         naive: Its mean, which is too high, as it was chosen for it.
         corrected: Mean on images that did not choose.
-        interval: Of `corrected`, from the bootstrap.
+        interval: Of `corrected`, from the bootstrap; reaches to it where rare draws move it out of the quantiles.
     """
 
     winner: int
@@ -81,11 +81,12 @@ def corrected_winner(
         scores[draw] = totals[won] @ left_out / (sizes @ left_out)
     means = totals.sum(axis=1) / sizes.sum()
     low, high = np.quantile(scores, [0.5 - level / 2, 0.5 + level / 2])
+    corrected = float(scores.mean())
     return WinnerEstimate(
         winner=int(np.argmax(means)),
         naive=float(means.max()),
-        corrected=float(scores.mean()),
-        interval=Interval(float(low), float(high)),
+        corrected=corrected,
+        interval=Interval(min(float(low), corrected), max(float(high), corrected)),
     )
 
 

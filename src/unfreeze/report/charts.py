@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from unfreeze.core.phrases import ON_PART_MARK
 from unfreeze.core.records import Comparison, DepthPoint, Interval, LearningCurve, LearningCurves, Outcome
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.wording import amount, percent, percent_range, printable, probability
@@ -38,6 +39,7 @@ class Mark:
         low: Lower end of the interval, across.
         high: Upper end.
         picked: Whether it is the strategy to use.
+        on_part: Whether its scores do not compare with the others', so that it is drawn hollow.
     """
 
     x: float
@@ -47,6 +49,7 @@ class Mark:
     low: float = 0.0
     high: float = 0.0
     picked: bool = False
+    on_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -339,7 +342,9 @@ def accuracy_chart(record: RunRecord) -> AccuracyChart | None:
     Returns:
         The chart; None if nothing was measured.
     """
+    on_part = record.on_part
     measured = [(outcome, outcome.accuracy) for outcome in record.strategies if outcome.accuracy is not None]
+    measured.sort(key=lambda each: each[0].strategy in on_part)  # as in the table
     if not measured:
         return None
     intervals = [outcome.interval or Interval(accuracy, accuracy) for outcome, accuracy in measured]
@@ -349,10 +354,12 @@ def accuracy_chart(record: RunRecord) -> AccuracyChart | None:
         return round(NAMES + (WIDTH - NAMES - 3 * RIGHT) * (accuracy - low) / (high - low), 1)
 
     def mark(place: int, outcome: Outcome, accuracy: float) -> Mark:
-        interval, name = intervals[place], printable(outcome.name)
+        interval, is_on_part = intervals[place], outcome.strategy in on_part
+        name = printable(outcome.name) + (f" {ON_PART_MARK}" if is_on_part else "")
         text = f"{name}: {percent(accuracy)} ({percent_range(outcome.interval)})"
         ends = across(interval.low), across(interval.high)
-        return Mark(across(accuracy), 20.0 + ROW * place, name, text, *ends, outcome.strategy == record.picked)
+        is_picked = outcome.strategy == record.picked
+        return Mark(across(accuracy), 20.0 + ROW * place, name, text, *ends, is_picked, is_on_part)
 
     return AccuracyChart(
         height=20.0 + ROW * len(measured) + 24,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 
 from unfreeze.core.cards import Card
+from unfreeze.core.phrases import CAVEAT
 from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.records import Confirmation, ImageCounts, Interval, ModelCost, Outcome
 from unfreeze.core.wording import count, megabytes, milliseconds, nats, percent, percent_range
@@ -96,6 +97,7 @@ def model_card(
     images: ImageCounts,
     test_size: int,
     measured: Sequence[str],
+    warnings: Sequence[str] = (),
 ) -> str:
     """The README.md of a delivered model.
 
@@ -107,6 +109,7 @@ def model_card(
         images: Where every file went.
         test_size: Number of images of the test part, which trained nothing; 0 without one.
         measured: Further sentences on how it was measured.
+        warnings: What has to be known first.
 
     Returns:
         Markdown with YAML front matter.
@@ -114,6 +117,7 @@ def model_card(
     sections = [
         _front_matter(network, is_cut=_is_cut(outcome)),
         f"# {escaped(title)}",
+        *(f"**{escaped(warning)}**" for warning in warnings),
         "An image classifier that unfreeze made from a pretrained network.",
         "## What was trained\n\n" + _training(outcome, network),
         "## On what\n\n" + _data(classes, images, test_size),
@@ -252,10 +256,10 @@ def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
 def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> str:
     parts = []
     if outcome.accuracy is not None and outcome.splits:
-        splits = "one split" if outcome.splits == 1 else f"the mean over {outcome.splits} splits"
+        splits = count(outcome.splits, "split")
         parts += [
-            f"The strategy, as {splits}: models trained on one part of the images and tested on the other. The model "
-            "in this folder was then refitted on everything, so it is none of those that were measured.",
+            f"The strategy, on {splits}: models trained on one part of the images and tested on the other. The model "
+            "in this folder was then trained on everything, so it is none of those that were measured.",
             _table(outcome.accuracy, outcome.interval, outcome.balanced_accuracy, outcome.log_loss),
         ]
     if outcome.confirmation is not None:
@@ -267,7 +271,7 @@ def _confirmation(found: Confirmation, test_size: int) -> list[str]:
     return [
         f"The model in this folder, on the test part ({count(test_size, 'image')}), which has chosen nothing:",
         _table(found.accuracy, found.interval, found.balanced_accuracy, found.log_loss),
-        "The variance over training sets is not in this interval.",
+        CAVEAT,
     ]
 
 

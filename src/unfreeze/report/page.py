@@ -9,10 +9,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from unfreeze.core.files import write_bytes
-from unfreeze.core.phrases import looked_at, on_folder
+from unfreeze.core.phrases import CAVEAT, CAVEAT_OF_SEVERAL, ON_PART, best_score, looked_at, on_folder
 from unfreeze.core.records import plain
 from unfreeze.core.run_record import RunRecord
-from unfreeze.core.wording import amount, count, duration, nats, percent, percent_range, printable, score, score_span
+from unfreeze.core.wording import amount, capital, count, duration, nats, percent, percent_range, printable
 from unfreeze.report.charts import (
     LEFT,
     NAMES,
@@ -48,7 +48,8 @@ def page(record: RunRecord) -> str:
     """
     return _template().render(
         run=record,
-        rows=strategy_rows(record.strategies, picked=record.picked),
+        rows=strategy_rows(record.strategies, picked=record.picked, on_part=record.on_part),
+        legend=ON_PART if record.on_part else "",
         columns=SCORE_COLUMNS[record.metric],
         using=any(outcome.model_cost for outcome in record.strategies),
         accuracies=accuracy_chart(record),
@@ -118,6 +119,7 @@ def _summary(record: RunRecord) -> dict[str, Any]:
     """What stands in the first lines of the page, and how it was measured."""
     images, splits = record.images, record.splits
     train, looks, step = len(record.train_images), record.test_looks, record.folder_step
+    confirmed = sum(outcome.confirmation is not None for outcome in record.strategies)
     return {
         "source": str(record.command.source),
         "images": f"{images.found:,} found, {images.used:,} used, {images.set_aside:,} set aside, "
@@ -126,22 +128,17 @@ def _summary(record: RunRecord) -> dict[str, Any]:
         "train": train,
         "tested": len(splits[0].test) if splits else 0,
         "test": len(record.test_images),
-        "looked_at": looked_at(looks) if looks else "",
+        "looked_at": looked_at(looks),
+        "caveat": CAVEAT if confirmed == 1 else CAVEAT_OF_SEVERAL,
         "folder_step": on_folder(step, record.metric) if step else "",
         "groups": len({group for group in record.train_groups if group}),
         "margin": amount(record.margin, record.metric),
     }
 
 
-def _winner(record: RunRecord) -> dict[str, Any] | None:
-    """The best score with and without its optimism, in words."""
-    winner, metric = record.winner, record.metric
-    if winner is None:
-        return None
-    return {
-        "name": winner.strategy.label,
-        "among": winner.among,
-        "naive": score(winner.naive, metric),
-        "corrected": score(winner.corrected, metric),
-        "interval": score_span(winner.interval, metric),
-    }
+def _winner(record: RunRecord) -> str:
+    """The best score with and without its optimism: a sentence, empty below two strategies."""
+    if record.winner is None:
+        return ""
+    opening = f"{capital(record.winner.strategy.label)} has"
+    return best_score(opening, record.winner, record.metric, splits=len(record.splits))

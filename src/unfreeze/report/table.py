@@ -1,7 +1,7 @@
 """The tables of a run, for a terminal and for the page, made from records."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from unfreeze.core.phrases import settled_by
+from unfreeze.core.phrases import ON_PART_MARK, settled_by
 from unfreeze.core.records import DepthPoint, Outcome, Screened
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
@@ -56,12 +56,12 @@ class StrategyRow:
     """One strategy, ready to print.
 
     Attributes:
-        name: Its name.
+        name: Its name, with `ON_PART_MARK` where its scores do not compare with the others'.
         accuracy: Over the images that its splits tested, in per cent.
         interval: 95 % interval of the accuracy.
         balanced: Balanced accuracy.
         log_loss: Mean negative log-likelihood, nats.
-        splits: On how many splits it was measured.
+        splits: On how many splits it was measured; of how many, where others have more images tested.
         time: Wall time.
         once: What of that was done once for all its trainings.
         per_split: What a split took, on average.
@@ -94,32 +94,40 @@ class StrategyRow:
     picked: bool = False
 
 
-def strategy_rows(outcomes: Sequence[Outcome], *, picked: StrategyId | None = None) -> tuple[StrategyRow, ...]:
-    """The rows of a run's table, in the order of the record.
+def strategy_rows(
+    outcomes: Sequence[Outcome], *, picked: StrategyId | None = None, on_part: Collection[StrategyId] = ()
+) -> tuple[StrategyRow, ...]:
+    """The rows of a run's table, in the order of the record, those tested on part of the images after the others.
 
     Args:
         outcomes: Of the strategies.
         picked: The one to use.
+        on_part: Those whose scores do not compare with the others'; see `RunResults.on_part`.
 
     Returns:
-        One row per strategy, also for those that were left out.
+        One row per strategy, also for those that were left out, which come last.
     """
-    return tuple(_row(outcome, picked=outcome.strategy == picked) for outcome in outcomes)
+    most = max((outcome.splits for outcome in outcomes), default=0)
+    apart = sorted(outcomes, key=lambda outcome: (not outcome.measured, outcome.strategy in on_part))
+    return tuple(
+        _row(outcome, picked=outcome.strategy == picked, splits_of=most if outcome.strategy in on_part else 0)
+        for outcome in (apart if on_part else outcomes)
+    )
 
 
-def _row(outcome: Outcome, *, picked: bool) -> StrategyRow:
+def _row(outcome: Outcome, *, picked: bool, splits_of: int) -> StrategyRow:
     status, note, cost = outcome.status, outcome.note, outcome.cost
     remark = "" if status == "done" else f"{status}: {note}" if note else status
     parts = [remark] if status == "left out" else [outcome.description, remark]
     on_splits, using = cost.split_seconds, outcome.model_cost
     took = using.milliseconds_an_image if using else None
     return StrategyRow(
-        name=printable(outcome.name),
+        name=printable(outcome.name) + (f" {ON_PART_MARK}" if splits_of else ""),
         accuracy=percent(outcome.accuracy),
         interval=percent_range(outcome.interval),
         balanced=percent(outcome.balanced_accuracy),
         log_loss=nats(outcome.log_loss),
-        splits=f"{outcome.splits}" if outcome.splits else "-",
+        splits=(f"{outcome.splits} of {splits_of}" if splits_of else f"{outcome.splits}") if outcome.splits else "-",
         time=_duration(cost.seconds),
         once=_duration(cost.preparation_seconds),
         per_split=_duration(sum(on_splits) / len(on_splits)) if on_splits else "-",
@@ -142,6 +150,7 @@ def strategy_table(
     outcomes: Sequence[Outcome],
     *,
     picked: StrategyId | None = None,
+    on_part: Collection[StrategyId] = (),
     metric: Metric = "accuracy",
     reasons: bool = False,
 ) -> RenderableType:
@@ -152,6 +161,7 @@ def strategy_table(
     Args:
         outcomes: Of the strategies.
         picked: The one to use.
+        on_part: Those whose scores do not compare with the others'; `phrases.ON_PART` says so below the table.
         metric: What decides; stands first.
         reasons: Say also why a strategy was shortened, dropped or left out.
 
@@ -160,7 +170,7 @@ def strategy_table(
     """
     columns = (*SCORE_COLUMNS[metric], ("splits", "splits"), ("time", "time"))
     trained = (("description" if reasons else "in_short", "trained"),)
-    rows = strategy_rows(outcomes, picked=picked)
+    rows = strategy_rows(outcomes, picked=picked, on_part=on_part)
     narrow = _strategy_table(rows, (*columns, *trained))
     if not any(outcome.model_cost for outcome in outcomes):
         return narrow

@@ -282,7 +282,7 @@ class _Wanted:
     start: Start
     cut: Cut
 
-    def left_out(self, note: str = "no time was left for it", *, settings: TrainingSettings | None = None) -> Outcome:
+    def left_out(self, note: str = "no time was left", *, settings: TrainingSettings | None = None) -> Outcome:
         """Its record if it does not fit."""
         settings = settings or TrainingSettings(plan=self.plan)
         return replace(self.outcome, status="left out", note=note, settings=settings)

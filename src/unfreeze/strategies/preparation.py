@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from unfreeze.core.plans import LIGHT, Augmentation
 from unfreeze.core.settings import EngineSettings
-from unfreeze.core.wording import points
+from unfreeze.core.wording import count, points
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.squares import Squares
 from unfreeze.data.tasks import make_task
@@ -87,11 +87,18 @@ def with_measured_flips(experiment: Experiment, *, C: float) -> Experiment:
         return experiment
     lost, noise, asked = _lost_to_mirrors(experiment, C=C)
     flips = lost <= max(MIRROR_LOSS, SURE_LOSS * noise)
-    experiment.progress.say(
-        f"Mirrored images cost the probe {points(lost)} on {asked} held-out training images: "
-        f"training {'uses' if flips else 'does without'} flips."
-    )
+    experiment.progress.say(_on_mirrors(lost, noise, asked, flips=flips))
     return experiment if flips else replace(experiment, augmentation=without_flips(experiment.augmentation))
+
+
+def _on_mirrors(lost: float, noise: float, asked: int, *, flips: bool) -> str:
+    """What was found and what follows; a loss is spoken of only where there is one beyond chance."""
+    asked_in_words = count(asked, "held-out training image")
+    if not flips:
+        return f"Mirrored images are recognised {points(lost)} worse ({asked_in_words}): training mirrors none."
+    if lost > SURE_LOSS * noise:
+        return f"Mirrored images are recognised only {points(lost)} worse ({asked_in_words}): training mirrors images."
+    return f"Mirrored images are recognised as well, as far as {asked_in_words} can tell: training mirrors images."
 
 
 def _lost_to_mirrors(experiment: Experiment, *, C: float) -> tuple[float, float, int]:

@@ -159,7 +159,7 @@ def remember(
         progress.say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
         return recomputed(backbone, cut, pixels)
     if number < views:
-        progress.say(f"Memory holds {number} augmented views of each image, not {views}.")
+        progress.say(f"Of {views} augmented views of each image memory holds {number}.")
     calibration = list(pixels.views(train_rows[:SAMPLE], epoch=None))
     compiled = compile_prefix(
         backbone, raw=[cut], engine=engine, device=pixels.device, calibration=calibration, cache=resources.cache
@@ -171,7 +171,7 @@ def remember(
     view = taken / images * len(train_rows)  # seconds of one view of every image that trains
     if number * view > seconds - taken:
         number = max(0, int((seconds - taken) / view))
-        progress.say(f"There is time for {number} augmented views of each image, not {views}.")
+        progress.say(f"Of {views} augmented views of each image there is time for {number}.")
     stored = np.empty((number, len(train_rows), *cut.shape), np.float32)
     for epoch in range(number):
         stored[epoch] = run(train_rows, epoch=epoch)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unfreeze.advisor.baseline import no_better_than_blind
 from unfreeze.advisor.fact_finding import facts_of
 from unfreeze.advisor.questions import measured_strategies, pairs
 from unfreeze.advisor.rule_check import rule_record
@@ -81,6 +82,13 @@ class Raced:
         """What may be picked: of a run that was stopped only what is trained soon, if there is such a thing."""
         soon = [entry.measured for entry in self.race.entered if entry.splits and entry.refit_seconds <= SOON]
         return soon if self.interrupted and soon else self.race.measured
+
+    def findings_on(self, picked: StrategyId | None) -> tuple[Finding, ...]:
+        """What was noticed about what is picked."""
+        if picked is None:
+            return ()
+        found = no_better_than_blind(self.entry(picked).measured, self.race.comparisons.question)
+        return (found,) if found else ()
 
     def passed_over(self) -> str:
         """What was measured and may not be picked, in a sentence; empty if nothing."""
@@ -182,6 +190,7 @@ def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resource
                 picked,
                 selection.because,
                 folder,
+                warnings=[found.text for found in raced.findings_on(selection.picked)],
                 pool=resources.pool,
                 confirm=not raced.interrupted,
             )
@@ -287,7 +296,7 @@ def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery
         **_image_fields(task),
         **_setup_fields(setup),
         splits=_splits(task, race),
-        findings=raced.findings,
+        findings=(*raced.findings_on(selection.picked if selection else None), *raced.findings),
         test_looks=earlier_looks(run.path, test_images) + 1 if looked else 0,
         folder_step=delivery.folder_step,
         facts=facts_of(task, experiment.source.card.size, raced.similarity, curve),

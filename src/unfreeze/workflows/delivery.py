@@ -1,5 +1,6 @@
 """Delivering what was picked: trained on everything, saved, reloaded from disk and checked."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def deliver(
     *,
     pool: DecoderPool,
     confirm: bool = True,
+    warnings: Sequence[str] = (),
 ) -> Outcome:
     """Train the picked strategy on everything, save it, and check that its folder says the same in float32.
 
@@ -48,6 +50,7 @@ def deliver(
         pool: Decoder pool.
         confirm: Whether the test folder may be looked at, if there is one, and the model timed: not in a run that was
             stopped.
+        warnings: Sentences that the model card begins with.
 
     Returns:
         What the strategy gave, with its refit, and with the confirmation by the test folder where there is one: what is
@@ -61,7 +64,7 @@ def deliver(
     refit, fit = fit_everything(experiment, picked.strategy)
     outcome = _with_refit(picked.measured, refit, fit).record(task)
     outcome = with_milliseconds(outcome, experiment) if confirm else outcome
-    _save(folder, fit, outcome, experiment)
+    _save(folder, fit, outcome, experiment, warnings)
     confirms = confirm and len(task.test_rows) > 0
     rows = task.test_rows if confirms else task.train_rows[:CHECKED_IMAGES]
     assert fit.model is not None, picked.label  # noqa: S101 - only what gives a model is picked
@@ -69,7 +72,8 @@ def deliver(
     if confirms:
         confirmation = confirmation_of(scores, task, probabilities=fit.probabilities, seed=experiment.seed)
         outcome = replace(outcome, confirmation=confirmation)
-    _rewrite_card(folder, outcome, experiment, because)
+    card = _card(outcome, experiment, warnings, because)  # again, now with what was measured on the saved model
+    write_bytes(folder / README, card.encode("utf-8", "surrogateescape"))
     return outcome
 
 
@@ -152,22 +156,15 @@ def _scores_as_trained(
     return scores
 
 
-def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment) -> None:
-    card = _card(outcome, experiment, "")
+def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment, warnings: Sequence[str]) -> None:
+    card = _card(outcome, experiment, warnings, "")
     names = experiment.task.image_set.classes
     assert fit.model is not None, outcome.name  # noqa: S101 - only what gives a model is picked
     save_model(folder, fit.model, class_names=names, card_text=card, margins=not fit.probabilities)
 
 
-def _rewrite_card(folder: Path, outcome: Outcome, experiment: Experiment, because: str) -> None:
-    """The card again, now with what was measured on the saved model."""
-    text = _card(outcome, experiment, because)
-    write_bytes(folder / README, text.encode("utf-8", "surrogateescape"))
-
-
-def _card(outcome: Outcome, experiment: Experiment, how: str) -> str:
+def _card(outcome: Outcome, experiment: Experiment, warnings: Sequence[str], how: str) -> str:
     task, image_set = experiment.task, experiment.task.image_set
-    sentences = [how] if how else []
     return model_card(
         title=f"{outcome.name} on {image_set.root.name}",
         outcome=outcome,
@@ -175,5 +172,6 @@ def _card(outcome: Outcome, experiment: Experiment, how: str) -> str:
         classes=image_set.classes,
         images=image_set.counts,
         test_size=len(task.test_rows),
-        measured=sentences,
+        measured=[how] if how else [],
+        warnings=warnings,
     )

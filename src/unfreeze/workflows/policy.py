@@ -386,7 +386,7 @@ def _hopeless(asked: Sequence[Standing], running: Sequence[Standing], state: Rac
             continue
         chance = state.answers.chance(one.strategy, against=best)
         if chance is not None and chance < HOPELESS:
-            note = f"better than {best.label} with a probability of {probability(chance)}"
+            note = f"the probability of a better score than that of {best.label} is {probability(chance)}"
             return Drop(strategy=one.strategy, note=note)
     return None
 

@@ -307,7 +307,7 @@ class Race:
                 continue
             self._note_forecast(entry)
             if entry.splits < FEWEST_FOR_PROBABILITIES:
-                self.say(f"{entry.label}: {entry.outcome.note}; so there are no probabilities for it.")
+                self.say(f"{entry.label}: {entry.outcome.note}. One split gives no probabilities.")
 
     def _note_what_is_missing(self, entry: Measurement) -> None:
         """Of what has fewer epochs or splits than wanted: that, and the budget that would hold all of a training."""
@@ -319,7 +319,7 @@ class Race:
         enough = self._enough.get(entry.outcome.strategy, 0.0)
         if status == "shortened" and enough > self.clock.budget:
             given = (enough + self.clock.kept) / (1 - RESERVE)
-            notes.append(f"all of it would fit into about {duration(60 * math.ceil(given / 60))}")
+            notes.append(f"all would need a budget of about {duration(60 * math.ceil(given / 60))}")
         entry.note(replace(entry.outcome, status=status, note="; ".join(filter(None, notes))))
 
     def _note_forecast(self, entry: Measurement) -> None:

@@ -123,7 +123,7 @@ def _run(race: Race, strategies: Sequence[StrategyId]) -> bool:
 
 def _say_what_is_kept(race: Race, kept: float) -> None:
     if kept:
-        race.say(f"About {duration(kept)} of the budget are kept for predicting your own test folder.")
+        race.say(f"About {duration(kept)} of the budget is kept for predicting your own test folder.")
     if race.clock.left() + race.clock.kept <= 0:
         race.say(
             f"Inspecting the images and reading their codes took {duration(race.clock.elapsed())}, so that nothing is "

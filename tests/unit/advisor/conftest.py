@@ -1,6 +1,7 @@
 """Strategies whose predictions are known."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,41 @@ from unfreeze.advisor.questions import Question
 from unfreeze.core.records import Outcome
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import StrategyId
-from unfreeze.data.tasks import Task
+from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.data.tasks import Task, make_task
 from unfreeze.strategies.predictions import Measured, Predicted
 
 Measure = Callable[..., Measured]
 Compare = Callable[..., Comparisons]
+
+
+@pytest.fixture
+def task_of() -> Callable[..., Task]:
+    """Makes a task of so many images of each class to learn from, and in a test part."""
+
+    def build(train: dict[str, int], test: dict[str, int] | None = None) -> Task:
+        labelled = [
+            (label, part)
+            for counts, part in ((train, "train"), (test or {}, "test"))
+            for label, count in counts.items()
+            for _ in range(count)
+        ]
+        images = tuple(
+            Image(
+                path=Path(f"/{number}.png"),
+                name=f"{number:04}",
+                label=label,
+                sha256=f"{number}",
+                width=9,
+                height=9,
+                mode="L",
+                split=part,
+            )
+            for number, (label, part) in enumerate(labelled)
+        )
+        return make_task(ImageSet(root=Path("/"), images=images), seed=0)
+
+    return build
 
 
 @pytest.fixture

@@ -81,7 +81,25 @@ def test_a_rule_stays_open_against_a_rival_on_a_single_split(
     found = rule_record(LAST, [head, full], comparisons(task))
 
     assert found.answer == "cannot tell"
-    assert "not settled against full 0.0 %" in found.sentence
+    assert "not settled against full 0.0 % (on 1 of 5 splits)" in found.sentence
+
+
+def test_rivals_are_ranked_on_common_splits(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
+    """Of two that refute a rule the one with the larger gain on common splits is named, not the one with two easy ones.
+
+    On its two splits a lucky rival is right everywhere, and so nearly is the head, which gains nothing from it there;
+    on all five the other rival gains forty points.
+    """
+    task = make_rows(500)
+    hard = [int(row) for number in range(2, 5) for row in task.split(number).test[:70]]
+    easy = [int(row) for number in range(2) for row in task.split(number).test[:20]]
+    head = measured(HEAD, task, [*hard, *easy], cost=FAST)
+    lucky = measured(FULL, task, [], splits=2, cost=SLOW)
+    steady = measured(SOFTMAX_ON_BEST, task, range(5), cost=SLOW)
+
+    sentence = rule_record(LAST, [head, steady, lucky], comparisons(task)).sentence
+
+    assert "and softmax on the best tap, 99.0 %, is better." in sentence
 
 
 def test_a_rule_under_log_loss_is_told_in_nats(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:

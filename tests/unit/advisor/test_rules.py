@@ -85,7 +85,7 @@ def rival(
     strategy: StrategyId, answer: Literal["better", "worse", "equivalent", "cannot tell"], *, is_cheaper: bool = False
 ) -> Rival:
     """At 90 %."""
-    return Rival(strategy=strategy, score=0.9, shown="90.0 %", answer=answer, is_cheaper=is_cheaper)
+    return Rival(strategy=strategy, gain=0.05, shown="90.0 %", answer=answer, is_cheaper=is_cheaper)
 
 
 def test_a_rule_holds_if_nothing_is_better_or_as_good_for_less() -> None:
@@ -104,7 +104,7 @@ def test_a_better_rival_refutes_it_whatever_else_is_unsettled() -> None:
     rivals = [
         rival(HEAD, "cannot tell"),
         rival(unfreeze(1), "better"),
-        replace(rival(FULL, "better"), score=0.95, shown="95.0 %"),
+        replace(rival(FULL, "better"), gain=0.1, shown="95.0 %"),
     ]
     found = held(prediction(14, 136, 0.3), SOFTMAX_ON_BEST, "78.0 %", rivals)
 

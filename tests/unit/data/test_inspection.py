@@ -11,10 +11,12 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.core.errors import ImageSetError, StoppedError
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import listed_images, read_image_set
+from unfreeze.data.tasks import make_task
 from unfreeze.images.pool import DecoderPool
 
 
@@ -239,7 +241,7 @@ def test_warnings(pool: DecoderPool, tmp_path: Path) -> None:
     text = " ".join(texts(read(tmp_path, pool)))
 
     assert "'a' has 23" in text
-    assert "1 class(es) have fewer than 5" in text
+    assert "1 class has fewer than 5" in text
     assert "25 of 25 images are smaller than 64 pixels" in text
 
 
@@ -257,7 +259,30 @@ def test_a_group_on_both_sides_of_a_given_split_is_said(pool: DecoderPool, tmp_p
 
     text = " ".join(texts(read(tmp_path / "list.csv", pool)))
 
-    assert "1 group(s) have images in the test part and in the rest" in text
+    assert "1 group has images in the test part and in the rest" in text
+
+
+@pytest.mark.parametrize(
+    ("folders", "strong"),
+    [
+        ({"a": 50, "b": 2}, True),
+        ({"a": 11, "b": 11, "c": 2}, False),  # a stray one is passed over
+        ({"a": 12, "b": 5, "c": 6}, True),  # one has more than half of three
+        ({"train/a": 22, "train/b": 2, "test/b": 2}, True),
+        ({"train/a": 22, "train/b": 2, "val/b": 8}, False),  # a run learns from a val part too
+    ],
+)
+def test_the_finding_on_imbalance_and_the_metric_never_contradict(
+    pool: DecoderPool, tmp_path: Path, folders: dict[str, int], strong: bool
+) -> None:
+    """UF103 is found exactly where balanced accuracy decides."""
+    for folder, count in folders.items():
+        fill(tmp_path, folder, count=count)
+
+    seen = read(tmp_path, pool)
+
+    assert any(found.code == "UF103" for found in seen.findings) == strong
+    assert metric_for(make_task(seen, seed=0), None)[0] == ("balanced accuracy" if strong else "accuracy")
 
 
 def test_balanced_large_images_need_no_warning(pool: DecoderPool, tmp_path: Path) -> None:

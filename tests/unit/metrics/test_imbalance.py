@@ -15,7 +15,11 @@ from unfreeze.metrics.imbalance import balanced_weights, log_shares, strongly_im
         ((100, 4, 20), False),
         ((100,), False),
         ((100, 100, 9), True),
-        ((40, 1), False),
+        ((50, 2), True),  # nothing else is left to compare with
+        ((40, 1), True),
+        ((40, 4), False),
+        ((100, 100, 3), False),  # three stray images
+        ((100, 3, 2), True),
         ((51, 30, 19), True),  # more than half of three classes
         ((50, 30, 20), False),  # half of them is not more
         ((60, 40), False),  # one of two classes always has half
@@ -24,7 +28,10 @@ from unfreeze.metrics.imbalance import balanced_weights, log_shares, strongly_im
     ],
 )
 def test_the_rule(counts: tuple[int, ...], strong: bool) -> None:
-    """Strong is more than ten times the smallest class of five images or more, or most images of three such classes."""
+    """Strong is more than ten times the smallest class, or most images of three classes.
+
+    Classes with fewer than five images count only where fewer than two others are left.
+    """
     assert strongly_imbalanced(np.repeat(np.arange(len(counts)), counts)) is strong
 
 

@@ -58,6 +58,16 @@ def test_an_interval_lies_around_its_accuracy(record: RunRecord) -> None:
     assert [mark.label for mark in chart.marks if mark.picked] == ["unfreeze 2"]
 
 
+def test_a_score_on_part_of_the_images_is_drawn_below_the_others(record_with_a_lucky_split: RunRecord) -> None:
+    """It has its mark, and is hollow; all others are not."""
+    chart = accuracy_chart(record_with_a_lucky_split)
+
+    assert chart is not None
+    *whole, lucky = sorted(chart.marks, key=lambda mark: mark.y)
+    assert (lucky.label, lucky.on_part) == ("head †", True)
+    assert not any(mark.on_part for mark in whole)
+
+
 def test_a_step_lies_on_its_side_of_zero(record: RunRecord) -> None:
     """Gains are right of zero, losses left of it; the margin lies evenly around it, and nothing leaves the picture."""
     chart = steps_chart(record)

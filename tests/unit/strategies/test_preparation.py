@@ -48,7 +48,10 @@ def test_flips_stay_where_left_and_right_say_nothing(make_experiment: MakeExperi
     found = with_measured_flips(make_experiment(80), C=0.1)
 
     assert found.augmentation == LIGHT
-    assert heard.lines[-1].endswith("on 16 held-out training images: training uses flips.")
+    assert heard.lines[-1] == (
+        "Mirrored images are recognised as well, as far as 16 held-out training images can tell: training mirrors "
+        "images."
+    )
 
 
 def test_nothing_is_measured_where_nothing_is_mirrored(
@@ -62,19 +65,29 @@ def test_nothing_is_measured_where_nothing_is_mirrored(
 
 
 @pytest.mark.parametrize(
-    ("lost", "noise", "flips"),
+    ("lost", "noise", "said"),
     [
-        (0.015, 0.001, True),  # sure, and too little to matter
-        (0.05, 0.03, True),  # large, and within chance
-        (0.05, 0.02, False),
-        (0.021, 0.001, False),
-        (-0.3, 0.01, True),
+        (0.015, 0.001, "only 1.5 points worse (40 held-out training images): training mirrors images."),  # too little
+        (0.05, 0.03, "as well, as far as 40 held-out training images can tell: training mirrors images."),  # by chance
+        (0.05, 0.02, "5.0 points worse (40 held-out training images): training mirrors none."),
+        (0.021, 0.001, "2.1 points worse (40 held-out training images): training mirrors none."),
+        (0.0, 0.0, "as well, as far as 40 held-out training images can tell: training mirrors images."),
+        (-0.3, 0.01, "as well, as far as 40 held-out training images can tell: training mirrors images."),
     ],
 )
 def test_only_a_loss_that_is_large_and_sure_turns_flips_off(
-    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch, lost: float, noise: float, flips: bool
+    make_experiment: MakeExperiment,
+    monkeypatch: pytest.MonkeyPatch,
+    heard: Any,
+    *,
+    lost: float,
+    noise: float,
+    said: str,
 ) -> None:
-    """It must be more than two points of accuracy and more than two standard errors."""
+    """It must be more than two points of accuracy and more than two standard errors; only a sure loss is called one."""
     monkeypatch.setattr(preparation, "_lost_to_mirrors", lambda *_, **__: (lost, noise, 40))
 
-    assert (with_measured_flips(make_experiment(12), C=0.1).augmentation.flip > 0) == flips
+    flips = with_measured_flips(make_experiment(12), C=0.1).augmentation.flip > 0
+
+    assert flips == said.endswith("training mirrors images.")
+    assert heard.lines[-1] == f"Mirrored images are recognised {said}"

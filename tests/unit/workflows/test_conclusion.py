@@ -153,6 +153,7 @@ def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock, program: Mock) -> Moc
         *,
         pool: DecoderPool,
         confirm: bool,
+        warnings: Sequence[str],
     ) -> Outcome:
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(b"weights")
@@ -238,6 +239,17 @@ def test_the_best_strategy_is_delivered_and_everything_is_written(
     assert (record.winner.strategy, record.winner.among, record.winner.naive) == (TWO, 3, 1.0)
     assert record.verdict == verdict(record)
     assert read_run(tmp_path) == record
+
+
+def test_a_pick_that_always_names_one_class_is_told_of_first(task: Task, concluded: Conclude, deliver: Mock) -> None:
+    """In the verdict, among the findings of the record, and to whoever writes the model card."""
+    record = concluded(raced(task, entry(HEAD, task, np.flatnonzero(task.labels == 1).tolist())))
+
+    found, *others = record.findings
+    assert (found.code, tuple(others)) == ("UF130", FINDINGS)
+    assert found.sentence.startswith("Head is no better than always answering 'a': accuracy 50.0 % against 50.0 %")
+    assert record.verdict[0] == found.text
+    assert deliver.call_args.kwargs["warnings"] == [found.text]
 
 
 def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask, concluded: Conclude) -> None:

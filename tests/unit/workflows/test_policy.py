@@ -826,7 +826,9 @@ def test_a_hopeless_depth_is_dropped_and_says_so() -> None:
     assert step.strategy == ONE
     assert decision.stage == Looking(look=0)
     (said,) = decision.say
-    assert said.startswith("unfreeze 1 is dropped after 5 splits: better than unfreeze 2 with a probability of ")
+    assert said == (
+        "unfreeze 1 is dropped after 5 splits: the probability of a better score than that of unfreeze 2 is under 1 %."
+    )
     assert looked(*standings, answers=replace(answers, chances={ONE: 0.01})).step is None
     assert looked(*standings, answers=replace(answers, chances={})).step is None
 

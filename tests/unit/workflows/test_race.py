@@ -248,7 +248,7 @@ def test_what_is_shortened_says_which_budget_would_hold_all_of_it(make_rows: Mak
     race = race_of(contest, budget=300.0)
 
     assert splits_of(race)[TWO] == 2
-    assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all of it would fit into about 7 min"
+    assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all would need a budget of about 7 min"
 
 
 def test_time_kept_for_a_test_folder_counts_in_the_budget_that_would_do(make_rows: MakeTask, time: Time) -> None:
@@ -259,7 +259,7 @@ def test_time_kept_for_a_test_folder_counts_in_the_budget_that_would_do(make_row
     race.run([TWO])
 
     assert race.clock.left() <= 300.0
-    assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all of it would fit into about 9 min"
+    assert race.measured[-1].outcome.note == "2 of 5 splits fit the budget; all would need a budget of about 9 min"
 
 
 @pytest.mark.parametrize(
