@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import final
 
@@ -30,6 +30,7 @@ AUDITED_IMAGES = 4
 HALVINGS = 3  # of the rates, before a training is given up
 RISEN = 2.0  # standard errors by which a loss must exceed that of the start
 HUMP, SETTLED = 0.5, 10  # how far a loss may rise in so many epochs, of the way to that of a guess
+FEWEST_JUDGED = 3  # steps after the warm-up: of one alone a fifth looks like that though nothing has changed
 EVALUATION_LAYOUT: Layout = "channels_last"
 
 
@@ -161,7 +162,7 @@ class TrainingRun:
         self._mean = None if plan.averaging is None else MeanWeights(list(learning.values()), plan.averaging)
         self._names = tuple(learning)
         data = Data(
-            examples=self._examples(),
+            examples=self._examples(self._report),
             labels=inputs.labels,
             rows=self._rows,
             class_count=self._backbone.classes,
@@ -181,8 +182,8 @@ class TrainingRun:
     def _report(self, images: int) -> None:
         self._advance(images)
 
-    def _examples(self) -> _Prepared:
-        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, self._report)
+    def _examples(self, advance: Advance) -> _Prepared:
+        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, advance)
 
     @property
     def size(self) -> int:
@@ -203,16 +204,23 @@ class TrainingRun:
         """
         self._advance = advance
         while len(self.curve) < epochs:
-            number, arithmetic = len(self.curve), self._plan.arithmetic
-            seed = derive_seed(self._seed, "torch", number)
-            drawing = self._inputs.device.drawing_from(seed) if self._draws else nullcontext()
-            computing = mixed_precision(self._network, arithmetic.precision, self._inputs.device)
-            with drawing, threads(arithmetic.threads), computing:
+            number, precision = len(self.curve), self._plan.arithmetic.precision
+            with self._computing(number), mixed_precision(self._network, precision, self._inputs.device):
                 losses = self._loop.epoch(number)
             self._losses += losses
             self.curve.append(float(np.mean(losses)))
             if self._plan.optimizer == "adamw" and self._has_risen(len(losses)):
                 self._begin_gentler()
+        for tensor in self._optimized:
+            tensor.grad = None  # it may wait for long
+
+    @contextmanager
+    def _computing(self, stream: int | str) -> Iterator[None]:
+        """Draw from a stream of the training's own, on as many threads as it trains on."""
+        seed = derive_seed(self._seed, "torch", stream)
+        drawing = self._inputs.device.drawing_from(seed) if self._draws else nullcontext()
+        with drawing, threads(self._plan.arithmetic.threads):
+            yield
 
     def _has_risen(self, last: int) -> bool:
         epochs, classes = len(self.curve), self._backbone.classes
@@ -248,27 +256,27 @@ class TrainingRun:
             precision=self._inputs.precision,
         )
         network.to("cpu").to(memory_format=torch.contiguous_format)
-        for parameter in network.parameters():
-            parameter.grad = None
         return Trained(backbone, tuple(self.curve), audited, self.halvings)
 
     def _renew_statistics(self, backbone: Backbone) -> None:
         """Of BatchNorm, where it learns: those of training belong to other weights than their mean."""
-        if self._plan.batchnorm == "learning":
-            self._advance = ignore
-            size = min(self._plan.batch_size or len(self._rows), len(self._rows))
-            model = fold_batchnorm(backbone.suffix(self._inputs.cut))
-            renew_statistics(model, self._examples().batches(self._rows, size=size, epoch=0))
+        if self._plan.batchnorm == "frozen":
+            return
+        size = min(self._plan.batch_size or len(self._rows), len(self._rows))
+        model, examples = fold_batchnorm(backbone.suffix(self._inputs.cut)), self._examples(lambda _: self._advance(0))
+        with self._computing("statistics"):  # dropout is active in it
+            renew_statistics(model, examples.batches(self._rows, size=size, epoch=0))
 
 
 def has_risen(losses: Sequence[float], last: int, *, warmup: int, epochs: int, classes: int) -> bool:
     """Whether a training has become worse than its start, so that it goes nowhere.
 
     The start is what the first quarter of the warm-up saw, when hardly anything had changed; it is compared with the
-    steps of the last epoch that lie after the warm-up. A good training rises at first, too: on omniglot the loss of two
-    blocks goes 1.7, 2.9, 2.5, 2.2, 2.0 … 1.1, and the mean of the weights is never worse than the start. So in the
-    first epochs the loss may rise half of the way to that of a guess that knows nothing, later not at all, but for
-    noise.
+    steps of the last epoch that lie after the warm-up, of which one counts as twice the largest of the start at most:
+    a loss that explodes would hide in its own noise (in simulation nine in ten did). A good training rises at first,
+    too: on omniglot the loss of two blocks goes 1.7, 2.9, 2.5, 2.2, 2.0 … 1.1, and the mean of the weights is never
+    worse than the start. So in the first epochs the loss may rise half of the way to that of a guess that knows
+    nothing, later not at all, but for noise.
 
     Args:
         losses: Of every step, nats.
@@ -281,18 +289,20 @@ def has_risen(losses: Sequence[float], last: int, *, warmup: int, epochs: int, c
         False before the end of the warm-up; True where a loss is no number.
 
     Example:
-        >>> has_risen([0.4, 0.5, *[0.9] * 6, 5.0, 7.0], 2, warmup=8, epochs=5, classes=2)
+        >>> has_risen([0.4, 0.5, *[0.9] * 6, 5.0, 7.0, 6.0], 3, warmup=8, epochs=5, classes=2)
         True
     """
     first = max(2, warmup // 4)
-    now = np.array(losses[max(warmup, first, len(losses) - last) :])
+    begun = np.array(losses[:first])
+    now = np.array(losses[max(warmup, first, len(losses) - max(last, FEWEST_JUDGED)) :])
     if not np.isfinite(losses).all():
         return True
-    if not len(now):
+    if len(now) < FEWEST_JUDGED:
         return False
-    begun = np.array(losses[:first])
-    noise = RISEN * math.sqrt(begun.var(ddof=1) / len(begun) + now.var() / len(now))
-    humped = HUMP * (math.log(classes) - begun.mean()) if epochs < SETTLED else 0.0
+    guess = math.log(classes)
+    now = np.minimum(now, 2 * max(guess, begun.max()))
+    noise = RISEN * math.sqrt(begun.var(ddof=1) / len(begun) + now.var(ddof=1) / len(now))
+    humped = HUMP * (guess - begun.mean()) if epochs < SETTLED else 0.0
     return bool(now.mean() > begun.mean() + max(noise, humped))
 
 
