@@ -3,7 +3,7 @@
 `core.strategies.KINDS` says what there is; `READY` has the function of each kind that trains blocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, final, runtime_checkable
 
@@ -38,6 +38,11 @@ class TrainedStrategy(Strategy, Protocol):
     @property
     def expected(self) -> Forecast:
         """What was forecast of it."""
+        ...
+
+    @property
+    def waiting(self) -> Mapping[str, object]:
+        """Trainings by split that are in memory and can go on."""
         ...
 
     def lengthened(self, epochs: int) -> "TrainedStrategy":
