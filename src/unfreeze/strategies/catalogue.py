@@ -3,7 +3,7 @@
 `core.strategies.KINDS` says what there is; `strategies.finetuning` makes ready what trains blocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, final, runtime_checkable
 
@@ -39,6 +39,11 @@ class TrainedStrategy(Strategy, Protocol):
     @property
     def expected(self) -> Forecast:
         """What was forecast of it."""
+        ...
+
+    @property
+    def waiting(self) -> Mapping[str, object]:
+        """Trainings by split that are in memory and can go on."""
         ...
 
     def lengthened(self, epochs: int) -> "TrainedStrategy":

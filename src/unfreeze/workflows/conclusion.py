@@ -182,7 +182,7 @@ def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resource
     if raced.interrupted and picked.refit_seconds > SOON:
         return delivery
     delivered: Outcome | None = None if raced.interrupted else journal.kept(DELIVERED, Outcome)
-    if delivered is None or not folder.is_dir():
+    if delivered is None or delivered.strategy != selection.picked or not folder.is_dir():
         shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed before it could tell what it had
         with raced.race.timed("deliver"):
             delivered = deliver(

@@ -6,15 +6,16 @@ finds differences where there are none. Dropping a hopeless strategy is free at 
 neither is running out of time an interim look.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL, SOFTMAX_ON_LAST
+from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL, SOFTMAX_ON_LAST, StrategyId
 from unfreeze.core.wording import count, duration, probability
 from unfreeze.metrics.repeated import FEWEST_FOR_PROBABILITIES, FOLDS, LOOKS
-from unfreeze.strategies.finetuning import LEAST_SHARE_REPEATED, Forecast, Price
+from unfreeze.strategies.finetuning import Forecast, Price
 from unfreeze.workflows.standing import RaceState, Standing
 from unfreeze.workflows.steps import (
     Completing,
@@ -130,27 +131,35 @@ def _deeper(stage: Deeper, state: RaceState) -> Decision:
     if unknown is not None:
         return Decision(stage=stage, step=FindPrice(strategy=unknown, affordable=max(0.0, state.left)))
     if not stage.waiting:
-        by_cost = sorted(state.standings, key=lambda one: one.seconds_a_split)
-        waiting = tuple(one.strategy for one in by_cost)
-        return Decision(stage=Completing(waiting=waiting, postponed=stage.postponed))
-    prices = [price for strategy in stage.waiting if (price := state.prices[strategy]) is not None]
-    chosen, share = fitting(prices, state)
-    postponed = tuple(one for one in stage.waiting if one not in {price.strategy for price in chosen})
-    if not chosen:
-        return Decision(stage=Deeper(waiting=(), postponed=(*stage.postponed, *postponed)))
-    first = chosen[0]
+        return Decision(stage=_after_trying(stage, state))
+    chosen = fitting(_prices_of(stage.waiting, state), state)
+    waiting = tuple(price.strategy for price in chosen)
+    postponed = tuple(strategy for strategy in stage.waiting if strategy not in waiting)
     if postponed:
-        return Decision(
-            stage=replace(
-                stage, waiting=tuple(price.strategy for price in chosen), postponed=(*stage.postponed, *postponed)
-            )
-        )
-    then = replace(stage, waiting=stage.waiting[1:])
-    return _prepare(first, _seconds(first, share, state), state, then)
+        names = ", ".join(price.strategy.label for price in _prices_of(postponed, state))
+        said = f"Postponed: {names}. Time does not hold {state.first_splits} splits of everything."
+        stage = Deeper(waiting=waiting, postponed=(*stage.postponed, *postponed))
+        return Decision(stage=stage, say=(said,) if names else ())
+    return _prepare(chosen[0], _allowance(chosen, state), state, replace(stage, waiting=stage.waiting[1:]))
 
 
-def fitting(prices: Sequence[Price], state: RaceState) -> tuple[tuple[Price, ...], float]:
-    """Which strategies fit beside each other on all splits, and with what share of their epochs.
+def _prices_of(strategies: Sequence[StrategyId], state: RaceState) -> list[Price]:
+    """Of those that have one."""
+    return [price for strategy in strategies if (price := state.prices.get(strategy)) is not None]
+
+
+def _after_trying(stage: Deeper, state: RaceState) -> Deeper | Completing:
+    """What was postponed has its turn where the others left time for all of its splits; then comes what is missing."""
+    chosen = fitting(_prices_of(stage.postponed, state), state)
+    if chosen and _share(chosen, state) >= _least_share(chosen):
+        waiting = tuple(price.strategy for price in chosen)
+        return Deeper(waiting=waiting, postponed=tuple(one for one in stage.postponed if one not in waiting))
+    by_cost = sorted(state.standings, key=lambda one: one.seconds_a_split)
+    return Completing(waiting=tuple(one.strategy for one in by_cost), postponed=stage.postponed)
+
+
+def fitting(prices: Sequence[Price], state: RaceState) -> tuple[Price, ...]:
+    """Which strategies fit beside each other on all splits, with a share of their epochs that is worth them.
 
     The costliest go first, and the shallowest before the second one: in equal shares both would be trained too little
     to tell anything. What is left alone may have fewer splits.
@@ -160,41 +169,58 @@ def fitting(prices: Sequence[Price], state: RaceState) -> tuple[tuple[Price, ...
         state: Where the race stands.
 
     Returns:
-        Those that are tried now, in their order, and the share.
+        Those that are tried now, in their order; what does not fit on a single split is not among them.
     """
-    chosen = list(prices)
-    while len(chosen) > 1 and _share(chosen, state) < LEAST_SHARE_REPEATED:
-        droppable = [price for price in chosen if not state.recorded.get(price.strategy, 0)]
-        if not droppable:
-            break
-        is_first = len(chosen) == 2 and chosen[0].strategy.blocks == 1 and chosen[1].strategy.blocks is not None
-        chosen.remove(droppable[0 if is_first else -1])
-    if len(chosen) == 1 and not state.recorded.get(chosen[0].strategy, 0):
-        least = chosen[0].seconds(1, chosen[0].fewest) + chosen[0].refit_seconds(chosen[0].fewest)
-        chosen = chosen if least <= state.left else []
-    return tuple(chosen), min(1.0, max(LEAST_SHARE_REPEATED, _share(chosen, state))) if chosen else 0.0
+    chosen = [price for price in prices if _allowance_alone(price, state)]
+    while len(chosen) > 1 and _share(chosen, state) < _least_share(chosen):
+        depths = len(chosen) == 2 and chosen[0].strategy.blocks == 1 and chosen[1].strategy.blocks is not None
+        second_fits = _share(chosen[1:], state) >= _least_share(chosen[1:])
+        chosen.pop(0 if depths and second_fits else -1)
+    return tuple(chosen)
 
 
 def _share(prices: Sequence[Price], state: RaceState) -> float:
-    """Of the epochs that are wanted: what fits, with the costliest training on everything."""
+    """Of the epochs that are wanted: what fits on all splits, with the costliest training on everything."""
     if not state.is_timed:
-        return 1.0
+        return math.inf
     left = state.left - sum(price.preparation for price in prices)
-    splits = state.first_splits
-    needed = sum(price.seconds(splits, price.epochs) - price.preparation for price in prices)
+    needed = sum(price.seconds(state.first_splits, price.epochs) - price.preparation for price in prices)
     refit = max(price.refit_seconds(price.epochs) for price in prices)
-    return max(0.0, left) / (needed + max(refit, state.refit_seconds))
+    return max(0.0, min(left / (needed + refit), (left - state.refit_seconds) / needed))
 
 
-def _seconds(price: Price, share: float, state: RaceState) -> float:
-    """Of its preparation and its splits; all that is left, but for its last training, for one that has fewer splits."""
-    wanted = price.preparation + share * (price.seconds(state.first_splits, price.epochs) - price.preparation)
-    return min(wanted, state.left - price.refit_seconds(price.fewest))
+def _least_share(prices: Sequence[Price]) -> float:
+    """What is worth several splits, of each of them."""
+    return max(price.least_epochs / price.epochs for price in prices)
+
+
+def _allowance(chosen: Sequence[Price], state: RaceState) -> float:
+    """Seconds for the first one; a little more than all of it takes, where there is time for that."""
+    first = chosen[0]
+    if len(chosen) == 1 or not state.is_timed:
+        return _allowance_alone(first, state)
+    share = min(SLACK, _share(chosen, state))
+    return first.preparation + share * (first.seconds(state.first_splits, first.epochs) - first.preparation)
+
+
+def _allowance_alone(price: Price, state: RaceState) -> float:
+    """Seconds for preparing it and for as many splits as fit with its last training; 0 where not even one does."""
+    if not state.is_timed:
+        return math.inf
+    left, others = state.left - price.preparation, state.refit_seconds
+    for splits in range(state.first_splits, 0, -1):
+        an_epoch = splits * price.seconds_an_epoch
+        fitting = min(left / (an_epoch + price.refit_an_epoch), (left - others) / an_epoch)
+        epochs = min(price.epochs, math.floor(fitting))
+        if epochs >= (price.least_epochs if splits > 1 else price.fewest):
+            spare = (SLACK - 1) * epochs if epochs == price.epochs else 0.5  # preparing takes a little more or less
+            room = state.left - max(price.refit_seconds(epochs), others)
+            return min(room, price.seconds(splits, epochs) + spare * an_epoch)
+    return 0.0
 
 
 def _prepare(price: Price, allowance: float, state: RaceState, then: Deeper | Postponed) -> Decision:
-    waiting = [state.prices.get(strategy) for strategy in (price.strategy, *then.waiting)]
-    known = [one for one in waiting if one is not None]
+    known = [price, *_prices_of(then.waiting, state)]
     enough = state.elapsed + sum(one.seconds(state.first_splits, one.epochs) for one in known)
     enough += max(one.refit_seconds(one.epochs) for one in known)
     step = Prepare(strategy=price.strategy, allowance=allowance, splits=state.first_splits, enough=enough)
@@ -203,21 +229,18 @@ def _prepare(price: Price, allowance: float, state: RaceState, then: Deeper | Po
 
 
 def _postponed(stage: Postponed, state: RaceState) -> Decision:
-    """What was postponed has what time is left, on as many splits as fit."""
+    """What was postponed has what time is left, on as many splits as fit; what was measured before is taken up."""
     if not stage.waiting:
         return Decision(stage=Filling())
     strategy, later = stage.waiting[0], replace(stage, waiting=stage.waiting[1:])
     price = state.prices[strategy]
     if price is None:
         return Decision(stage=later, step=LeaveOut(strategy=strategy))
-    each = price.seconds_an_epoch + price.refit_an_epoch
-    fitting = (state.left - price.preparation) / each
-    epochs = max(price.fewest, price.epochs if fitting >= price.epochs else int(fitting))
-    allowance = state.left - max(price.refit_seconds(epochs), state.refit_seconds)
-    if price.seconds(1, epochs) > allowance and not state.recorded.get(strategy, 0):
-        needed = duration(price.seconds(1, epochs) + price.refit_seconds(epochs))
-        left = duration(max(0.0, state.left))
-        note = f"{count(epochs, 'epoch')} on one split need about {needed} and {left} are left"
+    allowance = _allowance_alone(price, state)
+    if not allowance and not state.recorded.get(strategy, 0):
+        needed = price.seconds(1, price.fewest) + max(price.refit_seconds(price.fewest), state.refit_seconds)
+        least, left = count(price.fewest, "epoch"), duration(max(0.0, state.left))
+        note = f"{least} on one split and a last training need about {duration(needed)} and {left} are left"
         return Decision(stage=later, step=LeaveOut(strategy=strategy, note=note))
     return _prepare(price, allowance, state, later)
 
@@ -235,8 +258,8 @@ def _trying(stage: Trying, state: RaceState) -> Decision:
     # what is best in the end may be one whose training on everything takes longer
     until = min(stage.until, SLACK * state.budget - state.refit_seconds)
     goes_on = one.splits < one.expected.splits and (not one.splits or state.fits([one], until))
-    running = [other for other in state.standings if other.is_ready and other.splits >= FEWEST_FOR_PROBABILITIES]
-    dropped = _hopeless([one], running, state) if goes_on and one in running else None
+    running = _running(state, FEWEST_FOR_PROBABILITIES)
+    dropped = _hopeless([one], running, state) if goes_on and one in running and state.rounds is None else None
     if dropped is not None:
         return Decision(stage=stage.then, step=dropped, say=(_said_of(dropped, one),))
     if goes_on:
@@ -276,14 +299,23 @@ def _lengthening(stage: Lengthening, state: RaceState) -> Decision:
         rounds = count(state.rounds, "round")
         return Decision(stage=Postponed(waiting=stage.postponed), say=(f"{rounds} of {FOLDS} splits, as asked.",))
     one, rest = state.of(stage.waiting[0]), replace(stage, waiting=stage.waiting[1:])
-    if not one.is_ready or one.expected is None or not one.splits or one.status == "dropped":
-        return Decision(stage=rest)
-    epochs = _epochs_that_fit(one, one.expected, state)
-    if epochs < WORTH_LENGTHENING * one.expected.epochs and epochs < one.expected.wanted:
-        return Decision(stage=rest)
-    said = f"{one.label} goes on to {epochs} epochs: time is left."
+    epochs = _longer(one, state)
+    return _lengthened(one, epochs, rest) if epochs else Decision(stage=rest)
+
+
+def _lengthened(one: Standing, epochs: int, stage: Stage) -> Decision:
     phase = Phase(name=one.label, strategies=(one.strategy,), to=one.splits, clock="repeat")
-    return Decision(stage=rest, step=Lengthen(strategy=one.strategy, epochs=epochs, phase=phase), say=(said,))
+    said = f"{one.label} goes on to {epochs} epochs: time is left."
+    return Decision(stage=stage, step=Lengthen(strategy=one.strategy, epochs=epochs, phase=phase), say=(said,))
+
+
+def _longer(one: Standing, state: RaceState) -> int:
+    """Epochs that it goes on to: so many more that it is worth it, or those of an earlier life; 0 for none."""
+    if one.expected is None or not one.epochs_short or not one.is_running:
+        return 0
+    epochs = _epochs_that_fit(one, one.expected, state)
+    is_worth_it = epochs >= WORTH_LENGTHENING * one.expected.epochs or epochs == one.expected.wanted
+    return (one.longer or epochs) if is_worth_it else 0
 
 
 def _epochs_that_fit(one: Standing, expected: Forecast, state: RaceState) -> int:
@@ -301,7 +333,7 @@ def _looking(stage: Looking, state: RaceState) -> Decision:
     if stage.look + 1 >= len(LOOKS):
         return Decision(stage=rest)
     look, splits = LOOKS[stage.look], LOOKS[stage.look + 1]
-    running = [one for one in state.standings if one.is_ready and one.splits >= look and one.status != "dropped"]
+    running = _running(state, look)
     if len(running) < 2:
         return Decision(stage=rest)  # time ran out before there was anything to look at
     dropped = _hopeless(running, running, state)
@@ -337,27 +369,40 @@ def _repeating(stage: Repeating, state: RaceState) -> Decision:
 
 
 def _filling(stage: Filling, state: RaceState) -> Decision:
-    """One more split for both sides of what is open, the cheapest steps first, until none fits.
+    """For both sides of what is open: the epochs that are missing, else one more split; cheap steps first.
 
-    There is no look between these splits that could end it: time does.
+    What is open is asked when this begins, and again when nothing more of it fits: there is no look between these
+    splits that could end it, time does.
     """
-    most, until = LOOKS[-1], state.budget - state.refit_seconds
-    running = [
-        one
-        for one in state.standings
-        if one.is_ready and FEWEST_FOR_PROBABILITIES <= one.splits < most and one.status != "dropped"
-    ]
     if state.rounds is not None or not state.is_timed:
         return Decision(stage=TakingUp())
-    steps = state.answers.open_steps([one.strategy for one in running])
-    for sides in sorted(([state.of(side) for side in step] for step in steps), key=_cost_of_both):
-        next_ones = _lagging(sides)
-        if state.fits(next_ones, until) and all(one.repeatable for one in sides):
-            names, most = tuple(one.strategy for one in sides), max(one.side_by_side for one in next_ones)
-            to = min(LOOKS[-1], next_ones[0].splits + most)
+    running = _running(state, FEWEST_FOR_PROBABILITIES)
+    dropped = _hopeless(running, running, state)
+    if dropped is not None:
+        return Decision(stage=stage, step=dropped, say=(_said_of(dropped, state.of(dropped.strategy)),))
+    found = _filled(stage, state)
+    if found is not None:
+        return found
+    steps = state.answers.open_steps([one.strategy for one in _running(state, 1)])
+    return _filled(Filling(steps=tuple(steps)), state) or Decision(stage=TakingUp())
+
+
+def _filled(stage: Filling, state: RaceState) -> Decision | None:
+    """What fits of it."""
+    for sides in sorted(([state.of(side) for side in step] for step in stage.steps), key=_cost_of_both):
+        if not all(one.is_running for one in sides):  # any more
+            continue
+        for one in sides:
+            if epochs := _longer(one, state):
+                return _lengthened(one, epochs, stage)
+        next_ones, may_settle = _lagging(sides), all(one.repeatable for one in sides)
+        splits, until = next_ones[0].splits, state.budget - state.refit_seconds
+        if may_settle and splits < LOOKS[-1] and state.fits(next_ones, until):
+            to = min(LOOKS[-1], splits + max(one.side_by_side for one in next_ones))
+            names = tuple(one.strategy for one in sides)
             phase = Phase(name="more splits", strategies=names, to=to, clock="repeat")
             return Decision(stage=stage, step=_measure_beside(next_ones, phase, state, until))
-    return Decision(stage=TakingUp())
+    return None
 
 
 def _cost_of_both(sides: Sequence[Standing]) -> float:
@@ -365,13 +410,21 @@ def _cost_of_both(sides: Sequence[Standing]) -> float:
 
 
 def _taking_up(stage: TakingUp, state: RaceState) -> Decision:
-    """Nothing that was measured is lost."""
-    for one in state.standings:
-        if one.is_ready and one.recorded:
+    """Nothing that was measured is lost; in the end it is noted what is still missing."""
+    for one in (one for one in state.standings if one.is_ready):
+        if one.longer and one.longer_recorded >= one.splits:
+            return _lengthened(one, one.longer, stage)
+        if one.recorded:
             to = one.splits + one.recorded
             phase = Phase(name=one.label, strategies=(one.strategy,), to=to, clock="repeat")
             return Decision(stage=stage, step=_measure([one], phase))
-    return Decision(stage=Over())
+    short = tuple(one.strategy for one in state.standings if one.is_ready and one.status == "shortened")
+    return Decision(stage=Over(), step=Settle(strategies=short) if short else None)
+
+
+def _running(state: RaceState, splits: int) -> list[Standing]:
+    """What has so many splits, and may get more."""
+    return [one for one in state.standings if one.is_running and one.splits >= splits]
 
 
 def _said_of(dropped: Drop, one: Standing) -> str:

@@ -11,6 +11,7 @@ from unfreeze.advisor.questions import pairs
 from unfreeze.core.errors import DidNotTrainError, StoppedError
 from unfreeze.core.events import StrategyMeasured
 from unfreeze.core.findings import Finding
+from unfreeze.core.journal import NO_JOURNAL, Journal
 from unfreeze.core.phases import timed
 from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.progress import Advance, Progress, ignore
@@ -66,6 +67,7 @@ class Race:
         rounds: How many rounds of five splits each strategy gets; None to go by the answers.
         epochs: Of every training of blocks; None for the plan's own number, or what fits.
         recorded: On how many splits an earlier life of the run measured a strategy that trains like this.
+        journal: Keeps up to how many epochs trainings went on.
         entered: Every strategy that was tried or left out, cheapest first.
         story: Why each was tried, repeated, dropped or left out, in the order of time.
         forecasts: What was forecast before each training, and what it took.
@@ -80,6 +82,7 @@ class Race:
     rounds: int | None = None
     epochs: int | None = None
     recorded: Recorded = nothing_recorded
+    journal: Journal = NO_JOURNAL
     entered: list[Measurement] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     forecasts: list[TimeForecast] = field(default_factory=list)
@@ -155,7 +158,7 @@ class Race:
 
     def _standing(self, entry: Measurement) -> Standing:
         strategy = entry.strategy
-        return Standing(
+        standing = Standing(
             strategy=entry.outcome.strategy,
             status=entry.outcome.status,
             is_ready=strategy is not None,
@@ -164,8 +167,21 @@ class Race:
             seconds_a_split=entry.seconds_a_split or _guess(entry, self.entered),
             side_by_side=strategy.training.side_by_side if strategy and strategy.training else 1,
             refit_seconds=entry.refit_seconds,
-            expected=strategy.expected if isinstance(strategy, TrainedStrategy) else None,
         )
+        if not isinstance(strategy, TrainedStrategy):
+            return standing
+        longer, recorded = self._went_on_to(strategy)
+        waiting, expected = len(strategy.waiting), strategy.expected
+        return replace(standing, expected=expected, waiting=waiting, longer=longer, longer_recorded=recorded)
+
+    def _went_on_to(self, strategy: TrainedStrategy) -> tuple[int, int]:
+        """Epochs that an earlier life of the run went on to from those that a strategy has, and on how many splits."""
+        had, wanted = strategy.expected.epochs, strategy.expected.wanted
+        found = (epochs for epochs in range(had + 1, wanted + 1) if self.journal.knows(_name_of(strategy, epochs)))
+        epochs = next(found, 0)
+        if not epochs:
+            return 0, 0
+        return epochs, self.recorded(strategy.outcome.strategy, strategy.lengthened(epochs).training)
 
     def _recorded(self, entry: Measurement) -> int:
         training = entry.strategy.training if entry.strategy else None
@@ -193,6 +209,7 @@ class Race:
             entry = self.entry(step.strategy)
             note = "; ".join(filter(None, (entry.outcome.note, step.note)))
             entry.note(replace(entry.outcome, status="dropped", note=note))
+            self._note_forecast(entry)
 
     def _measure(self, step: Measure, advance: Advance) -> None:
         """Run strategies on their next splits."""
@@ -241,6 +258,7 @@ class Race:
         entry.give_up(failure, curve)
         self.comparisons.forget(entry.outcome.strategy)
         self.say(f"Left out: {entry.label}; {failure}.")
+        self._note_forecast(entry)
 
     def _find_price(self, step: FindPrice) -> None:
         with self.timed(step.strategy.kind):
@@ -263,6 +281,8 @@ class Race:
         before = entry.strategy
         assert isinstance(before, TrainedStrategy), entry.label  # noqa: S101 - it has epochs
         longer = before.lengthened(step.epochs)
+        if not self.journal.knows(_name_of(before, step.epochs)):
+            self.journal.keep(_name_of(before, step.epochs), step.epochs)
         trials = [self._trial(entry, self.task.split(number).name, longer) for number in range(entry.splits)]
         work = (longer.work - before.work) * len(self.task.split(0).learn) * len(trials)
         executor = self.executor or InThisProcess(self.catalogue, self.task)
@@ -275,6 +295,7 @@ class Race:
                     return
                 found.append((trial, outcome))
         entry.lengthen(longer, self.task, found)
+        self._note_what_is_missing(entry)
         self.comparisons.forget(step.strategy)
         self.progress.tell(self._event(entry))
 
@@ -323,7 +344,10 @@ class Race:
         entry.note(replace(entry.outcome, status=status, note="; ".join(filter(None, notes))))
 
     def _note_forecast(self, entry: Measurement) -> None:
+        """Once, when it has what it was given at first; later splits and epochs were not forecast."""
         outcome = entry.outcome
+        if not outcome.strategy.trains_blocks or outcome.strategy in {known.strategy for known in self.forecasts}:
+            return
         settings = outcome.settings if isinstance(outcome.settings, TrainingSettings) else None
         self.forecasts.append(
             TimeForecast(
@@ -413,6 +437,11 @@ class _Phases:
         """Close the phase that is open."""
         self._open.close()
         self._current = None
+
+
+def _name_of(strategy: TrainedStrategy, epochs: int) -> str:
+    """Of going on from the epochs that a strategy has to so many, in a journal."""
+    return f"{strategy.outcome.strategy.key}-from-{strategy.expected.epochs}-to-{epochs}-epochs"
 
 
 def _trains(race: Race, phase: Phase) -> bool:

@@ -63,8 +63,8 @@ class Setup:
 
     def race(self, clock: Clock, settings: StudySettings) -> Race:
         """One that has not begun, in which what an earlier life of the run has measured is not measured again."""
-        catalogue = self.catalogue
-        executor = Keeping(InThisProcess(catalogue, self.question.task), catalogue, self.experiment.resources.journal)
+        catalogue, journal = self.catalogue, self.experiment.resources.journal
+        executor = Keeping(InThisProcess(catalogue, self.question.task), catalogue, journal)
         return Race(
             Comparisons(self.question),
             catalogue,
@@ -74,6 +74,7 @@ class Setup:
             rounds=settings.rounds,
             epochs=settings.epochs,
             recorded=cache(executor.recorded),
+            journal=journal,
             phases=self.phases,
         )
 

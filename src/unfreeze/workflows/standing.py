@@ -20,7 +20,10 @@ class Standing:
         status: Of its record.
         is_ready: Whether it can run; False for one that was left out.
         splits: On how many splits it was measured.
-        recorded: On how many of its next splits an earlier life of the run measured it: they take no time.
+        recorded: On how many of its next splits an earlier life of the run measured it.
+        waiting: How many of its trainings are in memory and can go on; the others would begin anew.
+        longer: Epochs that an earlier life of the run went on to from those that it has; 0 for none.
+        longer_recorded: On how many splits it did.
         seconds_a_split: Mean wall time of a split; before the first what it is guessed to take, or 0.
         side_by_side: How many of its splits run at a time.
         refit_seconds: Forecast of its training on everything.
@@ -32,6 +35,9 @@ class Standing:
     is_ready: bool = True
     splits: int = 0
     recorded: int = 0
+    waiting: int = 0
+    longer: int = 0
+    longer_recorded: int = 0
     seconds_a_split: float = 0.0
     side_by_side: int = 1
     refit_seconds: float = 0.0
@@ -41,6 +47,11 @@ class Standing:
     def label(self) -> str:
         """What sentences call it."""
         return self.strategy.label
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was measured and may be measured again."""
+        return self.is_ready and self.splits > 0 and self.status != "dropped"
 
     @property
     def repeatable(self) -> bool:
@@ -53,13 +64,14 @@ class Standing:
         return self.expected.wanted - self.expected.epochs if self.expected else 0
 
     def longer_takes(self, epochs: int) -> float:
-        """Seconds that training goes on for on all its splits, up to so many epochs."""
+        """Seconds until it has so many epochs on all its splits; what an earlier life made of that went on there."""
         had = self.expected.epochs if self.expected else epochs
-        return self.splits * self.seconds_a_split * (epochs - had) / had
+        going_on = min(self.splits, self.waiting + self.longer_recorded)
+        return self.seconds_a_split / had * (self.splits * epochs - going_on * had)
 
     def takes(self, splits: int) -> float:
         """Seconds that so many more splits take."""
-        return max(0, splits - self.recorded) * self.seconds_a_split
+        return max(0, splits) * self.seconds_a_split
 
 
 @runtime_checkable
@@ -119,12 +131,17 @@ class RaceState:
     @property
     def refit_seconds(self) -> float:
         """Of the costliest strategy that may be picked."""
-        return max((one.refit_seconds for one in self.standings if one.is_ready), default=0.0)
+        may_be_picked = (one for one in self.standings if one.is_ready and one.status != "dropped")
+        return max((one.refit_seconds for one in may_be_picked), default=0.0)
 
     def of(self, strategy: StrategyId) -> Standing:
         """Of one strategy."""
         return next(one for one in self.standings if one.strategy == strategy)
 
     def fits(self, ones: Sequence[Standing], until: float) -> bool:
-        """Whether the next split of some strategies ends in time; what an earlier life recorded always does."""
-        return all(one.recorded for one in ones) or self.elapsed + sum(one.takes(1) for one in ones) <= until
+        """Whether the next split of some strategies ends in time.
+
+        What an earlier life of the run measured has no right of way: the clock is turned to when it was made, so that
+        the same is decided as then. Where it is not, it comes in the end (`steps.TakingUp`).
+        """
+        return self.elapsed + sum(one.takes(1) for one in ones) <= until

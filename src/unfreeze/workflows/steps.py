@@ -228,9 +228,15 @@ class Repeating:
     until: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Filling:
-    """What is open gets the splits that still fit, also where a round of them does not."""
+    """What is open gets the epochs and splits that still fit, also where a round of them does not.
+
+    Attributes:
+        steps: What was open when it was last asked.
+    """
+
+    steps: tuple[tuple[StrategyId, StrategyId], ...] = ()
 
 
 @dataclass(frozen=True)

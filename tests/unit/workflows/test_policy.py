@@ -23,30 +23,34 @@ from unfreeze.core.strategies import (
     unfreeze,
 )
 from unfreeze.metrics.repeated import LOOKS
-from unfreeze.strategies.finetuning import Forecast
-from unfreeze.workflows.policy import decide
+from unfreeze.strategies.finetuning import Forecast, Price, Request, forecast
+from unfreeze.workflows.policy import decide, fitting
 from unfreeze.workflows.standing import RaceState, Standing
 from unfreeze.workflows.steps import (
-    Choosing,
     Completing,
     Decision,
     Deeper,
     Drop,
+    Filling,
+    FindPrice,
     LeaveOut,
+    Lengthen,
+    Lengthening,
     Looking,
     Measure,
     Over,
+    Postponed,
     Prepare,
     Repeating,
     Settle,
     Stage,
     Step,
     StepOne,
+    TakingUp,
     Trying,
 )
 
 ONE, TWO, FOUR = unfreeze(1), unfreeze(2), unfreeze(4)
-IMAGES = 100
 A_TIME = re.compile(r"\d (ms|s|min|h)\b")
 
 
@@ -113,13 +117,14 @@ def trained(
     splits: int = 5,
     of: int = 5,
     seconds: float = 1.0,
+    epochs: int = 20,
     repeatable: bool = True,
     recorded: int = 0,
+    waiting: int = 0,
+    longer: tuple[int, int] = (0, 0),
 ) -> Standing:
-    """A strategy that trains blocks; a training on everything takes as long as one on a split."""
-    expected = Forecast(
-        epochs=20, splits=of, seconds=(of + 1) * seconds, seconds_of_all=6 * seconds, repeatable=repeatable
-    )
+    """A strategy that trains blocks, twenty epochs in all; a training on everything takes as long as one on a split."""
+    expected = Forecast(epochs=epochs, wanted=20, splits=of, seconds=of * seconds, repeatable=repeatable)
     return Standing(
         strategy=strategy,
         splits=splits,
@@ -127,6 +132,22 @@ def trained(
         refit_seconds=seconds,
         expected=expected,
         recorded=recorded,
+        waiting=waiting,
+        longer=longer[0],
+        longer_recorded=longer[1],
+    )
+
+
+def price(strategy: StrategyId, *, split: float, preparation: float = 0.0, epochs: int = 20) -> Price:
+    """A strategy whose epochs take so many seconds on a split in all, and a quarter more on everything."""
+    each = split / epochs
+    return Price(
+        strategy=strategy,
+        epochs=epochs,
+        fewest=4,
+        seconds_an_epoch=each,
+        refit_an_epoch=1.25 * each,
+        preparation=preparation,
     )
 
 
@@ -136,25 +157,29 @@ def state(
     budget: float = math.inf,
     rounds: int | None = None,
     answers: Said | Unasked | None = None,
-    seen: Mapping[StrategyId, bool] | None = None,
+    prices: Sequence[Price] = (),
     recorded: Mapping[StrategyId, int] | None = None,
 ) -> RaceState:
-    """A race of a hundred images of which so many seconds are left."""
+    """A race of which so many seconds are left."""
     return RaceState(
         elapsed=budget - left if math.isfinite(budget) else 0.0,
         budget=budget,
-        images=IMAGES,
         rounds=rounds,
         standings=standings,
         answers=answers or Unasked(),
-        seen_to_fit=seen or {},
+        prices={one.strategy: one for one in prices},
         recorded=recorded or {},
     )
 
 
 # --- a race in which steps take time and nothing else ---------------------------------------------------------------
 
-Entry = tuple[StrategyId, str, int]  # what a journal has: a split of a strategy, or its forecast for so many splits
+Entry = tuple[StrategyId, str, int]  # what a journal has of a strategy: its price, its forecast, a split, more epochs
+Kept = tuple[float, Price | Forecast | float | None]  # when that was made, and what it was
+
+
+class KilledError(Exception):
+    """The end of a life."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +191,10 @@ class World:
         rounds: As in `RaceState`.
         cheap: Strategies of step one, and the seconds of their splits.
         wanted: What trains blocks, and the seconds of a split with all epochs.
-        preparing: Seconds that making a strategy ready takes; at most a tenth of what it may take.
-        slower: What trainings take, times what was forecast.
+        pricing: Seconds that finding a price takes.
+        preparing: Seconds that making a strategy ready takes.
+        slower: What preparing and training take, times what was forecast.
+        in_memory: Whether trainings can go on.
         answers: What the predictions say.
     """
 
@@ -175,25 +202,16 @@ class World:
     rounds: int | None = None
     cheap: Mapping[StrategyId, float]
     wanted: Mapping[StrategyId, float]
+    pricing: float = 0.0
     preparing: float = 0.0
     slower: float = 1.0
+    in_memory: bool = True
     answers: Said = Said()
 
-    def forecast(self, strategy: StrategyId, request: Prepare, left: float) -> Forecast | None:
-        """All that fits: first fewer epochs, half of them at least; then fewer splits; then a fifth of the epochs."""
-        split = self.wanted[strategy]
-        for splits in range(request.splits, 0, -1):
-            seconds = (splits + 1.25) * split
-            share = min(1.0, left / seconds)
-            if share >= (0.5 if splits > 1 else 0.2):
-                return Forecast(
-                    epochs=round(20 * share),
-                    splits=splits,
-                    seconds=share * seconds,
-                    seconds_of_all=(request.splits + 1.25) * split,
-                    repeatable=share >= 0.5,
-                )
-        return None
+    def price(self, strategy: StrategyId, affordable: float) -> Price | None:
+        """None where the fewest epochs take ten times what can be afforded."""
+        found = price(strategy, split=self.wanted[strategy], preparation=self.preparing)
+        return found if found.seconds(1, found.fewest) <= 10 * affordable else None
 
 
 @dataclass
@@ -202,21 +220,28 @@ class Life:
 
     Attributes:
         world: What it is about.
-        earlier: What an earlier life has kept, and when.
-        kept: What this life has made or read back, and when.
+        earlier: What an earlier life has kept.
+        late: Seconds that the clock of a later life is late, wherever it is looked at.
+        kept: What this life has made or read back.
         steps: What was done.
         said: What was told.
+        epochs: Of every training, by strategy and split.
     """
 
     world: World
-    earlier: Mapping[Entry, tuple[float, Forecast | None]] = field(default_factory=dict)
-    kept: dict[Entry, tuple[float, Forecast | None]] = field(default_factory=dict)
+    earlier: Mapping[Entry, Kept] = field(default_factory=dict)
+    late: float = 0.0
+    kept: dict[Entry, Kept] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     elapsed: float = 0.0
     after_first_splits: float = 0.0
     standings: dict[StrategyId, Standing] = field(default_factory=dict)
-    seen: dict[StrategyId, bool] = field(default_factory=dict)
+    prices: dict[StrategyId, Price | None] = field(default_factory=dict)
+    epochs: dict[tuple[StrategyId, int], int] = field(default_factory=dict)
+    _waiting: set[tuple[StrategyId, int]] = field(default_factory=set)
+    _lengthened: Counter[StrategyId] = field(default_factory=Counter)
+    _entries: int = 1000
 
     @property
     def splits(self) -> dict[StrategyId, int]:
@@ -228,36 +253,46 @@ class Life:
         """How many there were of each kind."""
         return Counter(map(type, self.steps))
 
-    def recorded(self, strategy: StrategyId) -> int:
+    def recorded(self, strategy: StrategyId, lengthened: int = 0) -> int:
         """On how many of the first splits the earlier life measured it."""
-        return next(n for n in range(len(self.earlier) + 1) if (strategy, "split", n) not in self.earlier)
+        what = f"split, lengthened {lengthened}"
+        return next(n for n in range(len(self.earlier) + 1) if (strategy, what, n) not in self.earlier)
 
     def state(self) -> RaceState:
         """Where it stands."""
-        standings = [
-            replace(one, recorded=max(0, self.recorded(one.strategy) - one.splits)) for one in self.standings.values()
-        ]
         return RaceState(
-            elapsed=self.elapsed,
+            elapsed=self.elapsed + self.late,
             budget=self.world.budget,
-            images=IMAGES,
             rounds=self.world.rounds,
-            standings=tuple(sorted(standings, key=lambda one: one.strategy.rank)),
+            standings=tuple(sorted(map(self._standing, self.standings.values()), key=lambda one: one.strategy.rank)),
             answers=replace(self.world.answers, splits=self.splits),
-            seen_to_fit=dict(self.seen),
+            prices=dict(self.prices),
             recorded={strategy: self.recorded(strategy) for strategy in self.world.wanted},
         )
 
+    def _standing(self, one: Standing) -> Standing:
+        lengthened = self._lengthened[one.strategy]
+        recorded = max(0, self.recorded(one.strategy, lengthened) - one.splits)
+        one = replace(one, recorded=recorded, waiting=sum(strategy == one.strategy for strategy, _ in self._waiting))
+        kept = self.earlier.get((one.strategy, "longer", one.expected.epochs)) if one.expected else None
+        if kept is None:
+            return one
+        return replace(one, longer=int(number(kept)), longer_recorded=self.recorded(one.strategy, lengthened + 1))
+
     def run(self, *, killed_after: int = 1000) -> "Life":
-        """Do what is decided until it is over."""
+        """Do what is decided until it is over, or so many entries are kept."""
+        self._entries = killed_after
         self.standings = {strategy: Standing(strategy=strategy) for strategy in self.world.cheap}
         stage: Stage = StepOne(tuple(self.world.wanted))
-        while not isinstance(stage, Over) and len(self.steps) < killed_after:
+        while not isinstance(stage, Over) and len(self.steps) < 1000:
             decision = decide(stage, self.state())
             assert decision == decide(stage, self.state())
             self.said += decision.say
-            if decision.step is not None:
-                self.do(decision.step)
+            try:
+                if decision.step is not None:
+                    self.do(decision.step)
+            except KilledError:
+                break
             stage = decision.stage
         return self
 
@@ -267,60 +302,148 @@ class Life:
         if isinstance(step, Measure):
             for strategy in step.strategies:
                 self._measure(self.standings[strategy], step)
+        elif isinstance(step, FindPrice):
+            found = self.world.price(step.strategy, step.affordable)
+            _, self.prices[step.strategy] = self._keep((step.strategy, "price", 0), self.world.pricing, found)  # type: ignore[assignment]
         elif isinstance(step, Prepare):
             self._prepare(step)
+        elif isinstance(step, Lengthen):
+            self._lengthen(self.standings[step.strategy], step.epochs)
         elif isinstance(step, LeaveOut):
-            assert step.strategy not in self.standings
-            self.standings[step.strategy] = Standing(strategy=step.strategy, status="left out", is_ready=False)
+            self._leave_out(step.strategy)
         elif isinstance(step, Drop):
             self.standings[step.strategy] = replace(self.standings[step.strategy], status="dropped")
         elif isinstance(step, Settle):
             for one in map(self.standings.__getitem__, step.strategies):
-                self.standings[one.strategy] = replace(one, status="done" if one.splits >= 5 else "shortened")
+                assert one.status != "dropped"
+                self._settle(one)
 
-    def _keep(self, entry: Entry, seconds: float, forecast: Forecast | None = None) -> Forecast | None:
+    def _settle(self, one: Standing) -> None:
+        whole = one.splits >= 5 and not one.epochs_short
+        self.standings[one.strategy] = replace(one, status="done" if whole else "shortened")
+
+    def _keep(self, entry: Entry, seconds: float, value: Price | Forecast | float | None) -> Kept:
         """Note it; what was kept before turns the clock to where it was, as a journal on disk does."""
+        if len(self.kept) >= self._entries:
+            raise KilledError
         if entry in self.earlier:
-            self.elapsed, forecast = self.earlier[entry]
+            self.elapsed, value = self.earlier[entry]
         else:
             self.elapsed += seconds
-        self.kept[entry] = self.elapsed, forecast
-        return forecast
+        self.kept[entry] = self.elapsed, value
+        return self.kept[entry]
+
+    def _train(self, strategy: StrategyId, split: int, epochs: int) -> float:
+        """Seconds of a split, which goes on from where it is in memory."""
+        entry = strategy, f"split, lengthened {self._lengthened[strategy]}", split
+        had = self.epochs.get((strategy, split), 0) if (strategy, split) in self._waiting else 0
+        taken = self.world.slower * self.world.wanted[strategy] * (epochs - had) / 20
+        kept = self._keep(entry, taken, taken)
+        self.epochs[strategy, split] = epochs
+        self._waiting.discard((strategy, split))
+        if self.world.in_memory and epochs < 20 and entry not in self.earlier:
+            self._waiting.add((strategy, split))
+        return number(kept)
 
     def _measure(self, one: Standing, step: Measure) -> None:
         assert one.is_ready
-        assert one.status not in ("dropped", "left out")
+        assert one.status != "left out"
+        assert one.status != "dropped" or self._standing(one).recorded
         assert step.split == one.splits, "a strategy runs on its next split"
         assert one.splits < step.phase.to
         if one.expected is None:
-            seconds = self.world.cheap[one.strategy]
+            taken = self.world.cheap[one.strategy]
+            seconds = number(self._keep((one.strategy, "split, lengthened 0", step.split), taken, taken))
         else:
-            seconds = self.world.slower * self.world.wanted[one.strategy] * one.expected.epochs / 20
-        self._keep((one.strategy, "split", step.split), seconds)
-        after = replace(one, splits=one.splits + 1, seconds_a_split=seconds)
-        self.standings[one.strategy] = replace(after, refit_seconds=max(one.refit_seconds, 1.25 * seconds))
+            seconds = self._train(one.strategy, step.split, one.expected.epochs)
+        mean = (one.seconds_a_split * one.splits + seconds) / (one.splits + 1)
+        after = replace(one, splits=one.splits + 1, seconds_a_split=mean)
+        self.standings[one.strategy] = replace(after, refit_seconds=max(one.refit_seconds, 1.25 * mean))
         if step.phase.clock == "step one" and not one.splits:
             self.after_first_splits = self.elapsed + self.refit_seconds
 
-    def _prepare(self, step: Prepare) -> None:
-        assert step.strategy not in self.standings
-        taken = min(self.world.preparing, step.allowance / 10) if step.allowance > 0 else 0.0
-        found = self.world.forecast(step.strategy, step, step.allowance - taken)
-        found = self._keep((step.strategy, "ready", step.splits), taken, found)
-        if step.share_if_all is None:
-            self.seen[step.strategy] = found is not None
-            return
-        one = Standing(strategy=step.strategy, expected=found, is_ready=found is not None)
-        if found is None:
-            self.standings[step.strategy] = replace(one, status="left out")
+    def _lengthen(self, one: Standing, epochs: int) -> None:
+        """On all splits, or on none: the shorter trainings stay until all of it is there."""
+        assert one.expected is not None
+        assert one.expected.epochs < epochs <= 20
+        assert one.status != "dropped" or self._standing(one).longer
+        decided = one.strategy, "longer", one.expected.epochs
+        self.kept[decided] = self.earlier.get(decided, (self.elapsed, epochs))
+        self._lengthened[one.strategy] += 1
+        try:
+            seconds = [self._train(one.strategy, split, epochs) for split in range(one.splits)]
+        except KilledError:
+            self.epochs.update({(one.strategy, split): one.expected.epochs for split in range(one.splits)})
+            raise
+        after = replace(
+            one,
+            expected=replace(one.expected, epochs=epochs, repeatable=True),
+            seconds_a_split=one.seconds_a_split + sum(seconds) / one.splits,
+            refit_seconds=max(one.refit_seconds, 1.25 * self.world.wanted[one.strategy] * epochs / 20),
+        )
+        if one.status == "dropped":
+            self.standings[one.strategy] = after
         else:
-            refit = 1.25 * self.world.wanted[step.strategy] * found.epochs / 20
-            self.standings[step.strategy] = replace(one, refit_seconds=refit)
+            self._settle(after)
+
+    def fits_at_all(self, strategy: StrategyId) -> bool:
+        """Whether a price says that the fewest epochs on one split end in time, with the costliest last training."""
+        found = self.prices[strategy]
+        if found is None:
+            return False
+        refit = max(found.refit_seconds(found.fewest), self.refit_seconds)
+        return self.elapsed + self.late + found.seconds(1, found.fewest) + refit <= self.world.budget
+
+    def _leave_out(self, strategy: StrategyId) -> None:
+        assert strategy not in self.standings
+        assert not self.recorded(strategy)
+        assert not self.fits_at_all(strategy)
+        self.standings[strategy] = Standing(strategy=strategy, status="left out", is_ready=False)
+
+    def _prepare(self, step: Prepare) -> None:
+        strategy, known = step.strategy, self.prices[step.strategy]
+        assert strategy not in self.standings
+        assert known is not None
+        assert self.fits_at_all(strategy) or self.recorded(strategy), "nothing is prepared whose price says otherwise"
+        taken = self.world.slower * known.preparation
+        left = Request(allowance=step.allowance - taken, splits=step.splits)
+        _, found = self._keep((strategy, "ready", step.splits), taken, forecast(replace(known, preparation=0.0), left))
+        assert isinstance(found, Forecast)
+        if not found.epochs:
+            self.standings[strategy] = Standing(strategy=strategy, status="left out", is_ready=False)
+            return
+        refit = 1.25 * self.world.wanted[strategy] * found.epochs / 20
+        self.standings[strategy] = Standing(strategy=strategy, expected=found, refit_seconds=refit)
 
     @property
     def refit_seconds(self) -> float:
-        """Of the costliest strategy."""
-        return max((one.refit_seconds for one in self.standings.values() if one.is_ready), default=0.0)
+        """Of the costliest strategy that may be picked."""
+        may_be_picked = [one for one in self.standings.values() if one.is_ready and one.status != "dropped"]
+        return max((one.refit_seconds for one in may_be_picked), default=0.0)
+
+    def could_be_done(self) -> list[str]:
+        """What would still fit and might settle what is open: a split, or a quarter more epochs."""
+        until, found = self.world.budget - self.refit_seconds, []
+        running = {one.strategy: one for one in self.standings.values() if one.splits and one.status != "dropped"}
+        for step in replace(self.world.answers, splits=self.splits).open_steps(list(running)):
+            sides = [self._standing(running[side]) for side in step]
+            fewest = min(one.splits for one in sides)
+            seconds = sum(one.seconds_a_split for one in sides if one.splits == fewest)
+            may_settle = fewest < LOOKS[-1] and all(one.repeatable for one in sides)
+            found += [f"split {fewest} of {step}"] if may_settle and self.elapsed + seconds <= until else []
+            for one in (one for one in sides if one.epochs_short):
+                had = one.expected.epochs if one.expected else 0
+                epochs = min(20, math.ceil(1.25 * had))
+                refit = max(self.refit_seconds, one.refit_seconds * epochs / had)
+                if self.elapsed + one.longer_takes(epochs) <= self.world.budget - refit:
+                    found.append(f"{epochs} epochs of {one.label}")
+        return found
+
+
+def number(kept: Kept) -> float:
+    """What was kept."""
+    assert isinstance(kept[1], (int, float))
+    return kept[1]
 
 
 DEEPER = ((TWO,), (FULL,), (ONE, TWO), (TWO, FULL), (ONE, TWO, FULL), (ONE, TWO, FOUR, FULL), (FULL, SCRATCH), ())
@@ -332,7 +455,9 @@ def shares(least: float, most: float) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, timed: bool | None = None) -> World:
+def worlds(
+    draw: st.DrawFn, *, timed: bool | None = None, rounds: Sequence[int | None] = (None, None, 1, 2, 5)
+) -> World:
     """Races of any cost, with questions that close at some number of splits or never."""
     cheap_ones = [SOFTMAX_ON_LAST, SVM_ON_BEST, HEAD] if draw(st.booleans()) else [SOFTMAX_ON_LAST, HEAD]
     has_budget = draw(st.booleans()) if timed is None else timed
@@ -342,15 +467,18 @@ def worlds(draw: st.DrawFn, *, timed: bool | None = None) -> World:
     every = [*cheap_ones, *wanted]
     steps = [(first, second) for n, second in enumerate(every) for first in every[:n]]
     chances = st.dictionaries(st.sampled_from(every), st.sampled_from([0.0, 0.004, 0.02, 0.6]))
+    open_until = draw(st.dictionaries(st.sampled_from(steps), st.sampled_from([6, 15, 99]), max_size=5))
     return World(
         budget=budget,
-        rounds=draw(st.sampled_from([None, None, 1, 2, 5])),
+        rounds=draw(st.sampled_from(rounds)),
         cheap={one: unit * draw(shares(1e-4, 0.2)) for one in cheap_ones},
         wanted={one: unit * draw(shares(0.003, 1.5)) for one in wanted},
+        pricing=unit * draw(st.sampled_from([0.0, 0.005])),
         preparing=unit * draw(st.sampled_from([0.0, 0.01, 0.05])),
         slower=draw(st.sampled_from([0.7, 1.0, 1.1])),
+        in_memory=draw(st.booleans()),
         answers=Said(
-            open_until=draw(st.dictionaries(st.sampled_from(steps), st.sampled_from([6, 15, 99]), max_size=5)),
+            open_until={step: open_until.get(step, 2) for step in steps},  # one common split tells nothing
             order=tuple(draw(st.permutations(every))),
             chances=draw(chances),
         ),
@@ -372,15 +500,29 @@ def test_every_race_ends_and_every_strategy_runs_on_its_next_split(world: World)
     assert life.said[0].startswith("Step one and the feature extractor")
 
 
+@settings(max_examples=80, deadline=None)
+@given(world=worlds(timed=True))
+def test_a_strategy_has_the_same_epochs_on_all_its_splits(world: World) -> None:
+    """Also where it was shortened, went on later, and got more splits after that."""
+    life = Life(world).run()
+
+    for one in life.standings.values():
+        epochs = {life.epochs[one.strategy, split] for split in range(one.splits) if one.expected}
+        assert epochs == ({one.expected.epochs} if one.expected else set())
+
+
 @settings(max_examples=40, deadline=None)
 @given(world=worlds(timed=False))
 def test_without_a_budget_everything_is_tried_and_nobody_speaks_of_time(world: World) -> None:
-    """Every wanted strategy gets five splits at least, or as many rounds as were asked for."""
+    """Every strategy that is not hopeless gets five splits at least, or as many rounds as were asked for."""
     life = Life(world).run()
+    kept = [one for one in life.standings.values() if one.status != "dropped"]
 
     assert set(life.splits) == {*world.cheap, *world.wanted}
-    assert min(life.splits.values()) >= 5 * (world.rounds or 1)
+    assert min(one.splits for one in kept) >= 5 * (world.rounds or 1)
     assert not life.of_steps[LeaveOut]
+    assert not life.of_steps[Lengthen]
+    assert all(one.expected is None or one.expected.epochs == 20 for one in kept)
     assert [sentence for sentence in life.said if A_TIME.search(sentence)] == []
 
 
@@ -395,6 +537,9 @@ def test_without_a_budget_everything_is_tried_and_nobody_speaks_of_time(world: W
         preparing=1.0,
     )
 )
+@example(  # a single split of what is wanted takes all of the time, and its last training a quarter more
+    World(budget=25.0, cheap={SOFTMAX_ON_LAST: 0.05, HEAD: 0.05}, wanted={FULL: 20.0})
+)
 def test_the_budget_holds_the_race_and_the_costliest_last_training(world: World) -> None:
     """Within 1.2 times the budget, where one split of step one and its last training are within it."""
     life = Life(world).run()
@@ -403,18 +548,56 @@ def test_the_budget_holds_the_race_and_the_costliest_last_training(world: World)
     assert life.elapsed + life.refit_seconds <= 1.2 * world.budget
 
 
-@settings(max_examples=60, deadline=None)
-@given(world=worlds(timed=True), part=st.floats(0.0, 1.0))
-def test_what_was_measured_before_a_stop_is_in_the_race_that_goes_on(world: World, part: float) -> None:
-    """Killed after any step: no strategy that was measured is left out then, or left with fewer splits."""
+@settings(max_examples=200, deadline=None)
+@given(world=worlds(timed=True, rounds=(None,)))
+def test_time_is_used_while_something_open_may_be_settled(world: World) -> None:
+    """In the end no split of an open step fits and no quarter more epochs of a side; what is left out did not fit."""
+    life = Life(world).run()
+
+    assert life.could_be_done() == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(world=worlds(timed=True), part=st.floats(0.0, 1.0), late=st.sampled_from([0.0, 0.001, 0.02]))
+def test_what_was_measured_before_a_stop_is_in_the_race_that_goes_on(world: World, part: float, late: float) -> None:
+    """Killed anywhere and its clock a little late: no strategy is left out then, or has fewer splits or epochs."""
     whole = Life(world).run()
-    killed = Life(world).run(killed_after=round(part * len(whole.steps)))
-    again = Life(world, earlier=killed.kept).run()
+    killed = Life(world).run(killed_after=round(part * len(whole.kept)))
+    again = Life(world, earlier=killed.kept, late=late * world.budget).run()
     assume(whole.after_first_splits <= world.budget)
 
+    assert len(again.steps) < 1000
     for strategy, splits in killed.splits.items():
         assert again.splits.get(strategy, 0) >= splits
-    assert again.elapsed + again.refit_seconds <= 1.2 * world.budget
+        assert all(
+            again.epochs[strategy, n] >= killed.epochs[strategy, n]
+            for n in range(splits)
+            if (strategy, n) in killed.epochs
+        )
+    assert again.elapsed + again.refit_seconds <= (1.2 + late) * world.budget
+
+
+@settings(max_examples=100, deadline=None)
+@given(world=worlds(timed=True), part=st.floats(0.0, 1.0))
+def test_a_race_that_goes_on_ends_as_it_would_have_ended(world: World, part: float) -> None:
+    """The same splits and epochs at the same time, where no training had to go on that memory has lost."""
+    whole = Life(world).run()
+    killed = Life(world).run(killed_after=round(part * len(whole.kept)))
+    again = Life(world, earlier=killed.kept).run()
+    assume(not whole.of_steps[Lengthen])
+
+    assert (again.splits, again.epochs, again.elapsed) == (whole.splits, whole.epochs, whole.elapsed)
+    assert again.said == whole.said
+
+
+@settings(max_examples=50, deadline=None)
+@given(world=worlds(timed=True))
+def test_all_of_a_race_can_be_read_back(world: World) -> None:
+    """Killed at its end, it has the same splits and epochs at the same time again, also of what had gone on."""
+    whole = Life(world).run()
+    again = Life(world, earlier=whole.kept).run()
+
+    assert (again.splits, again.epochs, again.elapsed) == (whole.splits, whole.epochs, whole.elapsed)
 
 
 @settings(max_examples=50, deadline=None)
@@ -437,12 +620,12 @@ def test_only_what_trains_blocks_is_dropped_and_only_where_it_is_hopeless(world:
 @settings(max_examples=20, deadline=None)
 @given(world=worlds())
 def test_rounds_ask_no_question(world: World) -> None:
-    """The predictions are not looked at, and the last sentence says how many splits were asked for."""
+    """The predictions are not looked at, and it is said how many splits were asked for."""
     life = Life(replace(world, rounds=2))
     life.state = lambda state=life.state: replace(state(), answers=Unasked())  # type: ignore[method-assign,misc]
     life.run()
 
-    assert life.said[-1] == "2 rounds of 5 splits, as asked."
+    assert "2 rounds of 5 splits, as asked." in life.said
 
 
 # --- step one -------------------------------------------------------------------------------------------------------
@@ -472,11 +655,11 @@ def test_a_race_begins_with_one_split_of_all_that_is_cheap(rounds: int | None, t
     assert decide(decision.stage, state(*entries, rounds=rounds)).say == ()
 
 
-def slow_probe(left: float, *, svm: int, softmax: int = 5, recorded: int = 0) -> RaceState:
+def slow_probe(left: float, *, svm: int, softmax: int = 5) -> RaceState:
     """Of a hundred seconds so many are left; a split of the SVM takes ten, one of the softmax a tenth."""
     ones = [
         cheap(SOFTMAX_ON_LAST, splits=softmax, seconds=0.1),
-        replace(cheap(SVM_ON_LAST, splits=svm, seconds=10.0), recorded=recorded),
+        cheap(SVM_ON_LAST, splits=svm, seconds=10.0),
     ]
     return state(*ones, left=left, budget=100.0)
 
@@ -490,7 +673,7 @@ def test_what_is_cheap_goes_on_while_a_slow_classifier_waits() -> None:
 
 
 def test_a_slow_classifier_goes_on_within_its_share_of_the_budget() -> None:
-    """Up to three tenths; then it is said what it lacks, once for all. What is recorded takes no time and goes on."""
+    """Up to three tenths; then it is said what it lacks, once for all."""
     begun = StepOne((), announced=True)
     within, beyond = slow_probe(80.0, svm=2), slow_probe(79.0, svm=2)
     decision = decide(begun, beyond)
@@ -498,7 +681,6 @@ def test_a_slow_classifier_goes_on_within_its_share_of_the_budget() -> None:
     assert step_of(decide(begun, within), Measure).split == 2
     assert step_of(decision, Settle).strategies == (SVM_ON_LAST,)
     assert decision.say == ("Fewer splits than 5 so far: svm on the last codes (2). The time goes to training first.",)
-    assert step_of(decide(begun, slow_probe(10.0, svm=2, recorded=1)), Measure).split == 2
 
 
 def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait() -> None:
@@ -520,121 +702,156 @@ def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait()
 # --- which of what trains blocks is tried, and with how much time ---------------------------------------------------
 
 
+def test_prices_are_found_before_anything_is_prepared() -> None:
+    """One after the other, from cheap to expensive, for what is left; nothing is affordable where nothing is left."""
+    stage = Deeper(waiting=(TWO, FULL))
+    begun = state(cheap(HEAD), left=60.0, budget=100.0)
+    first = decide(stage, begun)
+    second = decide(first.stage, replace(begun, prices={TWO: price(TWO, split=1.0)}))
+
+    assert first.step == FindPrice(strategy=TWO, affordable=60.0)
+    assert second.step == FindPrice(strategy=FULL, affordable=60.0)
+    late = decide(stage, state(cheap(HEAD), left=-5.0, budget=100.0))
+    assert late.step == FindPrice(strategy=TWO, affordable=0.0)
+
+
 @pytest.mark.parametrize(
-    ("wanted", "weight"),
+    ("seconds", "left", "chosen"),
     [
-        ((ONE, TWO, FOUR, FULL), 2 / 10),
-        ((TWO, FULL), 2 / 6),
-        ((FULL, SCRATCH), 1 / 2),
-        ((FULL,), 1.0),
-        ((TWO, FOUR), 1 / 2),
+        ({TWO: 8.0, FULL: 20.0}, 85.0, (TWO, FULL)),  # 0.5 * (5 * 28 + 25) = 82.5
+        ({TWO: 8.0, FULL: 20.0}, 80.0, (TWO,)),
+        ({ONE: 4.0, TWO: 8.0}, 40.0, (ONE, TWO)),  # 0.5 * (5 * 12 + 10) = 35
+        ({ONE: 4.0, TWO: 8.0}, 34.0, (TWO,)),  # 0.5 * (5 * 8 + 10) = 25
+        ({ONE: 4.0, TWO: 8.0}, 24.0, (ONE,)),  # 5 * 4 + 5
+        ({ONE: 4.0, FULL: 8.0}, 34.0, (ONE,)),
+        ({ONE: 4.0, TWO: 8.0, FULL: 20.0}, 60.0, (ONE, TWO)),
+        ({ONE: 4.0, TWO: 8.0, FULL: 20.0}, 3.0, (ONE,)),  # a fifth of the epochs once and on everything: 1.8
+        ({TWO: 8.0, FULL: 20.0}, 3.5, ()),  # 3.6
+        ({FULL: 20.0, SCRATCH: 20.0}, 100.0, (FULL,)),
+        ({TWO: 8.0, FULL: 20.0}, math.inf, (TWO, FULL)),
     ],
 )
-def test_the_first_to_come_gets_its_share_of_what_is_left(wanted: tuple[StrategyId, ...], weight: float) -> None:
-    """What trains the whole network weighs twice as much as some blocks do."""
-    decision = decide(Choosing(wanted), state(cheap(HEAD), left=200.0, budget=300.0))
-    step = decision.step
+def test_those_are_tried_that_fit_beside_each_other(
+    seconds: Mapping[StrategyId, float], left: float, chosen: tuple[StrategyId, ...]
+) -> None:
+    """Five splits of half of their epochs, and the costliest last training; two blocks before one where both fail."""
+    prices = [price(strategy, split=split) for strategy, split in seconds.items()]
+    found = fitting(prices, state(cheap(HEAD), left=left, budget=1000.0 if math.isfinite(left) else math.inf))
 
-    assert isinstance(step, Prepare)
-    assert (step.strategy, step.splits) == (wanted[0], 5)
-    assert step.allowance == pytest.approx(200 * weight)
-    assert step.share_if_all == pytest.approx(weight)
+    assert tuple(one.strategy for one in found) == chosen
+
+
+def test_a_slow_classifiers_last_training_has_its_room() -> None:
+    """It may be the best: with 30 seconds for it, of 85 no more than 55 are left for what would take 82.5."""
+    prices = [price(TWO, split=8.0), price(FULL, split=20.0)]
+    found = fitting(prices, state(cheap(HEAD, refit=30.0), left=85.0, budget=100.0))
+
+    assert [one.strategy for one in found] == [TWO]
+
+
+def test_each_has_its_share_where_both_fit() -> None:
+    """Of 140 seconds for all epochs and 25 for a last training 110 are left, two thirds: so it is of each of them."""
+    prices = [price(TWO, split=8.0, preparation=6.0), price(FULL, split=20.0)]
+    decision = decide(Deeper(waiting=(TWO, FULL)), state(cheap(HEAD), left=116.0, budget=150.0, prices=prices))
+    step = step_of(decision, Prepare)
+
+    assert (step.strategy, step.splits) == (TWO, 5)
+    assert step.allowance == pytest.approx(6 + 40 * 2 / 3)
     assert isinstance(decision.stage, Trying)
-    assert decision.stage.until == pytest.approx(100 + 1.1 * 200 * weight)
+    assert decision.stage.until == pytest.approx(34 + 1.1 * step.allowance)
+    assert decision.stage.then == Deeper(waiting=(FULL,))
+    assert step.enough == pytest.approx(34 + 6 + 140 + 25)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "left", "left_out"),
-    [
-        ((ONE, TWO, FULL), 99.0, True),
-        ((ONE, TWO, FULL), 100.0, False),
-        ((ONE, TWO), 50.0, False),
-        ((TWO, FULL, SCRATCH), 50.0, False),
-    ],
-)
-def test_the_first_depth_is_left_out_where_time_is_short(
-    wanted: tuple[StrategyId, ...], left: float, left_out: bool
-) -> None:
-    """Below a second an image, where two depths and more than two strategies are wanted."""
-    step = decide(Choosing(wanted), state(cheap(HEAD), left=left, budget=300.0)).step
+def test_one_alone_has_what_is_left_but_for_its_last_training() -> None:
+    """41 seconds hold two splits of 12 epochs of a second and a training on everything of 1.25 s each: 24 and 15."""
+    prices = [price(FULL, split=20.0)]
+    decision = decide(Deeper(waiting=(FULL,)), state(cheap(HEAD), left=41.0, budget=100.0, prices=prices))
+    allowance = step_of(decision, Prepare).allowance
 
-    assert isinstance(step, LeaveOut) == left_out
-    if isinstance(step, LeaveOut):
-        assert step.strategy == ONE
-        assert step.note
-        assert step.note.startswith("only 0.99 s per image remained")
-
-
-def test_the_first_depth_is_not_left_out_where_an_earlier_life_measured_it() -> None:
-    """Its splits take no time."""
-    recorded = {ONE: 1, FULL: 0}
-    step = decide(Choosing((ONE, TWO)), state(cheap(HEAD), left=50.0, budget=300.0, recorded=recorded)).step
-
-    assert isinstance(step, Prepare)
-    assert step.strategy == ONE
-
-
-def test_whole_networks_are_asked_first_where_time_is_short() -> None:
-    """For a single split, with the share that they would have; the answer decides what two blocks may take."""
-    stage: Stage = Choosing((TWO, FULL))
-    short = state(cheap(HEAD), left=60.0, budget=300.0)
-    asked = decide(stage, short)
-
-    assert asked.step == Prepare(strategy=FULL, allowance=4 / 6 * 60, splits=1)
-    assert step_of(decide(asked.stage, replace(short, seen_to_fit={FULL: True})), Prepare).allowance == pytest.approx(
-        20
+    assert 24.0 <= allowance <= 41.0 - 15.0
+    assert forecast(prices[0], Request(allowance=allowance, splits=5)) == Forecast(
+        epochs=12, wanted=20, splits=2, seconds=24.0
     )
-    alone = decide(asked.stage, replace(short, seen_to_fit={FULL: False}))
-    assert step_of(alone, Prepare).allowance == pytest.approx(60.0)
-    assert isinstance(alone.stage, Trying)
-    assert decide(alone.stage.then, short).step == LeaveOut(strategy=FULL)
 
 
-def test_nobody_asks_whether_fits_what_was_measured_or_has_no_rival() -> None:
-    """Two blocks are made ready at once: the whole network is known to fit from an earlier life, or is not wanted."""
-    known = state(cheap(HEAD), left=60.0, budget=300.0, recorded={FULL: 2})
-    step = decide(Choosing((TWO, FULL)), known).step
-
-    assert isinstance(step, Prepare)
-    assert (step.strategy, step.allowance) == (TWO, pytest.approx(20.0))
-    alone = decide(Choosing((FULL,)), state(cheap(HEAD), left=60.0, budget=300.0)).step
-    assert isinstance(alone, Prepare)
-    assert alone.share_if_all == 1.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "later", "recorded", "tried"),
-    [
-        (5.0, (), 0, True),  # alone it needs 2 * (1 + 1) * 5 = 20 of 50 seconds
-        (13.0, (), 0, False),  # 52
-        (13.0, (), 1, True),
-        (1.3, (FULL,), 0, True),  # 2 * (5 + 1) * 1.3 = 15.6 of a third of 50
-        (1.5, (FULL,), 0, False),  # 18
-    ],
-)
-def test_a_deeper_one_is_tried_where_the_one_before_leaves_room(
-    seconds: float, later: tuple[StrategyId, ...], recorded: int, tried: bool
+@settings(max_examples=100, deadline=None)
+@given(split=shares(0.1, 100.0), preparation=st.floats(0.0, 10.0), refit=st.floats(0.0, 60.0))
+def test_what_is_forecast_of_one_alone_fits_with_its_last_training(
+    split: float, preparation: float, refit: float
 ) -> None:
-    """Twice what the one before took for a split and everything; for five where more is to come."""
-    stage = Deeper(chosen=(FOUR, *later), if_room=(FOUR,))
-    now = state(cheap(HEAD), trained(TWO, seconds=seconds), left=50.0, budget=300.0, recorded={FOUR: recorded})
-    step = decide(stage, now).step
+    """Of a hundred seconds, with a training on everything of what was forecast, or of another one that takes longer."""
+    found = price(FULL, split=split, preparation=preparation)
+    decision = decide(
+        Deeper(waiting=(FULL,)), state(cheap(HEAD, refit=refit), left=100.0, budget=200.0, prices=[found], rounds=1)
+    )
+    least = found.seconds(1, 4) + max(found.refit_seconds(4), refit)
 
-    assert isinstance(step, Prepare if tried else LeaveOut)
-    assert step.strategy == FOUR
+    assert isinstance(decision.step, LeaveOut if least > 100.0 else Prepare)
+    if isinstance(decision.step, Prepare):
+        expected = forecast(found, Request(allowance=decision.step.allowance, splits=5))
+        assert expected.epochs >= 4
+        assert expected.seconds + max(refit, found.refit_seconds(expected.epochs)) <= 100.0 + 1e-6
 
 
-def test_without_anything_tried_before_there_is_room() -> None:
-    """What was left out before has taken nothing."""
-    left_out = Standing(strategy=TWO, status="left out", is_ready=False)
-    step = decide(Deeper(chosen=(FOUR,), if_room=(FOUR,)), state(left_out, left=50.0, budget=300.0)).step
+def test_where_there_is_time_for_all_a_little_more_of_it_is_given() -> None:
+    """Preparing that takes five per cent longer than its price costs no epochs; without a budget nothing does."""
+    prices = [price(TWO, split=8.0, preparation=6.0), price(FULL, split=20.0)]
 
-    assert isinstance(step, Prepare)
+    for waiting in ((TWO, FULL), (TWO,)):
+        now = state(cheap(HEAD), left=400.0, budget=400.0, prices=prices)
+        step = step_of(decide(Deeper(waiting=waiting), now), Prepare)
+        left = Request(allowance=step.allowance - 1.05 * 6, splits=5)
+        assert forecast(price(TWO, split=8.0), left).epochs == 20
+        free = state(cheap(HEAD), prices=prices)
+        assert step_of(decide(Deeper(waiting=waiting), free), Prepare).allowance == math.inf
+
+
+def test_what_is_postponed_is_named_and_comes_in_the_end() -> None:
+    """A whole network that does not fit beside two blocks; what has no price is left out then, without a word now."""
+    now = state(cheap(HEAD), left=80.0, budget=100.0, prices=[price(TWO, split=8.0), price(FULL, split=20.0)])
+    now = replace(now, prices={**now.prices, SCRATCH: None})
+    decision = decide(Deeper(waiting=(TWO, FULL, SCRATCH)), now)
+
+    assert step_of(decision, Prepare).strategy == TWO
+    assert decision.say == ("Postponed: full. Time does not hold 5 splits of everything.",)
+    assert isinstance(decision.stage, Trying)
+    assert decision.stage.then == Deeper(waiting=(), postponed=(FULL, SCRATCH))
+    assert decide(Postponed(waiting=(SCRATCH,)), now) == Decision(
+        stage=Postponed(waiting=()), step=LeaveOut(strategy=SCRATCH)
+    )
+
+
+def test_what_was_postponed_has_its_turn_at_once_where_the_others_left_time() -> None:
+    """Two blocks were dropped early: five splits of half of the epochs of everything fit now, else it waits."""
+    dropped = replace(trained(TWO, splits=2, seconds=8.0), status="dropped")
+    stage = Deeper(waiting=(), postponed=(FULL,))
+    prices = [price(FULL, split=20.0)]  # 0.5 * (100 + 25) = 62.5
+    room = decide(stage, state(cheap(HEAD), dropped, left=63.0, budget=100.0, prices=prices, rounds=1))
+    none = decide(stage, state(cheap(HEAD), dropped, left=62.0, budget=100.0, prices=prices, rounds=1))
+
+    assert isinstance(room.stage, Trying)
+    assert room.stage.then == Deeper(waiting=())
+    assert isinstance(none.stage, Trying)
+    assert none.stage.then == Postponed(waiting=())
+
+
+def test_what_was_postponed_is_left_out_where_a_fifth_of_its_epochs_does_not_fit() -> None:
+    """Four epochs of a second once and 1.25 s each on everything: nine seconds; not what an earlier life measured."""
+    stage = Postponed(waiting=(FULL,))
+    prices = [price(FULL, split=20.0)]
+    fits = decide(stage, state(cheap(HEAD), left=9.5, budget=100.0, prices=prices))
+    late = state(cheap(HEAD), left=8.5, budget=100.0, prices=prices)
+    step = step_of(decide(stage, late), LeaveOut)
+
+    assert step_of(fits, Prepare).strategy == FULL
+    assert step.note == "4 epochs on one split and a last training need about 9.0 s and 8.5 s are left"
+    assert step_of(decide(stage, replace(late, recorded={FULL: 1})), Prepare).strategy == FULL
 
 
 # --- one strategy that was made ready -------------------------------------------------------------------------------
 
-NOTHING_ELSE = Deeper(chosen=())
+NOTHING_ELSE = Deeper(waiting=())
 
 
 def trying(until: float) -> Trying:
@@ -643,25 +860,40 @@ def trying(until: float) -> Trying:
 
 
 def test_what_is_tried_is_announced_with_its_time_only_where_there_is_a_budget() -> None:
-    """Three splits and a training on everything, of ten seconds each."""
+    """Three splits of ten seconds each."""
     one, stage = trained(TWO, splits=0, of=3, seconds=10.0), replace(trying(100.0), announced=False)
 
-    assert decide(stage, state(one, left=80.0, budget=100.0)).say == ("unfreeze 2 on 3 splits: about 40 s.",)
+    assert decide(stage, state(one, left=80.0, budget=100.0)).say == ("unfreeze 2 on 3 splits: about 30 s.",)
     assert decide(stage, state(one)).say == ("unfreeze 2 on 3 splits.",)
 
 
 def test_the_first_split_is_measured_and_the_next_ones_while_they_fit() -> None:
-    """Twenty seconds have passed: another split of ten and everything end at 40. What is missing is noted then."""
+    """Twenty seconds have passed: another split of ten ends at 30. What is missing is noted then."""
 
-    def step(splits: int, until: float, recorded: int = 0) -> Step | None:
-        one = trained(TWO, splits=splits, of=3, seconds=10.0, recorded=recorded)
-        return decide(trying(until), state(one, left=80.0, budget=100.0)).step
+    def step(splits: int, until: float) -> Step | None:
+        one = trained(TWO, splits=splits, of=3, seconds=10.0)
+        return decide(trying(until), state(one, left=80.0, budget=100.0, answers=Said())).step
 
     assert isinstance(step(0, until=0.0), Measure)
-    assert isinstance(step(1, until=40.0), Measure)
-    assert step(1, until=39.0) == Settle(strategies=(TWO,), forecast=True)
-    assert isinstance(step(1, until=0.0, recorded=1), Measure)
+    assert isinstance(step(1, until=30.0), Measure)
+    assert step(1, until=29.0) == Settle(strategies=(TWO,), forecast=True)
     assert step(3, until=99.0) == Settle(strategies=(TWO,), forecast=True)
+
+
+@pytest.mark.parametrize(
+    ("splits", "chance", "rounds", "dropped"),
+    [(2, 0.009, None, True), (1, 0.009, None, False), (2, 0.01, None, False), (2, 0.009, 1, False)],
+)
+def test_a_hopeless_depth_is_dropped_after_two_splits(
+    splits: int, chance: float, rounds: int | None, dropped: bool
+) -> None:
+    """Below a probability of one per cent the time goes to others at once; with rounds nobody asks."""
+    standings = [cheap(HEAD), trained(TWO, splits=splits)]
+    answers = Said(order=(TWO, HEAD), chances={TWO: chance}) if rounds is None else None
+    decision = decide(trying(90.0), state(*standings, left=80.0, budget=100.0, answers=answers, rounds=rounds))
+
+    assert isinstance(decision.step, Drop if dropped else Measure)
+    assert (decision.stage == NOTHING_ELSE) == dropped
 
 
 def test_room_is_kept_for_the_last_training_of_what_takes_longest() -> None:
@@ -674,10 +906,19 @@ def test_room_is_kept_for_the_last_training_of_what_takes_longest() -> None:
     assert isinstance(decide(trying(90.0), beyond).step, Settle)
 
 
+def test_no_room_is_kept_for_what_was_dropped() -> None:
+    """It is not picked: its last training of 61 seconds keeps nothing else from its next split."""
+    dropped = replace(trained(FULL, seconds=61.0), status="dropped")
+    decision = decide(trying(90.0), state(trained(TWO, splits=1, seconds=11.0), dropped, left=61.0, budget=100.0))
+
+    assert step_of(decision, Measure).strategies == (TWO,)
+
+
 def test_what_was_left_out_is_not_run() -> None:
     """The next one has its turn, or else what has few splits: here none has."""
     out = Standing(strategy=TWO, status="left out", is_ready=False)
-    decision = decide(replace(trying(50.0), then=Deeper(chosen=(FULL,))), state(out, left=80.0, budget=100.0))
+    now = state(out, left=80.0, budget=100.0, prices=[price(FULL, split=1.0)])
+    decision = decide(replace(trying(50.0), then=Deeper(waiting=(FULL,))), now)
 
     assert step_of(decision, Prepare).strategy == FULL
     assert isinstance(decide(trying(50.0), state(out, rounds=1)).stage, Over)
@@ -699,7 +940,6 @@ def test_few_splits_become_five_where_time_holds_all_of_them() -> None:
     assert step_of(decision, Measure).split == 2
     assert decision.say == ("unfreeze 2 goes on to 5 splits: time is left.",)
     assert completed(trained(TWO, splits=2, seconds=10.0), left=39.0).step is None
-    assert isinstance(completed(trained(TWO, splits=2, seconds=10.0, recorded=3), left=-5.0).step, Measure)
 
 
 def test_what_cannot_be_completed_does_not_keep_the_next_one_from_it() -> None:
@@ -716,7 +956,7 @@ def test_what_cannot_be_completed_does_not_keep_the_next_one_from_it() -> None:
 
 
 def test_completing_is_noted_when_it_ends_whether_or_not_it_was_finished() -> None:
-    """With five splits, or without time for the next; with rounds that is the end, with so many splits for each."""
+    """With five splits, or without time for the next; with rounds that is all, with so many splits for each."""
     stage = Completing(waiting=(), running=TWO)
     slower = state(trained(TWO, splits=3, seconds=30.0), left=50.0, budget=100.0, rounds=1)
     done = state(trained(TWO, splits=5, seconds=1.0), left=50.0, budget=100.0, rounds=1)
@@ -725,6 +965,65 @@ def test_completing_is_noted_when_it_ends_whether_or_not_it_was_finished() -> No
         decision = decide(stage, now)
         assert decision.step == Settle(strategies=(TWO,))
         assert decide(decision.stage, now) == Decision(stage=Over(), say=("1 round of 5 splits, as asked.",))
+
+
+# --- more epochs ----------------------------------------------------------------------------------------------------
+
+
+def lengthened(*standings: Standing, left: float) -> Decision:
+    """What is decided when all splits are there, a hundred seconds in."""
+    waiting = tuple(one.strategy for one in standings)
+    return decide(Lengthening(waiting=waiting), state(*standings, left=left, budget=100 + left, rounds=1))
+
+
+def test_short_trainings_go_on_as_far_as_time_holds() -> None:
+    """Five splits of ten epochs took ten seconds each: ten more take 50 seconds, and 20 on everything 20 seconds."""
+    short = trained(TWO, epochs=10, seconds=10.0, waiting=5)
+
+    whole = lengthened(short, left=70.0)
+    assert (step_of(whole, Lengthen).strategy, step_of(whole, Lengthen).epochs) == (TWO, 20)
+    assert whole.say == ("unfreeze 2 goes on to 20 epochs: time is left.",)
+    assert step_of(lengthened(short, left=69.0), Lengthen).epochs == 19
+    assert lengthened(trained(TWO, seconds=10.0), left=999.0).step is None
+
+
+@pytest.mark.parametrize(("epochs", "left", "to"), [(10, 28.5, 13), (10, 27.5, None), (18, 30.5, 20), (18, 29.5, None)])
+def test_a_few_more_epochs_are_not_worth_it(epochs: int, left: float, to: int | None) -> None:
+    """A quarter more, or all of them: each takes five seconds on five splits; all take one more on everything."""
+    step = lengthened(trained(TWO, epochs=epochs, seconds=float(epochs), waiting=5), left=left).step
+
+    assert (step.epochs if isinstance(step, Lengthen) else None) == to
+
+
+@pytest.mark.parametrize(("waiting", "seconds"), [(0, 100.0), (2, 80.0), (5, 50.0)])
+def test_what_memory_has_lost_would_begin_anew(waiting: int, seconds: float) -> None:
+    """Twenty epochs of five splits take 100 seconds then, not 50; where two wait, 80. On everything they take 20."""
+    short = trained(TWO, epochs=10, seconds=10.0, waiting=waiting)
+
+    assert step_of(lengthened(short, left=seconds + 20.5), Lengthen).epochs == 20
+    step = lengthened(short, left=seconds + 19.5).step
+    assert not isinstance(step, Lengthen) or step.epochs < 20
+
+
+def test_what_went_on_in_an_earlier_life_goes_on_to_the_same_epochs() -> None:
+    """On all five splits to 17: its time is what it was, though memory holds none of it, also where the clock is late."""
+    short = trained(TWO, epochs=10, seconds=10.0, longer=(17, 5))
+
+    assert step_of(lengthened(short, left=52.0), Lengthen).epochs == 17
+    assert step_of(lengthened(short, left=51.9), Lengthen).epochs == 17
+
+
+def test_dropped_or_left_out_trainings_do_not_go_on() -> None:
+    """The next one does."""
+    decision = lengthened(
+        replace(trained(ONE, epochs=10), status="dropped"),
+        replace(trained(TWO, epochs=10), is_ready=False, status="left out"),
+        trained(FOUR, epochs=10, splits=0),
+        trained(FULL, epochs=10, waiting=5),
+        left=100.0,
+    )
+
+    assert step_of(decision, Lengthen).strategy == FULL
 
 
 # --- looking at the answers -----------------------------------------------------------------------------------------
@@ -781,7 +1080,10 @@ def test_fewer_than_two_with_enough_splits_are_no_look() -> None:
 
 
 def test_the_costliest_stays_behind_where_time_is_short_and_so_does_what_was_only_asked_about_against_it() -> None:
-    """Five more of four blocks take fifty seconds: with 45 and the last training of ten the others go on without."""
+    """Five more of four blocks take fifty seconds: with 45 and the last training of ten the others go on without.
+
+    What needs both of them gets the single splits that fit.
+    """
     standings = [cheap(HEAD, seconds=1.0), trained(TWO, seconds=2.0), trained(FOUR, seconds=10.0)]
     both = looked(*standings, answers=Said({HEAD_TWO: 99, TWO_FOUR: 99}), left=55.0, budget=100.0)
     none = looked(*standings, answers=Said({TWO_FOUR: 99}), left=55.0, budget=100.0)
@@ -791,28 +1093,21 @@ def test_the_costliest_stays_behind_where_time_is_short_and_so_does_what_was_onl
         "Open after 5 splits: head, unfreeze 2, unfreeze 4. On to 10 splits, without unfreeze 4, for which no time "
         "is left; about 15 s.",
     )
-    assert none.stage == Over()
-    assert none.say == ("Open after 5 splits: unfreeze 2, unfreeze 4. Time is left for no more than 5 splits.",)
-
-
-def test_recorded_splits_go_on_without_any_time() -> None:
-    """An earlier life has measured all ten of both, and no time is left."""
-    standings = [replace(cheap(HEAD, seconds=1.0), recorded=5), trained(TWO, seconds=2.0, recorded=5)]
-    decision = looked(*standings, answers=Said({HEAD_TWO: 99}), left=-1.0, budget=100.0)
-
-    assert step_of(decision, Measure).strategies == HEAD_TWO
-    assert decision.say[-1].endswith("On to 10 splits; about 0.0 s.")
+    assert step_of(none, Measure).strategies == TWO_FOUR
+    assert none.stage == Filling(steps=(TWO_FOUR,))
+    assert none.say == ("Open after 5 splits: unfreeze 2, unfreeze 4. Time is left for no more than 5 splits of all.",)
 
 
 def test_those_that_lag_behind_run_first() -> None:
     """Without time for the next split of all together there is another look, for which they have too few splits."""
+    answers = Said()
     stage = Repeating(look=0, wanted=(HEAD, TWO, FOUR), until=60.0)
     standings = (cheap(HEAD, splits=7), trained(TWO, splits=6, seconds=10.0), trained(FOUR, splits=6, seconds=15.0))
 
-    step = decide(stage, state(*standings, left=65.0, budget=100.0)).step
+    step = decide(stage, state(*standings, left=65.0, budget=100.0, answers=answers)).step
     assert isinstance(step, Measure)
     assert (step.strategies, step.split) == (TWO_FOUR, 6)
-    assert decide(stage, state(*standings, left=64.0, budget=100.0)) == Decision(stage=Over())
+    assert decide(stage, state(*standings, left=64.0, budget=100.0, answers=answers)) == Decision(stage=Over())
 
 
 def test_a_hopeless_depth_is_dropped_and_says_so() -> None:
@@ -840,3 +1135,99 @@ def test_what_waits_is_completed_from_cheap_to_expensive() -> None:
     done.append(step_of(decide(Completing(waiting=(TWO,)), state(*standings)), Measure).strategies)
 
     assert done == [(FULL,), (TWO,)]
+
+
+# --- the time that is left in the end -------------------------------------------------------------------------------
+
+HEAD_FOUR = (HEAD, FOUR)
+
+
+def filled(*standings: Standing, left: float, answers: Said, stage: Filling | None = None) -> Decision:
+    """What is done a hundred seconds in, when nothing else is left to do."""
+    known = {one.strategy: one.splits for one in standings}
+    answers = replace(answers, splits=known)
+    return decide(stage or Filling(), state(*standings, left=left, budget=100 + left, answers=answers))
+
+
+def test_what_is_open_gets_single_splits_while_they_fit() -> None:
+    """The side that has fewer goes first; with its last training of ten seconds twenty are needed."""
+    standings = [cheap(HEAD, splits=5, seconds=1.0), trained(TWO, splits=3, seconds=10.0)]
+    step = step_of(filled(*standings, left=20.0, answers=Said({HEAD_TWO: 99})), Measure)
+
+    assert (step.strategies, step.split) == ((TWO,), 3)
+    assert filled(*standings, left=19.0, answers=Said({HEAD_TWO: 99})).stage == Over()
+    assert filled(*standings, left=20.0, answers=Said({HEAD_TWO: 3})).stage == Over()
+
+
+def test_one_split_that_could_not_be_completed_gets_a_second_one() -> None:
+    """Four more did not fit: two are better than one, of which nothing is said. Not of a training cut down too far."""
+    head = cheap(HEAD, splits=20, seconds=1.0)
+    once, weak = trained(TWO, splits=1), trained(TWO, splits=1, repeatable=False)
+
+    assert step_of(filled(head, once, left=3.0, answers=Said({HEAD_TWO: 99})), Measure).split == 1
+    assert filled(head, weak, left=3.0, answers=Said({HEAD_TWO: 99})).stage == Over()
+
+
+def test_cheap_steps_come_first_and_nothing_has_more_than_twenty_splits() -> None:
+    """Two blocks before four; where two blocks and the head have twenty splits, four blocks."""
+    few = [cheap(HEAD), trained(TWO, seconds=2.0), trained(FOUR, seconds=3.0)]
+    many = [cheap(HEAD, splits=20), trained(TWO, splits=20, seconds=2.0), trained(FOUR, seconds=3.0)]
+    answers = Said({HEAD_FOUR: 99, HEAD_TWO: 99})
+
+    assert step_of(filled(*few, left=50.0, answers=answers), Measure).strategies == HEAD_TWO
+    assert step_of(filled(*many, left=50.0, answers=answers), Measure).strategies == (FOUR,)
+
+
+def test_missing_epochs_come_before_splits() -> None:
+    """Ten epochs of five splits become twenty, as far as memory has kept them; else another split is what fits."""
+    standings = [cheap(HEAD), trained(TWO, epochs=10, seconds=10.0, waiting=5)]
+    answers = Said({HEAD_TWO: 99})
+
+    assert step_of(filled(*standings, left=70.0, answers=answers), Lengthen).epochs == 20
+    assert step_of(filled(*standings, left=21.0, answers=answers), Measure).strategies == HEAD_TWO
+
+
+def test_no_look_between_single_splits_ends_them() -> None:
+    """The step was open at first and would be told now: it goes on, and it is asked again only when nothing fits."""
+    standings = [cheap(HEAD, splits=7, seconds=1.0), trained(TWO, splits=7)]
+    begun = Filling(steps=(HEAD_TWO,))
+
+    assert step_of(filled(*standings, left=50.0, answers=Said({HEAD_TWO: 6}), stage=begun), Measure).split == 7
+    more = [*standings, trained(FOUR, splits=4, seconds=0.5)]
+    asked = filled(*more, left=3.0, answers=Said({HEAD_FOUR: 99}), stage=begun)
+    assert step_of(asked, Measure).strategies == HEAD_TWO
+    asked = filled(*more, left=2.9, answers=Said({HEAD_FOUR: 99}), stage=begun)
+    assert step_of(asked, Measure).strategies == (FOUR,)
+    assert asked.stage == Filling(steps=(HEAD_FOUR,))
+
+
+def test_a_hopeless_depth_gets_no_single_splits() -> None:
+    """It is dropped, and its steps with it."""
+    standings = [cheap(HEAD, splits=5), trained(TWO, splits=3)]
+    answers = Said({HEAD_TWO: 99}, order=(TWO, HEAD), chances={TWO: 0.0})
+    dropped = filled(*standings, left=50.0, answers=answers, stage=Filling(steps=(HEAD_TWO,)))
+
+    assert step_of(dropped, Drop).strategy == TWO
+    gone = [standings[0], replace(standings[1], status="dropped")]
+    assert filled(*gone, left=50.0, answers=answers, stage=Filling(steps=(HEAD_TWO,))).stage == Over()
+
+
+def test_nothing_that_an_earlier_life_measured_is_lost() -> None:
+    """Without any time, in the end: splits of what it had, then more epochs where it has all splits of them."""
+    splits = trained(TWO, splits=3, recorded=2)
+    longer, part = (trained(TWO, epochs=10, longer=(15, number)) for number in (5, 4))
+
+    def taken_up(one: Standing) -> Step | None:
+        return decide(TakingUp(), state(cheap(HEAD), one, left=-5.0, budget=100.0)).step
+
+    assert step_of(Decision(stage=Over(), step=taken_up(splits)), Measure).split == 3
+    assert step_of(Decision(stage=Over(), step=taken_up(longer)), Lengthen).epochs == 15
+    assert taken_up(part) is None
+
+
+def test_what_is_still_short_says_so_in_the_end() -> None:
+    """What was noted of it may be old: single splits have come since."""
+    short = replace(trained(TWO, splits=5), status="shortened")
+    decision = decide(TakingUp(), state(cheap(HEAD), short, left=0.0, budget=100.0))
+
+    assert decision == Decision(stage=Over(), step=Settle(strategies=(TWO,)))
