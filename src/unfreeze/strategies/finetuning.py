@@ -83,7 +83,7 @@ class Price:
         seconds_an_epoch: Wall time of an epoch on the learning side of one split, of several that run side by side.
         refit_an_epoch: The same on everything.
         preparation: Wall time of what comes before the first training.
-        pace: How steps were timed.
+        pace: How steps were timed; None where nothing is trained, in a simulation.
     """
 
     strategy: StrategyId
@@ -92,7 +92,7 @@ class Price:
     seconds_an_epoch: float
     refit_an_epoch: float
     preparation: float
-    pace: Pace
+    pace: Pace | None = None
 
     @property
     def least_epochs(self) -> int:
@@ -406,6 +406,7 @@ def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
     began, strategy = time.perf_counter(), found.strategy
     asked = wanted(shared, strategy, epochs=found.epochs)
     experiment, pace = asked.experiment, found.pace
+    assert pace is not None, strategy.label  # noqa: S101 - `price` has timed it
     plan = replace(asked.plan, arithmetic=pace.timed.arithmetic)
     _check_fits(asked, forecast(found, request), found, request)
     inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
@@ -443,7 +444,7 @@ def _check_fits(asked: _Wanted, expected: Forecast, found: Price, request: Reque
     """Do not begin what cannot end."""
     if expected.epochs:
         return
-    timed = (found.pace.timed, *found.pace.others)
+    timed = (found.pace.timed, *found.pace.others) if found.pace else ()
     settings = TrainingSettings(plan=asked.plan, timed=timed, forecast_seconds=expected.seconds)
     needed = f"{count(found.fewest, 'epoch')} of it need about {duration(expected.seconds)}"
     note = f"{needed} and {duration(max(0.0, request.allowance))} are left for it"

@@ -386,25 +386,26 @@ class Life:
         else:
             self._settle(after)
 
-    def fits_at_all(self, strategy: StrategyId) -> bool:
-        """Whether a price says that the fewest epochs on one split end in time, with the costliest last training."""
+    def lacking(self, strategy: StrategyId) -> float:
+        """Seconds that its price says are missing for the fewest epochs on one split and the costliest last training."""
         found = self.prices[strategy]
         if found is None:
-            return False
+            return math.inf
         refit = max(found.refit_seconds(found.fewest), self.refit_seconds)
-        return self.elapsed + self.late + found.seconds(1, found.fewest) + refit <= self.world.budget
+        return self.elapsed + self.late + found.seconds(1, found.fewest) + refit - self.world.budget
 
     def _leave_out(self, strategy: StrategyId) -> None:
         assert strategy not in self.standings
         assert not self.recorded(strategy)
-        assert not self.fits_at_all(strategy)
+        assert self.lacking(strategy) > -1e-9 * self.world.budget
         self.standings[strategy] = Standing(strategy=strategy, status="left out", is_ready=False)
 
     def _prepare(self, step: Prepare) -> None:
         strategy, known = step.strategy, self.prices[step.strategy]
         assert strategy not in self.standings
         assert known is not None
-        assert self.fits_at_all(strategy) or self.recorded(strategy), "nothing is prepared whose price says otherwise"
+        fits = self.lacking(strategy) < 1e-9 * self.world.budget
+        assert fits or self.recorded(strategy), "nothing is prepared whose price says that it cannot fit"
         taken = self.world.slower * known.preparation
         left = Request(allowance=step.allowance - taken, splits=step.splits)
         _, found = self._keep((strategy, "ready", step.splits), taken, forecast(replace(known, preparation=0.0), left))
@@ -423,7 +424,8 @@ class Life:
 
     def could_be_done(self) -> list[str]:
         """What would still fit and might settle what is open: a split, or a quarter more epochs."""
-        until, found = self.world.budget - self.refit_seconds, []
+        almost_all = (1 - 1e-9) * self.world.budget
+        until, found = almost_all - self.refit_seconds, []
         running = {one.strategy: one for one in self.standings.values() if one.splits and one.status != "dropped"}
         for step in replace(self.world.answers, splits=self.splits).open_steps(list(running)):
             sides = [self._standing(running[side]) for side in step]
@@ -435,7 +437,7 @@ class Life:
                 had = one.expected.epochs if one.expected else 0
                 epochs = min(20, math.ceil(1.25 * had))
                 refit = max(self.refit_seconds, one.refit_seconds * epochs / had)
-                if self.elapsed + one.longer_takes(epochs) <= self.world.budget - refit:
+                if self.elapsed + one.longer_takes(epochs) <= almost_all - refit:
                     found.append(f"{epochs} epochs of {one.label}")
         return found
 
@@ -1006,7 +1008,7 @@ def test_what_memory_has_lost_would_begin_anew(waiting: int, seconds: float) -> 
 
 
 def test_what_went_on_in_an_earlier_life_goes_on_to_the_same_epochs() -> None:
-    """On all five splits to 17: its time is what it was, though memory holds none of it, also where the clock is late."""
+    """On all five splits to 17: its time is what it was, though memory holds none of it; a late clock too."""
     short = trained(TWO, epochs=10, seconds=10.0, longer=(17, 5))
 
     assert step_of(lengthened(short, left=52.0), Lengthen).epochs == 17
