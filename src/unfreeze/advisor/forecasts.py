@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from unfreeze.core.facts import Facts, GainForecast
 from unfreeze.core.phrases import not_proved
@@ -80,7 +80,7 @@ class MeasuredStep:
 
     def paid(self, margin: float) -> Float[np.ndarray, " study"]:
         """Posterior probability that the gain of each study exceeds a margin, as `compare_folds` has it."""
-        return np.asarray(student.sf((margin - self.gains) / self.errors, self.freedom))
+        return np.asarray(stdtr(self.freedom, (self.gains - margin) / self.errors))
 
     def is_from(self, source: str) -> Bool[np.ndarray, " study"]:
         """Which studies are of a source set."""
@@ -215,7 +215,7 @@ class StepForecaster:
 
     def half_width(self, level: float = LEVEL) -> float:
         """Half the interval of what a study of a new set will measure."""
-        return float(student.ppf(0.5 + level / 2, self.freedom)) * self.spread
+        return float(stdtrit(self.freedom, 0.5 + level / 2)) * self.spread
 
     def probabilities(self, facts: Float[np.ndarray, "study fact"]) -> Float[np.ndarray, " study"]:
         """That the gain exceeds the margin."""

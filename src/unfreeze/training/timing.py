@@ -19,7 +19,7 @@ from jaxtyping import Int
 from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
 from unfreeze.core.plans import Arithmetic, Plan, Timed
 from unfreeze.core.progress import Advance, ignore
-from unfreeze.store.codes import kept_beside
+from unfreeze.store.places import kept_beside
 from unfreeze.training.precision import arithmetics
 from unfreeze.training.trials import Inputs, run_trial
 from unfreeze.zoo.backbones import Backbone

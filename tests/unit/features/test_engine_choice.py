@@ -25,8 +25,9 @@ from unfreeze.features.engine_choice import (
     cosines,
     sample_pixels,
 )
-from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, compile_prefix, engines_for
+from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, engines_for
 from unfreeze.features.frozen import FrozenBackbone
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, load_backbone
