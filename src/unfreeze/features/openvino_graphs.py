@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of, write_bytes, write_json
@@ -26,6 +26,7 @@ COMPILED_SUFFIX = ".compiled"
 GraphPrecision = Literal["f32", "bf16"]
 
 
+@runtime_checkable
 class _Named(Protocol):
     @property
     def name(self) -> str: ...

@@ -199,6 +199,28 @@ def test_a_choice_is_kept_with_the_store_and_made_again_for_another_request(
             chosen_engine(FrozenBackbone(other, CPU), (), asked, resources, to_come=10)
 
 
+def test_a_measured_choice_outlives_the_stores(
+    tiny: Backbone,
+    make_rows: Callable[..., Task],
+    decoded: Callable[..., DecoderPool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is taken again where no store is left, by whoever asks for the same of the same network."""
+    images = make_rows(4).image_set.images
+    resources = Resources(pool=decoded(images, tiny.card), cache=tmp_path)
+    request = EngineSettings("openvino", "f32")
+    first = chosen_engine(FrozenBackbone(tiny, CPU), images, request, resources, to_come=4)
+    monkeypatch.setattr(engine_choice, "choose_engine", lambda *_, **__: pytest.fail("measured again"))
+
+    again = chosen_engine(FrozenBackbone(tiny, CPU), (), request, resources, to_come=10)
+
+    assert again.choice == first.choice
+    assert again.choice.candidates
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        chosen_engine(FrozenBackbone(tiny.randomised(1), CPU), images, request, resources, to_come=10)
+
+
 def test_stores_are_told_apart_by_all_that_decides_the_numbers(tiny: Backbone, tmp_path: Path) -> None:
     """Weights, size, mean and engine each have a store of their own, while the request is a note that has none."""
 
