@@ -31,7 +31,7 @@ from unfreeze.core.seeding import generator
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.tasks import Split, Task
-from unfreeze.features.extraction import read_codes
+from unfreeze.features.frozen import read_codes
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import LOOKS, StepEstimate, compare_folds
 from unfreeze.metrics.settling import what_would_settle

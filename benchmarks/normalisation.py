@@ -14,7 +14,7 @@ from panel import code_version, is_there, keep
 
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.tasks import make_task
-from unfreeze.features.extraction import read_codes
+from unfreeze.features.frozen import read_codes
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.search import search_probe
 from unfreeze.zoo.backbones import load_backbone

@@ -33,7 +33,7 @@ from unfreeze.core.versions import versions
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import folds
 from unfreeze.data.tasks import Task, make_task
-from unfreeze.features.extraction import read_codes
+from unfreeze.features.frozen import read_codes
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.search import DEFAULT_CS, ProbeSearch, search_probe

@@ -1,9 +1,9 @@
 """How long a user waits before anything happens: ``python benchmarks/startup.py --panel PANEL``.
 
-Wall time of whole processes, started again for every repeat: `unfreeze --help`, and `unfreeze codes` on a folder of
-eight photos with an empty store and the network converted already. The latter is more than the time to the first
-decoded image: it decodes all, chooses the engine, runs the network and writes the codes. The time to the first decoded
-image lies between its phase `start` and `start` + `decode`.
+Wall time of whole processes, started again for every repeat: `unfreeze --help`, `unfreeze codes` on a folder of eight
+photos with an empty store, the network converted and its engine chosen already, and `unfreeze predict` of one photo by
+a model that was used before. `codes` is more than the time to the first decoded image: it decodes all, runs the network
+and writes the codes. The time to the first decoded image lies between its phase `start` and `start` + `decode`.
 
 A row is appended to `results.jsonl`; one that is there already for this commit is not measured again.
 """
@@ -62,18 +62,37 @@ def codes_seconds(photos: Path, cache: Path) -> tuple[float, dict[str, float]]:
         return time.perf_counter() - started, json.loads(done.stdout)["phases"]
 
 
+def predict_seconds(model: Path, photo: Path, cache: Path) -> float:
+    """Of the whole process."""
+    command = [sys.executable, "-m", "unfreeze", "predict", str(model), str(photo)]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "UNFREEZE_CACHE": str(cache)})
+    return time.perf_counter() - started
+
+
+def trained(photos: Path, model: Path, cache: Path) -> Path:
+    """A model: the head alone."""
+    command = [sys.executable, "-m", "unfreeze", "tune", str(photos), "--unfreeze", "head", "--out", str(model)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "UNFREEZE_CACHE": str(cache)})
+    return model
+
+
 def measure(source: Path) -> dict[str, Any]:
     """Everything, after one of each that does not count."""
     with tempfile.TemporaryDirectory() as name:
         photos, cache = few_photos(source, Path(name)), Path(name) / "cache"
         help_seconds(), codes_seconds(photos, cache)
+        model, photo = trained(photos, Path(name) / "model", cache), next(photos.rglob("*.jpg"))
+        predict_seconds(model, photo, cache)
         helps = [help_seconds() for _ in range(REPEATS)]
         runs = [codes_seconds(photos, cache) for _ in range(REPEATS)]
+        predictions = [predict_seconds(model, photo, cache) for _ in range(REPEATS)]
     return {
         "help": spread(helps),
         "start": spread([phases["start"] for _, phases in runs]),
         "start and decode": spread([phases["start"] + phases["decode"] for _, phases in runs]),
         "whole process": spread([whole for whole, _ in runs]),
+        "predict": spread(predictions),
     }
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from unfreeze.data.image_set import Image, ImageSet
     from unfreeze.data.inspection import read_image_set
     from unfreeze.data.splits import split_image_set
-    from unfreeze.features.extraction import Codes, read_codes
+    from unfreeze.features.extraction import Codes
+    from unfreeze.features.frozen import read_codes
     from unfreeze.images.pool import DecoderPool
     from unfreeze.probes.search import search_probe
     from unfreeze.probes.solver import LinearProbe, fit_probe
@@ -48,7 +49,7 @@ _MODULES = {
     "load_backbone": "unfreeze.zoo.backbones",
     "load_model": "unfreeze.zoo.folders",
     "predict_images": "unfreeze.workflows.prediction",
-    "read_codes": "unfreeze.features.extraction",
+    "read_codes": "unfreeze.features.frozen",
     "read_image_set": "unfreeze.data.inspection",
     "run_study": "unfreeze.workflows.study",
     "save_model": "unfreeze.zoo.folders",

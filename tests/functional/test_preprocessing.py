@@ -9,7 +9,7 @@ import pytest
 from unfreeze.core.progress import SILENT
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.samples import write_sample
-from unfreeze.features.extraction import read_codes
+from unfreeze.features.frozen import read_codes
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.solver import fit_probe
 from unfreeze.zoo.backbones import load_backbone

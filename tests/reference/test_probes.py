@@ -10,7 +10,7 @@ from sklearn.svm import LinearSVC
 from unfreeze.core.progress import SILENT
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.samples import write_sample
-from unfreeze.features.extraction import read_codes
+from unfreeze.features.frozen import read_codes
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.search import DEFAULT_CS
 from unfreeze.probes.solver import LinearProbe, Loss, fit_probe

@@ -24,7 +24,7 @@ MENDED = "What was mended stays mended; the same command mends the rest."
 def list_stores(*, json: AsJson = False) -> None:
     """List the stores."""
     with result_output(as_json=json) as out:
-        from unfreeze.store.codes import stores_folder
+        from unfreeze.store.places import stores_folder
         from unfreeze.workflows.stores import list_stores as listed
 
         record = listed()

@@ -37,7 +37,7 @@ def predict(
     """Name classes."""
     paths = image_files(images)
     checked_model(model)
-    with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
+    with result_output(as_json=json) as output, working(NOTHING_WRITTEN, images=len(paths)) as resources:
         from unfreeze.workflows.prediction import predict as predict_classes
 
         record = predict_classes(model, paths, top=top, device=device.value, resources=resources)

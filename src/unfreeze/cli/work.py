@@ -48,11 +48,12 @@ def stoppable(kept: str) -> Iterator[Progress]:
 
 
 @contextmanager
-def working(kept: str = CODES_KEPT) -> Iterator["Resources"]:
+def working(kept: str = CODES_KEPT, *, images: int | None = None) -> Iterator["Resources"]:
     """As `stoppable`, with decoders for as long as the command works.
 
     Args:
         kept: What is kept if the command is stopped, and how to go on.
+        images: How many there are, at least one, if that is known: no more decoders are started.
 
     Yields:
         Decoders and progress.
@@ -62,10 +63,11 @@ def working(kept: str = CODES_KEPT) -> Iterator["Resources"]:
     """
     with stoppable(kept) as progress:
         from unfreeze.features.resources import Resources
-        from unfreeze.images.pool import DecoderPool
+        from unfreeze.images.pool import DecoderPool, usable_cores
 
         progress.stop.check()
-        with DecoderPool() as pool:
+        workers = usable_cores() if images is None else min(images, usable_cores())
+        with DecoderPool(workers=workers) as pool:
             pool.start()
             yield Resources(pool=pool, progress=progress)
 

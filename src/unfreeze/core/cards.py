@@ -65,6 +65,16 @@ class Card:
         return replace(self, channels="RGB", scale=255.0, mean=_three(mean), std=_three(std))
 
 
+def card_from(stored: dict[str, Any]) -> Card:
+    """The card that was written as JSON."""
+    return Card(**with_tuples(stored))
+
+
+def with_tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """Lists of JSON become tuples again."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+
+
 def _three(values: list[float]) -> tuple[float, float, float]:
     first, second, third = values
     return first, second, third

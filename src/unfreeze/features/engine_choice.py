@@ -1,5 +1,6 @@
 """Which engine and precision: measured once per store on a few of the user's own images."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,14 +21,17 @@ from unfreeze.core.wording import milliseconds
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import decoded
 from unfreeze.features.engines import Engine, Pixels, PrefixEngine
-from unfreeze.features.frozen import FrozenNetwork, compiled_for, details_of
-from unfreeze.features.openvino_prefix import BATCH_SIZE
+from unfreeze.features.networks import FrozenNetwork, compiled_for, details_of
+from unfreeze.features.openvino_graphs import BATCH_SIZE
+from unfreeze.features.provenance import made_by
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
-from unfreeze.store.codes import CodeStore, open_store, stores_folder
+from unfreeze.store.codes import CodeStore, open_store
+from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.eviction import store_folders
 from unfreeze.store.manifests import new_manifest
+from unfreeze.store.places import kept_beside, stores_folder
 from unfreeze.store.shards import recorded_manifest
 
 # The least median cosine, over the sample, between codes and those of the reference, at every tap.
@@ -285,6 +289,8 @@ def _chosen_now(
     choice, compiled = choose_engine(
         network, sample, request, to_come=to_come, details=details, cache=cache, advance=checkpoint
     )
+    if choice.candidates:
+        keep_document(_place_of_choice(network, request, cache), choice.to_json())
     return ChosenEngine(choice=choice, request=request, compiled=compiled, details=details)
 
 
@@ -301,7 +307,14 @@ def _earlier_choice(network: FrozenNetwork, request: EngineSettings, cache: Path
         choice = choice_from_json(manifest["notes"]["choice"])
         if manifest["description"] == {**description, **_engine_part(choice.engine)}:
             return choice
-    return None
+    kept = kept_document(_place_of_choice(network, request, cache))
+    return None if kept is None else choice_from_json(kept)
+
+
+def _place_of_choice(network: FrozenNetwork, request: EngineSettings, cache: Path | None) -> Path:
+    """Where a choice is kept that outlives the stores: measuring again takes PyTorch, for the reference."""
+    key = [_description(network), _as_noted(request), made_by()]
+    return kept_beside("networks", cache) / f"engine-{sha256_of(json.dumps(key).encode())[:32]}.json"
 
 
 def sample_pixels(

@@ -4,25 +4,18 @@ An engine takes uint8 pixels and gives float32 arrays. Batches have one fixed sh
 another size can change the last bits of a row, and a run that is taken up again must give the same bits.
 """
 
-import copy
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from unfreeze.core.errors import InputError
-from unfreeze.core.readouts import Readout
 from unfreeze.core.settings import EngineSettings
-from unfreeze.features.openvino_prefix import BATCH_SIZE, compiled_prefix, output_names, quantised_prefix
-from unfreeze.zoo.backbones import Backbone
+from unfreeze.features.openvino_graphs import BATCH_SIZE
 from unfreeze.zoo.devices import Device
-from unfreeze.zoo.graph import Cut
 
 EngineName = Literal["openvino", "torch"]
 Precision = Literal["f32", "bf16", "int8"]
@@ -50,7 +43,6 @@ class Engine:
 
 
 REFERENCE = Engine("torch", "f32")
-GPU_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -66,47 +58,6 @@ class PrefixEngine:
     engine: Engine
     batch_size: int
     run: Callable[[Iterable[Pixels]], Iterator[Outputs]]
-
-
-def compile_prefix(
-    backbone: Backbone,
-    *,
-    codes: Sequence[Cut] = (),
-    details: Sequence[Readout] = (),
-    raw: Sequence[Cut] = (),
-    engine: Engine,
-    device: Device,
-    calibration: Sequence[Pixels] = (),
-    cache: Path | None = None,
-) -> PrefixEngine:
-    """Compile the network up to the deepest of some cuts.
-
-    Args:
-        backbone: The network.
-        codes: Taps at which codes are wanted.
-        details: What else is wanted at these taps.
-        raw: Taps, or cuts before blocks, at which the tensor itself is wanted.
-        engine: What runs it.
-        device: Where torch does; OpenVINO runs on the CPU.
-        calibration: Images of the user's, uint8 [size, size, 3], from which int8 takes its ranges.
-        cache: Folder where what is converted is kept; the user's cache if None.
-
-    Returns:
-        The engine; outputs are the codes, then the details, then the raw tensors.
-
-    Raises:
-        InputError: The engine is not installed, or does not have this precision.
-    """
-    if engine.name == "torch":
-        module = backbone.codes_module(cuts=codes, raw=raw, details=details)
-        return _torch_engine(module, engine, device, keeps_raw=bool(raw))
-    names = output_names(codes, details, raw)
-    if engine.precision == "int8":
-        batches = [batch for batch, _ in padded_batches(calibration, BATCH_SIZE)]
-        return _openvino_engine(quantised_prefix(backbone, names, batches, cache=cache), engine)
-    # Codes are wanted in every run; there are many cuts, and seldom the same one twice.
-    compiled = compiled_prefix(backbone, names, engine.precision, keep=not raw, cache=cache)
-    return _openvino_engine(compiled, engine)
 
 
 def openvino_is_installed() -> bool:
@@ -176,32 +127,16 @@ def padded_batches(images: Iterable[Pixels], size: int) -> Iterator[tuple[Pixels
         yield np.stack(rows + [rows[-1]] * (size - real)), real
 
 
-def _torch_engine(module: nn.Module, engine: Engine, device: Device, *, keeps_raw: bool) -> PrefixEngine:
-    if engine.precision == "int8":
-        msg = "The engine torch has no int8. Choose --engine openvino, or --precision f32."
-        raise InputError(msg)
-    size = BATCH_SIZE if device.is_cpu else GPU_BATCH_SIZE
-    if not device.is_cpu:  # a copy, since the network's own layers stay where they are
-        module = copy.deepcopy(module).to(device.torch).to(memory_format=torch.channels_last)
-    # Raw tensors are read once, for a training that takes longer than compiling saves.
-    if engine.compiled and not keeps_raw:
-        module.compile(dynamic=False)
+def openvino_engine(compiled: Any, engine: Engine) -> PrefixEngine:
+    """What runs a compiled graph.
 
-    def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
-        for batch, real in padded_batches(images, size):
-            pixels = torch.from_numpy(batch).to(device.torch, non_blocking=True)
-            with torch.inference_mode(), _autocast(device, engine.precision):
-                outputs = [out[:real].float().cpu().numpy() for out in module(pixels)]
-            yield from zip(*outputs, strict=True)
+    Args:
+        compiled: An ``openvino.CompiledModel`` from uint8 pixels [BATCH_SIZE, size, size, 3].
+        engine: What it is.
 
-    return PrefixEngine(engine, size, run)
-
-
-def _autocast(device: Device, precision: str) -> torch.autocast:
-    return torch.autocast(device.name, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-def _openvino_engine(compiled: Any, engine: Engine) -> PrefixEngine:
+    Returns:
+        The engine.
+    """
     jobs = max(2, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:

@@ -1,25 +1,20 @@
 """Reading codes: those of a whole image set, in memory."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float16
 
 from unfreeze.core.journal import once
-from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.readouts import Readout
 from unfreeze.core.records import SetAside
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.engine_choice import network_key
 from unfreeze.features.engines import REFERENCE, Engine
-from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork, details_of
+from unfreeze.features.networks import FrozenNetwork, details_of
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
-from unfreeze.images.pool import DecoderPool
-from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.devices import find_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,40 +55,6 @@ class Codes:
         return self.by_tap[list(self.by_tap)[-1]]
 
 
-def read_codes(
-    image_set: ImageSet,
-    backbone: Backbone,
-    *,
-    pool: DecoderPool,
-    progress: Progress = SILENT,
-    engine: str = "auto",
-    precision: str = "auto",
-    device: str = "auto",
-    cache: Path | None = None,
-) -> Codes:
-    """Codes of every image at every tap; what the store has is not computed again.
-
-    Args:
-        image_set: The images; splits and labels do not matter here.
-        backbone: The network; its head is not used.
-        pool: Decoder pool.
-        progress: Reports progress per image.
-        engine: auto, openvino or torch.
-        precision: auto, f32, bf16 or int8.
-        device: auto, cpu, cuda or mps; where PyTorch runs.
-        cache: Folder of all stores; the user's cache if None.
-
-    Returns:
-        The codes, rows in the order of the image set.
-
-    Raises:
-        InputError: A word is unknown, or there is no such engine or device here.
-    """
-    resources = Resources(pool=pool, progress=progress, cache=cache)
-    request = EngineSettings(engine, precision, device)
-    return codes_of(image_set, FrozenBackbone(backbone, find_device(device)), resources, request)
-
-
 def codes_of(
     image_set: ImageSet,
     network: FrozenNetwork,
@@ -102,7 +63,21 @@ def codes_of(
     *,
     details: bool = False,
 ) -> Codes:
-    """As `read_codes`, of any network that gives codes; with its details, where they are wanted and it has any."""
+    """Codes of every image at every tap; what the store has is not computed again.
+
+    Args:
+        image_set: The images; splits and labels do not matter here.
+        network: Gives codes.
+        resources: Decoders, progress and cache.
+        request: Engine and precision.
+        details: Whether the network's details are wanted too, if it has any.
+
+    Returns:
+        The codes, rows in the order of the image set.
+
+    Raises:
+        InputError: There is no such engine here.
+    """
     images = image_set.images
     with code_portions(network, images, request, resources, to_come=len(images), details=details) as codes:
         by_name, found = codes.stored(images)

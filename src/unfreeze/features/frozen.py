@@ -1,113 +1,24 @@
-"""The role of a frozen network: whatever makes codes of pixels, and today's backbones in this role."""
+"""Today's backbones in the role of a frozen network, and their codes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 from unfreeze.core.cards import Card
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.readouts import GRID, Readout
 from unfreeze.core.settings import EngineSettings
-from unfreeze.features.engines import REFERENCE, Engine, Pixels, PrefixEngine, compile_prefix, engines_for
+from unfreeze.data.image_set import ImageSet
+from unfreeze.features.engines import REFERENCE, Engine, Pixels, PrefixEngine, engines_for
+from unfreeze.features.extraction import Codes, codes_of
+from unfreeze.features.networks import device_key
+from unfreeze.features.prefixes import compile_prefix
+from unfreeze.features.resources import Resources
+from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device, find_device
 from unfreeze.zoo.graph import Cut
-
-
-@runtime_checkable
-class Tap(Protocol):
-    """A depth at which codes are read."""
-
-    @property
-    def name(self) -> str:
-        """One of the card's taps."""
-        ...
-
-    @property
-    def channels(self) -> int:
-        """Width of the codes."""
-        ...
-
-
-@runtime_checkable
-class FrozenNetwork(Protocol):
-    """A network that gives codes and never learns."""
-
-    @property
-    def card(self) -> Card:
-        """What is known of it; with the weights' hash and the input that it takes, it tells stores of codes apart."""
-        ...
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What else tells stores of its codes apart, beside card and engine; for most networks nothing."""
-        ...
-
-    @property
-    def taps(self) -> Sequence[Tap]:
-        """Where codes are read, shallow to deep; their names are the card's."""
-        ...
-
-    @property
-    def reference(self) -> Engine:
-        """What gives the codes that those of every other engine must be close to."""
-        ...
-
-    def engines(self, request: EngineSettings) -> Sequence[Engine]:
-        """What can run it and fits what the user asks for, expected to be fastest first.
-
-        Raises:
-            InputError: There is no such engine here.
-        """
-        ...
-
-    def compiled(
-        self, engine: Engine, *, calibration: Sequence[Pixels] = (), cache: Path | None = None
-    ) -> PrefixEngine:
-        """The network, ready to give codes at every tap.
-
-        Args:
-            engine: The reference, or one of `engines`.
-            calibration: Images of the user's, uint8 [size, size, 3], red, green, blue, from which int8 takes its
-                ranges.
-            cache: Folder where what is converted is kept; the user's cache if None.
-        """
-        ...
-
-
-@runtime_checkable
-class DetailedNetwork(FrozenNetwork, Protocol):
-    """A frozen network that can give more of its taps than the codes; others have those alone."""
-
-    @property
-    def details(self) -> Mapping[Readout, int]:
-        """What else can be read at the taps, and its width; shallow to deep."""
-        ...
-
-    def compiled_with_details(
-        self, engine: Engine, *, calibration: Sequence[Pixels] = (), cache: Path | None = None
-    ) -> PrefixEngine:
-        """As `FrozenNetwork.compiled`; the outputs are the codes at every tap, then the details."""
-        ...
-
-
-def details_of(network: FrozenNetwork) -> Mapping[Readout, int]:
-    """What can be read of a network beside its codes; nothing of one that is no `DetailedNetwork`."""
-    return network.details if isinstance(network, DetailedNetwork) else {}
-
-
-def compiled_for(
-    network: FrozenNetwork,
-    engine: Engine,
-    *,
-    details: bool,
-    calibration: Sequence[Pixels] = (),
-    cache: Path | None = None,
-) -> PrefixEngine:
-    """The network, ready to give codes at every tap, then its details if they are wanted; see `FrozenNetwork`."""
-    if details and isinstance(network, DetailedNetwork):
-        return network.compiled_with_details(engine, calibration=calibration, cache=cache)
-    return network.compiled(engine, calibration=calibration, cache=cache)
 
 
 @final
@@ -131,7 +42,7 @@ class FrozenBackbone:
     @property
     def key(self) -> dict[str, Any]:
         """The device, unless it is the one that is taken where none is asked for; others round otherwise."""
-        return {} if self.device == find_device() else {"device": self.device.name}
+        return device_key(self.device)
 
     @property
     def taps(self) -> tuple[Cut, ...]:
@@ -177,3 +88,37 @@ class FrozenBackbone:
             calibration=calibration,
             cache=cache,
         )
+
+
+def read_codes(
+    image_set: ImageSet,
+    backbone: Backbone,
+    *,
+    pool: DecoderPool,
+    progress: Progress = SILENT,
+    engine: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+    cache: Path | None = None,
+) -> Codes:
+    """Codes of every image at every tap; what the store has is not computed again.
+
+    Args:
+        image_set: The images; splits and labels do not matter here.
+        backbone: The network; its head is not used.
+        pool: Decoder pool.
+        progress: Reports progress per image.
+        engine: auto, openvino or torch.
+        precision: auto, f32, bf16 or int8.
+        device: auto, cpu, cuda or mps; where PyTorch runs.
+        cache: Folder of all stores; the user's cache if None.
+
+    Returns:
+        The codes, rows in the order of the image set.
+
+    Raises:
+        InputError: A word is unknown, or there is no such engine or device here.
+    """
+    resources = Resources(pool=pool, progress=progress, cache=cache)
+    request = EngineSettings(engine, precision, device)
+    return codes_of(image_set, FrozenBackbone(backbone, find_device(device)), resources, request)

@@ -1,18 +1,14 @@
-"""The prefix in OpenVINO: converted to its own graph and compiled for this processor once, and both kept on disk.
+"""The prefix of a backbone in OpenVINO: converted to its own graph once, and kept on disk.
 
-Converting takes seconds, compiling a tenth of one, reading what is kept a few hundredths. The graph is kept under a
-hash of everything that it depends on, the weights as they are in memory included, and the hash of each file is checked
-whenever it is read.
+Converting takes seconds. The graph is kept under a hash of everything that it depends on, the weights as they are in
+memory included; see `features.openvino_graphs` for what is read of it.
 """
 
-import contextlib
 import json
-import secrets
-import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import timm
@@ -20,39 +16,31 @@ import torch
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
-from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of, write_bytes, write_json
-from unfreeze.core.readouts import Readout
-from unfreeze.store.codes import kept_beside
+from unfreeze.core.files import sha256_of
+from unfreeze.features.openvino_graphs import (
+    BATCH_SIZE,
+    GraphPrecision,
+    compiled_for_processor,
+    compiled_graph,
+    graph_folder,
+    is_whole,
+    openvino_library,
+    output_names,
+    read_graph,
+    save_graph,
+    with_outputs,
+)
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.graph import Cut
 from unfreeze.zoo.weights import weights_sha256
 
 FORMAT = "unfreeze.prefix/3"
-# Of one request. The maps of more images do not fit into the cache next to a core. Processor time of an image on one
-# core (Zen 5), EfficientNet-Lite0 in bfloat16, batches of 1, 2, 4, 8, 16: 2.24, 2.20, 2.17, 2.29, 2.55 ms.
-BATCH_SIZE = 4
-GRAPH, WEIGHTS, MANIFEST = "prefix.xml", "prefix.bin", "manifest.json"
-COMPILED_SUFFIX = ".compiled"
-
-
-def output_name(kind: Literal["codes", "details", "raw"], read: Cut | Readout) -> str:
-    """Name of an output of the converted graph."""
-    return f"{kind}:{read.name}"
-
-
-def output_names(codes: Sequence[Cut], details: Sequence[Readout], raw: Sequence[Cut]) -> list[str]:
-    """Names of outputs: of codes, then what else is read at taps, then the tensors themselves."""
-    return [
-        *(output_name("codes", cut) for cut in codes),
-        *(output_name("details", readout) for readout in details),
-        *(output_name("raw", cut) for cut in raw),
-    ]
 
 
 def compiled_prefix(
     backbone: Backbone,
     names: Sequence[str],
-    precision: Literal["f32", "bf16"],
+    precision: GraphPrecision,
     *,
     keep: bool = True,
     cache: Path | None = None,
@@ -67,44 +55,17 @@ def compiled_prefix(
         cache: Folder where it is kept; the user's cache if None.
 
     Returns:
-        An ``openvino.CompiledModel`` from uint8 pixels [BATCH_SIZE, size, size, 3]; one that was kept gives the same
-        bits as one that is compiled anew.
+        As `compiled_graph`.
 
     Raises:
         InputError: OpenVINO is not installed.
     """
-    core = _openvino().Core()
-    processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    key = sha256_of(json.dumps([list(names), precision, processor]).encode())[:16]
-    folder = _folder(backbone, cache)
-    for path in folder.glob(f"{key}-*{COMPILED_SUFFIX}"):
-        with contextlib.suppress(OSError, RuntimeError):  # gone, or from another build of OpenVINO
-            data = path.read_bytes()
-            if path.name == _compiled_name(key, data):
-                return core.import_model(data, "CPU", _settings(precision))
-        path.unlink(missing_ok=True)
-    compiled = core.compile_model(
-        _with_outputs(converted_prefix(backbone, cache=cache), names), "CPU", _settings(precision)
-    )
-    if keep:
-        data = compiled.export_model().getvalue()
-        write_bytes(folder / _compiled_name(key, data), data)
+    folder = graph_folder(prefix_name(backbone), cache)
+    compiled = compiled_graph(folder, names, precision, keep=keep)
+    if compiled is None:
+        converted_prefix(backbone, cache=cache)
+        compiled = compiled_graph(folder, names, precision, keep=keep)
     return compiled
-
-
-def _compiled_name(key: str, data: bytes) -> str:
-    return f"{key}-{sha256_of(data)[:32]}{COMPILED_SUFFIX}"
-
-
-def _settings(precision: Literal["f32", "bf16"]) -> dict[str, Any]:
-    """What OpenVINO is asked for."""
-    return {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
-
-
-def _with_outputs(model: Any, names: Sequence[str]) -> Any:
-    """A graph with some of the outputs of `model`, in the order of `names`, and without what leads to no other."""
-    results = [model.output(name).get_node().input_value(0) for name in names]
-    return _openvino().Model(results, model.get_parameters())
 
 
 def converted_prefix(backbone: Backbone, *, cache: Path | None = None) -> Any:
@@ -120,23 +81,19 @@ def converted_prefix(backbone: Backbone, *, cache: Path | None = None) -> Any:
     Raises:
         InputError: OpenVINO is not installed.
     """
-    folder = _folder(backbone, cache)
-    if not _is_whole(folder):
-        _save(_convert(backbone), folder, _description(backbone))
-    return _openvino().Core().read_model(folder / GRAPH)
+    folder = graph_folder(prefix_name(backbone), cache)
+    if not is_whole(folder):
+        save_graph(_convert(backbone), folder, _description(backbone))
+    return read_graph(folder)
 
 
-def _openvino() -> Any:
-    try:
-        import openvino
-    except ImportError as error:
-        msg = "The engine openvino is not installed. Install it (pip install openvino), or choose --engine torch."
-        raise InputError(msg) from error
-    return openvino
+def prefix_name(backbone: Backbone) -> str:
+    """Name of the folder of its graph: a hash of all that the graph depends on.
 
-
-def _folder(backbone: Backbone, cache: Path | None) -> Path:
-    return kept_beside("prefixes", cache) / sha256_of(json.dumps(_description(backbone)).encode())[:32]
+    Raises:
+        InputError: OpenVINO is not installed.
+    """
+    return sha256_of(json.dumps(_description(backbone)).encode())[:32]
 
 
 def _raw_cuts(backbone: Backbone) -> tuple[Cut, ...]:
@@ -155,49 +112,35 @@ def _description(backbone: Backbone) -> dict[str, Any]:
         "weights": weights_sha256(weights),
         "preprocessing": [card.size, card.mean, card.std, *card.unusual_input],
         "outputs": output_names(backbone.taps, backbone.details, _raw_cuts(backbone)),
-        "versions": [_openvino().__version__, torch.__version__, timm.__version__],
+        "versions": [openvino_library().__version__, torch.__version__, timm.__version__],
     }
 
 
 def _convert(backbone: Backbone) -> Any:
     raw = _raw_cuts(backbone)
-    side = backbone.card.size
-    example = torch.zeros(BATCH_SIZE, side, side, 3, dtype=torch.uint8)
-    with torch.no_grad(), warnings.catch_warnings():
-        # OpenVINO still traces with torch.jit, whose deprecation is no business of our users.
-        warnings.simplefilter("ignore")
-        module = backbone.codes_module(cuts=backbone.taps, raw=raw, details=backbone.details)
-        model = _openvino().convert_model(module, example_input=example, input=[list(example.shape)])
+    module = backbone.codes_module(cuts=backbone.taps, raw=raw, details=backbone.details)
+    model = converted_module(module, backbone.card.size)
     for output, name in zip(model.outputs, output_names(backbone.taps, backbone.details, raw), strict=True):
         output.get_tensor().add_names({name})
     return model
 
 
-def _save(model: Any, folder: Path, description: dict[str, Any]) -> None:
-    """Write the graph to a folder that appears whole or not at all."""
-    temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
-    with disk_errors_explained(folder):
-        try:
-            temporary.mkdir(parents=True, mode=0o700)
-            _openvino().save_model(model, temporary / GRAPH, compress_to_fp16=False)
-            hashes = {name: sha256_of((temporary / name).read_bytes()) for name in (GRAPH, WEIGHTS)}
-            write_json(temporary / MANIFEST, {**description, "files": hashes})
-            shutil.rmtree(folder, ignore_errors=True)  # a damaged one
-            temporary.rename(folder)
-        except FileExistsError:  # another process was faster
-            shutil.rmtree(temporary, ignore_errors=True)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+def converted_module(module: torch.nn.Module, side: int) -> Any:
+    """The ``openvino.Model`` of a module that takes uint8 [BATCH_SIZE, side, side, 3].
 
+    Raises:
+        InputError: OpenVINO is not installed.
+    """
+    openvino = openvino_library()
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # none without OpenVINO
 
-def _is_whole(folder: Path) -> bool:
-    """Whether the folder holds what was written."""
-    try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return all(sha256_of((folder / name).read_bytes()) == files[name] for name in (GRAPH, WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    example = torch.zeros(BATCH_SIZE, side, side, 3, dtype=torch.uint8)
+    with torch.no_grad(), warnings.catch_warnings():
+        # OpenVINO still traces with torch.jit, whose deprecation is no business of our users.
+        warnings.simplefilter("ignore")
+        # By default it traces twice and compares the graphs, which takes two thirds of the time.
+        traced = TorchScriptPythonDecoder(module, example_input=example, trace_kwargs={"check_trace": False})
+        return openvino.convert_model(traced, example_input=example, input=[list(example.shape)])
 
 
 def quantised_prefix(
@@ -223,6 +166,6 @@ def quantised_prefix(
         msg = "Precision int8 needs NNCF. Install it (pip install 'unfreeze[int8]'), or choose another --precision."
         raise InputError(msg) from error
     nncf.set_log_level("ERROR")
-    model = _with_outputs(converted_prefix(backbone, cache=cache), names)
+    model = with_outputs(converted_prefix(backbone, cache=cache), names)
     small = nncf.quantize(model, nncf.Dataset(list(batches)), subset_size=len(batches))
-    return _openvino().Core().compile_model(small, "CPU", _settings("f32"))
+    return compiled_for_processor(small, "f32")

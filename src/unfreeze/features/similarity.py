@@ -26,7 +26,7 @@ from unfreeze.core.facts import Similarity
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import decoded
-from unfreeze.features.openvino_prefix import BATCH_SIZE
+from unfreeze.features.openvino_graphs import BATCH_SIZE
 from unfreeze.images.geometry import FILTERS, centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, network_input

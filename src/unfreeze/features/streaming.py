@@ -20,7 +20,7 @@ from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.squares import decoded
 from unfreeze.features.engine_choice import SAMPLE, ChosenEngine, chosen_engine
 from unfreeze.features.engines import Engine, PrefixEngine
-from unfreeze.features.frozen import FrozenNetwork
+from unfreeze.features.networks import FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import ndtri
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from unfreeze.core.records import Interval
 from unfreeze.metrics.grouping import Units, resampled_means, units
@@ -97,7 +96,7 @@ def difference_over_seeds(
     if number == 1:
         return difference, images
     error = float(differences.mean(axis=1).std(ddof=1)) / number**0.5
-    seeds = float(student.ppf(0.5 + level / 2, number - 1)) * error
+    seeds = float(stdtrit(number - 1, 0.5 + level / 2)) * error
     low, high = np.hypot(difference - images.low, seeds), np.hypot(images.high - difference, seeds)
     return difference, Interval(float(difference - low), float(difference + high))
 

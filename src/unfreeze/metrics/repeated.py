@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # Student's t, as scipy.stats has it, whose import takes half a second
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.records import Answer, Interval
@@ -216,8 +216,8 @@ def _with_interval(bare: StepEstimate, cells: "_Cells", *, unseen: float) -> Ste
     difference, level, margin = bare.difference, bare.level, bare.margin
     error, freedom = bare.variance**0.5, cells.freedom
     half = max(t_quantile(level, freedom) * error, unseen)
-    worse = float(student.cdf((-margin - difference) / error, freedom))
-    better = float(student.sf((margin - difference) / error, freedom))
+    worse = float(stdtr(freedom, (-margin - difference) / error))
+    better = float(stdtr(freedom, (difference - margin) / error))
     equivalent = max(0.0, 1 - worse - better)
     needed = 0.5 + level / 2
     near = not unseen or unseen < margin
@@ -250,7 +250,7 @@ def t_quantile(level: float, freedom: float) -> float:
     Returns:
         A number of standard errors.
     """
-    return float(student.ppf(0.5 + level / 2, freedom))
+    return float(stdtrit(freedom, 0.5 + level / 2))
 
 
 def _check(first: Values, second: Values, tested: Tested, *, margin: float) -> None:

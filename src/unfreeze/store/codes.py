@@ -6,14 +6,12 @@ a moved image costs nothing, a changed one is seen, and nothing stale can be fou
 images are computed again.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import platformdirs
 from jaxtyping import Shaped
 from numpy.typing import NDArray
 
@@ -21,6 +19,7 @@ from unfreeze.core.files import disk_errors_explained, write_bytes, write_json
 from unfreeze.store.eviction import evict, size_limit
 from unfreeze.store.locks import Use, mark_in_use, touch
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest, Values, key_of, new_manifest, values_in
+from unfreeze.store.places import stores_folder
 from unfreeze.store.shards import (
     DamagedShardError,
     encoded_shard,
@@ -35,22 +34,6 @@ SHARD_ROWS = 256
 KEY_DTYPE = "S64"  # a sha256 in hexadecimal digits
 
 Row = dict[str, NDArray[np.floating]]
-
-
-def default_cache() -> Path:
-    """Where codes are kept: the environment variable UNFREEZE_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("UNFREEZE_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("unfreeze", appauthor=False))
-
-
-def kept_beside(kind: Literal["prefixes", "training", "activations"], cache: Path | None = None) -> Path:
-    """Where what else is kept between runs lies: converted networks, how training computes fastest, what it is fed."""
-    return (cache or default_cache()) / kind
-
-
-def stores_folder(cache: Path | None = None) -> Path:
-    """The folder that holds all stores; `cache` is `default_cache()` if None."""
-    return (cache or default_cache()) / "codes"
 
 
 @dataclass(frozen=True, eq=False)

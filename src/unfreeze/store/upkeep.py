@@ -5,13 +5,14 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from unfreeze.core.files import TEMPORARY_PREFIX, paths_in, write_json
 from unfreeze.core.progress import SILENT, Advance, Progress
-from unfreeze.store.codes import kept_beside, stores_folder
 from unfreeze.store.eviction import bytes_in, evict, half_removed, store_folders
 from unfreeze.store.locks import is_in_use, last_used, remove_store, unused
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest
+from unfreeze.store.places import Beside, kept_beside, stores_folder
 from unfreeze.store.shards import (
     DamagedShardError,
     read_shard,
@@ -225,7 +226,7 @@ def prune(cache: Path | None = None, *, older_than: float | None = None, limit: 
     if limit is not None:
         gone.update(evict(stores_folder(cache), limit))
         if limit == 0:  # what is kept beside the codes is small, and made again in seconds
-            for kind in ("prefixes", "training", "activations"):
+            for kind in get_args(Beside):
                 shutil.rmtree(kept_beside(kind, cache), ignore_errors=True)
     left = [info for info in before if info.folder not in gone]
     too_large = limit is not None and sum(info.size for info in left) > limit

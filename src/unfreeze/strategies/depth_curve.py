@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from unfreeze.core.progress import Advance, ignore
@@ -17,7 +16,6 @@ from unfreeze.metrics.accuracy import accuracy
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.search import ProbeSearch, search_probe
 from unfreeze.probes.solver import LinearProbe
-from unfreeze.zoo.backbones import Backbone
 
 LOSSES: tuple[Loss, ...] = ("softmax", "svm")
 
@@ -166,10 +164,3 @@ def _mean_point(points: Sequence[DepthPoint]) -> DepthPoint:
 def best_probe(probes: Sequence[TapProbe]) -> TapProbe:
     """The probe with the best cross-validated accuracy; the deepest one among equals."""
     return max(enumerate(probes), key=lambda placed: (placed[1].cv_accuracy, placed[0]))[1]
-
-
-def with_probe(source: Backbone, probe: LinearProbe) -> Backbone:
-    """A copy of the network with a probe on the last codes as its head."""
-    backbone = source.with_classes(len(probe.bias))
-    backbone.set_head(torch.from_numpy(probe.weight), torch.from_numpy(probe.bias))
-    return backbone

@@ -12,9 +12,9 @@ from unfreeze.data.image_set import ImageSet
 from unfreeze.data.squares import Squares
 from unfreeze.data.tasks import make_task
 from unfreeze.features.engine_choice import SAMPLE
-from unfreeze.features.engines import compile_prefix
 from unfreeze.features.extraction import codes_of, with_codes_only
 from unfreeze.features.frozen import FrozenBackbone
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.features.resources import Resources
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.solver import LinearProbe, fit_probe

@@ -23,7 +23,6 @@ from unfreeze.strategies.depth_curve import (
     depth_points,
     fit_tap_probes,
     mean_points,
-    with_probe,
 )
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.joined import JoinedStrategy
@@ -92,7 +91,7 @@ class StepOne:
             C = self.on_last(split, "softmax").C
             self._heads[split.name] = _without_network(fit_head(self.experiment, split, C=C), C)
         fit, head = self._heads[split.name]
-        return replace(fit, model=with_probe(self.experiment.source, head))
+        return replace(fit, model=_with_probe(self.experiment.source, head))
 
     def take_note(self, split: str, points: Sequence[DepthPoint]) -> None:
         """Of probes that were fitted elsewhere, or in an earlier life of the run; for the depth curve."""
@@ -177,7 +176,7 @@ class ProbeStrategy:
         """On the last codes, the network with the probe as its head; else it ends at the tap, whichever that is."""
         source = self.shared.experiment.source
         if self.last:
-            return with_probe(source, best.probe)
+            return _with_probe(source, best.probe)
         readouts = (Readout(best.tap),)
         return TapClassifier(backbone=source, readouts=readouts, weight=best.probe.weight, bias=best.probe.bias)
 
@@ -219,6 +218,13 @@ def step_one(experiment: Experiment, losses: tuple[Loss, ...] = LOSSES) -> tuple
     shared = StepOne(experiment, losses=losses)
     probes = [ProbeStrategy(shared, loss, last) for last in (True, False) for loss in losses]
     return shared, [*probes, JoinedStrategy(experiment), HeadStrategy(shared)]
+
+
+def _with_probe(source: Backbone, probe: LinearProbe) -> Backbone:
+    """A copy of the network with a probe on the last codes as its head."""
+    backbone = source.with_classes(len(probe.bias))
+    backbone.set_head(torch.from_numpy(probe.weight), torch.from_numpy(probe.bias))
+    return backbone
 
 
 def _without_network(fit: Fit, C: float) -> tuple[Fit, LinearProbe]:

@@ -22,7 +22,8 @@ from unfreeze.core.progress import Progress
 from unfreeze.core.seeding import generator
 from unfreeze.data.squares import Squares
 from unfreeze.features.engine_choice import SAMPLE
-from unfreeze.features.engines import Engine, PrefixEngine, compile_prefix
+from unfreeze.features.engines import Engine, PrefixEngine
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import centre
 from unfreeze.training.augmentation import augment

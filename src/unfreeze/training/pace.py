@@ -13,7 +13,7 @@ from jaxtyping import Int
 from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
 from unfreeze.features.engines import Engine
 from unfreeze.images.pool import usable_cores
-from unfreeze.store.codes import kept_beside
+from unfreeze.store.places import kept_beside
 from unfreeze.training.examples import Pixels
 from unfreeze.training.precision import threads
 from unfreeze.zoo.backbones import Backbone

@@ -24,7 +24,7 @@ from torch import Tensor
 from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
 from unfreeze.core.plans import Arithmetic, Plan, Timed
 from unfreeze.core.progress import Advance, ignore
-from unfreeze.store.codes import kept_beside
+from unfreeze.store.places import kept_beside
 from unfreeze.training.freezing import apply_plan
 from unfreeze.training.precision import arithmetics
 from unfreeze.training.trials import Inputs, TrainingRun

@@ -23,7 +23,7 @@ from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.inspection import PORTION, inspected_portions, listed_images
 from unfreeze.data.splits import split_table
 from unfreeze.data.squares import geometry_of
-from unfreeze.features.frozen import FrozenNetwork
+from unfreeze.features.networks import FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import CodesInPortions, codes_of_table
 from unfreeze.store.columns import codes_column, text_column
@@ -57,7 +57,8 @@ def write_codes(
         UnfreezeError: The images or the network cannot be used, there is no such tap, or the file cannot be written.
     """
     phases = phases or Phases()
-    network = frozen_network(settings)  # first, since a mistake in its name should not cost an inspection
+    # First, since a mistake in its name should not cost an inspection.
+    network = frozen_network(settings, resources.cache)
     widths = {each.name: each.channels for each in network.taps}
     widths = {name: widths[name] for name in known_tap(tap, network.card.taps)}
     phases.started()

@@ -22,7 +22,8 @@ from unfreeze.training.trials import Inputs, predict_rows
 from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.prediction import predict_images
 from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.folders import README, read_card, save_model
+from unfreeze.zoo.folders import save_model
+from unfreeze.zoo.model_config import README, read_card
 from unfreeze.zoo.programs import has_program, write_program
 from unfreeze.zoo.tap_classifier import TapClassifier
 
@@ -123,7 +124,9 @@ def _scores_as_saved(
     """Scores of `rows` by the folder, reloaded from disk; checked against the trained network on a few."""
     images = [experiment.task.image_set.images[row] for row in rows]
     paths = [image.path for image in images]
-    predictions = predict_images(folder, paths, pool=pool, progress=experiment.progress, device=experiment.device)
+    predictions = predict_images(
+        folder, paths, pool=pool, progress=experiment.progress, device=experiment.device, engine="torch"
+    )
     if predictions.set_aside:
         name = predictions.set_aside[0].name
         msg = f"{name} could be read at the start of the run and cannot be read any more. Run again."

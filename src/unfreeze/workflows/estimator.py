@@ -42,7 +42,8 @@ from unfreeze.workflows.prediction import predict_images
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.tuning import codes_only, tuned
 from unfreeze.zoo.backbones import Backbone, load_backbone
-from unfreeze.zoo.folders import load_model, read_card, save_model
+from unfreeze.zoo.folders import load_model, save_model
+from unfreeze.zoo.model_config import read_card
 from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 
 Rows = Sequence[Any] | NDArray[Any]
@@ -202,7 +203,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             model = Path(folder) / "model"
             self._write(model)
-            predictions = predict_images(model, _as_paths(X, Path(folder)), pool=pool)
+            predictions = predict_images(model, _as_paths(X, Path(folder)), pool=pool, engine="torch")
         if predictions.set_aside:
             bad, unreadable = predictions.set_aside[0], len(predictions.set_aside)
             msg = f"{unreadable} of {len(X)} images cannot be read; the first is {bad.name} ({bad.reason})."

@@ -1,29 +1,28 @@
-"""Predictions of a delivered model: the saved folder, reloaded, in float32."""
+"""Predictions of a delivered model: its folder in float32, by OpenVINO if that says the same, else by torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
-from scipy.special import softmax
 
+from unfreeze.core.cards import card_from
 from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
 from unfreeze.core.errors import TooManyBadFilesError
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import SetAside
 from unfreeze.core.wording import count
 from unfreeze.data.squares import geometry_of
-from unfreeze.features.engines import padded_batches
+from unfreeze.features.classifiers import kept_classifier
+from unfreeze.features.engines import PrefixEngine, openvino_is_installed
 from unfreeze.features.resources import Resources
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.devices import Device, find_device
-from unfreeze.zoo.folders import read_model
-
-BATCH_SIZE = 32
+from unfreeze.zoo.model_config import OUR_KEY, checked_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +46,8 @@ class Predictions:
     @property
     def probabilities(self) -> Float[np.ndarray, "image cls"]:
         """Softmax of the scores; see `gives_probabilities`."""
-        probabilities: Float[np.ndarray, "image cls"] = softmax(self.scores, axis=1)
+        exponentials = np.exp(self.scores - self.scores.max(axis=1, keepdims=True))
+        probabilities: Float[np.ndarray, "image cls"] = exponentials / exponentials.sum(axis=1, keepdims=True)
         return probabilities
 
 
@@ -58,6 +58,8 @@ def predict_images(
     pool: DecoderPool,
     progress: Progress = SILENT,
     device: Device | None = None,
+    engine: Literal["auto", "torch"] = "auto",
+    cache: Path | None = None,
 ) -> Predictions:
     """Run a delivered model over images; any number of threads may do so at once, each with decoders of its own.
 
@@ -67,6 +69,9 @@ def predict_images(
         pool: Decoder pool.
         progress: Reports progress per image.
         device: Where the network runs; None for a GPU if there is one, else the CPU.
+        engine: auto for OpenVINO on the CPU, if it is installed and says what torch says. The model is converted once,
+            which takes seconds, and kept: after that, PyTorch is not imported.
+        cache: Folder where what is converted is kept; the user's cache if None.
 
     Returns:
         Scores in float32, rows in the order of the paths that could be read.
@@ -74,12 +79,12 @@ def predict_images(
     Raises:
         InputError: The folder is no model.
     """
-    model = read_model(model_folder)
-    place = (device or find_device()).torch
-    card, module = model.card, model.module.to(place)
+    config = checked_config(model_folder)
+    card, class_names = card_from(config[OUR_KEY]["card"]), tuple(config["label_names"])
+    runner = _classifier(model_folder, config[OUR_KEY], device or find_device(), engine, cache)
     names: list[str] = []
     aside: list[SetAside] = []
-    scores = [np.empty((0, len(model.class_names)), np.float32)]
+    scores = [np.empty((0, len(class_names)), np.float32)]
 
     def readable() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
         for path, square in zip(paths, pool.squares(paths, geometry_of(card)), strict=True):
@@ -89,13 +94,27 @@ def predict_images(
                 names.append(str(path))
                 yield centre(square[None], card.size)[0]
 
-    with progress.phase("predict", total=len(paths), unit="image") as advance, torch.inference_mode():
-        for pixels, real in padded_batches(readable(), BATCH_SIZE):
-            scores.append(module(torch.from_numpy(pixels).to(place)).float().cpu().numpy()[:real])
-            advance(real)
+    with progress.phase("predict", total=len(paths), unit="image") as advance:
+        for (row,) in runner.run(readable()):
+            scores.append(row[None])
+            advance(1)
         advance(len(aside))
-    found = np.concatenate(scores)
-    return Predictions(tuple(names), model.class_names, found, tuple(aside), model.gives_probabilities)
+    return Predictions(tuple(names), class_names, np.concatenate(scores), tuple(aside), not config[OUR_KEY]["margins"])
+
+
+def _classifier(
+    folder: Path, settings: dict[str, Any], device: Device, engine: Literal["auto", "torch"], cache: Path | None
+) -> PrefixEngine:
+    """What runs the model; PyTorch is imported only if its program is not kept, or is not to be used."""
+    by_openvino = engine == "auto" and device.is_cpu and openvino_is_installed()
+    kept = kept_classifier(settings, cache) if by_openvino else None
+    if kept is not None:
+        return kept
+    from unfreeze.features.delivered import converted_classifier, torch_classifier  # seconds
+
+    if by_openvino:
+        return converted_classifier(folder, device, cache=cache)
+    return torch_classifier(folder, device)
 
 
 def predict(
@@ -117,8 +136,14 @@ def predict(
         InputError: The folder is no model, or there is no such device here.
         TooManyBadFilesError: No image can be read.
     """
-    found = find_device(device)
-    predictions = predict_images(model_folder, paths, pool=resources.pool, progress=resources.progress, device=found)
+    predictions = predict_images(
+        model_folder,
+        paths,
+        pool=resources.pool,
+        progress=resources.progress,
+        device=find_device(device),
+        cache=resources.cache,
+    )
     for item in predictions.set_aside:
         resources.progress.say(f"set aside: {item.name}: {item.reason}")
     if predictions.set_aside and not predictions.names:

@@ -37,7 +37,8 @@ def probe(
         UnfreezeError: The images or the network cannot be used, or there is no such tap.
     """
     phases = phases or Phases()
-    network = frozen_network(settings)  # first, since a mistake in a name should not cost an inspection
+    # First, since a mistake in a name should not cost an inspection.
+    network = frozen_network(settings, resources.cache)
     taps = known_tap(tap, network.card.taps)
     phases.started()
     with phases.timed("decode"):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from unfreeze.core.cards import Card
@@ -18,9 +19,9 @@ from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
 from unfreeze.data.squares import geometry_of
-from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork
+from unfreeze.features.known_networks import known_network
+from unfreeze.features.networks import DetailedNetwork, FrozenNetwork
 from unfreeze.features.resources import Resources
-from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.devices import find_device
 
 Item = TypeVar("Item")
@@ -64,23 +65,27 @@ class Phases:
         return round(time.time() - self.begun, 3)
 
 
-def load_network(settings: ImageSettings) -> Backbone:
-    """The network, with its weights.
+def frozen_network(settings: ImageSettings, cache: Path | None) -> FrozenNetwork:
+    """The network for its codes alone; one that is known is not built, so that PyTorch is not imported.
+
+    Args:
+        settings: Which network, and what it is to run on.
+        cache: Folder of all that is kept; the user's cache if None.
+
+    Returns:
+        The network; one that was built is known from then on.
 
     Raises:
-        InputError: There is no such network, no weights, or no such device.
+        InputError: There is no such network, engine or device here, or no weights.
     """
-    find_device(settings.request.device)  # which the network will need, and the images before it do not
-    return load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
 
+    def built() -> DetailedNetwork:
+        from unfreeze.workflows.loading import frozen_backbone  # seconds
 
-def frozen_network(settings: ImageSettings) -> FrozenNetwork:
-    """The network for its codes alone.
+        return frozen_backbone(settings, cache)
 
-    Raises:
-        InputError: There is no such engine or device here.
-    """
-    network = FrozenBackbone(load_network(settings), find_device(settings.request.device))
+    known = known_network(settings, built, cache=cache) if find_device(settings.request.device).is_cpu else None
+    network = known or built()
     network.engines(settings.request)  # a mistake in a word should not cost an inspection
     return network
 

@@ -12,8 +12,8 @@ from unfreeze.core.documents import (
     VerifyRecord,
 )
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.store.codes import default_cache, stores_folder
 from unfreeze.store.eviction import size_limit
+from unfreeze.store.places import default_cache, stores_folder
 from unfreeze.store.upkeep import StoreInfo, prune, repair, stored, verify
 
 

@@ -24,8 +24,9 @@ from unfreeze.strategies.preparation import prepare, with_measured_flips
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.workflows.delivery import add_program
+from unfreeze.workflows.loading import load_network
 from unfreeze.workflows.model_time import with_milliseconds
-from unfreeze.workflows.reading import Phases, load_network, split_images
+from unfreeze.workflows.reading import Phases, split_images
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.folders import save_model
 

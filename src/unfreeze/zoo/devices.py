@@ -1,13 +1,21 @@
-"""Where networks run: the one file that asks PyTorch what this machine has."""
+"""Where networks run: the one file that asks PyTorch what this machine has.
 
+PyTorch is imported only when it has to answer: on a machine without a GPU, files say that there is none.
+"""
+
+import importlib.util
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, final
-
-import torch
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final
 
 from unfreeze.core.errors import InputError
+
+if TYPE_CHECKING:  # seconds
+    import torch
 
 DeviceName = Literal["cpu", "cuda", "mps"]
 
@@ -24,8 +32,10 @@ class Device:
     name: DeviceName
 
     @property
-    def torch(self) -> torch.device:
+    def torch(self) -> "torch.device":
         """What tensors and modules are moved to."""
+        import torch
+
         return torch.device(self.name)
 
     @property
@@ -36,6 +46,8 @@ class Device:
     @property
     def computes_bfloat16(self) -> bool:
         """Whether it has instructions for bfloat16, which emulated takes many times as long; False for mps, untried."""
+        import torch
+
         if self.name == "cuda":
             return bool(torch.cuda.is_bf16_supported())
         # Private names, because torch has no public ones for it yet; a torch without them counts as a machine without.
@@ -48,6 +60,8 @@ class Device:
 
         On the CPU alone no GPU is touched, which would take its memory.
         """
+        import torch
+
         beside: list[int] | None = [] if self.is_cpu else None  # None: all of this type
         with torch.random.fork_rng(beside, device_type="cuda" if self.is_cpu else self.name):
             torch.default_generator.manual_seed(seed)
@@ -75,6 +89,8 @@ def find_device(wanted: str = "auto") -> Device:
     Raises:
         InputError: It is not.
     """
+    if wanted == "cpu" or (wanted == "auto" and not _may_have_gpu()):
+        return CPU
     there = _devices()
     found = next((device for device in there if device.name == wanted), None)
     if wanted == "auto":
@@ -91,5 +107,29 @@ def find_device(wanted: str = "auto") -> Device:
 
 def _devices() -> list[Device]:
     """All that are there, expected to be fastest first."""
+    import torch
+
     found = [Device("cuda")] if torch.cuda.is_available() else []
     return [*found, *([Device("mps")] if torch.backends.mps.is_available() else []), CPU]
+
+
+def _may_have_gpu() -> bool:
+    """Whether PyTorch may find a GPU that is taken where none is asked for; once it is imported, it knows best."""
+    return "torch" in sys.modules or (_is_built_for_gpus() and _has_gpu_files())
+
+
+def _is_built_for_gpus() -> bool:
+    """Whether the installed PyTorch was built for CUDA or ROCm, by its ``version.py``; also if that does not say."""
+    try:
+        spec = importlib.util.find_spec("torch")
+        folders = [] if spec is None else [Path(place) for place in spec.submodule_search_locations or ()]
+        text = "\n".join((folder / "version.py").read_text(encoding="utf-8") for folder in folders)
+    except (OSError, ValueError):
+        return True
+    return not all(re.search(rf"^{build}\b[^=\n]*= None$", text, re.MULTILINE) for build in ("cuda", "hip"))
+
+
+def _has_gpu_files() -> bool:
+    """Whether the drivers' files are there without which Linux has no GPU for PyTorch; elsewhere it has to be asked."""
+    names = ("nvidia*", "nvhost*", "nvmap", "nvgpu", "dxg", "kfd")  # NVIDIA, Jetson, Windows' Linux, AMD
+    return sys.platform != "linux" or any(True for name in names for _ in Path("/dev").glob(name))

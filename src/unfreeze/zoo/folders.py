@@ -1,8 +1,5 @@
 """The delivered model: a folder that timm loads without this package, if the network in it is whole."""
 
-import hashlib
-import json
-import re
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -15,20 +12,16 @@ import timm
 from safetensors.torch import load_file, save
 from torch import Tensor, fx, nn
 
-from unfreeze.core.cards import Card
+from unfreeze.core.cards import Card, card_from, with_tuples
 from unfreeze.core.errors import InputError, OutputError
-from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sync_folder, write_bytes
+from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of_file, sync_folder, write_bytes
 from unfreeze.core.readouts import Readout
 from unfreeze.zoo.backbones import Backbone, PixelClassifier, describe
 from unfreeze.zoo.graph import Cut, graph_of, is_live, prefix_module
+from unfreeze.zoo.model_config import OUR_KEY, README, SCHEMA, WEIGHTS, checked_config, write_config
 from unfreeze.zoo.networks import Preprocessing, drawing_from, parse_name, seeded_network, timm_arguments
 from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 from unfreeze.zoo.weights import load_strictly
-
-CONFIG, WEIGHTS, README = "config.json", "model.safetensors", "README.md"
-OUR_KEY = "unfreeze"  # timm ignores keys that it does not know
-SCHEMA = "unfreeze.model/3"
-READ = ("unfreeze.model/2", SCHEMA)  # the second is the first and what a cut-off network has
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -102,15 +95,9 @@ def _fill(
     write_bytes(folder / WEIGHTS, save(_weights(model), metadata={"format": "pt"}))
     config = _config(model, class_names) if isinstance(model, Backbone) else _cut_config(model, class_names)
     config[OUR_KEY]["margins"] = margins
-    config[OUR_KEY]["file_sha256"] = file_sha256(folder / WEIGHTS)
+    config[OUR_KEY]["file_sha256"] = sha256_of_file(folder / WEIGHTS)
     write_config(folder, config)
     write_bytes(folder / README, card_text.encode("utf-8", "surrogateescape"))
-
-
-def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write the settings of a model, in place of older ones."""
-    # Escaped, so that a class named after a folder that is not UTF-8 still makes a file that timm reads.
-    write_bytes(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode("ascii"))
 
 
 def _weights(model: Backbone | CutNetwork) -> dict[str, Tensor]:
@@ -139,12 +126,6 @@ def _first_convolution(graph: fx.Graph, module: nn.Module, inside: str, card: Ca
         "for red, green, blue. Choose another network."
     )
     raise InputError(msg)
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _config(backbone: Backbone, class_names: Sequence[str]) -> dict[str, Any]:
@@ -198,12 +179,6 @@ def _cut_config(model: CutNetwork, class_names: Sequence[str]) -> dict[str, Any]
     }
 
 
-def read_card(folder: Path) -> tuple[Card, bool]:
-    """The card of a model, and whether it gives probabilities, without its weights; see `read_model`."""
-    ours = read_config(folder)[OUR_KEY]
-    return Card(**_with_tuples(ours["card"])), not ours["margins"]
-
-
 def load_model(folder: Path | str) -> tuple[Backbone | CutNetwork, tuple[str, ...]]:
     """Read a model that `save_model` wrote.
 
@@ -242,12 +217,9 @@ def read_model(folder: Path) -> SavedModel:
     Raises:
         InputError: As for `load_model`.
     """
-    config = read_config(folder)
+    config = checked_config(folder)
     ours, names = config[OUR_KEY], tuple(config["label_names"])
-    if file_sha256(folder / WEIGHTS) != ours["file_sha256"]:
-        msg = f"The weights in {folder} are damaged: {WEIGHTS} is not what was written. Copy the folder again."
-        raise InputError(msg)
-    card = Card(**_with_tuples(ours["card"]))
+    card = card_from(ours["card"])
     cut = "readouts" in ours
     return SavedModel(
         module=_load_cut(folder, card, ours) if cut else PixelClassifier(_load_network(folder, card, len(names)), card),
@@ -255,44 +227,6 @@ def read_model(folder: Path) -> SavedModel:
         class_names=names,
         gives_probabilities=not ours["margins"],
     )
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The settings of a model, checked as far as can be without its weights; see `read_model`."""
-    wanted = f"Give the folder of a model that this program wrote: {CONFIG}, {WEIGHTS} and {README}."
-    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
-    if missing:
-        msg = f"{folder} is no model: {' and '.join(missing)} missing. {wanted}"
-        raise InputError(msg)
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        ours = config[OUR_KEY]
-        _check_version(ours["schema"], folder)
-        complete = ours["schema"] in READ and {"file_sha256", "margins"} <= ours.keys() and "label_names" in config
-        complete = complete and ours["card"].keys() == {field.name for field in fields(Card)}
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        complete = False
-    if not complete:
-        msg = f"{folder} is no model of this program: {CONFIG} does not have its part {OUR_KEY!r} as {SCHEMA}. {wanted}"
-        raise InputError(msg)
-    return cast("dict[str, Any]", config)
-
-
-def _check_version(found: str, folder: Path) -> None:
-    """Tell a model of another version from one that is none."""
-    kind, _, ours = SCHEMA.rpartition("/")
-    numbered = re.fullmatch(rf"{re.escape(kind)}/([0-9]{{1,9}})", found)
-    if numbered is not None and found not in READ:
-        age, remedy = ("an older", "Train it again") if int(numbered[1]) < int(ours) else ("a newer", "Update unfreeze")
-        msg = f"{folder} was written by {age} unfreeze (schema {found}, this one reads {SCHEMA}). {remedy}."
-        raise InputError(msg)
-
-
-def _with_tuples(stored: dict[str, Any]) -> dict[str, Any]:
-    """Lists of JSON become tuples again."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
 
 
 def _load_network(folder: Path, card: Card, classes: int) -> nn.Module:
@@ -309,7 +243,7 @@ def _load_cut(folder: Path, card: Card, ours: dict[str, Any]) -> CutNetwork:
     weights = load_file(folder / WEIGHTS)
     graph = graph_of(seeded_network(parse_name(card.name), size=card.size, seed=0))
     try:
-        cuts = [Cut(**_with_tuples(cut)) for cut in ours["cuts"]]
+        cuts = [Cut(**with_tuples(cut)) for cut in ours["cuts"]]
         readouts = [Readout(**readout) for readout in ours["readouts"]]
         shape = tuple(weights["linear.weight"].shape)
         module = CutNetwork(prefix_module(graph, cuts), cuts, readouts, card=card, shape=shape)

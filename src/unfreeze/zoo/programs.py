@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from unfreeze.core.files import sha256_of, write_bytes
-from unfreeze.zoo.folders import OUR_KEY, SavedModel, read_config, read_model, write_config
+from unfreeze.zoo.folders import SavedModel, read_model
 from unfreeze.zoo.graph import TRACING, first_line
+from unfreeze.zoo.model_config import OUR_KEY, read_config, write_config
 
 PROGRAM = "model.pt2"
 PROGRAM_KEY = "program"  # in our part of config.json

@@ -25,8 +25,9 @@ from unfreeze.features.engine_choice import (
     cosines,
     sample_pixels,
 )
-from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, compile_prefix, engines_for
+from unfreeze.features.engines import REFERENCE, Engine, PrefixEngine, engines_for
 from unfreeze.features.frozen import FrozenBackbone
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.backbones import Backbone, load_backbone
@@ -196,6 +197,28 @@ def test_a_choice_is_kept_with_the_store_and_made_again_for_another_request(
     for other, asked in ((tiny, EngineSettings("torch", "f32")), (tiny.randomised(1), request)):
         with pytest.raises(pytest.fail.Exception, match="measured again"):
             chosen_engine(FrozenBackbone(other, CPU), (), asked, resources, to_come=10)
+
+
+def test_a_measured_choice_outlives_the_stores(
+    tiny: Backbone,
+    make_rows: Callable[..., Task],
+    decoded: Callable[..., DecoderPool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is taken again where no store is left, by whoever asks for the same of the same network."""
+    images = make_rows(4).image_set.images
+    resources = Resources(pool=decoded(images, tiny.card), cache=tmp_path)
+    request = EngineSettings("openvino", "f32")
+    first = chosen_engine(FrozenBackbone(tiny, CPU), images, request, resources, to_come=4)
+    monkeypatch.setattr(engine_choice, "choose_engine", lambda *_, **__: pytest.fail("measured again"))
+
+    again = chosen_engine(FrozenBackbone(tiny, CPU), (), request, resources, to_come=10)
+
+    assert again.choice == first.choice
+    assert again.choice.candidates
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        chosen_engine(FrozenBackbone(tiny.randomised(1), CPU), images, request, resources, to_come=10)
 
 
 def test_stores_are_told_apart_by_all_that_decides_the_numbers(tiny: Backbone, tmp_path: Path) -> None:

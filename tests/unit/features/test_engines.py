@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from unfreeze.features.engine_choice import cosines
-from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
+from unfreeze.features.engines import REFERENCE, Engine
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.devices import CPU
 

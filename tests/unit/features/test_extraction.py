@@ -16,9 +16,10 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Task
 from unfreeze.features import streaming
-from unfreeze.features.engines import REFERENCE, compile_prefix
-from unfreeze.features.extraction import Codes, codes_of, read_codes, with_codes_only
-from unfreeze.features.frozen import FrozenBackbone
+from unfreeze.features.engines import REFERENCE
+from unfreeze.features.extraction import Codes, codes_of, with_codes_only
+from unfreeze.features.frozen import FrozenBackbone, read_codes
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import computed_shards
 from unfreeze.images.geometry import centre

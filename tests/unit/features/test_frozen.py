@@ -15,7 +15,8 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Task
 from unfreeze.features.engines import Engine, Outputs, Pixels, PrefixEngine
 from unfreeze.features.extraction import codes_of
-from unfreeze.features.frozen import FrozenBackbone, FrozenNetwork, Tap
+from unfreeze.features.frozen import FrozenBackbone
+from unfreeze.features.networks import FrozenNetwork, Tap
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool

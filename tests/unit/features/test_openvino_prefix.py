@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from unfreeze.features.engines import REFERENCE, Engine, compile_prefix
-from unfreeze.features.openvino_prefix import COMPILED_SUFFIX, WEIGHTS, converted_prefix
+from unfreeze.features.engines import REFERENCE, Engine
+from unfreeze.features.openvino_graphs import COMPILED_SUFFIX, WEIGHTS
+from unfreeze.features.openvino_prefix import converted_prefix
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import CPU
 

@@ -14,7 +14,7 @@ from torch.distributions import Normal, kl_divergence
 
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
-from unfreeze.features.openvino_prefix import BATCH_SIZE
+from unfreeze.features.openvino_graphs import BATCH_SIZE
 from unfreeze.features.similarity import (
     ALIKE,
     UNLIKE,

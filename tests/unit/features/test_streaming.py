@@ -10,8 +10,8 @@ from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.inspection import inspected_portions, listed_images, read_image_set
 from unfreeze.data.squares import geometry_of
-from unfreeze.features.extraction import Codes, read_codes
-from unfreeze.features.frozen import FrozenBackbone
+from unfreeze.features.extraction import Codes
+from unfreeze.features.frozen import FrozenBackbone, read_codes
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import codes_of_table
 from unfreeze.images.pool import DecoderPool

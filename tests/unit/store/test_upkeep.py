@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unfreeze.store.codes import CodeStore, kept_beside, open_store
+from unfreeze.store.codes import CodeStore, open_store
 from unfreeze.store.eviction import DEFAULT_LIMIT, evict, size_limit
+from unfreeze.store.places import kept_beside
 from unfreeze.store.upkeep import prune, repair, stored, verify
 
 DAY = 86400.0

@@ -387,7 +387,7 @@ class Life:
             self._settle(after)
 
     def lacking(self, strategy: StrategyId) -> float:
-        """Seconds that its price says are missing for the fewest epochs on one split and the costliest last training."""
+        """Seconds that its price says are missing for the fewest epochs on one split and the costliest refit."""
         found = self.prices[strategy]
         if found is None:
             return math.inf
@@ -642,6 +642,29 @@ def step_of(decision: Decision, kind: type[Kind]) -> Kind:
     return decision.step
 
 
+def test_the_first_split_of_other_classifiers_comes_after_the_sides_and_only_where_it_is_guessed_to_fit() -> None:
+    """An SVM waits for the head; a probe at the best tap that would take forty of a hundred seconds waits longer."""
+    svm, best = cheap(SVM_ON_LAST, splits=0, seconds=0.2), cheap(SVM_ON_BEST, splits=0, seconds=40.0)
+    begun = [cheap(SOFTMAX_ON_LAST, splits=0), svm, best, cheap(HEAD, splits=0)]
+    later = [cheap(SOFTMAX_ON_LAST, seconds=0.1), svm, best, cheap(HEAD, seconds=1.0)]
+    done = [cheap(SOFTMAX_ON_LAST, seconds=0.1), cheap(SVM_ON_LAST, seconds=0.2), best, cheap(HEAD, seconds=1.0)]
+    stage = StepOne((), announced=True)
+
+    first, second = (step_of(decide(stage, state(*ones, left=90.0, budget=100.0)), Measure) for ones in (begun, later))
+    assert (first.strategies, second.strategies) == ((SOFTMAX_ON_LAST, HEAD), (SVM_ON_LAST,))
+    assert decide(stage, state(*done, left=90.0, budget=100.0)).step == Settle(strategies=(SVM_ON_BEST,))
+
+
+@pytest.mark.parametrize(("left", "together"), [(40.0, 2), (25.0, 2), (14.0, 1)])
+def test_splits_of_trainings_run_side_by_side_while_they_end_in_time(left: float, together: int) -> None:
+    """Two at a time where two cores are there: twice the seconds that each of them is counted with."""
+    one = replace(trained(TWO, splits=1, seconds=7.0), side_by_side=2)
+    stage = Trying(strategy=TWO, until=100.0 + left - 7.0, then=Deeper(waiting=()), announced=True)
+    step = step_of(decide(stage, state(one, left=left, budget=100.0 + left)), Measure)
+
+    assert (step.split, step.splits) == (1, together)
+
+
 @pytest.mark.parametrize(("rounds", "to"), [(None, 5), (1, 5), (3, 15)])
 def test_a_race_begins_with_one_split_of_all_that_is_cheap(rounds: int | None, to: int) -> None:
     """It is announced once, with the number of splits that each will have."""
@@ -651,9 +674,7 @@ def test_a_race_begins_with_one_split_of_all_that_is_cheap(rounds: int | None, t
     step = decision.step
     assert isinstance(step, Measure)
     assert (step.strategies, step.split, step.phase.to) == ((SOFTMAX_ON_LAST, HEAD), 0, to)
-    assert decision.say == (
-        f"Step one and the feature extractor (softmax on the last codes, head) on {to} splits: they are cheap.",
-    )
+    assert decision.say == (f"Step one and the feature extractor (softmax on the last codes, head) on {to} splits.",)
     assert decide(decision.stage, state(*entries, rounds=rounds)).say == ()
 
 

@@ -429,7 +429,7 @@ def test_a_training_that_was_cut_down_too_far_is_not_repeated(make_rows: MakeTas
     assert splits_of(race)[TWO] == 1
     assert weak.status == "shortened"
     assert weak.note == (
-        "5 of 20 epochs fit the budget; 1 of 5 splits fit the budget; all of it would fit into about 2 min"
+        "5 of 20 epochs fit the budget; 1 of 5 splits fit the budget; all would need a budget of about 2 min"
     )
 
 

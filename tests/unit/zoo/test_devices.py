@@ -1,6 +1,7 @@
 """Where networks run."""
 
 import re
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 import unfreeze
 from unfreeze.core.errors import InputError
+from unfreeze.zoo import devices
 from unfreeze.zoo.devices import CPU, Device, find_device
 
 
@@ -80,3 +82,41 @@ def test_one_module_asks_what_there_is() -> None:
     found = {str(path.relative_to(package)) for path in package.rglob("*.py") if asking.search(path.read_text())}
 
     assert found == {str(Path("zoo", "devices.py"))}
+
+
+VERSION = """\
+__version__ = '2.11.0'
+debug = False
+cuda: Optional[str] = {}
+git_version = '70d99e9'
+hip: Optional[str] = {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "built"),
+    [
+        (VERSION.format("None", "None"), False),
+        (VERSION.format("'12.8'", "None"), True),
+        (VERSION.format("None", "'6.4'"), True),
+        ('__version__ = "3.0"\n', True),
+        (None, True),
+    ],
+    ids=["cpu", "cuda", "rocm", "says nothing", "no file"],
+)
+def test_a_pytorch_for_the_cpu_is_told_from_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, built: bool
+) -> None:
+    """Where they do not say so, PyTorch has to be imported and asked."""
+    if text is not None:
+        (tmp_path / "version.py").write_text(text)
+    spec = ModuleSpec("torch", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: spec)
+
+    assert devices._is_built_for_gpus() is built
+
+
+def test_what_the_installed_files_say_is_what_pytorch_says() -> None:
+    """Of the PyTorch that is installed here."""
+    assert devices._is_built_for_gpus() == (torch.version.cuda is not None or torch.version.hip is not None)

@@ -1,0 +1,104 @@
+"""Delivered models that are read from their folder, and converted to OpenVINO where that says the same."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unfreeze.features.classifiers import ENGINE, is_convertible, keep_classifier
+from unfreeze.features.engines import (
+    REFERENCE,
+    Outputs,
+    Pixels,
+    PrefixEngine,
+    openvino_engine,
+    openvino_is_installed,
+    padded_batches,
+)
+from unfreeze.features.openvino_graphs import BATCH_SIZE, compiled_for_processor
+from unfreeze.features.openvino_prefix import converted_module
+from unfreeze.zoo.devices import Device
+from unfreeze.zoo.folders import SavedModel, read_model
+from unfreeze.zoo.graph import TRACING
+from unfreeze.zoo.model_config import OUR_KEY, read_config
+
+TORCH_BATCH_SIZE = 32
+# Between scores by OpenVINO and by torch, both in float32, of the largest score of a few images; rounding gave 3e-6.
+CONVERTED_DIFFERENCE = 1e-4
+
+
+def torch_classifier(folder: Path, device: Device) -> PrefixEngine:
+    """A model's folder, run by torch in float32; its one output are the scores.
+
+    Args:
+        folder: Written by a run.
+        device: Where it runs.
+
+    Returns:
+        The engine.
+
+    Raises:
+        InputError: The folder is no model.
+    """
+    return _run_by_torch(read_model(folder), device)
+
+
+def converted_classifier(folder: Path, device: Device, *, cache: Path | None = None) -> PrefixEngine:
+    """A model's folder, converted to OpenVINO if that can be and says the same as torch, else run by torch.
+
+    What is converted is kept for `features.classifiers.kept_classifier`.
+
+    Args:
+        folder: Written by a run.
+        device: Where torch runs; OpenVINO runs on the CPU.
+        cache: Folder of all that is kept; the user's cache if None.
+
+    Returns:
+        The engine; its one output are the scores, in float32.
+
+    Raises:
+        InputError: The folder is no model.
+    """
+    saved = read_model(folder)
+    by_torch = _run_by_torch(saved, device)
+    settings = read_config(folder)[OUR_KEY]
+    if not (device.is_cpu and openvino_is_installed() and is_convertible(settings, cache)):
+        return by_torch
+    compiled = _converted(saved, by_torch)
+    keep_classifier(settings, compiled, cache)
+    return by_torch if compiled is None else openvino_engine(compiled, ENGINE)
+
+
+def _run_by_torch(saved: SavedModel, device: Device) -> PrefixEngine:
+    module = saved.module.to(device.torch)
+
+    def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
+        for batch, real in padded_batches(images, TORCH_BATCH_SIZE):
+            with torch.inference_mode():
+                scores = module(torch.from_numpy(batch).to(device.torch)).float().cpu().numpy()
+            yield from zip(scores[:real], strict=True)
+
+    return PrefixEngine(REFERENCE, TORCH_BATCH_SIZE, run)
+
+
+def _converted(saved: SavedModel, by_torch: PrefixEngine) -> Any | None:
+    """The model, compiled by OpenVINO in float32; None if it cannot be converted, or scores differ from torch's."""
+    side = saved.card.size
+    noise = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, side, side, 3), np.uint8)
+    try:
+        with TRACING:
+            model = converted_module(saved.module, side)
+        compiled = compiled_for_processor(model, "f32")
+        found = _scores(openvino_engine(compiled, ENGINE), noise)
+    except Exception:  # whatever OpenVINO raises at somebody else's network
+        return None
+    wanted = _scores(by_torch, noise)
+    largest = max(1.0, float(np.abs(wanted).max()))
+    return compiled if float(np.abs(found - wanted).max()) <= CONVERTED_DIFFERENCE * largest else None
+
+
+def _scores(engine: PrefixEngine, images: Pixels) -> NDArray[np.float32]:
+    return np.stack([scores for (scores,) in engine.run(images)])

@@ -1,0 +1,47 @@
+"""Networks that are built: PyTorch and the networks' libraries are imported here."""
+
+from pathlib import Path
+
+from unfreeze.core.settings import ImageSettings
+from unfreeze.features.engines import openvino_is_installed
+from unfreeze.features.frozen import FrozenBackbone
+from unfreeze.features.known_networks import take_note, weights_file
+from unfreeze.features.openvino_prefix import prefix_name
+from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.devices import find_device
+from unfreeze.zoo.networks import parse_name
+from unfreeze.zoo.weights import bundled_file
+
+
+def load_network(settings: ImageSettings) -> Backbone:
+    """The network, with its weights.
+
+    Raises:
+        InputError: There is no such network, no weights, or no such device.
+    """
+    find_device(settings.request.device)  # which the network will need, and the images before it do not
+    return load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
+
+
+def frozen_backbone(settings: ImageSettings, cache: Path | None) -> FrozenBackbone:
+    """The network for its codes alone; later processes will know it, if its weights lie in a file.
+
+    Args:
+        settings: Which network, and what it is to run on.
+        cache: Folder of all that is kept; the user's cache if None.
+
+    Returns:
+        The network.
+
+    Raises:
+        InputError: As for `load_network`.
+        OutputError: The cache cannot be written.
+    """
+    device = find_device(settings.request.device)
+    path = settings.weights or bundled_file(parse_name(settings.backbone))
+    file = None if path is None else weights_file(path)
+    network = FrozenBackbone(load_network(settings), device)
+    if file is not None and device.is_cpu and openvino_is_installed():
+        graph = prefix_name(network.backbone)
+        take_note(settings, network.card, network.taps, network.details, graph=graph, file=file, cache=cache)
+    return network
