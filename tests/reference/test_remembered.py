@@ -50,7 +50,7 @@ def experiment(tmp_path: Path, rng: np.random.Generator) -> Experiment:
 def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
     """Loss of each step of unfreezing two blocks: one step an epoch."""
     backbone = experiment.source.with_classes(3)
-    plan = replace(unfreeze_plan(backbone, 2, epochs=12), batch_size=48, warmup=0)
+    plan = replace(unfreeze_plan(backbone, 2, epochs=8), batch_size=48, warmup=24)
     cut = backbone.cut_before_blocks(2)
     examples, model = experiment.pixels, backbone.suffix(backbone.cuts[0])
     if remembered:

@@ -124,8 +124,8 @@ class Plan:
             training images is added to its score (logit adjustment: Menon et al. 2021, arXiv:2007.07314), so that the
             plain scores answer as if all classes were equally frequent.
         averaging: The result is a mean of the weights after every step, step t weighing as t to this power (Shamir &
-            Zhang 2013, arXiv:1212.1824, who call it polynomial-decay averaging). It takes the place of a rate that falls
-            to 0, which needs to know the end. None takes the last weights.
+            Zhang 2013, arXiv:1212.1824, who call it polynomial-decay averaging). It takes the place of a rate that
+            falls to 0, which needs to know the end. None takes the last weights.
         augmentation: Of the training images. Its mixup and cutmix act on batches of what the learning part takes.
         views: Number of remembered augmented views of an image where the prefix is frozen.
         arithmetic: How the learning part computes in training; weights, evaluation and what is delivered are float32.

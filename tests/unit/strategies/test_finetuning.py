@@ -62,8 +62,10 @@ def test_what_is_wanted_is_forecast_where_it_fits() -> None:
 
 @pytest.mark.parametrize(
     ("allowance", "splits", "epochs"),
-    [(54.9, 5, 19), (30.0, 5, 10), (29.9, 4, 12), (25.0, 4, 10), (24.9, 3, 13), (15.0, 2, 10), (14.9, 1, 19)]
-    + [(9.9, 1, 9), (7.0, 1, 4), (6.9, 0, 0), (5.0, 0, 0), (0.0, 0, 0), (-3.0, 0, 0)],
+    [
+        *[(54.9, 5, 19), (30.0, 5, 10), (29.9, 4, 12), (25.0, 4, 10), (24.9, 3, 13), (15.0, 2, 10), (14.9, 1, 19)],
+        *[(9.9, 1, 9), (7.0, 1, 4), (6.9, 0, 0), (5.0, 0, 0), (0.0, 0, 0), (-3.0, 0, 0)],
+    ],
 )
 def test_fewer_epochs_then_fewer_splits_then_fewer_epochs_on_one(allowance: float, splits: int, epochs: int) -> None:
     """By hand: several splits have half of the epochs at least, a single one four, or nothing fits."""
@@ -114,7 +116,7 @@ def shared(make_experiment: MakeExperiment) -> StepOne:
 
 @pytest.fixture
 def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes a step take so many seconds an image, a decoded image and an activation as many as said; the clock stands."""
+    """Makes a step take so many seconds an image, a decoded image and an activation as said; the clock stands."""
 
     def set_speed(seconds: float, *, pixels: float = 0.0, remembering: float = 0.0) -> None:
         stopped = time.perf_counter()
@@ -167,7 +169,7 @@ def test_the_price_of_the_whole_network_is_its_steps_and_their_images(
 
 
 def test_a_price_prepares_nothing(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With real steps: no activation is computed, and of blocks, whose head is there, not even an image is looked at."""
+    """With real steps: no activation is computed, and of blocks, whose head is there, no image is looked at."""
     shared = StepOne(make_experiment(40, augmentation=LIGHT))
     shared.head(shared.experiment.task.everything())
     monkeypatch.setattr(finetuning, "remember", lambda *_, **__: pytest.fail("must not get here"))
