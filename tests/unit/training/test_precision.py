@@ -43,7 +43,11 @@ def test_threads_are_those_asked_for_inside_and_as_many_as_before_outside(
     monkeypatch.setattr(torch, "get_num_threads", lambda: now[0])
     monkeypatch.setattr(torch, "set_num_threads", lambda number: now.__setitem__(0, number))
 
-    with pytest.raises(KeyError), threads(asked):
-        assert now == [inside]
-        raise KeyError
+    def work() -> None:
+        with threads(asked):
+            assert now == [inside]
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
     assert now == [2]

@@ -1,5 +1,6 @@
-"""How the layout, precision and threads of training are chosen, and what of that stays."""
+"""How layout, precision, threads and the number of trainings at a time are chosen, and what of that stays."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from unfreeze.core.plans import EXACT, NONE, Arithmetic, Plan, Rule, Timed
+from unfreeze.core.plans import EXACT, NONE, Arithmetic, Augmentation, Plan, Rule, Timed
 from unfreeze.core.strategies import FULL, unfreeze
 from unfreeze.training import timing
 from unfreeze.training.precision import arithmetics
@@ -23,7 +24,6 @@ BLOCKS = replace(WHOLE, strategy=unfreeze(2))
 NCHW = Arithmetic(layout="NCHW", precision="float32")
 LOW = Arithmetic(layout="channels_last", precision="bfloat16")
 PLAIN = Timed(arithmetic=EXACT, seconds=0.1, cost=0.050)
-ALONE = replace(PLAIN, arithmetic=replace(EXACT, threads=1))
 Costs = Callable[[Arithmetic], tuple[float, float]]
 SetCosts = Callable[[Costs], list[Arithmetic]]
 
@@ -61,12 +61,12 @@ def at_costs(monkeypatch: pytest.MonkeyPatch) -> SetCosts:
     def set_costs(costs: Costs) -> list[Arithmetic]:
         asked: list[Arithmetic] = []
 
-        def timed(start: Backbone, plan: Plan, made_up: Inputs, **_: Any) -> Timed:
+        def timed(steps: Any, plan: Plan, *, at_once: int = 1) -> Timed:
             asked.append(plan.arithmetic)
             seconds, cost = costs(plan.arithmetic)
-            return Timed(arithmetic=plan.arithmetic, seconds=seconds, cost=cost)
+            return Timed(arithmetic=plan.arithmetic, seconds=seconds / at_once, cost=cost)
 
-        monkeypatch.setattr(timing, "_time", timed)
+        monkeypatch.setattr(timing._Steps, "timed", timed)
         monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
         return asked
 
@@ -78,68 +78,82 @@ def layout_decides(arithmetic: Arithmetic) -> tuple[float, float]:
     return (0.5, 0.5) if arithmetic.layout == "NCHW" else (1.0, 1.0)
 
 
+def on_one(arithmetic: Arithmetic) -> Arithmetic:
+    """The same on one thread."""
+    return replace(arithmetic, threads=1)
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", '{"layout": "NCHW", "precision": "float8"}', '{"layout": "NCHW"}'])
 def test_a_choice_is_kept_and_a_damaged_one_made_again(
     start: Backbone, nothing_made: Inputs, at_costs: SetCosts, tmp_path: Path, damage: str
 ) -> None:
     """The first call times every candidate, the second one the kept choice alone; after damage all are timed again."""
-    asked, every = at_costs(layout_decides), list(arithmetics(CPU))
+    asked, every = at_costs(layout_decides), [on_one(candidate) for candidate in arithmetics(CPU)]
 
     def choose() -> list[Arithmetic]:
         asked.clear()
-        chosen, timed = time_training(start, BLOCKS, nothing_made, cache=tmp_path)
-        assert chosen.arithmetic == NCHW
-        assert chosen in timed
+        pace = time_training(start, BLOCKS, nothing_made, cache=tmp_path)
+        assert pace.timed.arithmetic == on_one(NCHW)
+        assert pace.timed not in pace.others
         return asked.copy()
 
-    one_thread = replace(NCHW, threads=1)  # which is timed each time: it depends on what else runs
-    assert choose() == [*every, one_thread]
-    assert choose() == [NCHW, one_thread]
+    # on all threads one training alone, each time: that depends on what else runs
+    assert choose() == [*every, NCHW]
+    assert choose() == [on_one(NCHW), NCHW]
     (file,) = (tmp_path / "training").iterdir()
     file.write_text(damage)
-    assert choose() == [*every, one_thread]
+    assert choose() == [*every, NCHW]
 
 
-@pytest.mark.parametrize(("alone", "chosen"), [(0.70, 1), (0.80, None), (2.0, None)])
-def test_one_thread_is_taken_where_it_is_much_faster(
-    start: Backbone, nothing_made: Inputs, at_costs: SetCosts, tmp_path: Path, alone: float, chosen: int | None
+def test_trainings_run_side_by_side_as_many_as_there_are_cores_and_room_for(
+    start: Backbone, nothing_made: Inputs, at_costs: SetCosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By wall time, where another program has a core of its own; it costs less processor time anyway."""
-    at_costs(lambda arithmetic: (alone, 0.1) if arithmetic.threads == 1 else (1.0, 1.0))
-    found, timed = time_training(start, BLOCKS, nothing_made, cache=tmp_path)
+    """Two on two cores, half of the time an image each; one where memory holds no other one, on all threads."""
+    at_costs(lambda _: (1.0, 1.0))
+    pace = time_training(start, BLOCKS, nothing_made, cache=tmp_path)
+    assert (pace.side_by_side, pace.timed.seconds, pace.draws) == (2, 0.5, False)
 
-    assert found.arithmetic == replace(EXACT, threads=chosen)
-    assert timed[-1].arithmetic == replace(EXACT, threads=1)
+    memory = type("Memory", (), {"available": 1})()
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    pace = time_training(start, BLOCKS, nothing_made, cache=tmp_path)
+    assert (pace.side_by_side, pace.timed.seconds, pace.timed.arithmetic.threads) == (1, 1.0, None)
 
 
-@pytest.mark.parametrize("like", [PLAIN, ALONE])
-def test_another_training_says_how_many_threads_are_best(
-    start: Backbone, nothing_made: Inputs, at_costs: SetCosts, tmp_path: Path, like: Timed
+@pytest.mark.parametrize(("on_all", "threads"), [(0.70, None), (0.80, 1), (20.0, 1)])
+def test_what_trains_alone_has_all_threads_only_where_they_help(
+    start: Backbone, nothing_made: Inputs, at_costs: SetCosts, tmp_path: Path, *, on_all: float, threads: int | None
 ) -> None:
-    """All trainings of a run have as many, and nothing else is timed."""
-    asked = at_costs(lambda arithmetic: (0.1, 0.1) if arithmetic.threads == 1 else (1.0, 1.0))
-    found, _ = time_training(start, BLOCKS, nothing_made, cache=tmp_path, like=like)
+    """Below three quarters of the wall time of one; another strategy has the same without a step."""
+    asked = at_costs(lambda arithmetic: (1.0, 1.0) if arithmetic.threads == 1 else (on_all, 1.0))
+    pace = time_training(start, BLOCKS, nothing_made, cache=tmp_path)
+    assert pace.alone.arithmetic == replace(EXACT, threads=threads)
+    assert pace.alone.seconds == pytest.approx(on_all if threads is None else 1.0)
 
-    assert found.arithmetic.threads == like.arithmetic.threads
-    assert {arithmetic.threads for arithmetic in asked} == {like.arithmetic.threads}
+    asked.clear()
+    other = time_training(start, BLOCKS, nothing_made, cache=tmp_path, like=pace)
+    assert (other.alone, asked) == (pace.alone, [on_one(EXACT)])
+
+
+def test_all_threads_are_given_up_after_a_step_where_one_is_held_up(start: Backbone, nothing_made: Inputs) -> None:
+    """A step that takes many times what one thread takes ends their timing: nothing else is learned from more."""
+    steps = timing._Steps(start, nothing_made, lambda _: None, math.inf)
+    chosen = Timed(arithmetic=on_one(EXACT), seconds=1e-9, cost=1e-9)
+
+    assert timing._alone(steps, BLOCKS, chosen, 2, None) == replace(chosen, seconds=2e-9)
 
 
 @pytest.mark.parametrize("has_low", [True, False])
 def test_of_long_steps_the_likeliest_candidate_alone_is_timed(
-    start: Backbone,
-    nothing_made: Inputs,
-    at_costs: SetCosts,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    has_low: bool,
+    start: Backbone, nothing_made: Inputs, at_costs: SetCosts, tmp_path: Path, *, has_low: bool
 ) -> None:
     """Where the whole network learns: in low precision where the processor has instructions for it."""
-    monkeypatch.setattr(Device, "computes_bfloat16", property(lambda _: has_low))
-    asked = at_costs(lambda _: (1.0, 1.0))
-    found, _ = time_training(start, WHOLE, nothing_made, cache=tmp_path, like=PLAIN)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Device, "computes_bfloat16", property(lambda _: has_low))
+        asked = at_costs(lambda _: (1.0, 1.0))
+        pace = time_training(start, WHOLE, nothing_made, cache=tmp_path)
 
-    assert asked == [LOW if has_low else EXACT]
-    assert found.arithmetic == asked[0]
+    assert asked[:1] == [on_one(LOW if has_low else EXACT)]
+    assert pace.others == ()
 
 
 def test_nothing_is_prepared_to_time_a_step(start: Backbone, nothing_made: Inputs, tmp_path: Path) -> None:
@@ -149,14 +163,24 @@ def test_nothing_is_prepared_to_time_a_step(start: Backbone, nothing_made: Input
     expected = torch.rand(2)
     torch.manual_seed(0)
     threads = torch.get_num_threads()
-    chosen, timed = time_training(start, WHOLE, nothing_made, cache=tmp_path, like=PLAIN)
+    pace = time_training(start, WHOLE, nothing_made, cache=tmp_path)
 
-    assert chosen.seconds > 0
-    assert chosen.cost > 0
-    assert timed == (chosen,)
+    assert pace.timed.seconds > 0
+    assert pace.timed.cost > 0
     assert torch.equal(torch.rand(2), expected)
     assert torch.get_num_threads() == threads
     assert all(torch.equal(values, before[name]) for name, values in start.network.state_dict().items())
+
+
+def test_what_draws_random_numbers_trains_alone(
+    start: Backbone, nothing_made: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch has one source of them for all threads: mixing batches draws from it, and the pace says so."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    mixing = replace(BLOCKS, augmentation=Augmentation(mixup=0.2))
+    pace = time_training(start, mixing, nothing_made, cache=tmp_path)
+
+    assert (pace.draws, pace.side_by_side) == (True, 1)
 
 
 def test_made_up_activations_have_the_shape_of_the_cut() -> None:

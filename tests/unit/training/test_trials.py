@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import poch
 
@@ -102,7 +102,7 @@ def test_a_result_on_the_way_is_that_of_so_many_epochs(dropping: Backbone, input
 
 
 def test_a_result_is_no_matter_of_what_torch_drew(dropping: Backbone, inputs: Inputs) -> None:
-    """Statistics that are measured anew under dropout draw from the training's own stream, and torch draws on as ever."""
+    """Statistics measured anew under dropout draw from the training's own stream, and torch draws on as ever."""
     run = TrainingRun(dropping, MIXED, inputs, ROWS, seed=0)
     run.train_to(1)
     torch.manual_seed(0)
@@ -231,7 +231,7 @@ def test_a_difference_of_two_standard_errors_decides() -> None:
         assert has_risen([*(1 + spread), *[1.0] * 15, *later], 5, warmup=20) == risen
 
 
-@given(
+@hypothesis.given(
     st.lists(st.floats(0.0, 10.0), min_size=5, max_size=40),
     st.integers(0, 39),
     st.sampled_from([np.nan, np.inf]),
@@ -241,7 +241,7 @@ def test_a_loss_that_is_no_number_has_risen(losses: list[float], place: int, val
     assert has_risen([*losses[:place], value, *losses[place:]], 5, warmup=20)
 
 
-@given(st.lists(st.floats(0.01, 10.0), min_size=1, max_size=60), st.integers(1, 60), st.integers(0, 30))
+@hypothesis.given(st.lists(st.floats(0.01, 10.0), min_size=1, max_size=60), st.integers(1, 60), st.integers(0, 30))
 def test_losses_that_only_fall_have_not_risen(losses: list[float], last: int, warmup: int) -> None:
     """Nor have those that stay."""
     for sane in (sorted(losses, reverse=True), [losses[0]] * len(losses)):
