@@ -41,7 +41,7 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Task
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
+from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue, priced_and_ready
 from unfreeze.strategies.execution import outcome_on
 from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.measurement import Measurement
@@ -136,7 +136,7 @@ def measured(catalogue: PhotoCatalogue, task: Task, trained: Iterable[StrategyId
     """Every strategy on all splits; one that does not fit its allowance with all of them is left out."""
     ready = list(catalogue.step_one())
     for wanted in trained:
-        found = catalogue.ready(wanted, Request(allowance=ALLOWANCE, splits=SPLITS))
+        found = priced_and_ready(catalogue, wanted, Request(allowance=ALLOWANCE, splits=SPLITS))
         if isinstance(found, LeftOut) or found.expected.splits < SPLITS:
             print(f"{wanted.label} on {len(task.train_rows)} images does not fit {ALLOWANCE:.0f} s: left out")
             continue
