@@ -94,14 +94,13 @@ def training_ms(experiment: Any, blocks: int | None) -> float:
     """Wall time of an image in an epoch, with the fastest arithmetic."""
     from unfreeze.core.strategies import FULL, unfreeze
     from unfreeze.strategies.catalogue import PhotoCatalogue
-    from unfreeze.strategies.finetuning import Request
 
     with tempfile.TemporaryDirectory() as fresh:  # a choice that was kept would be that of the other side
         resources = replace(experiment.resources, cache=Path(fresh))
         catalogue = PhotoCatalogue(replace(experiment, resources=resources), losses=("softmax",))
         strategy = unfreeze(blocks) if blocks else FULL
-        ready: Any = catalogue.ready(strategy, Request(allowance=1e9, splits=1, epochs=1))
-        return float(1000 * min(timed.seconds for timed in ready.settings.timed))
+        price: Any = catalogue.price(strategy, epochs=1, affordable=1e9)
+        return float(1000 * min(timed.seconds for timed in price.timed))
 
 
 @contextmanager

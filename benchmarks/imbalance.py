@@ -31,7 +31,7 @@ from unfreeze.data.tasks import Split
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import StepEstimate, compare_folds, largest_outcome, mean_score, outcome_values
-from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
+from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue, priced_and_ready
 from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
 from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.preparation import prepare
@@ -73,7 +73,7 @@ class Study:
     def trained(self, blocks: int) -> list[np.ndarray]:
         """The last blocks, as a run trains them when balanced accuracy decides."""
         catalogue = PhotoCatalogue(self.experiment, losses=("softmax",))
-        ready = catalogue.ready(unfreeze(blocks), Request(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
+        ready = priced_and_ready(catalogue, unfreeze(blocks), Request(allowance=ALLOWANCE, splits=TRAINED_SPLITS))
         if isinstance(ready, LeftOut) or ready.outcome.status != "done":
             raise SystemExit(f"unfreeze {blocks} does not fit {ALLOWANCE:.0f} s; give ALLOWANCE more.")
         return self._values(lambda split: ready.fit(split, advance=ignore).scores, splits=TRAINED_SPLITS)

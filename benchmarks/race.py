@@ -28,7 +28,7 @@ from unfreeze.core.strategies import HEAD, StrategyId, unfreeze
 from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.tasks import Split, Task, make_task
-from unfreeze.strategies.finetuning import Forecast, Request
+from unfreeze.strategies.finetuning import Forecast, Price, Request
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
@@ -50,7 +50,7 @@ class LeastSquares:
     work: int = 1
     refit_seconds: float = 0.0
     training: None = None
-    expected: Forecast = field(default_factory=lambda: Forecast(epochs=1, splits=5, seconds=0.0, seconds_of_all=0.0))
+    expected: Forecast = field(default_factory=lambda: Forecast(epochs=1, wanted=1, splits=5, seconds=0.0))
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
         """Fit on the learning side."""
@@ -61,6 +61,10 @@ class LeastSquares:
         scores = test[:, 2 + self.seen] @ weights[0] + offsets[0]
         advance(len(split.learn))
         return Fit(scores=np.stack([scores, -scores], axis=1).astype(np.float32))
+
+    def lengthened(self, epochs: int) -> "LeastSquares":  # noqa: ARG002 - it has none
+        """The same."""
+        return self
 
 
 class Two:
@@ -86,6 +90,10 @@ class Two:
 
     def take_note(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Nothing is carried out elsewhere."""
+
+    def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price:  # noqa: ARG002 - as above
+        """Next to nothing."""
+        return Price(strategy=strategy, epochs=1, fewest=1, seconds_an_epoch=1e-6, refit_an_epoch=1e-6, preparation=0.0)
 
     def ready(self, strategy: StrategyId, request: Request) -> LeastSquares:  # noqa: ARG002 - there is only one
         """The second."""

@@ -42,7 +42,7 @@ from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import Squares, geometry_of
 from unfreeze.images.pool import DecoderPool
 from unfreeze.training.examples import Pixels
-from unfreeze.training.timing import choose_arithmetic
+from unfreeze.training.timing import time_training
 from unfreeze.training.trials import Inputs, run_trial
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.devices import find_device
@@ -54,7 +54,8 @@ PLAN = Plan(
     rules=(Rule(".*", RATE),),
     weight_decay=DECAY,
     batch_size=BATCH,
-    warmup=None,
+    warmup=0,
+    averaging=None,
     label_smoothing=0.0,
     augmentation=STANDARD,
 )
@@ -157,7 +158,7 @@ def our_training(
         return Inputs(cut=backbone.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=image_set.labels())
 
     started = time.perf_counter()
-    chosen, timed = choose_arithmetic(backbone, PLAN, inputs(0), every, seed=0, cache=cache)
+    chosen, timed = time_training(backbone, PLAN, inputs(0), cache=cache)
     settings = {
         **asdict(chosen.arithmetic),
         "choice": round(time.perf_counter() - started, 1),
@@ -168,7 +169,12 @@ def our_training(
     def train(epochs: int, seed: int) -> list[Epoch]:
         plan = replace(PLAN, epochs=epochs, arithmetic=chosen.arithmetic)
         stamps = [_clocks()]
-        trial = run_trial(backbone, plan, inputs(seed), every, seed=seed, advance=lambda _: stamps.append(_clocks()))
+
+        def stamp(images: int) -> None:
+            if images:  # after a step; with 0 it only looks at the stop
+                stamps.append(_clocks())
+
+        trial = run_trial(backbone, plan, inputs(seed), every, seed=seed, advance=stamp)
         spent = np.diff(np.array(stamps[::an_epoch]), axis=0).tolist()
         return [Epoch(*both, loss) for both, loss in zip(spent, trial.curve, strict=True)]
 

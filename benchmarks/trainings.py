@@ -32,7 +32,7 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.repeated import FOLDS
-from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
+from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue, priced_and_ready
 from unfreeze.strategies.execution import outcome_on
 from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.measurement import Measurement
@@ -82,7 +82,7 @@ def study(drawn: list[Listed], number: int) -> Row:
         experiment = prepare(read(drawn, backbone, pool), backbone, Resources(pool=pool), EngineSettings(), seed=number)
         task = experiment.task
         catalogue = PhotoCatalogue(experiment, losses=("softmax",))
-        deeper = catalogue.ready(DEEPER, Request(allowance=ALLOWANCE, splits=FOLDS))
+        deeper = priced_and_ready(catalogue, DEEPER, Request(allowance=ALLOWANCE, splits=FOLDS))
         if isinstance(deeper, LeftOut):
             raise SystemExit(f"{DEEPER.label} on {len(task.train_rows)} images: {deeper.outcome.note}")
         head = next(strategy for strategy in catalogue.step_one() if strategy.outcome.strategy == HEAD)
@@ -102,7 +102,7 @@ def study(drawn: list[Listed], number: int) -> Row:
         said = comparisons.estimate(*found)
         return {
             "images": len(task.train_rows),
-            "epochs": deeper.plan.epochs,
+            "epochs": deeper.work,
             "scores": [round(comparisons.mean_score(one), 5) for one in found],
             "difference": round(said.difference, 5),
             "standard_error": said.standard_error,

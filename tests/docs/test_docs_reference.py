@@ -21,13 +21,11 @@ from unfreeze.core.findings import KINDS, Finding
 from unfreeze.core.plans import (
     Arithmetic,
     Augmentation,
-    FoldChoice,
     Plan,
     ProbeSettings,
     Rule,
     Timed,
     TrainingSettings,
-    TriedRate,
 )
 from unfreeze.core.records import (
     Audit,
@@ -88,8 +86,6 @@ PARTS: dict[str, type] = {
     "augmentation": Augmentation,
     "arithmetic": Arithmetic,
     "timed": Timed,
-    "chosen": FoldChoice,
-    "tried": TriedRate,
     "audit": Audit,
     "comparisons": Comparison,
     "settling": Settling,

@@ -173,10 +173,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """What training costs with one layout and precision.
+    """What training costs with one layout, precision and number of threads.
 
     Attributes:
-        arithmetic: Layout and precision.
+        arithmetic: Layout, precision and threads.
         seconds: Wall time of one image in one epoch.
         cost: What decides, in seconds: processor time where the processor trains, since other programs that run at the
             time stretch wall time (measured under load: the slowest candidate won); else wall time.
@@ -213,8 +213,8 @@ class TrainingSettings:
     Attributes:
         plan: What learned, and how; its epochs are those that fit the budget.
         seconds_an_image: Wall time of one image in one epoch, measured; None for the head, which takes a moment.
-        timed: The arithmetics that were timed before; the kept choice alone if there was one.
-        forecast_seconds: Of all its training; None where it was not forecast.
+        timed: The arithmetics that were timed before; what was chosen comes first.
+        forecast_seconds: Of its splits, or without any of its training on everything; None where it was not forecast.
         halvings: How often the latest training halved its rates and began again, since its loss rose.
     """
 

@@ -120,8 +120,7 @@ class Cost:
 
     Attributes:
         seconds: Wall time of everything below.
-        preparation_seconds: Wall time of what was done once for all its trainings: activations at its cut, the choice
-            of layout, precision and rate.
+        preparation_seconds: Wall time of what was done once for all its trainings: activations at its cut.
         split_seconds: Wall time of each split, training and prediction.
         refit_seconds: Wall time of the training on everything; 0 where that was not needed.
         cpu_seconds: Processor time of this process and its children in all of that.
@@ -225,7 +224,7 @@ class Outcome:
         settings: How it was fitted or trained; None where that is not known, as in simulations.
         audit: Of its trainings, the first that failed or else the last; None for probes, which train nothing in the
             network.
-        curve: Mean training loss of every epoch of the last training.
+        curve: Mean training loss of every epoch of the last training; if it did not train, after the loss of its start.
         model_cost: What using its model takes; None where there is none. Of the probe at the best tap that of the
             latest training, which chose its own.
     """
