@@ -11,13 +11,11 @@ from unfreeze.core.plans import (
     LIGHT,
     NONE,
     Arithmetic,
-    FoldChoice,
     Plan,
     ProbeSettings,
     Rule,
     Timed,
     TrainingSettings,
-    TriedRate,
 )
 from unfreeze.core.records import (
     Answer,
@@ -65,7 +63,6 @@ COMMAND = StudySettings(
     source=Path(f"/photos/{HOSTILE}"),
     strategies=(1, 2, "unfreeze-4", "full"),
     request=EngineSettings(engine="torch", precision="bf16"),
-    choose_rate=True,
 )
 CARD = Card(
     name="tf_efficientnet_lite0",
@@ -196,15 +193,13 @@ def probed(loss: Loss) -> ProbeSettings:
     return ProbeSettings(loss=loss, C=0.01, Cs=(0.0001, 0.01, 1.0), cv_accuracy=0.87)
 
 
-def trained(blocks: int, *, chosen: FoldChoice | None = None) -> TrainingSettings:
+def trained(blocks: int, *, halvings: int = 0) -> TrainingSettings:
     """How some blocks were trained."""
-    arithmetic = Arithmetic(layout="channels_last", precision="bfloat16")
+    arithmetic = Arithmetic(layout="channels_last", precision="bfloat16", threads=1)
     return TrainingSettings(
         plan=Plan(
             strategy=unfreeze(blocks),
             rules=(Rule(r"conv_head\..*", 0.0007), Rule(r"classifier\..*", 0.001), Rule(".*", None)),
-            chosen_on_fold=chosen is not None,
-            stop=chosen.stop if chosen else None,
             augmentation=LIGHT,
             arithmetic=arithmetic,
         ),
@@ -214,7 +209,7 @@ def trained(blocks: int, *, chosen: FoldChoice | None = None) -> TrainingSetting
             Timed(arithmetic=arithmetic, seconds=0.004, cost=0.008),
         ),
         forecast_seconds=95.5,
-        chosen=chosen,
+        halvings=halvings,
     )
 
 
@@ -227,20 +222,14 @@ HEAD_TRAINED = TrainingSettings(
         penalty=0.25,
         epochs=100,
         batch_size=None,
-        warmup=None,
+        warmup=0,
+        averaging=None,
         clip_norm=None,
         label_smoothing=0.0,
         augmentation=NONE,
         views=0,
     )
 )
-CHOSEN = FoldChoice(
-    factor=0.5,
-    tried=(TriedRate(factor=0.5, loss=0.3, accuracy=0.9), TriedRate(factor=2.0, loss=0.4, accuracy=0.85)),
-    epochs=5,
-    stop=12,
-)
-NOT_CHOSEN = FoldChoice(note="no time was left to try rates and fewer epochs")
 CONFIRMED = Confirmation(
     accuracy=0.937,
     interval=Interval(0.903, 0.960),
@@ -283,9 +272,7 @@ STRATEGIES = (
         settings=probed("softmax"),
     ),
     outcome(HEAD, 0.879, 12.0, description="the head alone", settings=HEAD_TRAINED),
-    outcome(
-        unfreeze(1), 0.915, 95.0, description="the last block and the head", settings=trained(1, chosen=NOT_CHOSEN)
-    ),
+    outcome(unfreeze(1), 0.915, 95.0, description="the last block and the head", settings=trained(1)),
     outcome(
         unfreeze(2),
         0.921,
@@ -293,7 +280,7 @@ STRATEGIES = (
         description="the last 2 blocks and the head",
         confirmation=CONFIRMED,
         curve=(0.9, 0.5, 0.3),
-        settings=trained(2, chosen=CHOSEN),
+        settings=trained(2, halvings=1),
     ),
     outcome(
         unfreeze(4),

@@ -19,7 +19,7 @@ from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.freezing import apply_plan
-from unfreeze.training.loop import make_optimizer, train_epochs
+from unfreeze.training.loop import Data, Loop, make_optimizer
 from unfreeze.training.plans import full_plan, unfreeze_plan
 from unfreeze.training.trials import Inputs, predict_rows, run_trial
 from unfreeze.zoo.backbones import load_backbone
@@ -50,7 +50,7 @@ def experiment(tmp_path: Path, rng: np.random.Generator) -> Experiment:
 def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
     """Loss of each step of unfreezing two blocks: one step an epoch."""
     backbone = experiment.source.with_classes(3)
-    plan = replace(unfreeze_plan(backbone, 2, epochs=12), batch_size=48, warmup=0.0)
+    plan = replace(unfreeze_plan(backbone, 2, epochs=12), batch_size=48, warmup=0)
     cut = backbone.cut_before_blocks(2)
     examples, model = experiment.pixels, backbone.suffix(backbone.cuts[0])
     if remembered:
@@ -61,18 +61,9 @@ def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
         assert isinstance(examples, Remembered)
         model = backbone.suffix(cut)
     optimizer = make_optimizer(apply_plan(backbone.network, plan), plan)
-    return list(
-        train_epochs(
-            model,
-            examples,
-            experiment.task.labels,
-            rows=np.arange(48),
-            class_count=3,
-            optimizer=optimizer,
-            plan=plan,
-            rng=np.random.default_rng(0),
-        )
-    )
+    data = Data(examples=examples, labels=experiment.task.labels, rows=np.arange(48), class_count=3)
+    loop = Loop(model, optimizer, data, plan, seed=0)
+    return [loss for number in range(plan.epochs) for loss in loop.epoch(number)]
 
 
 def test_the_loss_is_the_same_step_by_step(experiment: Experiment) -> None:

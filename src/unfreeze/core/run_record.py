@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 
-Schema = Literal["unfreeze.run/5"]
-SCHEMA: Schema = "unfreeze.run/5"
+Schema = Literal["unfreeze.run/6"]
+SCHEMA: Schema = "unfreeze.run/6"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ class Split:
         name: ``split 3``, or ``everything``; the stream of its random numbers.
         learn: Rows that train.
         test: Rows that are only predicted.
-        folds: Pairs of rows (learn, select) inside `learn`: what C, tap, epochs and rate are chosen on.
+        folds: Pairs of rows (learn, select) inside `learn`: what C and tap are chosen on.
     """
 
     name: str
@@ -141,7 +141,7 @@ class Task:
         return Tested(units=[self.units[split.test] for split in splits], classes=classes, folds=self.folds)
 
     def named(self, name: str) -> Split:
-        """The split of this name: ``everything``, ``split 3``, and ``split 3, fold 0`` or ``split 3, half`` of it.
+        """The split of this name: ``everything``, ``split 3``, and ``split 3, half`` of it.
 
         Args:
             name: `Split.name` of a split of an equal task.
@@ -151,19 +151,14 @@ class Task:
         """
         whole, *parts = name.split(", ")
         split = self.everything() if whole == "everything" else self.split(int(whole.removeprefix("split ")))
-        for part in parts:
-            split = self.inside(split) if part == "fold 0" else self.half(split)
+        for _ in parts:
+            split = self.half(split)
         return split
 
     @cache  # noqa: B019 - a task lives as long as its run
     def everything(self) -> Split:
         """The whole train part, and the test part as what is only predicted."""
         return Split(name="everything", learn=self.train_rows, test=self.test_rows, folds=self._folds(self.train_rows))
-
-    def inside(self, split: Split) -> Split:
-        """The first inner fold of a split as a split of its own: for what is chosen by training."""
-        learn, select = split.folds[0]
-        return Split(name=f"{split.name}, fold 0", learn=learn, test=select, folds=self._folds(learn))
 
     def half(self, split: Split) -> Split:
         """A split that learns from half of what a split learns from: stratified, whole groups; tested alike."""

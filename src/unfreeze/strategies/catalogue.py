@@ -1,6 +1,6 @@
 """What may take part in a race: every strategy, made ready to run on the splits of one task.
 
-`core.strategies.KINDS` says what there is; `READY` has the function of each kind that trains blocks.
+`core.strategies.KINDS` says what there is; `strategies.finetuning` makes ready what trains blocks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from unfreeze.core.journal import once
 from unfreeze.core.metering import added, metered
 from unfreeze.core.records import Outcome
 from unfreeze.core.strategies import FULL, Loss, StrategyId, parse_strategies, unfreeze
-from unfreeze.core.trials import Trial, TrialOutcome
+from unfreeze.core.trials import Training, Trial, TrialOutcome
 from unfreeze.data.tasks import Split
 from unfreeze.strategies.depth_curve import LOSSES
 from unfreeze.strategies.experiment import Experiment
@@ -22,6 +22,7 @@ from unfreeze.strategies.finetuning import (
     Price,
     Request,
     TooExpensiveError,
+    forecast,
     price,
     ready,
     taken_up,
@@ -155,20 +156,30 @@ class PhotoCatalogue:
         return self._trained[strategy]
 
     def _ready(self, strategy: StrategyId, request: Request) -> FineTuning | LeftOut:
-        self._check_flips()
-        return readied(self.shared, self._prices[strategy], request)
+        found = self._prices[strategy]
+        if forecast(found, request).epochs:
+            self._check_flips()
+        return readied(self.shared, found, request)
 
     def strategy(self, trial: Trial) -> Strategy:
         """What is ready, or what the trial alone says, where it comes from another process."""
         if trial.training is None:
             return next(one for one in self._cheap if one.outcome.strategy == trial.strategy)
-        known = self._trained.get(trial.strategy)
-        if known is None or known.training != trial.training:
-            nothing = Forecast(epochs=0, wanted=0, splits=0, seconds=0.0)
-            outcome = Outcome(strategy=trial.strategy, description="")
-            known = taken_up(self.shared, Prepared(outcome=outcome, training=trial.training, expected=nothing))
-            self._trained[trial.strategy] = known
+        known = self._known(trial.strategy, trial.training)
+        self._trained[trial.strategy] = known
         return known if trial.seed == self.experiment.seed else known.with_seed(trial.seed)
+
+    def _known(self, strategy: StrategyId, training: Training) -> FineTuning:
+        """What is ready; that for more epochs, whose trainings go on; or what the training alone says."""
+        known = self._trained.get(strategy)
+        if known is not None and known.training == training:
+            return known
+        longer = known.lengthened(training.settings.plan.epochs) if known is not None else None
+        if longer is not None and longer.training == training:
+            return longer
+        nothing = Forecast(epochs=0, wanted=0, splits=0, seconds=0.0)
+        outcome = Outcome(strategy=strategy, description="")
+        return taken_up(self.shared, Prepared(outcome=outcome, training=training, expected=nothing))
 
     def share(self, strategies: Sequence[Strategy], split: Split) -> None:
         """Fit all their probes side by side: one by one they would take one core each."""

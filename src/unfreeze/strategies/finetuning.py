@@ -183,12 +183,12 @@ class FineTuning:
 
     def with_seed(self, seed: int) -> "FineTuning":
         """The same, with another order of the images and other dropout; it starts from the same heads."""
-        same = self.inputs  # made once
-        return replace(self, experiment=replace(self.experiment, seed=seed), feed=lambda: same, waiting={})
+        experiment = replace(self.experiment, seed=seed)
+        return replace(self, experiment=experiment, feed=lambda: self.inputs, waiting={})  # inputs are made once
 
     def lengthened(self, epochs: int) -> "FineTuning":
         """The same with more epochs: trainings go on where they stopped, as far as memory kept them."""
-        same, plan = self.inputs, replace(self.plan, epochs=epochs)
+        plan = replace(self.plan, epochs=epochs)
         whole = epochs >= self.expected.wanted
         outcome = replace(
             self.outcome,
@@ -203,7 +203,7 @@ class FineTuning:
                 settings=replace(self.settings, plan=plan),
                 lengthened=self.training.lengthened + 1,
             ),
-            feed=lambda: same,
+            feed=lambda: self.inputs,  # made once
             expected=replace(self.expected, epochs=epochs, repeatable=True),
         )
 
@@ -241,7 +241,8 @@ class FineTuning:
     def _trained(self, split: Split, seed: int, advance: Advance) -> Trained:
         """A training that waits goes on; one that may have to go on waits, where memory holds it."""
         run = self.waiting.pop(split.name, None)
-        run = run or TrainingRun(self.start(split, seed), self.plan, self.inputs, split.learn, seed=seed)
+        if run is None or len(run.curve) > self.plan.epochs:  # of one that is longer
+            run = TrainingRun(self.start(split, seed), self.plan, self.inputs, split.learn, seed=seed)
         run.train_to(self.plan.epochs, advance=advance)
         if self.plan.epochs < self.expected.wanted and split.is_whole and _may_wait(run, self.waiting):
             self.waiting[split.name] = run

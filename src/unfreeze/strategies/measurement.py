@@ -1,7 +1,9 @@
 """What a strategy gave and took so far, and its training on everything."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from unfreeze.core.metering import Usage, added, metered
 from unfreeze.core.records import Outcome
@@ -66,7 +68,8 @@ class Measurement:
     def give_up(self, why: str, curve: tuple[float, ...]) -> None:
         """It did not train: what it gave on other splits says nothing, and is forgotten."""
         self.strategy = None
-        self.measured = Measured(replace(self.outcome, status="left out", note=why, curve=curve))
+        numbers = tuple(takewhile(math.isfinite, curve))  # JSON has no others
+        self.measured = Measured(replace(self.outcome, status="left out", note=why, curve=numbers))
 
     def lengthen(self, strategy: Strategy, task: Task, found: Sequence[tuple[Trial, TrialOutcome]]) -> None:
         """Put longer trainings in the place of those that they went on from, on all splits."""

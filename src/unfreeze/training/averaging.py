@@ -13,7 +13,7 @@ class MeanWeights:
     Args:
         learning: The parameters that learn.
         power: Snapshot t weighs about as t to this power (Shamir & Zhang 2013, arXiv:1212.1824, section 4): with 0 all
-            weigh the same, with 8 half of the weight lies on the last twelfth.
+            weigh the same, with 8 more than half of the weight lies on the last twelfth.
     """
 
     def __init__(self, learning: Sequence[Tensor], power: float) -> None:

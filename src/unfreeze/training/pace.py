@@ -1,6 +1,7 @@
 """How long it takes to make what a training is fed with, forecast before any of it is made."""
 
 import json
+import math
 import platform
 import time
 from pathlib import Path
@@ -61,9 +62,10 @@ def seconds_of_remembering(source: Backbone, cut: Cut, engine: Engine, cache: Pa
         Seconds; the first time, those of the whole network in float32 on all cores, which is more than it takes.
     """
     try:
-        return float(json.loads(_path(source, cut, engine, cache).read_text(encoding="utf-8"))["seconds"])
+        kept = float(json.loads(_path(source, cut, engine, cache).read_text(encoding="utf-8"))["seconds"])
     except (OSError, ValueError, TypeError, KeyError):
-        return seconds_an_image(source) / usable_cores()
+        kept = math.nan
+    return kept if 0 <= kept < math.inf else seconds_an_image(source) / usable_cores()
 
 
 def keep_pace(source: Backbone, cut: Cut, engine: Engine, cache: Path | None, *, seconds: float) -> None:

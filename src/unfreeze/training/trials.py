@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -28,6 +29,7 @@ from unfreeze.zoo.graph import Cut
 AUDITED_IMAGES = 4
 HALVINGS = 3  # of the rates, before a training is given up
 RISEN = 2.0  # standard errors by which a loss must exceed that of the start
+FEWEST_JUDGED = 3  # steps after the warm-up: of one alone a fifth looks like that though nothing has changed
 EVALUATION_LAYOUT: Layout = "channels_last"
 
 
@@ -151,7 +153,7 @@ class TrainingRun:
         self._mean = None if plan.averaging is None else MeanWeights(list(learning.values()), plan.averaging)
         self._names = tuple(learning)
         data = Data(
-            examples=self._examples(),
+            examples=self._examples(self._report),
             labels=inputs.labels,
             rows=self._rows,
             class_count=self._backbone.classes,
@@ -171,8 +173,8 @@ class TrainingRun:
     def _report(self, images: int) -> None:
         self._advance(images)
 
-    def _examples(self) -> _Prepared:
-        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, self._report)
+    def _examples(self, advance: Advance) -> _Prepared:
+        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, advance)
 
     @property
     def size(self) -> int:
@@ -193,15 +195,22 @@ class TrainingRun:
         """
         self._advance = advance
         while len(self.curve) < epochs:
-            number, arithmetic = len(self.curve), self._plan.arithmetic
-            drawing = self._inputs.device.drawing_from(derive_seed(self._seed, "torch", number))
-            computing = mixed_precision(self._network, arithmetic.precision, self._inputs.device)
-            with drawing, threads(arithmetic.threads), computing:
+            number, precision = len(self.curve), self._plan.arithmetic.precision
+            with self._computing(number), mixed_precision(self._network, precision, self._inputs.device):
                 losses = self._loop.epoch(number)
             self._losses += losses
             self.curve.append(float(np.mean(losses)))
             if self._plan.optimizer == "adamw" and has_risen(self._losses, len(losses), warmup=self._plan.warmup):
                 self._begin_gentler()
+        for tensor in self._optimized:
+            tensor.grad = None  # it may wait for long
+
+    @contextmanager
+    def _computing(self, stream: int | str) -> Iterator[None]:
+        """Draw from a stream of the training's own, on as many threads as it trains on."""
+        drawing = self._inputs.device.drawing_from(derive_seed(self._seed, "torch", stream))
+        with drawing, threads(self._plan.arithmetic.threads):
+            yield
 
     def _begin_gentler(self) -> None:
         if self.halvings == HALVINGS:
@@ -233,24 +242,24 @@ class TrainingRun:
             precision=self._inputs.precision,
         )
         network.to("cpu").to(memory_format=torch.contiguous_format)
-        for parameter in network.parameters():
-            parameter.grad = None
         return Trained(backbone, tuple(self.curve), audited, self.halvings)
 
     def _renew_statistics(self, backbone: Backbone) -> None:
         """Of BatchNorm, where it learns: those of training belong to other weights than their mean."""
-        if self._plan.batchnorm == "learning":
-            self._advance = ignore
-            size = min(self._plan.batch_size or len(self._rows), len(self._rows))
-            model = fold_batchnorm(backbone.suffix(self._inputs.cut))
-            renew_statistics(model, self._examples().batches(self._rows, size=size, epoch=0))
+        if self._plan.batchnorm == "frozen":
+            return
+        size = min(self._plan.batch_size or len(self._rows), len(self._rows))
+        model, examples = fold_batchnorm(backbone.suffix(self._inputs.cut)), self._examples(lambda _: self._advance(0))
+        with self._computing("statistics"):  # dropout is active in it
+            renew_statistics(model, examples.batches(self._rows, size=size, epoch=0))
 
 
 def has_risen(losses: Sequence[float], last: int, *, warmup: int) -> bool:
     """Whether a training has become worse than its start, beyond the noise of its batches.
 
     The start is what the first quarter of the warm-up saw, when hardly anything had changed; it is compared with the
-    steps of the last epoch that lie after the warm-up.
+    steps of the last epoch that lie after the warm-up, of which one counts as twice the largest of the start at most:
+    a loss that explodes would hide in its own noise (in simulation nine in ten did).
 
     Args:
         losses: Of every step, nats.
@@ -261,17 +270,18 @@ def has_risen(losses: Sequence[float], last: int, *, warmup: int) -> bool:
         False before the end of the warm-up; True where a loss is no number.
 
     Example:
-        >>> has_risen([1.0, 1.1, *[0.9] * 6, 5.0, 7.0], 2, warmup=8)
+        >>> has_risen([1.0, 1.1, *[0.9] * 6, 5.0, 7.0, 6.0], 3, warmup=8)
         True
     """
     first = max(2, warmup // 4)
-    now = np.array(losses[max(warmup, first, len(losses) - last) :])
+    begun = np.array(losses[:first])
+    now = np.array(losses[max(warmup, first, len(losses) - max(last, FEWEST_JUDGED)) :])
     if not np.isfinite(losses).all():
         return True
-    if not len(now):
+    if len(now) < FEWEST_JUDGED:
         return False
-    begun = np.array(losses[:first])
-    noise = math.sqrt(begun.var(ddof=1) / len(begun) + now.var() / len(now))
+    now = np.minimum(now, 2 * begun.max())
+    noise = math.sqrt(begun.var(ddof=1) / len(begun) + now.var(ddof=1) / len(now))
     return bool(now.mean() > begun.mean() + RISEN * noise)
 
 

@@ -24,16 +24,6 @@ def test_the_first_rule_that_matches_a_whole_name_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop", "averaged", "passes", "means"), [(None, 0.0, 8, 0), (3, 0.0, 3, 0), (99, 0.5, 8, 4), (4, 0.25, 4, 1)]
-)
-def test_passes_end_at_the_stop(stop: int | None, averaged: float, passes: int, means: int) -> None:
-    """A stop beyond the last epoch changes nothing, and the share that is averaged is one of the passes made."""
-    plan = Plan(strategy=FULL, rules=(), epochs=8, stop=stop, averaged=averaged)
-
-    assert (plan.passes, plan.averaged_passes) == (passes, means)
-
-
-@pytest.mark.parametrize(
     "recipe",
     [
         Augmentation(scale=(0.5, 1.0)),

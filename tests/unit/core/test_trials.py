@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from unfreeze.core.plans import LIGHT, Arithmetic, FoldChoice, Plan, ProbeSettings, Timed, TrainingSettings, TriedRate
+from unfreeze.core.errors import DidNotTrainError
+from unfreeze.core.plans import LIGHT, Arithmetic, Plan, ProbeSettings, Timed, TrainingSettings
 from unfreeze.core.records import Audit, DepthPoint, plain
 from unfreeze.core.strategies import FULL, HEAD, SCRATCH, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_LAST, unfreeze
 from unfreeze.core.trials import Activations, Training, Trial, TrialOutcome
@@ -18,8 +19,10 @@ from unfreeze.training.plans import full_plan, head_plan, scratch_plan, unfreeze
 from unfreeze.zoo.backbones import Backbone
 
 STRATEGIES = (SOFTMAX_ON_LAST, SVM_ON_LAST, SOFTMAX_ON_BEST, HEAD, unfreeze(1), unfreeze(12), FULL, SCRATCH)
-SPLITS = [f"{whole}{part}" for whole in ("split 0", "split 12", "everything") for part in ("", ", half", ", fold 0")]
-BF16 = Arithmetic(layout="NCHW", precision="bfloat16")
+SPLITS = [
+    f"{whole}{part}" for whole in ("split 0", "split 12", "everything") for part in ("", ", half", ", half, half")
+]
+BF16 = Arithmetic(layout="NCHW", precision="bfloat16", threads=1)
 
 
 def through_json(value: Any) -> Any:
@@ -30,15 +33,14 @@ def through_json(value: Any) -> Any:
 def training(plan: Plan) -> Training:
     """With everything in it that is chosen and timed."""
     timed = tuple(Timed(arithmetic=one, seconds=0.1 + 0.2, cost=1e-7) for one in (plan.arithmetic, BF16))
-    chosen = FoldChoice(factor=0.3, tried=(TriedRate(factor=0.3, loss=0.1, accuracy=2 / 3),), epochs=5, stop=3)
     settings = TrainingSettings(
         plan=replace(plan, arithmetic=BF16, augmentation=LIGHT),
         seconds_an_image=1 / 3,
         timed=timed,
         forecast_seconds=12.5,
-        chosen=chosen,
+        halvings=2,
     )
-    return Training(settings=settings, activations=Activations(cut="layer3", remembered=True), chooses=True)
+    return Training(settings=settings, activations=Activations(cut="layer3", remembered=True), lengthened=2)
 
 
 @pytest.mark.parametrize("which", ["unfreeze", "full", "scratch", "head"])
@@ -81,6 +83,33 @@ def test_an_outcome_comes_back_bit_for_bit(seconds: float, likelihood: float, wh
 
     assert back == outcome
     assert [value.hex() for value in back.curve] == [value.hex() for value in outcome.curve]
+
+
+def test_what_did_not_train_comes_back_with_its_curve() -> None:
+    """No predictions, the reason, and losses that may be no numbers."""
+    error = DidNotTrainError((0.7, 1e30, float("inf")))
+    outcome = TrialOutcome(
+        predictions=(),
+        log_likelihoods=None,
+        curve=error.curve,
+        failure=str(error),
+        seconds=1.0,
+        cpu_seconds=1.0,
+        peak_bytes=1,
+    )
+
+    assert through_json(outcome) == outcome
+    assert "0.7, 1e+30, inf, above that of its start" in outcome.failure
+
+
+def test_a_training_that_goes_on_has_a_trial_of_its_own(tiny: Backbone) -> None:
+    """So that a journal keeps both; what was never lengthened is called as what trains nothing."""
+    plan = unfreeze_plan(tiny, 2)
+    trial = Trial(strategy=plan.strategy, split="split 3", seed=0, training=training(plan))
+    names = [replace(trial, training=replace(training(plan), lengthened=times)).name for times in (0, 1, 2)]
+
+    assert names == [f"unfreeze-2-on-split-3{longer}" for longer in ("", "-lengthened-1", "-lengthened-2")]
+    assert replace(trial, training=None).name == names[0]
 
 
 def test_names_of_different_trials_differ_and_are_names_of_files() -> None:

@@ -133,14 +133,12 @@ def test_a_val_part_trains_and_a_test_part_never_does(make_rows: MakeTask) -> No
 
 @pytest.mark.parametrize("number", [0, 3, 12])
 def test_a_split_can_be_made_again_from_its_name(make_rows: MakeTask, number: int) -> None:
-    """In an equal task, as another process has it: splits, everything, halves and folds, one inside the other."""
+    """In an equal task, as another process has it: splits, everything, and halves of halves."""
     mine, other = make_rows(160, 20), make_rows(160, 20)
     whole = [mine.split(number), mine.everything()]
     halves = [mine.half(split) for split in whole]
     quarters = [mine.half(split) for split in halves]
-    inside = [mine.inside(split) for split in [*whole, *halves]]
-    halves_inside = [mine.half(split) for split in inside]
-    splits = [*whole, *halves, *quarters, *inside, *halves_inside]
+    splits = [*whole, *halves, *quarters]
     assert len({split.name for split in splits}) == len(splits)
 
     for split in splits:
@@ -152,6 +150,16 @@ def test_a_split_can_be_made_again_from_its_name(make_rows: MakeTask, number: in
         for mine_fold, other_fold in zip(split.folds, again.folds, strict=True):
             for one, two in zip(mine_fold, other_fold, strict=True):
                 np.testing.assert_array_equal(one, two)
+
+
+def test_only_a_numbered_split_is_whole(make_rows: MakeTask) -> None:
+    """Neither everything, nor a half of a split, nor a half of that."""
+    task = make_rows(160)
+    halves = [task.half(split) for split in (task.split(3), task.everything())]
+
+    assert all(task.split(number).is_whole for number in (0, 3, 12))
+    parts = [task.everything(), *halves, *map(task.half, halves)]
+    assert not any(part.is_whole for part in parts)
 
 
 def test_a_name_of_another_task_is_another_split(make_rows: MakeTask) -> None:

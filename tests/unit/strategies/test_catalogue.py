@@ -10,17 +10,18 @@ import pytest
 
 from unfreeze.core.errors import InputError, PlanError
 from unfreeze.core.journal import NO_JOURNAL, FileJournal, Journal
-from unfreeze.core.plans import EXACT, LIGHT, Timed
+from unfreeze.core.plans import EXACT, LIGHT, Timed, TrainingSettings
 from unfreeze.core.progress import ignore
-from unfreeze.core.strategies import FULL, KINDS, StrategyId, unfreeze
-from unfreeze.core.trials import Trial
+from unfreeze.core.strategies import FULL, KINDS, SCRATCH, StrategyId, unfreeze
+from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.strategies import catalogue, finetuning, step_one
-from unfreeze.strategies.catalogue import READY, LeftOut, PhotoCatalogue, trained_strategies
+from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue, priced_and_ready, trained_strategies
 from unfreeze.strategies.depth_curve import fit_tap_probes
 from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.finetuning import FineTuning, Request
+from unfreeze.strategies.finetuning import FineTuning, Price, Request, taken_up, wanted
 from unfreeze.strategies.preparation import without_flips
+from unfreeze.training.timing import TooSlowError
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -53,31 +54,81 @@ def test_a_word_that_stands_for_nothing_is_refused() -> None:
         trained_strategies(5, ["sideways"])
 
 
-def test_every_kind_that_trains_blocks_can_be_made_ready() -> None:
-    """Whatever has a share of the remaining time has a function of its own."""
-    assert set(READY) == {kind for kind, row in KINDS.items() if row.weight > 0}
+def test_every_kind_that_trains_blocks_has_a_plan(make_experiment: MakeExperiment) -> None:
+    """Whatever has a share of the remaining time can be priced and made ready."""
+    shared = PhotoCatalogue(make_experiment(20)).shared
+    strategies = (unfreeze(2), FULL, SCRATCH)
+
+    assert {strategy.kind for strategy in strategies} == {kind for kind, row in KINDS.items() if row.weight > 0}
+    assert [wanted(shared, strategy).plan.strategy for strategy in strategies] == list(strategies)
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All training takes a moment, as far as prices know."""
+    timed = Timed(arithmetic=EXACT, seconds=1e-6, cost=1e-6)
+    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: (timed, (timed,)))
+    monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
+    monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: 0.0)
+
+
+@pytest.mark.usefixtures("quick")
 def test_what_has_no_time_is_left_out_and_no_question_is_asked_for_it(
     make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The record says why, and no mirrored image runs through the network."""
     monkeypatch.setattr(catalogue, "with_measured_flips", lambda *_, **__: pytest.fail("must not get here"))
+    found = PhotoCatalogue(make_experiment(20))
+    assert isinstance(found.price(FULL, epochs=None, affordable=100.0), Price)
+    ready = found.ready(FULL, Request(allowance=0.0, splits=1))
 
-    found = PhotoCatalogue(make_experiment(20)).ready(FULL, Request(allowance=0.0, splits=1))
+    assert isinstance(ready, LeftOut)
+    assert (ready.outcome.strategy, ready.outcome.status) == (FULL, "left out")
 
-    assert isinstance(found, LeftOut)
-    assert (found.outcome.strategy, found.outcome.status) == (FULL, "left out")
+
+def test_what_is_far_too_slow_has_no_price(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left out before it is made ready, with its plan in its record."""
+
+    def too_slow(*_: Any, **__: Any) -> None:
+        raise TooSlowError
+
+    monkeypatch.setattr(finetuning, "time_training", too_slow)
+    found = PhotoCatalogue(make_experiment(20))
+    for left_out in (
+        found.price(FULL, epochs=None, affordable=60.0),
+        priced_and_ready(found, FULL, Request(allowance=60.0, splits=1)),
+    ):
+        assert isinstance(left_out, LeftOut)
+        assert left_out.outcome.note == "a step of it took many times what fits into 60 s"
+        assert isinstance(left_out.outcome.settings, TrainingSettings)
+
+
+def test_all_trainings_have_as_many_threads_as_the_first(
+    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first price times them, and the others are found out like it."""
+    likes: list[Timed | None] = []
+    timed = Timed(arithmetic=replace(EXACT, threads=1), seconds=1e-6, cost=1e-6)
+
+    def note(*_: Any, like: Timed | None, **__: Any) -> tuple[Timed, tuple[Timed, ...]]:
+        likes.append(like)
+        return timed, (timed,)
+
+    monkeypatch.setattr(finetuning, "time_training", note)
+    found = PhotoCatalogue(make_experiment(20))
+    for strategy in (unfreeze(1), unfreeze(2), FULL):
+        found.price(strategy, epochs=None, affordable=100.0)
+
+    assert likes == [None, timed, timed]
 
 
 def test_more_blocks_than_there_are_is_an_error(make_experiment: MakeExperiment) -> None:
     """It is a mistake in what was asked, not a strategy that does not fit."""
     with pytest.raises(PlanError, match="has 7"):
-        PhotoCatalogue(make_experiment(20, augmentation=replace(LIGHT, flip=0.0))).ready(
-            unfreeze(8), Request(allowance=100.0, splits=1)
-        )
+        PhotoCatalogue(make_experiment(20)).price(unfreeze(8), epochs=None, affordable=100.0)
 
 
+@pytest.mark.usefixtures("quick")
 def test_flips_are_checked_once_and_hold_for_all_that_is_trained(
     make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,11 +139,10 @@ def test_flips_are_checked_once_and_hold_for_all_that_is_trained(
         asked.append(C)
         return replace(experiment, augmentation=without_flips(experiment.augmentation))
 
-    timed = Timed(arithmetic=EXACT, seconds=1e-6, cost=1e-6)
     monkeypatch.setattr(catalogue, "with_measured_flips", no_flips)
-    monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: (timed, (timed,)))
     found = PhotoCatalogue(make_experiment(20))
-    ready = [found.ready(strategy, Request(allowance=100.0, splits=1)) for strategy in (unfreeze(1), FULL)]
+    request = Request(allowance=100.0, splits=1)
+    ready = [priced_and_ready(found, strategy, request) for strategy in (unfreeze(1), FULL)]
 
     assert asked == [found.shared.on_last(found.experiment.task.split(0), "softmax").C]
     for one in ready:
@@ -123,15 +173,15 @@ def test_probes_of_several_strategies_are_fitted_at_once(
 
 # --- once in the life of a run, and for trials from elsewhere -------------------------------------------------------
 
-QUICK = Request(allowance=100.0, splits=1, epochs=1)
+QUICK = Request(allowance=100.0, splits=1)
 PLAIN = replace(LIGHT, flip=0.0)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All training takes a moment, as far as forecasts know."""
-    timed = Timed(arithmetic=EXACT, seconds=1e-6, cost=1e-6)
-    monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: (timed, (timed,)))
+def made_ready(of: PhotoCatalogue, strategy: StrategyId, request: Request = QUICK) -> FineTuning:
+    """For an epoch."""
+    found = priced_and_ready(of, strategy, request, epochs=1)
+    assert isinstance(found, FineTuning)
+    return found
 
 
 @pytest.fixture
@@ -152,7 +202,12 @@ def on_disk(folder: Path) -> FileJournal:
 
 def nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on nothing may be prepared, timed or measured."""
-    for module, name in ((catalogue, "ready"), (catalogue, "with_measured_flips"), (finetuning, "choose_arithmetic")):
+    for module, name in (
+        (catalogue, "price"),
+        (catalogue, "ready"),
+        (catalogue, "with_measured_flips"),
+        (finetuning, "time_training"),
+    ):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("must not get here"))
 
 
@@ -165,27 +220,26 @@ def test_a_strategy_is_prepared_once_in_the_life_of_a_run(
     strategy: StrategyId,
 ) -> None:
     """Another life takes it up: the same record with what the preparing took then, and the same bits of a training."""
-    first = with_journal(on_disk(tmp_path)).ready(strategy, QUICK)
+    first = made_ready(with_journal(on_disk(tmp_path)), strategy)
     nothing_is_decided(monkeypatch)
-    second = with_journal(on_disk(tmp_path)).ready(strategy, replace(QUICK, allowance=1.0))
+    second = made_ready(with_journal(on_disk(tmp_path)), strategy, replace(QUICK, allowance=1.0))
 
-    assert isinstance(first, FineTuning)
-    assert isinstance(second, FineTuning)
     assert second.prepared == first.prepared
     assert second.outcome.cost.seconds == second.outcome.cost.preparation_seconds
     split = first.experiment.task.split(0)
     np.testing.assert_array_equal(first.fit(split).scores, second.fit(second.experiment.task.split(0)).scores)
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_was_left_out_is_left_out_in_the_next_life_too(
     with_journal: Callable[[Journal], PhotoCatalogue], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With the same reason, however much time there would be now; for other splits it is asked anew."""
-    first = with_journal(on_disk(tmp_path)).ready(FULL, replace(QUICK, allowance=0.0))
+    first = priced_and_ready(with_journal(on_disk(tmp_path)), FULL, replace(QUICK, allowance=0.0))
     with monkeypatch.context() as decided:
         nothing_is_decided(decided)
-        second = with_journal(on_disk(tmp_path)).ready(FULL, QUICK)
-    other = with_journal(on_disk(tmp_path)).ready(FULL, Request(allowance=0.0, splits=5))
+        second = priced_and_ready(with_journal(on_disk(tmp_path)), FULL, QUICK)
+    other = priced_and_ready(with_journal(on_disk(tmp_path)), FULL, Request(allowance=0.0, splits=5))
 
     assert isinstance(first, LeftOut)
     assert second == first
@@ -199,8 +253,7 @@ def test_a_trial_from_elsewhere_says_all_that_is_needed(
 ) -> None:
     """Nothing was made ready here, and the scores are those of the process that decided; with another seed others."""
     there = with_journal(NO_JOURNAL)
-    ready = there.ready(unfreeze(1), QUICK)
-    assert isinstance(ready, FineTuning)
+    ready = made_ready(there, unfreeze(1))
     trial = Trial(strategy=unfreeze(1), split="split 0", seed=there.experiment.seed, training=ready.training)
     nothing_is_decided(monkeypatch)
     here = with_journal(NO_JOURNAL)
@@ -222,14 +275,59 @@ def test_a_trial_of_what_is_ready_here_is_carried_out_by_it(
 ) -> None:
     """The activations are there already; a trial with another plan has another strategy."""
     here = with_journal(NO_JOURNAL)
-    ready = here.ready(FULL, QUICK)
-    assert isinstance(ready, FineTuning)
+    ready = made_ready(here, FULL)
     trial = Trial(strategy=FULL, split="split 0", seed=here.experiment.seed, training=ready.training)
     plan = replace(ready.plan, epochs=3)
     longer = replace(ready.training, settings=replace(ready.settings, plan=plan))
 
     assert here.strategy(trial) is ready
     assert here.strategy(replace(trial, training=longer)).work == 3
+
+
+@pytest.mark.parametrize("strategy", [unfreeze(1), FULL])
+def test_a_trial_with_more_epochs_goes_on_where_it_stopped(
+    with_journal: Callable[[Journal], PhotoCatalogue], monkeypatch: pytest.MonkeyPatch, strategy: StrategyId
+) -> None:
+    """Here two more of six epochs are made, and elsewhere all, to the same bits; nothing is remembered twice."""
+    timed = Timed(arithmetic=EXACT, seconds=1.0, cost=1.0)
+    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: (timed, (timed,)))
+    monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
+    monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: 0.0)
+    made: list[int] = []
+    here, elsewhere = with_journal(NO_JOURNAL), with_journal(NO_JOURNAL)
+    split = here.experiment.task.split(0)
+    images = len(split.learn)
+    short = priced_and_ready(here, strategy, Request(allowance=4.9 * images, splits=1), epochs=6)
+    assert isinstance(short, FineTuning)
+    assert short.work == 4
+    monkeypatch.setattr(catalogue, "taken_up", lambda *given: (made.append(1), taken_up(*given))[1])
+    trials = [
+        Trial(strategy=strategy, split="split 0", seed=here.experiment.seed, training=training)
+        for training in (short.training, short.lengthened(6).training)
+    ]
+    passed, outcomes = list[int](), list[TrialOutcome]()
+    for at, trial in ((here, trials[0]), (here, trials[1]), (here, trials[1]), (elsewhere, trials[1])):
+        done: list[int] = []
+        outcomes += InThisProcess(at, at.experiment.task).outcomes([trial], advance=done.append)
+        passed.append(sum(done) // images)
+
+    assert passed == [4, 2, 6, 6]
+    assert made == [1]  # elsewhere alone
+    first, *others = outcomes
+    assert [one.curve[:4] for one in others] == [first.curve] * 3
+    assert others[0].log_likelihoods == others[1].log_likelihoods == others[2].log_likelihoods
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_price_is_found_out_once_in_the_life_of_a_run(
+    with_journal: Callable[[Journal], PhotoCatalogue], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another life has the same, whatever is affordable now: so the race walks the same way."""
+    first = with_journal(on_disk(tmp_path)).price(unfreeze(1), epochs=None, affordable=100.0)
+    nothing_is_decided(monkeypatch)
+
+    assert isinstance(first, Price)
+    assert with_journal(on_disk(tmp_path)).price(unfreeze(1), epochs=None, affordable=1.0) == first
 
 
 def test_a_trial_without_training_is_of_step_one(with_journal: Callable[[Journal], PhotoCatalogue]) -> None:

@@ -11,7 +11,6 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from unfreeze.core.plans import NONE, Plan, Rule
-from unfreeze.core.progress import ignore
 from unfreeze.core.settings import EngineSettings
 from unfreeze.core.strategies import FULL, parse_strategy
 from unfreeze.data.tasks import Task
@@ -20,7 +19,7 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.preparation import prepare
-from unfreeze.training.trials import Inputs, run_trial
+from unfreeze.training.trials import Inputs, TrainingRun
 from unfreeze.workflows.prediction import predict_images
 from unfreeze.workflows.tuning import tuned
 from unfreeze.zoo import devices
@@ -70,7 +69,7 @@ def test_the_cpu_is_used_throughout_beside_a_gpu(
     monkeypatch.setattr(devices, "_devices", lambda: [Device("cuda"), CPU])  # what alone asks PyTorch
     assert find_device() == Device("cuda")
     with Recorder() as seen:
-        _, fit = tuned(experiment, parse_strategy(strategy), Request(allowance=60.0, splits=0, epochs=1))
+        _, fit = tuned(experiment, parse_strategy(strategy), Request(allowance=60.0, splits=0), epochs=1)
         assert isinstance(fit.model, Backbone)
         save_model(tmp_path / "model", fit.model, class_names=("a", "b"), card_text="")
         paths = [image.path for image in experiment.task.image_set.images]
@@ -89,9 +88,11 @@ def test_every_parameter_and_every_batch_goes_to_the_device(experiment: Experime
     plan = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), epochs=2, batch_size=8, augmentation=NONE)
 
     with Recorder() as seen:
-        trial = run_trial(start, plan, inputs, np.arange(24), seed=0, advance=ignore)
+        run = TrainingRun(start, plan, inputs, np.arange(24), seed=0)
+        run.train_to(2)
+        run.result()
 
     moved = {id(tensor) for tensor in seen.moved}
-    assert all(id(parameter) in moved for parameter in trial.backbone.network.parameters())
+    assert all(id(parameter) in moved for parameter in run._network.parameters())
     batches = [tensor for tensor in seen.moved if tensor.dtype == torch.uint8]
     assert [tuple(batch.shape) for batch in batches] == [(8, 32, 32, 3)] * 6  # three batches in each of two epochs

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unfreeze.core.errors import StoppedError
+from unfreeze.core.errors import DidNotTrainError, StoppedError
 from unfreeze.core.journal import NO_JOURNAL, FileJournal, Journal, MemoryJournal
 from unfreeze.core.plans import Plan, ProbeSettings, Rule, TrainingSettings
 from unfreeze.core.progress import Advance, ignore
@@ -40,6 +40,7 @@ class Known:
     refit_seconds: float = 0.0
     training: Training | None = None
     stops_on: str = ""
+    fails_on: str = ""
     fit_with: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -52,6 +53,8 @@ class Known:
         self.log.append(f"{self.strategy.key} on {split.name}")
         if split.name == self.stops_on:
             raise StoppedError
+        if split.name == self.fails_on:
+            raise DidNotTrainError((0.7, 0.9, 9.0))
         advance(len(split.learn) * max(1, self.work))
         rng = np.random.default_rng([len(self.strategy.key), *split.test])
         return Fit(scores=rng.normal(size=(len(split.test), 2)).astype(np.float32), **self.fit_with)
@@ -78,6 +81,10 @@ class Shelf:
     def step_one(self) -> list[Strategy]:
         """The cheap ones."""
         return [one for one in self.known.values() if not one.work]
+
+    def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> LeftOut:
+        """Nobody asks."""
+        raise AssertionError(strategy)
 
     def ready(self, strategy: StrategyId, request: Request) -> LeftOut:
         """Nobody asks."""
@@ -187,7 +194,30 @@ def test_an_outcome_has_predictions_and_likelihoods_of_the_scores(shelf: Shelf, 
     assert svm.log_likelihoods is None
 
 
+def test_a_training_that_did_not_train_is_an_outcome_and_the_others_go_on(shelf: Shelf, task: Task) -> None:
+    """It has a reason and its curve in place of predictions, and it took time like any other."""
+    shelf.known[TWO].fails_on = "split 0"
+    failed, other = InThisProcess(shelf, task).outcomes([trial(TWO), trial(HEAD)])
+
+    assert failed.failure.startswith("did not train: its loss went 0.7, 0.9, 9, above that of its start")
+    assert (failed.predictions, failed.log_likelihoods, failed.curve) == ((), None, (0.7, 0.9, 9.0))
+    assert failed.seconds >= 0
+    assert other.failure == ""
+    assert len(other.predictions) == len(task.split(0).test)
+
+
 # --- once in the life of a run --------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_kept_like_any_outcome(shelf: Shelf, task: Task, tmp_path: Path) -> None:
+    """The next life of the run does not try again what did not train."""
+    shelf.known[TWO].fails_on = "split 0"
+    (made,) = keeping(shelf, task, on_disk(tmp_path)).outcomes([trial(TWO)])
+    again = Shelf(task)
+    (back,) = keeping(again, task, on_disk(tmp_path)).outcomes([trial(TWO)])
+
+    assert back == made
+    assert again.log == []
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
@@ -284,8 +314,20 @@ def test_only_the_first_splits_without_a_gap_count_as_recorded(shelf: Shelf, tas
     list(executor.outcomes([trial(HEAD, name) for name in names]))
     list(executor.outcomes([trial(TWO, "split 1")]))
 
-    assert executor.recorded(HEAD, 0) == 2
-    assert [executor.recorded(one, 0) for one in (TWO, SVM_ON_LAST, FULL)] == [0, 0, 0]
+    assert executor.recorded(HEAD, None) == 2
+    assert [executor.recorded(one, None) for one in (TWO, SVM_ON_LAST, FULL)] == [0, 0, 0]
     list(executor.outcomes([trial(HEAD, "split 2")]))
-    assert executor.recorded(HEAD, 0) == 4
-    assert keeping(shelf, task, NO_JOURNAL).recorded(HEAD, 0) == 0
+    assert executor.recorded(HEAD, None) == 4
+    assert keeping(shelf, task, NO_JOURNAL).recorded(HEAD, None) == 0
+
+
+def test_what_was_lengthened_is_recorded_on_its_own(shelf: Shelf, task: Task) -> None:
+    """Three splits with the epochs that there was time for at first, and two of them with more."""
+    executor = keeping(shelf, task, MemoryJournal({}))
+    longer = replace(TRAINING, lengthened=1)
+    trials = [trial(TWO, f"split {number}") for number in range(3)]
+    list(executor.outcomes([*trials, *(replace(one, training=longer) for one in trials[:2])]))
+
+    assert executor.recorded(TWO, TRAINING) == 3
+    assert executor.recorded(TWO, longer) == 2
+    assert executor.recorded(TWO, replace(TRAINING, lengthened=2)) == 0

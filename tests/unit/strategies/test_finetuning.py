@@ -1,211 +1,300 @@
-"""The strategies that train more than the head: what fits an allowance, what they start from, what they give."""
+"""The strategies that train more than the head: what they cost, what fits, what they start from, what they give."""
 
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from unfreeze.core.errors import UnfreezeError
-from unfreeze.core.plans import EXACT, LIGHT, NONE, Plan, Rule, Timed, TrainingSettings
-from unfreeze.core.records import plain
+from unfreeze.core.errors import DidNotTrainError, PlanError, UnfreezeError
+from unfreeze.core.plans import EXACT, LIGHT, NONE, Timed, TrainingSettings
+from unfreeze.core.records import Outcome, plain
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, unfreeze
-from unfreeze.data.tasks import Task
 from unfreeze.strategies import finetuning
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import (
     FineTuning,
     Prepared,
+    Price,
     Request,
     TooExpensiveError,
     forecast,
-    ready_full,
-    ready_scratch,
-    ready_unfreeze,
+    price,
+    ready,
     taken_up,
 )
 from unfreeze.strategies.step_one import StepOne
+from unfreeze.strategies.strategy import Fit
 from unfreeze.training import examples
-from unfreeze.training.examples import RecomputedInputs, Remembered
+from unfreeze.training.examples import Pixels, RecomputedInputs, Remembered
+from unfreeze.training.plans import batch_size
 from unfreeze.training.timing import TooSlowError
 from unfreeze.zoo.backbones import Backbone
 
-PLAN = Plan(strategy=unfreeze(2), rules=(Rule(".*", 1e-3),), epochs=20)
-IMAGE = 0.01  # seconds of an image in an epoch
-MakeTask = Callable[..., Task]
 MakeExperiment = Callable[..., Experiment]
+PRICE = Price(strategy=unfreeze(2), epochs=20, fewest=4, seconds_an_epoch=0.5, refit_an_epoch=0.625, preparation=5.0)
+ONE_THREAD = Timed(arithmetic=replace(EXACT, threads=1), seconds=0.1, cost=0.1)
 
 
-@pytest.fixture
-def task(make_rows: MakeTask) -> Task:
-    """A hundred images, of which a split learns from some 80."""
-    return make_rows(100)
+# --- what fits ------------------------------------------------------------------------------------------------------
 
 
-def seconds_of(task: Task, epochs: int, splits: int) -> float:
-    """By counting: an epoch on everything, and one on the learning side of every split."""
-    return epochs * IMAGE * (100 + sum(len(task.split(number).learn) for number in range(splits)))
+def test_what_is_wanted_is_forecast_where_it_fits() -> None:
+    """Twenty epochs on five splits at half a second each and five seconds before them are 55; without splits 17.5."""
+    for request, epochs, splits, seconds in (
+        (Request(allowance=55.0, splits=5), 20, 5, 55.0),
+        (Request(allowance=17.5, splits=0), 20, 0, 17.5),
+        (Request(allowance=np.inf, splits=5), 20, 5, 55.0),
+    ):
+        found = forecast(PRICE, request)
+        assert (found.epochs, found.wanted, found.splits, found.repeatable) == (epochs, 20, splits, True)
+        assert found.seconds == pytest.approx(seconds)
+    assert PRICE.seconds(5, 20) == pytest.approx(55.0)
+    assert PRICE.refit_seconds(20) == pytest.approx(12.5)
 
 
-def test_what_was_asked_for_is_forecast_where_it_fits(task: Task) -> None:
-    """Twenty epochs on five splits and on everything, and their seconds."""
-    wanted = seconds_of(task, 20, 5)
-    found = forecast(task, PLAN, per_image=IMAGE, request=Request(allowance=1.01 * wanted, splits=5))
+@pytest.mark.parametrize(
+    ("allowance", "splits", "epochs"),
+    [(54.9, 5, 19), (30.0, 5, 10), (29.9, 4, 12), (25.0, 4, 10), (24.9, 3, 13), (15.0, 2, 10), (14.9, 1, 19)]
+    + [(9.9, 1, 9), (7.0, 1, 4), (6.9, 0, 0), (5.0, 0, 0), (0.0, 0, 0), (-3.0, 0, 0)],
+)
+def test_fewer_epochs_then_fewer_splits_then_fewer_epochs_on_one(allowance: float, splits: int, epochs: int) -> None:
+    """By hand: several splits have half of the epochs at least, a single one four, or nothing fits."""
+    found = forecast(PRICE, Request(allowance=allowance, splits=5))
 
-    assert (found.epochs, found.splits) == (20, 5)
-    assert found.seconds == pytest.approx(wanted, rel=0.02)
-
-
-def test_splits_are_given_up_before_the_second_half_of_the_epochs_is(task: Task) -> None:
-    """Several splits have half of the epochs asked for at least, and on a single split four will do."""
-    for allowance in range(1, 200, 2):
-        found = forecast(task, PLAN, per_image=IMAGE, request=Request(allowance=float(allowance), splits=5))
-
-        assert found.seconds <= allowance or not found.epochs
-        assert found.splits < 2 or found.epochs >= 10
-        assert found.epochs >= 4 or not found.epochs
-        assert found.repeatable == (found.epochs >= 10) or not found.epochs
+    assert (found.splits, found.epochs) == (splits, epochs)
+    assert found.repeatable == (epochs >= 10) or not epochs
 
 
-def test_more_time_never_buys_fewer_splits(task: Task) -> None:
-    """And with the same splits never fewer epochs."""
-    requests = [Request(allowance=float(allowance), splits=5) for allowance in range(5, 200)]
-    found = [forecast(task, PLAN, per_image=IMAGE, request=request) for request in requests]
-    bought = [(one.splits, one.epochs) for one in found if one.epochs]
+@given(
+    epochs=st.integers(1, 30),
+    seconds=st.floats(1e-3, 1e3),
+    preparation=st.floats(0, 1e3),
+    splits=st.integers(0, 20),
+    allowances=st.lists(st.floats(-10, 1e6), min_size=2, max_size=9),
+)
+def test_more_time_never_buys_less(
+    epochs: int, seconds: float, preparation: float, splits: int, allowances: list[float]
+) -> None:
+    """Never fewer splits, nor with as many splits fewer epochs; and what is forecast fits, but for what never does."""
+    found = replace(
+        PRICE,
+        epochs=epochs,
+        fewest=min(4, epochs),
+        seconds_an_epoch=seconds,
+        refit_an_epoch=1.25 * seconds,
+        preparation=preparation,
+    )
+    bought = []
+    for allowance in sorted(allowances):
+        one = forecast(found, Request(allowance=allowance, splits=splits))
+        bought.append((one.splits, one.epochs))
+        assert one.seconds <= allowance * (1 + 1e-9) or not one.epochs
+        assert not one.epochs or found.fewest <= one.epochs <= epochs
+        assert one.splits < 2 or one.epochs >= found.least_epochs
 
     assert bought == sorted(bought)
-    assert {splits for splits, _ in bought} == {1, 2, 3, 4, 5}
 
 
-def test_a_forecast_tells_what_all_of_it_would_take(task: Task) -> None:
-    """Also where nothing fits."""
-    for allowance in (1.0, 50.0, 500.0):
-        found = forecast(task, PLAN, per_image=IMAGE, request=Request(allowance=allowance, splits=5))
-
-        assert found.seconds_of_all == pytest.approx(seconds_of(task, 20, 5), rel=0.02)
-
-
-def test_choices_on_a_fold_cost_three_short_trainings_and_a_whole_one(task: Task) -> None:
-    """With 20 epochs that is 3 times 5 and 20 again beside the 20, so 2.75 times the seconds."""
-    wanted = seconds_of(task, 20, 5)
-    found = forecast(task, PLAN, per_image=IMAGE, request=Request(allowance=1.01 * wanted, splits=5))
-
-    assert found.with_choices(PLAN) == pytest.approx(2.75 * found.seconds)
+# --- what it costs --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def shared(make_experiment: MakeExperiment) -> StepOne:
-    """Forty images of two colours, without augmentation."""
+    """Forty images of two colours, without augmentation; a split learns from 32."""
     return StepOne(make_experiment(40, augmentation=NONE))
 
 
 @pytest.fixture
-def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Makes all training take so many seconds for an image in an epoch, and what comes before it no time."""
+def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes a step take so many seconds an image, a decoded image and an activation as many as said; the clock stands."""
 
-    def set_speed(seconds: float) -> None:
+    def set_speed(seconds: float, *, pixels: float = 0.0, remembering: float = 0.0) -> None:
         stopped = time.perf_counter()
         monkeypatch.setattr(time, "perf_counter", lambda: stopped)
         timed = Timed(arithmetic=EXACT, seconds=seconds, cost=seconds)
-        monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: (timed, (timed,)))
+        monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: (timed, (timed,)))
+        monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: pixels)
+        monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: remembering)
 
     return set_speed
 
 
-@pytest.mark.parametrize(
-    ("allowance", "expected", "outcome"),
-    [
-        (1000.0, (20, 2), ("done", "")),
-        (68.0, (15, 2), ("shortened", "15 of 20 epochs fit the budget")),
-        (22.5, (7, 1), ("shortened", "7 of 20 epochs fit the budget")),
-    ],
-)
-def test_what_does_not_fit_is_shortened_and_says_so(
-    shared: StepOne,
-    at_speed: Callable[[float], None],
-    allowance: float,
-    expected: tuple[int, int],
-    outcome: tuple[str, str],
+def priced(shared: StepOne, strategy: StrategyId, *, epochs: int | None = None, affordable: float = 1000.0) -> Price:
+    """What it costs, where a step is not too slow."""
+    found = price(shared, strategy, epochs=epochs, affordable=affordable)
+    assert isinstance(found, Price)
+    return found
+
+
+def readied(
+    shared: StepOne, strategy: StrategyId, *, allowance: float = 1000.0, splits: int = 2, epochs: int | None = None
+) -> FineTuning:
+    """Ready to run."""
+    return ready(shared, priced(shared, strategy, epochs=epochs), Request(allowance=allowance, splits=splits))
+
+
+def test_the_price_of_blocks_is_their_steps_and_what_is_remembered(
+    make_experiment: MakeExperiment, at_speed: Callable[..., None]
 ) -> None:
-    """An epoch on everything and n splits is 40 + 32 n images, of 42 ms each here."""
-    at_speed(0.042)
-    ready = ready_full(shared, FULL, Request(allowance=allowance, splits=2, epochs=20))
+    """Of 40 images at 10 ms an epoch on a split has 32; before it, 40 images and four views of each take 20 ms."""
+    at_speed(0.01, pixels=9.0, remembering=0.02)
+    found = priced(StepOne(make_experiment(40, augmentation=LIGHT)), unfreeze(2))
 
-    assert (ready.plan.epochs, ready.expected.splits) == expected
-    assert (ready.outcome.status, ready.outcome.note) == outcome
-    assert ready.settings.seconds_an_image == 0.042
-    assert ready.refit_seconds == pytest.approx(40 * 0.042 * expected[0])
+    assert (found.strategy, found.epochs, found.fewest, found.least_epochs) == (unfreeze(2), 20, 4, 10)
+    assert (found.seconds_an_epoch, found.refit_an_epoch) == pytest.approx((0.32, 0.4))
+    assert found.preparation == pytest.approx(5 * 40 * 0.02)
 
 
-def test_what_does_not_fit_at_all_is_left_out_with_the_numbers(
-    shared: StepOne, at_speed: Callable[[float], None], heard: Any
+@pytest.mark.parametrize("strategy", [FULL, SCRATCH])
+def test_the_price_of_the_whole_network_is_its_steps_and_their_images(
+    make_experiment: MakeExperiment, at_speed: Callable[..., None], strategy: StrategyId
 ) -> None:
-    """Ten epochs on 72 images of a second each are twelve minutes, and of the budget a minute is left."""
-    at_speed(1.0)
-    with pytest.raises(TooExpensiveError) as caught:
-        ready_full(shared, FULL, Request(allowance=60.0, splits=1))
+    """Ten ms of a step and five to augment an image, in every epoch; nothing comes before them."""
+    at_speed(0.01, pixels=0.005, remembering=9.0)
+    found = priced(StepOne(make_experiment(40, augmentation=LIGHT)), strategy, epochs=3)
 
-    outcome = caught.value.outcome
-    assert outcome.status == "left out"
-    assert outcome.note == "10 epochs need about 12 min and 60 s are left for it"
-    assert isinstance(outcome.settings, TrainingSettings)
-    assert outcome.settings.forecast_seconds == pytest.approx(720)
-    assert heard.lines[-1].endswith("10 epochs would take about 12 min: left out")
+    assert (found.epochs, found.fewest) == (3, 3)
+    assert (found.seconds_an_epoch, found.refit_an_epoch) == pytest.approx((32 * 0.015, 40 * 0.015))
+    assert found.preparation == 0.0
+
+
+def test_a_price_prepares_nothing(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With real steps: no activation is computed, and of blocks, whose head is there, not even an image is looked at."""
+    shared = StepOne(make_experiment(40, augmentation=LIGHT))
+    shared.head(shared.experiment.task.everything())
+    monkeypatch.setattr(finetuning, "remember", lambda *_, **__: pytest.fail("must not get here"))
+    with monkeypatch.context() as unseen:
+        unseen.setattr(Pixels, "batches", lambda *_, **__: pytest.fail("must not get here"))
+        found = priced(shared, unfreeze(1))
+    whole = price(shared, FULL, epochs=None, affordable=1000.0, like=replace(found, timed=(ONE_THREAD,)))
+
+    assert isinstance(whole, Price)
+    assert min(found.seconds_an_epoch, found.refit_an_epoch, found.preparation, whole.seconds_an_epoch) > 0
+    assert whole.timed[0].arithmetic.threads == 1
 
 
 def test_a_step_that_is_far_too_slow_ends_the_timing(shared: StepOne, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What may be afforded is the allowance over the least training of use: four epochs on a split and everything."""
+    """What may be afforded is what is left over the least training of use: four epochs on a split and everything."""
     seen: list[float] = []
 
     def too_slow(*_: Any, affordable: float, **__: Any) -> None:
         seen.append(affordable)
         raise TooSlowError
 
-    monkeypatch.setattr(finetuning, "choose_arithmetic", too_slow)
-    with pytest.raises(TooExpensiveError, match="many times what fits into 60 s"):
-        ready_scratch(shared, SCRATCH, Request(allowance=60.0, splits=5))
+    monkeypatch.setattr(finetuning, "time_training", too_slow)
+    found = price(shared, SCRATCH, epochs=None, affordable=60.0)
 
-    assert seen == [pytest.approx(60.0 / (4 * 72), rel=0.01)]
+    assert isinstance(found, Outcome)
+    assert (found.status, found.note) == ("left out", "a step of it took many times what fits into 60 s")
+    assert seen == [pytest.approx(60.0 / (4 * 72))]
 
 
-@pytest.mark.parametrize("ready", [ready_unfreeze, ready_full, ready_scratch])
-def test_nothing_begins_without_time(
-    shared: StepOne, monkeypatch: pytest.MonkeyPatch, ready: Callable[..., object]
+def test_more_blocks_than_there_are_have_no_price(shared: StepOne) -> None:
+    """It is a mistake in what was asked, not a strategy that does not fit."""
+    with pytest.raises(PlanError, match="has 7"):
+        price(shared, unfreeze(8), epochs=None, affordable=1000.0)
+
+
+# --- ready to run ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("allowance", "expected", "outcome"),
+    [
+        (1000.0, (20, 2), ("done", "")),
+        (48.0, (15, 2), ("shortened", "15 of 20 epochs fit the budget")),
+        (22.5, (14, 1), ("shortened", "14 of 20 epochs fit the budget")),
+    ],
+)
+def test_what_does_not_fit_is_shortened_and_says_so(
+    shared: StepOne,
+    at_speed: Callable[..., None],
+    allowance: float,
+    expected: tuple[int, int],
+    outcome: tuple[str, str],
 ) -> None:
-    """No activation is computed and no step is timed for what cannot be trained."""
-    monkeypatch.setattr(finetuning, "remember", lambda *_, **__: pytest.fail("must not get here"))
-    monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: pytest.fail("must not get here"))
-    strategy = unfreeze(1) if ready is ready_unfreeze else FULL
+    """An epoch on a split is 32 images, of 48 ms each here; of images and steps together."""
+    at_speed(0.042, pixels=0.006)
+    found = readied(shared, FULL, allowance=allowance, epochs=20)
 
-    with pytest.raises(TooExpensiveError, match="no time was left for it"):
-        ready(shared, strategy, Request(allowance=0.0, splits=1))
+    assert (found.plan.epochs, found.expected.splits) == expected
+    assert (found.outcome.status, found.outcome.note) == outcome
+    assert found.settings.seconds_an_image == pytest.approx(0.048)
+    assert found.settings.forecast_seconds == pytest.approx(32 * 0.048 * expected[0] * expected[1])
+    assert found.refit_seconds == pytest.approx(40 * 0.048 * expected[0])
 
 
-@pytest.mark.parametrize(("allowance", "chooses"), [(1000.0, True), (25.0, False)])
-def test_rates_are_tried_only_where_there_is_time(
-    make_experiment: MakeExperiment, at_speed: Callable[[float], None], allowance: float, chooses: bool
+def test_what_does_not_fit_at_all_is_left_out_with_the_numbers(shared: StepOne, at_speed: Callable[..., None]) -> None:
+    """Four epochs on 32 images of a second each are 128 s, and of the budget a minute is left."""
+    at_speed(1.0)
+    with pytest.raises(TooExpensiveError) as caught:
+        readied(shared, FULL, allowance=60.0, splits=1)
+
+    outcome = caught.value.outcome
+    assert outcome.status == "left out"
+    assert outcome.note == "4 epochs of it need about 2 min 8 s and 60 s are left for it"
+    assert isinstance(outcome.settings, TrainingSettings)
+    assert outcome.settings.forecast_seconds == pytest.approx(128)
+
+
+@pytest.mark.parametrize("strategy", [unfreeze(1), FULL, SCRATCH])
+@pytest.mark.parametrize("allowance", [-5.0, 0.0, 3.0])
+def test_nothing_is_prepared_for_what_does_not_fit(
+    shared: StepOne,
+    at_speed: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    strategy: StrategyId,
+    allowance: float,
 ) -> None:
-    """Asked for, choosing multiplies the forecast, and what does not fit the time is not chosen."""
+    """No activation is computed and no image read for what cannot end."""
     at_speed(0.042)
-    asked = StepOne(make_experiment(40, augmentation=NONE, chosen_on_fold=True))
-    ready = ready_full(asked, FULL, Request(allowance=allowance, splits=1, epochs=8))
+    found = priced(shared, strategy)
+    monkeypatch.setattr(finetuning, "remember", lambda *_, **__: pytest.fail("must not get here"))
+    monkeypatch.setattr(Pixels, "batches", lambda *_, **__: pytest.fail("must not get here"))
 
-    assert ready.expected.epochs == 8
-    assert ready.chooses == chooses
+    with pytest.raises(TooExpensiveError, match=f"and {max(0.0, allowance)} s are left for it"):
+        ready(shared, found, Request(allowance=allowance, splits=1))
+
+
+@pytest.mark.parametrize(("took", "epochs"), [(0.0, 20), (30.0, 9), (60.0, None)])
+def test_what_the_preparing_took_is_off_the_allowance(
+    shared: StepOne, at_speed: Callable[..., None], monkeypatch: pytest.MonkeyPatch, took: float, epochs: int | None
+) -> None:
+    """Of 48 seconds 18 are left for epochs of two seconds, or fewer than the least training needs."""
+    at_speed(0.0625)
+    found = priced(shared, unfreeze(1), epochs=20)
+    now, remember = [0.0], examples.remember
+
+    def slowly(*given: Any, **more: Any) -> Any:
+        now[0] += took
+        return remember(*given, **more)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(finetuning, "remember", slowly)
+    request = Request(allowance=48.0, splits=1)
+    if epochs is None:
+        with pytest.raises(TooExpensiveError):
+            ready(shared, found, request)
+        return
+
+    assert ready(shared, found, request).plan.epochs == epochs
 
 
 def test_a_training_starts_from_a_head_that_has_not_seen_the_test_side(
-    shared: StepOne, at_speed: Callable[[float], None]
+    shared: StepOne, at_speed: Callable[..., None]
 ) -> None:
     """Each split starts from the head of its own learning side, and from scratch from weights of its own."""
     at_speed(1e-6)
     first, second = (shared.experiment.task.split(number) for number in range(2))
-    tuned = ready_unfreeze(shared, unfreeze(1), Request(allowance=1000.0, splits=2))
-    scratch = ready_scratch(shared, SCRATCH, Request(allowance=1000.0, splits=2))
+    tuned, scratch = readied(shared, unfreeze(1)), readied(shared, SCRATCH)
 
     def head(backbone: Backbone) -> torch.Tensor:
         return backbone.head_parameters()[0]
@@ -217,47 +306,176 @@ def test_a_training_starts_from_a_head_that_has_not_seen_the_test_side(
     assert shared.experiment.source.card.weights_sha256 not in sources
 
 
-def test_equal_splits_give_equal_bits_and_other_seeds_others(
-    shared: StepOne, at_speed: Callable[[float], None]
-) -> None:
+def test_equal_splits_give_equal_bits_and_other_seeds_others(shared: StepOne, at_speed: Callable[..., None]) -> None:
     """A fit can be repeated, with a network whose frozen part is the source's."""
     at_speed(1e-6)
-    ready = ready_unfreeze(shared, unfreeze(2), Request(allowance=1000.0, splits=2, epochs=2))
+    found = readied(shared, unfreeze(2), epochs=2)
     split = shared.experiment.task.split(0)
-    first, again, other = ready.fit(split), ready.fit(split), ready.with_seed(1).fit(split)
+    first, again, other = found.fit(split), found.fit(split), found.with_seed(1).fit(split)
 
     np.testing.assert_array_equal(first.scores, again.scores)
     assert not np.array_equal(first.scores, other.scores)
     assert first.audit is not None
     assert first.audit.passed
     assert len(first.curve) == 2
-    assert isinstance(first.settings, TrainingSettings)
-    assert first.settings.chosen is not None
-    assert first.settings.chosen.note.startswith("not asked")
+    assert first.settings == found.settings
 
 
-def test_views_are_remembered_only_where_images_vary(
-    make_experiment: MakeExperiment, at_speed: Callable[[float], None]
+def test_a_plan_goes_by_what_a_split_learns_from(
+    make_experiment: MakeExperiment, at_speed: Callable[..., None]
 ) -> None:
-    """With augmentation the plan says how many views there are, and without none are made."""
+    """Batches that give its 32 images eight steps as far as eight images make one; and views where images vary."""
     at_speed(1e-6)
-    request = Request(allowance=1000.0, splits=1)
-    plain, varied = (
-        ready_unfreeze(StepOne(make_experiment(40, augmentation=recipe)), unfreeze(1), request).plan
-        for recipe in (NONE, LIGHT)
+    plain_, varied = (
+        readied(StepOne(make_experiment(40, augmentation=recipe)), unfreeze(1)).plan for recipe in (NONE, LIGHT)
+    )
+    whole = readied(StepOne(make_experiment(40, augmentation=LIGHT)), FULL).plan
+
+    assert (plain_.views, varied.views, whole.views) == (0, 4, 0)
+    assert (plain_.augmentation, varied.augmentation) == (NONE, LIGHT)
+    assert plain_.batch_size == varied.batch_size == whole.batch_size == batch_size(32) == 8
+
+
+def test_a_training_whose_loss_rises_ends_the_fit_and_halvings_are_noted(
+    shared: StepOne, at_speed: Callable[..., None]
+) -> None:
+    """At rates a million times too high there is no fit; at a sane rate the settings say that none was halved."""
+    at_speed(1e-6)
+    found, split = readied(shared, unfreeze(2), epochs=3), shared.experiment.task.split(0)
+    plan = replace(found.plan.with_rates_times(1e6), warmup=4)
+    absurd = replace(found, training=replace(found.training, settings=replace(found.settings, plan=plan)))
+    with pytest.raises(DidNotTrainError):
+        absurd.fit(split)
+
+    settings = found.fit(split).settings
+    assert isinstance(settings, TrainingSettings)
+    assert settings.halvings == 0
+
+
+# --- going on -------------------------------------------------------------------------------------------------------
+
+GOING_ON = pytest.mark.parametrize("strategy", [unfreeze(2), FULL, SCRATCH])
+
+
+def shortened(shared: StepOne, strategy: StrategyId, *, epochs: int = 4, wanted: int = 6) -> FineTuning:
+    """Ready for fewer epochs than wanted, on one split; an epoch on it takes 32 seconds by the clock of `at_speed`."""
+    return readied(shared, strategy, allowance=32.0 * (epochs + 0.5), splits=1, epochs=wanted)
+
+
+def fit(strategy: FineTuning, split: Any) -> tuple[Fit, int]:
+    """A fit, and how many images it passed over."""
+    done: list[int] = []
+    return strategy.fit(split, advance=done.append), sum(done)
+
+
+def assert_equal(one: Fit, other: Fit) -> None:
+    """Bit for bit, the network too."""
+    np.testing.assert_array_equal(one.scores, other.scores)
+    assert (one.curve, one.audit) == (other.curve, other.audit)
+    assert isinstance(one.model, Backbone)
+    assert isinstance(other.model, Backbone)
+    assert all(map(torch.equal, one.model.network.state_dict().values(), other.model.network.state_dict().values()))
+
+
+@GOING_ON
+@pytest.mark.parametrize("held", [True, False])
+def test_a_longer_training_goes_on_to_the_bits_of_one_go(
+    make_experiment: MakeExperiment,
+    at_speed: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    strategy: StrategyId,
+    held: bool,
+) -> None:
+    """Two more epochs are made where memory holds what waits, or all six anew; both are as six that were wanted."""
+    at_speed(1.0)
+    monkeypatch.setattr(finetuning, "WAITING_SHARE", finetuning.WAITING_SHARE if held else 0.0)
+    shared = StepOne(make_experiment(40, augmentation=replace(LIGHT, flip=0.0)))
+    split = shared.experiment.task.split(0)
+    before = shortened(shared, strategy)
+    short, first = fit(before, split)
+    long, more = fit(before.lengthened(6), split)
+    at_once, whole = fit(readied(shared, strategy, allowance=1e6, splits=1, epochs=6), split)
+
+    assert (first, whole) == (4 * 32, 6 * 32)
+    assert more == (2 * 32 if held else 6 * 32)
+    assert_equal(long, at_once)
+    assert long.curve[:4] == short.curve
+    assert not np.array_equal(long.scores, short.scores)
+
+
+def test_what_goes_on_says_that_it_has_more_epochs(shared: StepOne, at_speed: Callable[..., None]) -> None:
+    """Its record, its forecasts and its trials; not all that was wanted is still shortened."""
+    at_speed(1.0)
+    before = shortened(shared, FULL, epochs=4, wanted=10)
+    longer, whole = before.lengthened(7), before.lengthened(7).lengthened(10)
+
+    assert not before.expected.repeatable
+    assert longer.expected.repeatable
+    assert (before.work, longer.work, whole.work) == (4, 7, 10)
+    assert (before.refit_seconds, longer.refit_seconds) == pytest.approx((4 * 40.0, 7 * 40.0))
+    assert [one.training.lengthened for one in (before, longer, whole)] == [0, 1, 2]
+    assert (longer.outcome.status, longer.outcome.note) == ("shortened", "7 of 10 epochs fit the budget")
+    assert (whole.outcome.status, whole.outcome.note) == ("done", "")
+
+
+def test_a_training_may_go_on_more_than_once(shared: StepOne, at_speed: Callable[..., None]) -> None:
+    """An epoch at a time, on two splits in turn: each makes one epoch, to the bits of all at once."""
+    at_speed(1.0)
+    found = shortened(shared, unfreeze(1), epochs=4, wanted=7)
+    splits = [shared.experiment.task.split(number) for number in range(2)]
+    passed = [[fit(found, split)[1] for split in splits]]
+    for epochs in (5, 6, 7):
+        found = found.lengthened(epochs)
+        fits = [fit(found, split) for split in splits]
+        passed.append([images for _, images in fits])
+
+    assert passed == [[4 * 32] * 2, *[[32] * 2] * 3]
+    at_once = readied(shared, unfreeze(1), splits=2, epochs=7, allowance=1e6)
+    for split, (last, _) in zip(splits, fits, strict=True):
+        assert_equal(last, at_once.fit(split))
+    assert found.waiting == {}  # nothing can go on any more
+
+
+def test_only_splits_of_a_shortened_training_wait(shared: StepOne, at_speed: Callable[..., None]) -> None:
+    """Not what has all its epochs, the training on everything, a part of a split, nor another seed's."""
+    at_speed(1.0)
+    task = shared.experiment.task
+    split = task.split(0)
+    whole = readied(shared, unfreeze(1), allowance=1e6, splits=1, epochs=4)
+    whole.fit(split)
+    found = shortened(shared, unfreeze(1), epochs=4, wanted=8)
+    for one in (task.everything(), task.half(split)):
+        found.fit(one)
+    found.with_seed(5).fit(split)
+    assert (whole.waiting, found.waiting) == ({}, {})
+    found.fit(split)
+
+    assert list(found.waiting) == ["split 0"]
+    assert_equal(
+        found.lengthened(6).fit(task.everything()),
+        readied(shared, unfreeze(1), epochs=6, splits=0).fit(task.everything()),
     )
 
-    assert (plain.views, varied.views) == (0, 4)
-    assert (plain.augmentation, varied.augmentation) == (NONE, LIGHT)
+
+def test_a_shorter_training_takes_nothing_of_a_longer_one(shared: StepOne, at_speed: Callable[..., None]) -> None:
+    """What waits has more epochs than it wants: it begins anew, and gives what it gave."""
+    at_speed(1.0)
+    found, split = shortened(shared, unfreeze(1), epochs=4, wanted=8), shared.experiment.task.split(0)
+    first, _ = fit(found, split)
+    found.lengthened(6).fit(split)
+    again, images = fit(found, split)
+
+    assert images == 4 * 32
+    assert_equal(again, first)
 
 
 # --- taken up as it was prepared before -----------------------------------------------------------------------------
 
 
-def prepared_before(ready: FineTuning) -> Prepared:
+def prepared_before(found: FineTuning) -> Prepared:
     """What was found out, as a journal on disk or another process has it."""
-    found: Prepared = TypeAdapter(Prepared).validate_json(json.dumps(plain(ready.prepared)))
-    return found
+    back: Prepared = TypeAdapter(Prepared).validate_json(json.dumps(plain(found.prepared)))
+    return back
 
 
 @pytest.fixture
@@ -265,25 +483,22 @@ def decided(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From its call on, nothing may be timed or chosen."""
 
     def decide() -> None:
-        monkeypatch.setattr(finetuning, "choose_arithmetic", lambda *_, **__: pytest.fail("must not get here"))
-        monkeypatch.setattr(finetuning, "forecast", lambda *_, **__: pytest.fail("must not get here"))
+        for name in ("time_training", "seconds_of_pixels", "seconds_of_remembering", "forecast"):
+            monkeypatch.setattr(finetuning, name, lambda *_, **__: pytest.fail("must not get here"))
 
     return decide
 
 
-@pytest.mark.parametrize(
-    ("ready", "strategy"), [(ready_unfreeze, unfreeze(2)), (ready_full, FULL), (ready_scratch, SCRATCH)]
-)
+@GOING_ON
 def test_what_was_prepared_before_trains_to_the_same_bits(
     make_experiment: MakeExperiment,
-    at_speed: Callable[[float], None],
+    at_speed: Callable[..., None],
     decided: Callable[[], None],
-    ready: Callable[[StepOne, StrategyId, Request], FineTuning],
     strategy: StrategyId,
 ) -> None:
     """In another process, with its own heads and activations; images vary as the plan says, whatever is asked now."""
-    at_speed(1e-6)
-    before = ready(StepOne(make_experiment(40)), strategy, Request(allowance=1000.0, splits=2, epochs=2))
+    at_speed(1.0)
+    before = shortened(StepOne(make_experiment(40)), strategy)
     prepared = prepared_before(before)
     decided()
     after = taken_up(StepOne(make_experiment(40, augmentation=NONE)), prepared)
@@ -292,29 +507,32 @@ def test_what_was_prepared_before_trains_to_the_same_bits(
 
     assert prepared == before.prepared == after.prepared
     assert (after.work, after.refit_seconds, after.outcome) == (before.work, before.refit_seconds, before.outcome)
-    np.testing.assert_array_equal(first.scores, second.scores)
-    assert (first.curve, first.settings, first.audit) == (second.curve, second.settings, second.audit)
-    one, two = (list(fit.network.network.parameters()) for fit in (first, second))
-    assert all(map(torch.equal, one, two))
+    assert_equal(first, second)
+    assert first.settings == second.settings
+    # What waits is of one process; in the other one the longer training is made from the start.
+    longer = taken_up(StepOne(make_experiment(40)), prepared).lengthened(6)
+    assert_equal(before.lengthened(6).fit(before.experiment.task.split(1)), longer.fit(split))
 
 
 def test_activations_of_what_was_prepared_before_are_made_once_and_only_to_train(
-    shared: StepOne, at_speed: Callable[[float], None], decided: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    shared: StepOne, at_speed: Callable[..., None], decided: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it is, and what it will take, is known without them; all splits and seeds have the same ones."""
-    at_speed(1e-6)
-    before = ready_unfreeze(shared, unfreeze(1), Request(allowance=1000.0, splits=2, epochs=1))
+    """What it is, and what it and a longer one will take, is known without them; all splits and seeds have the same."""
+    at_speed(1.0)
+    before = shortened(shared, unfreeze(1))
     decided()
     made: list[int] = []
     remember = examples.remember
     monkeypatch.setattr(finetuning, "remember", lambda *given, **more: (made.append(1), remember(*given, **more))[1])
     after = taken_up(shared, prepared_before(before))
+    longer, other = after.lengthened(5), after.with_seed(1)
     assert after.outcome == before.outcome
-    assert (after.work, after.training) == (1, before.training)
+    assert (after.work, after.training) == (4, before.training)
+    assert longer.work == 5
     assert made == []
 
     split = shared.experiment.task.split(0)
-    for one in (after, after, after.with_seed(1)):
+    for one in (after, after, longer, other, longer.lengthened(6)):
         one.fit(split)
 
     assert made == [1]
@@ -323,14 +541,14 @@ def test_activations_of_what_was_prepared_before_are_made_once_and_only_to_train
 @pytest.mark.parametrize("views", [-1, 0, 3])
 def test_memory_that_does_not_hold_what_was_remembered_is_one_sentence(
     make_experiment: MakeExperiment,
-    at_speed: Callable[[float], None],
+    at_speed: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     views: int,
 ) -> None:
     """Neither the plain activations, nor those alone, nor three of four views: another training would come of it."""
     at_speed(1e-6)
     shared = StepOne(make_experiment(40, augmentation=LIGHT))
-    before = ready_unfreeze(shared, unfreeze(2), Request(allowance=1000.0, splits=1, epochs=1))
+    before = readied(shared, unfreeze(2), splits=1, epochs=1)
     assert (before.plan.views, before.training.activations.remembered) == (4, True)
     cut = shared.experiment.source.cut_before_blocks(2)
     one_view = 4 * 40 * int(np.prod(cut.shape))
@@ -347,14 +565,14 @@ def test_memory_that_does_not_hold_what_was_remembered_is_one_sentence(
 
 
 def test_what_memory_did_not_hold_is_computed_again_also_where_it_would_now(
-    make_experiment: MakeExperiment, at_speed: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    make_experiment: MakeExperiment, at_speed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In every epoch as before, so that the same training comes of it."""
     at_speed(1e-6)
     shared = StepOne(make_experiment(40, augmentation=LIGHT))
     with monkeypatch.context() as full:
         full.setattr(examples, "fits_in_memory", lambda _: False)
-        before = ready_unfreeze(shared, unfreeze(1), Request(allowance=1000.0, splits=1, epochs=2))
+        before = readied(shared, unfreeze(1), splits=1, epochs=2)
     assert not before.training.activations.remembered
     after = taken_up(shared, prepared_before(before))
     split = shared.experiment.task.split(0)
@@ -364,7 +582,7 @@ def test_what_memory_did_not_hold_is_computed_again_also_where_it_would_now(
 
 
 def test_fewer_views_than_the_plan_had_are_remembered_again_as_many(
-    make_experiment: MakeExperiment, at_speed: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    make_experiment: MakeExperiment, at_speed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory held two of four views; with more of it now there are two again."""
     at_speed(1e-6)
@@ -372,7 +590,7 @@ def test_fewer_views_than_the_plan_had_are_remembered_again_as_many(
     one_view = 4 * 40 * int(np.prod(shared.experiment.source.cut_before_blocks(1).shape))
     with monkeypatch.context() as little:
         little.setattr(examples, "fits_in_memory", lambda size: size <= 3 * one_view)
-        before = ready_unfreeze(shared, unfreeze(1), Request(allowance=1000.0, splits=1, epochs=2))
+        before = readied(shared, unfreeze(1), splits=1, epochs=2)
     after = taken_up(shared, prepared_before(before))
 
     assert before.plan.views == after.plan.views == 2

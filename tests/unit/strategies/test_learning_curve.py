@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.progress import Advance
 from unfreeze.core.records import LearningCurves, Outcome
 from unfreeze.core.strategies import StrategyId, unfreeze
@@ -72,6 +73,7 @@ class Known:
 
     task: Task
     chance: Callable[[int], float]
+    fewest: int = 0  # images that it trains on
     work: int = 1
     refit_seconds: float = 0.0
     training: None = None
@@ -83,6 +85,8 @@ class Known:
 
     def fit(self, split: Split, *, advance: Advance) -> Fit:
         """The same images are hard at every size."""
+        if len(split.learn) < self.fewest:
+            raise DidNotTrainError((0.7, 9.0))
         luck = np.random.default_rng(split.test).permutation(len(split.test)) / len(split.test)
         truth = self.task.labels[split.test]
         said = np.where(luck < self.chance(len(split.learn)), truth, 1 - truth)
@@ -98,6 +102,10 @@ class Both:
     def step_one(self) -> list[Strategy]:
         """Not asked for."""
         return []
+
+    def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> LeftOut:
+        """Not asked for."""
+        return LeftOut(Outcome(strategy=strategy, description=""))
 
     def ready(self, strategy: StrategyId, request: Request) -> LeftOut:
         """Not asked for."""
@@ -134,12 +142,17 @@ def shared(make_rows: MakeTask) -> StepOne:
 
 
 def curves(
-    shared: StepOne, chance: Callable[[int], float], *, probe_seconds: float = 1e9, seconds: float = 1e9
+    shared: StepOne,
+    chance: Callable[[int], float],
+    *,
+    probe_seconds: float = 1e9,
+    seconds: float = 1e9,
+    fewest: int = 0,
 ) -> LearningCurves | None:
     """Of the softmax probe and a fine-tuning whose chances are known, after five splits."""
     task = shared.experiment.task
     strategies = {
-        one.outcome.strategy: one for one in (ProbeStrategy(shared, "softmax", last=True), Known(task, chance))
+        one.outcome.strategy: one for one in (ProbeStrategy(shared, "softmax", last=True), Known(task, chance, fewest))
     }
     executor = InThisProcess(Both(strategies), task)
     measured = [Measurement(strategy, Measured(strategy.outcome)) for strategy in strategies.values()]
@@ -189,6 +202,17 @@ def test_fine_tuning_overtakes_where_its_chances_say(
     assert found.fine_tuning is not None
     assert found.fine_tuning.sizes == (80, 160, 320)
     assert found.overtakes == answer
+
+
+def test_fine_tuning_that_does_not_train_on_fewer_images_has_its_whole_splits(shared: StepOne) -> None:
+    """Its loss rose on the smallest parts: there is no curve of it, and the run goes on with that of the probe."""
+    found = curves(shared, lambda images: 0.98, fewest=100)
+
+    assert found is not None
+    assert found.fine_tuning is not None
+    assert found.fine_tuning.sizes == (320,)
+    assert found.note == "time or images did not suffice to train unfreeze 2 on fewer images"
+    assert found.overtakes == "already ahead"
 
 
 @pytest.mark.slow

@@ -127,6 +127,43 @@ def test_another_record_keeps_the_predictions(make_rows: MakeTask) -> None:
     assert (found.outcome.status, found.splits) == ("dropped", 1)
 
 
+def test_what_did_not_train_forgets_what_it_gave(make_rows: MakeTask) -> None:
+    """It is left out with the reason and the losses that are numbers, cannot run any more, and what it cost stays."""
+    found = measurement(Known(make_rows(50), work=3, refit_seconds=9.0, fit_with={"shared_usage": (1.5, 2.25)}))
+    for number in range(2):
+        measure(found, number)
+    found.give_up("did not train", (0.7, 9.0, float("nan"), 1.0))
+
+    assert (found.strategy, found.splits, found.work) == (None, 0, 0)
+    assert (found.outcome.status, found.outcome.note) == ("left out", "did not train")
+    assert found.outcome.curve == (0.7, 9.0)
+    assert found.outcome.cost.split_seconds == (1.5, 1.5)
+
+
+def test_a_longer_training_takes_the_place_of_what_it_went_on_from(make_rows: MakeTask) -> None:
+    """Predictions, curve and record are the longer one's, and a split has taken both times together."""
+    task = make_rows(50)
+    before = measurement(Known(task, work=3, fit_with={"shared_usage": (4.0, 8.0), "curve": (0.9,)}))
+    before.note(
+        replace(before.outcome, status="shortened", note="3 of 5", cost=Cost(preparation_seconds=2.0, seconds=2.0))
+    )
+    for number in range(2):
+        measure(before, number)
+    longer = Known(task, work=5, fit_with={"shared_usage": (1.5, 3.0), "curve": (0.9, 0.5)})
+    trials = [Trial(strategy=HEAD, split=f"split {number}", seed=0) for number in range(2)]
+    found = [(trial, replace(outcome_on(longer, task, trial.split), predictions=(0,) * 10)) for trial in trials]
+    before.lengthen(longer, task, found)
+
+    assert before.strategy is longer
+    assert before.outcome.status == "done"
+    assert before.outcome.curve == (0.9, 0.5)
+    assert [one.predictions.tolist() for one in before.measured.predicted] == [[0] * 10] * 2
+    cost = before.outcome.cost
+    assert cost.split_seconds == (5.5, 5.5)
+    assert (cost.seconds, cost.cpu_seconds) == (2.0 + 2 * 5.5, 2 * 11.0)
+    assert cost.preparation_seconds == 2.0
+
+
 def test_a_failed_audit_is_never_overwritten() -> None:
     """A later fit that passed does not hide that one did not."""
     before = Outcome(strategy=HEAD, description="", audit=BAD)

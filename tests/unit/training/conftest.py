@@ -2,25 +2,34 @@
 
 import numpy as np
 import pytest
-import torch
+from torch import nn
 
 from unfreeze.core.plans import NONE
 from unfreeze.data.squares import Squares
 from unfreeze.images.pool import DecoderPool
 from unfreeze.training.examples import Pixels, Remembered
 from unfreeze.training.trials import Inputs
-from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import CPU
 
 
-@pytest.fixture(scope="module")
-def start() -> Backbone:
-    """A small network of two classes with random weights."""
-    torch.manual_seed(0)
-    return load_backbone("resnet18", pretrained=False, size=32).with_classes(2)
+@pytest.fixture(scope="session")
+def start(tiny: Backbone) -> Backbone:
+    """A small network of two classes with random weights and a head that knows nothing."""
+    return tiny.with_classes(2)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def dropping(start: Backbone) -> Backbone:
+    """The same with dropout before the last BatchNorm."""
+    twin = start.copy()
+    dropout = nn.Dropout(0.5).eval()
+    for module in (twin.network, twin.graph):
+        module.set_submodule("layer4.0.drop_block", dropout)
+    return twin
+
+
+@pytest.fixture(scope="session")
 def inputs(start: Backbone) -> Inputs:
     """Thirty-two images, dark ones and bright ones."""
     labels = np.arange(32) % 2

@@ -12,19 +12,18 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from unfreeze.core.plans import NONE, Plan, Rule
 from unfreeze.core.strategies import FULL, HEAD
-from unfreeze.training.loop import loss_of, make_optimizer, rate_factor, scores_of, train_epochs
+from unfreeze.training.loop import Data, Loop, loss_of, make_optimizer, rate_factor, scores_of
 
 LABELS = torch.tensor([0, 1, 2, 1])
 
 
-def test_the_rate_rises_then_falls_to_nearly_nothing() -> None:
-    """A linear rise over the warm-up and half a cosine after it."""
-    factors = [rate_factor(step, steps=100, warmup=0.1) for step in range(100)]
+def test_the_rate_rises_and_then_stays() -> None:
+    """A linear rise over the warm-up, and what the rules say from its last step on; without one, from the first."""
+    factors = [rate_factor(step, warmup=10) for step in (*range(10), 10, 99, 10**6)]
 
-    assert factors[9] == factors[10] == 1.0
     assert factors[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
-    assert factors[55] == pytest.approx(0.5)
-    assert factors[99] < 0.001
+    assert set(factors[9:]) == {1.0}
+    assert rate_factor(0, warmup=0) == 1.0
 
 
 def test_the_loss_of_a_mixture_is_the_mixture_of_the_losses() -> None:
@@ -73,19 +72,19 @@ def examples(count: int) -> tuple[Rows, np.ndarray]:
     return Rows(inputs), labels
 
 
-def trained(plan: Plan, count: int, rows: np.ndarray) -> tuple[Rows, nn.Linear, list[float], list[float]]:
-    """Examples, model, losses and the rate after every epoch."""
-    given, labels = examples(count)
+def loop_of(plan: Plan, given: Rows, labels: np.ndarray, rows: np.ndarray) -> tuple[Loop, nn.Linear]:
+    """A training of a linear model from known weights."""
     torch.manual_seed(0)
     model = nn.Linear(2, 2)
     optimizer = make_optimizer(dict(model.named_parameters()), plan)
-    losses, rates = [], []
-    for loss in train_epochs(
-        model, given, labels, rows=rows, class_count=2, optimizer=optimizer, plan=plan, rng=np.random.default_rng(0)
-    ):
-        losses.append(loss)
-        rates.append(optimizer.param_groups[0]["lr"])
-    return given, model, losses, rates
+    return Loop(model, optimizer, Data(examples=given, labels=labels, rows=rows, class_count=2), plan, seed=0), model
+
+
+def trained(plan: Plan, count: int, rows: np.ndarray) -> tuple[Rows, nn.Linear, list[list[float]]]:
+    """Examples, model, and the losses of every epoch."""
+    given, labels = examples(count)
+    loop, model = loop_of(plan, given, labels, rows)
+    return given, model, [loop.epoch(number) for number in range(plan.epochs)]
 
 
 def test_every_epoch_shuffles_and_drops_what_makes_no_whole_batch() -> None:
@@ -108,14 +107,49 @@ def test_a_batch_is_never_larger_than_what_trains(size: int | None, sizes: set[i
     assert {len(some) for _, some in given.asked} == sizes
 
 
-def test_a_stop_ends_training_in_the_middle_of_its_schedule() -> None:
-    """Two of six epochs have the losses and the rates of the first two, so the rate has not fallen to 0."""
-    *_, losses, rates = trained(PLAN, 20, np.arange(20))
-    *_, short, short_rates = trained(replace(PLAN, stop=2), 20, np.arange(20))
+def test_an_epoch_knows_its_number_alone() -> None:
+    """The fourth epoch sees the rows of every fourth epoch, in their order, whatever came before it."""
+    given, *_ = trained(PLAN, 20, np.arange(20))
+    alone, labels = examples(20)
+    loop, _ = loop_of(PLAN, alone, labels, np.arange(20))
+    loop.epoch(3)
 
-    assert short == losses[:2]
-    assert short_rates == rates[:2]
-    assert rates[-1] < 0.01 * max(rates) < short_rates[-1]
+    assert alone.asked == [(at, some) for at, some in given.asked if at == 3]
+
+
+def test_every_step_has_its_loss_and_is_told_of() -> None:
+    """Five steps of four rows: the first loss is that of the untrained model on the first batch, by torch."""
+    given, labels = examples(20)
+    told: list[int] = []
+    torch.manual_seed(0)
+    model = nn.Linear(2, 2)
+    untrained = [parameter.detach().clone() for parameter in model.parameters()]
+    data = Data(examples=given, labels=labels, rows=np.arange(20), class_count=2)
+    optimizer = make_optimizer(dict(model.named_parameters()), PLAN)
+    looked: list[int] = []
+    loop = Loop(model, optimizer, data, PLAN, seed=0, after_step=lambda: told.append(1), advance=looked.append)
+    losses = loop.epoch(0)
+    _, first = given.asked[0]
+    scores = nn.functional.linear(torch.from_numpy(given.inputs[first]), *untrained)
+
+    assert losses[0] == pytest.approx(float(cross_entropy(scores, torch.from_numpy(labels[first]))), abs=1e-6)
+    assert len(losses) == len(told) == 5
+    assert looked == [0] * 5
+
+
+def test_the_rate_of_a_step_follows_the_warm_up_through_epochs() -> None:
+    """Two epochs of two steps rise through a warm-up of four, and the rate is the plan's from then on."""
+    given, labels = examples(8)
+    model = nn.Linear(2, 2)
+    plan = replace(PLAN, warmup=4)
+    optimizer = make_optimizer(dict(model.named_parameters()), plan)
+    rates: list[float] = []
+    data = Data(examples=given, labels=labels, rows=np.arange(8), class_count=2)
+    loop = Loop(model, optimizer, data, plan, seed=0, advance=lambda _: rates.append(optimizer.param_groups[0]["lr"]))
+    for number in range(3):
+        loop.epoch(number)
+
+    assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
 
 
 def test_each_parameter_learns_at_the_rate_of_its_rule_and_vectors_do_not_decay() -> None:
@@ -137,7 +171,7 @@ def test_each_parameter_learns_at_the_rate_of_its_rule_and_vectors_do_not_decay(
 def test_one_convex_batch_is_trained_to_the_minimum_of_scikit_learn() -> None:
     """With a penalty of 2 / (C n), which two opposite columns of weights share, it is the logistic regression of C."""
     plan = replace(
-        PLAN, strategy=HEAD, optimizer="lbfgs", batch_size=None, warmup=None, clip_norm=None, penalty=2 / (0.5 * 40)
+        PLAN, strategy=HEAD, optimizer="lbfgs", batch_size=None, warmup=0, clip_norm=None, penalty=2 / (0.5 * 40)
     )
     given, model, *_ = trained(plan, 40, np.arange(40))
     theirs = LogisticRegression(C=0.5, tol=1e-8).fit(given.inputs, np.arange(40) % 2)
@@ -151,20 +185,10 @@ def test_training_that_is_balanced_leaves_plain_scores_for_equal_classes() -> No
     """With nine rows in ten of one class and inputs that say nothing, both classes score the same in the end."""
     labels = np.array([0] * 36 + [1] * 4)
     nothing = Rows(np.zeros((40, 2), np.float32))
-    model = nn.Linear(2, 2)
-    plan = replace(PLAN, optimizer="lbfgs", batch_size=None, warmup=None, clip_norm=None, balanced=True)
-    optimizer = make_optimizer(dict(model.named_parameters()), plan)
-    epochs = train_epochs(
-        model,
-        nothing,
-        labels,
-        rows=np.arange(40),
-        class_count=2,
-        optimizer=optimizer,
-        plan=plan,
-        rng=np.random.default_rng(0),
-    )
-    assert len(list(epochs)) == 6
+    plan = replace(PLAN, optimizer="lbfgs", batch_size=None, warmup=0, clip_norm=None, balanced=True)
+    loop, model = loop_of(plan, nothing, labels, np.arange(40))
+    for number in range(6):
+        loop.epoch(number)
 
     first, second = model.bias.detach().tolist()
     assert first - second == pytest.approx(0.0, abs=1e-3)

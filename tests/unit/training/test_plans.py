@@ -1,10 +1,22 @@
 """Plans: which parameters learn, and at what rate."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unfreeze.core.errors import PlanError
 from unfreeze.core.plans import Plan
-from unfreeze.training.plans import full_plan, head_plan, scratch_plan, step_two_rate, unfreeze_plan
+from unfreeze.training.plans import (
+    LARGEST_BATCH,
+    LEAST_BATCH,
+    STEPS_AN_EPOCH,
+    batch_size,
+    full_plan,
+    head_plan,
+    scratch_plan,
+    step_two_rate,
+    unfreeze_plan,
+)
 from unfreeze.zoo.backbones import Backbone, load_backbone
 
 
@@ -62,3 +74,21 @@ def test_more_blocks_than_there_are_is_refused(backbone: Backbone) -> None:
     """The error says how many there are."""
     with pytest.raises(PlanError, match="has"):
         unfreeze_plan(backbone, 99)
+
+
+@given(st.integers(1, 100_000))
+def test_small_sets_take_smaller_batches(images: int) -> None:
+    """An epoch has eight steps at least where eight images are a batch, and never a batch of more than 32."""
+    size = batch_size(images)
+
+    assert LEAST_BATCH <= size <= LARGEST_BATCH
+    assert images // size >= min(STEPS_AN_EPOCH, images // LEAST_BATCH)
+    assert size == LARGEST_BATCH or images // (size + 1) < STEPS_AN_EPOCH
+
+
+def test_only_the_head_takes_its_last_weights(backbone: Backbone) -> None:
+    """It converges by itself; every other training ends in a mean of its weights, after a warm-up of some steps."""
+    head, *others = head_plan(backbone, penalty=0.1), unfreeze_plan(backbone, 1), full_plan(backbone), scratch_plan()
+
+    assert (head.averaging, head.warmup) == (None, 0)
+    assert all(plan.averaging is not None and plan.warmup > 0 for plan in others)

@@ -1,8 +1,9 @@
-"""Layout and precision of training."""
+"""Layout, precision and threads of training."""
 
+import pytest
 import torch
 
-from unfreeze.training.precision import arithmetics, in_layout, inputs_in_layout
+from unfreeze.training.precision import arithmetics, in_layout, inputs_in_layout, threads
 from unfreeze.zoo.devices import CPU
 
 
@@ -31,3 +32,18 @@ def test_codes_have_no_layout() -> None:
     codes = torch.rand(2, 5)
 
     assert inputs_in_layout(codes, "channels_last") is codes
+
+
+@pytest.mark.parametrize(("asked", "inside"), [(1, 1), (3, 3), (None, 2)])
+def test_threads_are_those_asked_for_inside_and_as_many_as_before_outside(
+    monkeypatch: pytest.MonkeyPatch, asked: int | None, inside: int
+) -> None:
+    """None leaves them as they are, and an error inside leaves none behind."""
+    now = [2]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: now[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: now.__setitem__(0, number))
+
+    with pytest.raises(KeyError), threads(asked):
+        assert now == [inside]
+        raise KeyError
+    assert now == [2]
