@@ -71,7 +71,10 @@ def test_more_rounds_are_named_with_what_they_take(
 def test_what_is_one_function_and_predicts_alike_is_the_same(
     make_rows: MakeTask, measured: Measure, comparisons: Compare, first: StrategyId, second: StrategyId
 ) -> None:
-    """No step is asked and nothing would settle it; one prediction that differs makes it a step again."""
+    """No step is asked and nothing would settle it; one prediction that differs makes it a step again.
+
+    It is open where five do, which more splits may settle.
+    """
     task = make_rows(100)
     known = comparisons(task)
     alike = measured(first, task, range(10)), measured(second, task, range(10))
@@ -82,7 +85,7 @@ def test_what_is_one_function_and_predicts_alike_is_the_same(
     assert known.are_the_same(*alike)
     assert not known.is_open(*alike)
     assert known.compare(alike[0], other).answer == "cannot tell"
-    assert known.is_open(alike[0], other)
+    assert comparisons(task).is_open(alike[0], measured(second, task, range(5)))
 
 
 def test_what_cannot_be_one_function_is_a_step_though_it_predicts_alike(
@@ -183,7 +186,7 @@ def test_what_was_estimated_of_shorter_trainings_is_forgotten(
     assert known.estimate(head, two) is beside
 
 
-@pytest.mark.parametrize("splits", [2, 5, 10])
+@pytest.mark.parametrize("splits", [5, 10])
 def test_a_step_is_open_while_more_splits_may_well_settle_it(
     make_rows: MakeTask, measured: Measure, comparisons: Compare, splits: int
 ) -> None:
