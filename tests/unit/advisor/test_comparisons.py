@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.comparisons import FUTILE, Comparisons
 from unfreeze.core.records import Cost, Interval, Settling
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import (
@@ -19,12 +19,13 @@ from unfreeze.core.strategies import (
     unfreeze,
 )
 from unfreeze.data.tasks import Task
+from unfreeze.metrics.settling import chance_of_settling
 from unfreeze.strategies.predictions import Measured
 
 MakeTask = Callable[..., Task]
 Measure = Callable[..., Measured]
 Compare = Callable[..., Comparisons]
-ONE = unfreeze(1)
+ONE, TWO = unfreeze(1), unfreeze(2)
 
 
 def test_a_step_on_few_splits_asks_for_more_of_them(
@@ -70,7 +71,10 @@ def test_more_rounds_are_named_with_what_they_take(
 def test_what_is_one_function_and_predicts_alike_is_the_same(
     make_rows: MakeTask, measured: Measure, comparisons: Compare, first: StrategyId, second: StrategyId
 ) -> None:
-    """No step is asked and nothing would settle it; one prediction that differs makes it a step again."""
+    """No step is asked and nothing would settle it; one prediction that differs makes it a step again.
+
+    It is open where five do, which more splits may settle.
+    """
     task = make_rows(100)
     known = comparisons(task)
     alike = measured(first, task, range(10)), measured(second, task, range(10))
@@ -81,7 +85,7 @@ def test_what_is_one_function_and_predicts_alike_is_the_same(
     assert known.are_the_same(*alike)
     assert not known.is_open(*alike)
     assert known.compare(alike[0], other).answer == "cannot tell"
-    assert known.is_open(alike[0], other)
+    assert comparisons(task).is_open(alike[0], measured(second, task, range(5)))
 
 
 def test_what_cannot_be_one_function_is_a_step_though_it_predicts_alike(
@@ -162,6 +166,59 @@ def test_a_step_is_estimated_once_for_the_same_splits(
     assert known.estimate(head, one) is first
     assert known.estimate(measured(HEAD, task, range(20), splits=10), one) is first  # five are common still
     assert known.estimate(head, replace(one, outcome=replace(one.outcome, status="dropped"))) is first
+
+
+def test_what_was_estimated_of_shorter_trainings_is_forgotten(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """On the same splits a strategy that was trained for longer is estimated anew, on either side; others are not."""
+    task = make_rows(100)
+    known = comparisons(task)
+    head, one, two = measured(HEAD, task, range(20)), measured(ONE, task, range(10)), measured(TWO, task)
+    before, beside = known.estimate(head, one), known.estimate(head, two)
+    known.estimate(one, two)
+    known.forget(ONE)
+    longer = measured(ONE, task, range(5))
+
+    assert before.difference == pytest.approx(0.1)
+    assert known.estimate(head, longer).difference == pytest.approx(0.15)
+    assert known.estimate(longer, two).difference == pytest.approx(0.05)
+    assert known.estimate(head, two) is beside
+
+
+@pytest.mark.parametrize("splits", [5, 10])
+def test_a_step_is_open_while_more_splits_may_well_settle_it(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare, splits: int
+) -> None:
+    """By the probability that twenty splits settle it: one in twenty and more; gains of any size have both."""
+    task, seen = make_rows(100), set()
+    for lost in range(0, 60, 2):
+        known = comparisons(task)
+        sides = measured(HEAD, task, range(lost), splits=splits), measured(ONE, task, range(40, 60, 2), splits=splits)
+        found = known.estimate(*sides)
+        if found.answer == "cannot tell":
+            chance = chance_of_settling(found, splits=20, folds=task.folds)
+            assert known.is_open(*sides) == (chance >= 0.05)
+            seen.add(known.is_open(*sides))
+        else:
+            assert not known.is_open(*sides)
+
+    assert FUTILE == 0.05
+    assert seen == {True, False}
+
+
+def test_with_a_single_common_split_a_step_is_open(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """It says nothing of training sets, and so nothing of what more splits would do; after twenty nothing is open."""
+    task = make_rows(100)
+    known = comparisons(task)
+    wrong = range(0, 100, 20), range(5, 100, 25)
+
+    assert known.is_open(measured(HEAD, task, wrong[0]), measured(ONE, task, wrong[1], splits=1))
+    sides = [measured(one, task, rows, splits=20) for one, rows in zip((HEAD, ONE), wrong, strict=True)]
+    assert known.estimate(*sides).answer == "cannot tell"
+    assert not known.is_open(*sides)
 
 
 def test_another_split_direction_or_margin_is_another_estimate(

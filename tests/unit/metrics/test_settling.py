@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from unfreeze.core.errors import InputError
 from unfreeze.metrics.repeated import StepEstimate
-from unfreeze.metrics.settling import OF_FITS, what_would_settle
+from unfreeze.metrics.settling import OF_FITS, chance_of_settling, what_would_settle
 
 
 def measured(
@@ -131,6 +131,16 @@ def test_images_are_named_from_a_chance_of_80_percent(now: StepEstimate, planned
 
     assert said.splits is None
     assert said.more_images == pytest.approx((times - 1) * 10_000, rel=1e-3)
+
+
+@pytest.mark.parametrize("now", STUDIES)
+@pytest.mark.parametrize("away", [-0.05, 0.0, 0.004, 0.02, 0.1])
+def test_the_chance_of_settling_is_that_of_so_many_splits(now: StepEstimate, away: float) -> None:
+    """As the closed form has it, on both sides of the margin; none is left where there are so many splits already."""
+    now = replace(now, difference=now.margin + away)
+
+    assert chance_of_settling(now, splits=20) == pytest.approx(chance_with_splits(now, 20), abs=1e-9)
+    assert chance_of_settling(replace(now, splits=20), splits=20) == 0.0
 
 
 def test_a_difference_is_predicted_as_it_then_moves(rng: np.random.Generator) -> None:

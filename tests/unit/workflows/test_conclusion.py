@@ -12,6 +12,7 @@ from example_run import CARD, FINDINGS, LEARNING, NO_RULE
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import Question, pairs
 from unfreeze.advisor.verdict import verdict
+from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.facts import Similarity
 from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import CodeCounts, Cost, Outcome
@@ -269,6 +270,68 @@ def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask,
     assert record.seconds == 100.0
     assert (record.facts.images, record.facts.classes) == (100, 2)
     assert record.rule.prediction == NO_RULE.prediction
+
+
+@pytest.fixture
+def two_do_not_train(deliver: Mock) -> Mock:
+    """The delivery, of which two blocks do not train on everything, though they did on splits."""
+    usual = deliver.side_effect
+
+    def delivered(experiment: Experiment, picked: Measurement, *args: object, **named: object) -> Outcome:
+        if picked.outcome.strategy == TWO:
+            raise DidNotTrainError((0.7, 0.9))
+        outcome: Outcome = usual(experiment, picked, *args, **named)
+        return outcome
+
+    deliver.side_effect = delivered
+    return deliver
+
+
+def test_what_does_not_train_on_everything_gives_way_to_the_next_best(
+    task: Task, concluded: Conclude, two_do_not_train: Mock, tmp_path: Path
+) -> None:
+    """Two blocks are right everywhere on splits: they are left out with the reason, and the second is delivered."""
+    wrong = range(30)
+    entries = entry(SOFTMAX_ON_LAST, task, wrong), entry(HEAD, task, range(15)), entry(TWO, task)
+    record = concluded(raced(task, *entries))
+    left_out = record.strategies[-1]
+
+    assert two_do_not_train.call_count == 2
+    assert (record.picked, record.model) == (HEAD, "model")
+    assert (left_out.strategy, left_out.status, left_out.splits) == (TWO, "left out", 0)
+    assert "did not train" in left_out.note
+    assert record.race[-1].startswith("Left out: unfreeze 2; did not train")
+    assert {(step.first, step.second) for step in record.comparisons} == set(pairs([SOFTMAX_ON_LAST, HEAD]))
+    assert record.winner is not None
+    assert record.winner.strategy == HEAD
+    assert read_run(tmp_path) == record
+
+
+def test_where_nothing_trains_on_everything_there_is_no_model(
+    task: Task, concluded: Conclude, two_do_not_train: Mock, tmp_path: Path
+) -> None:
+    """The record says so, and can be read."""
+    record = concluded(raced(task, entry(TWO, task)))
+
+    assert (record.picked, record.model) == (None, None)
+    assert not (tmp_path / "model").exists()
+    assert read_run(tmp_path) == record
+
+
+def test_a_model_of_another_strategy_is_not_taken_for_what_is_picked(
+    task: Task, concluded: Conclude, deliver: Mock, program: Mock
+) -> None:
+    """A life that was killed had delivered the head, since two blocks did not train; picked anew, they are trained."""
+    wrong = range(30)
+    program.side_effect = RuntimeError("killed")
+    with pytest.raises(RuntimeError, match="killed"):
+        concluded(raced(task, entry(HEAD, task)))
+    program.side_effect = None
+    program.return_value = ""
+    record = concluded(raced(task, entry(HEAD, task, wrong), entry(TWO, task)))
+
+    assert [call.args[1].outcome.strategy for call in deliver.call_args_list] == [HEAD, TWO]
+    assert record.picked == TWO
 
 
 def test_an_interrupt_of_the_delivery_leaves_no_half_of_a_model(

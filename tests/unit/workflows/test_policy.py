@@ -387,7 +387,7 @@ class Life:
             self._settle(after)
 
     def lacking(self, strategy: StrategyId) -> float:
-        """Seconds that its price says are missing for the fewest epochs on one split and the costliest refit."""
+        """Seconds that its price says are missing for four epochs on one split and the costliest last training."""
         found = self.prices[strategy]
         if found is None:
             return math.inf

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from unfreeze.core.errors import PlanError
+from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.progress import Advance
 from unfreeze.core.readouts import Readout
 from unfreeze.core.records import Outcome
-from unfreeze.core.strategies import LINEAR_ON_ALL, SVM_ON_BEST, StrategyId
+from unfreeze.core.strategies import LINEAR_ON_ALL, SVM_ON_BEST, StrategyId, unfreeze
 from unfreeze.data.tasks import Split
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Request
@@ -77,3 +78,22 @@ def test_what_gives_no_model_is_refused(make_experiment: MakeExperiment, monkeyp
         with pytest.raises(PlanError) as caught:
             tuned(make_experiment(12), strategy, REQUEST)
         assert str(caught.value) == f"The {label} gives no model on these images. Choose another strategy."
+
+
+def test_a_block_is_tuned_for_the_epochs_that_were_asked_for(make_experiment: MakeExperiment) -> None:
+    """Once, on everything, with the mean loss of each of them."""
+    outcome, fit = tuned(make_experiment(12), unfreeze(1), REQUEST, epochs=2)
+
+    assert (outcome.strategy, outcome.status) == (unfreeze(1), "done")
+    assert isinstance(fit.settings, TrainingSettings)
+    assert fit.settings.plan.epochs == 2
+    assert len(fit.curve) == 2
+    assert fit.audit is not None
+    assert fit.audit.passed
+
+
+@pytest.mark.parametrize("allowance", [0.0, 1e-5])
+def test_a_budget_that_holds_no_training_is_refused(make_experiment: MakeExperiment, allowance: float) -> None:
+    """In a sentence that says what was needed, what there was, and what to do."""
+    with pytest.raises(PlanError, match=r"^The budget is too small: .+\. Give a larger budget, or fewer epochs\.$"):
+        tuned(make_experiment(12), unfreeze(1), Request(allowance=allowance, splits=0))
