@@ -26,7 +26,7 @@ from unfreeze.core.strategies import (
 from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue
+from unfreeze.strategies.catalogue import LeftOut, PhotoCatalogue, priced_and_ready
 from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.finetuning import Request
 from unfreeze.workflows.bench import bench_of
@@ -39,7 +39,7 @@ def trial_of(catalogue: PhotoCatalogue, strategy: StrategyId, split: str) -> Tri
     """One strategy on a split, prepared here."""
     training = None
     if strategy.trains_blocks:
-        ready = catalogue.ready(strategy, Request(allowance=1e9, splits=1, epochs=2))
+        ready = priced_and_ready(catalogue, strategy, Request(allowance=1e9, splits=1), epochs=2)
         assert not isinstance(ready, LeftOut)
         training = ready.training
     return Trial(strategy=strategy, split=split, seed=3, training=training)
