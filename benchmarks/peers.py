@@ -4,9 +4,9 @@
 
 PANEL holds a folder a set with `list.csv`, `train/` and `test/`; PEERS holds the peers' scripts, which PYTHON runs in
 an environment of their own. Every side's clock starts after its imports; the whole process is noted beside it. Our
-store of codes is empty in every repeat; the network, once converted for the engine, is not converted again ("first
-ever" is the side that converts it). Rows are appended to `results.jsonl`; a measure and set that is there already (same
-version of the code) is not run again.
+store of codes is empty in every repeat; the network, once converted and its engine chosen, is not converted again, nor
+the engine measured ("first ever" is the side that does both). Rows are appended to `results.jsonl`; a measure and set
+that is there already (same version of the code) is not run again.
 """
 
 import argparse
