@@ -44,6 +44,7 @@ from unfreeze.core.records import (
     ModelCost,
     Outcome,
     Screened,
+    ScreenedResize,
     SetAside,
     Settling,
     SplitRecord,
@@ -95,6 +96,7 @@ PARTS: dict[str, type] = {
     "settling": Settling,
     "winner": Winner,
     "screening": Screened,
+    "resizing": ScreenedResize,
     "forecasts": TimeForecast,
     "gain_forecasts": GainForecast,
 }

@@ -31,7 +31,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for channel, label in enumerate(("red", "green")):
         (folder / label).mkdir(parents=True)
         for number in range(10):
-            pixels = rng.integers(0, 90, (48, 40, 3), dtype=np.uint8)
+            pixels = rng.integers(0, 90, (44, 40, 3), dtype=np.uint8)
             pixels[:, :, channel] += 120
             Image.fromarray(pixels).save(folder / label / f"{number}.png")
     (folder / "red" / "broken.png").write_bytes((folder / "red" / "0.png").read_bytes()[:500])
@@ -61,7 +61,7 @@ def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any
     folder, printed = finished
 
     assert printed == json.loads((folder / "run.json").read_text())
-    assert printed["schema"] == "unfreeze.run/5"
+    assert printed["schema"] == "unfreeze.run/6"
     assert printed["images"] == {"found": 21, "used": 20, "set_aside": 1, "duplicates_removed": 0}
     assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "model", "events.jsonl"}
     for strategy in printed["strategies"]:

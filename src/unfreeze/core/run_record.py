@@ -26,6 +26,7 @@ from unfreeze.core.records import (
     LearningCurves,
     Outcome,
     Screened,
+    ScreenedResize,
     SetAside,
     SplitRecord,
     TimeForecast,
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
 RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 
-Schema = Literal["unfreeze.run/5"]
-SCHEMA: Schema = "unfreeze.run/5"
+Schema = Literal["unfreeze.run/6"]
+SCHEMA: Schema = "unfreeze.run/6"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,7 @@ class RunResults:
         resumed: How often it was continued after a stop, or after its process had been killed. With a budget such a run
             has all splits that were measured before, but what is tried after them may differ from what would have been.
         screening: Networks and sizes that could have been raced; empty where one was given.
+        resizing: Ways in which photos could have become squares, the usual one first; empty where none was screened.
         learning_curve: Scores by number of training images; None where images or time do not suffice.
     """
 
@@ -137,6 +139,7 @@ class RunResults:
     test_looks: int = 0
     folder_step: FolderStep | None = None
     screening: tuple[Screened, ...] = ()
+    resizing: tuple[ScreenedResize, ...] = ()
     learning_curve: LearningCurves | None = None
     gain_forecasts: tuple[GainForecast, ...] = ()
 

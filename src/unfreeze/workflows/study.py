@@ -91,8 +91,8 @@ def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resou
         prediction = predicted(facts)
     resources.progress.notice(rule := rule_finding(prediction))
     small = size_finding(facts.median_side, card.size) if settings.size is None else None
-    if setup.screened:
-        race.say(setup.screened)
+    for sentence in filter(None, (setup.screened, setup.resizing.sentence)):
+        race.say(sentence)
     if small is not None:
         race.notice(small)
     gains, stopped = _run(race, setup, similarity, settings)
