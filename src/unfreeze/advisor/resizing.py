@@ -8,7 +8,7 @@ import numpy as np
 
 from unfreeze.core.records import ScreenedResize
 from unfreeze.core.settings import Metric, ResizeWord
-from unfreeze.core.wording import capital, difference, duration, listed, nats, points
+from unfreeze.core.wording import capital, difference, difference_span, duration, listed, nats, points
 from unfreeze.metrics.repeated import Tested, Values, compare_folds, mean_score
 
 # Longer over shorter side, from which a photo is not square: between a square with a ragged edge and 5:4, the shape
@@ -108,15 +108,16 @@ def resize_sentence(rows: Sequence[ScreenedResize], metric: Metric, *, cut_away:
     """
     usual, *others = rows
     picked = next(row for row in rows if row.picked)
-    crop = f"{_SHOWN[usual.resize].replace('the ', 'the usual ', 1)}"
+    crop = _SHOWN[usual.resize].replace("the ", "the usual ", 1)
     if usual.resize == "crop":
         crop += f", which cuts {100 * cut_away:.0f} % of the middle photo away"
     if picked is not usual:
+        assert picked.interval is not None  # noqa: S101 - the usual way alone has none
         gain = f"{nats(picked.difference)} nats" if metric == "log-loss" else points(picked.difference)
-        shown = capital(_SHOWN[picked.resize])
+        span = difference_span(picked.interval, metric)
         return (
-            f"{shown} is recognised {gain} better than {crop}: {picked.resize} is used. It was chosen on splits that "
-            "also measure it, which flatters it a little."
+            f"{capital(_SHOWN[picked.resize])} is recognised {gain} better (95 % interval {span}) than {crop}: "
+            f"{picked.resize} is used. It was chosen on splits that also measure it, which flatters it a little."
         )
     tried = listed([f"{row.resize} {difference(row.difference, metric)}" for row in others])
     return (

@@ -75,6 +75,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_: Labels, sorted.
         strategy_: Name of the strategy that was trained.
         model_: The trained network, or the linear classifier on its taps.
+        resize_: How photos become squares: crop, squash or pad.
         probabilities_: Whether the softmax of its scores are probabilities; not of an SVM.
 
     Example:
@@ -132,10 +133,11 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         clock = Clock(time.perf_counter, self.budget)
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)
-            outcome, fit = self._fitted(self._experiment(paths, places, pool, clock), clock)
+            experiment = self._experiment(paths, places, pool, clock)
+            outcome, fit = self._fitted(experiment, clock)
         assert fit.model is not None, outcome.name  # noqa: S101 - only what gives a model is trained
         self.model_, self.strategy_ = fit.model, outcome.name
-        self.probabilities_ = fit.probabilities
+        self.probabilities_, self.resize_ = fit.probabilities, experiment.source.card.resize
         self._card_text = _card_text(self.strategy_, len(self.classes_))
         return self
 
@@ -160,7 +162,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         loaded = cls(card.name, size=card.size, resize=card.resize)
         loaded.classes_, loaded.model_ = np.array(names), model
         loaded.strategy_, loaded.probabilities_ = folder.resolve().name, probabilities
-        loaded._card_text = card_of(folder)
+        loaded.resize_, loaded._card_text = card.resize, card_of(folder)
         return loaded
 
     def _experiment(
@@ -173,8 +175,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         began = clock.elapsed()
         image_set = _image_set(paths, places, pool, geometry_of(source.card))
         decoding = clock.elapsed() - began
-        # The ways are compared on the same engine.
-        resources, request = Resources(pool=pool, journal=MemoryJournal({})), EngineSettings()
+        plain, request = Resources(pool=pool), EngineSettings()
+        # So that one engine is chosen for all ways.
+        resources = replace(plain, journal=MemoryJournal({})) if self.resize == AUTO else plain
         preparing = partial(prepare, resources=resources, request=request, seed=self.random_state)
         usual = preparing(image_set, source)
         usual = replace(usual, metric=metric_for(usual.task, None)[0])
@@ -189,7 +192,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             within=RESIZING_SHARE * self.budget,
             decoding=decoding,
         )
-        return replace(resized(usual, found.resize, image_set, preparing), metric=usual.metric)
+        best = resized(usual, found.resize, image_set, preparing)
+        return replace(best, metric=usual.metric, resources=plain)
 
     def _fitted(self, experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
         if self.strategy == CODES:

@@ -172,29 +172,17 @@ def _row(source: Backbone, seconds: float, *, several_sizes: bool) -> Screened:
     )
 
 
-def probe_values(experiment: Experiment, metric: Metric) -> Values:
-    """A softmax on the last codes, on each of the five splits of the first round.
-
-    Args:
-        experiment: With codes.
-        metric: What decides.
-
-    Returns:
-        A value per test image for each split, larger being better.
-    """
-    task, last = experiment.task, experiment.source.taps[-1].name
+def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Screened, Values]:
+    """A softmax on the last codes on each split, and scores of the codes of the train part."""
+    task, codes = experiment.task, experiment.codes.last
+    last = experiment.source.taps[-1].name
     specs = [ProbeSpec(task.split(number), last, "softmax") for number in range(FOLDS)]
-    balanced, checkpoint = metric == "balanced accuracy", experiment.progress.checkpoint
-    probes = fit_tap_probes({last: experiment.codes.last}, task, specs, balanced=balanced, advance=checkpoint)
-    return tuple(
+    checkpoint = experiment.progress.checkpoint
+    probes = fit_tap_probes({last: codes}, task, specs, balanced=metric == "balanced accuracy", advance=checkpoint)
+    values = tuple(
         predicted_of(probe.test_scores, task, spec.split).values(metric, task)
         for spec, probe in zip(specs, probes, strict=True)
     )
-
-
-def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Screened, Values]:
-    """What probes give, and scores of the codes of the train part."""
-    task, codes = experiment.task, experiment.codes.last
     rows = task.train_rows
     if len(rows) > SCORED_IMAGES:
         rows = np.sort(generator(task.seed, "transferability").choice(rows, SCORED_IMAGES, replace=False))
@@ -205,4 +193,4 @@ def _measured(row: Screened, experiment: Experiment, metric: Metric) -> tuple[Sc
         h_score=h_score(scored_codes, labels),
         neighbour_accuracy=neighbour_accuracy(scored_codes, labels, neighbours=min(NEIGHBOURS, len(rows) - 1)),
     )
-    return scored, probe_values(experiment, metric)
+    return scored, values
