@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from unfreeze.core.journal import MemoryJournal
+from unfreeze.core.journal import FileJournal, MemoryJournal
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
@@ -60,6 +60,9 @@ def test_what_the_crop_cuts_off_is_found(wide: Path, tiny: Backbone, pool: Decod
 
     found, best = screened(images, tiny, resources, within=1e9)
 
+    journal = FileJournal(tmp_path / "state", elapsed=lambda: 0.0, turn_to=lambda _: None)
+    journal.keep("resizing", found)
+    assert journal.kept("resizing", Resizing) == found  # so that a run that is continued goes on in this way
     scores = {row.resize: row.score for row in found.rows}
     assert list(scores) == ["crop", "squash", "pad"]
     assert scores["crop"] < 0.8
