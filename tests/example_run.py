@@ -34,6 +34,7 @@ from unfreeze.core.records import (
     ModelCost,
     Outcome,
     Screened,
+    ScreenedResize,
     SetAside,
     Settling,
     SplitRecord,
@@ -390,6 +391,27 @@ SCREENING = (
     ),
 )
 
+RESIZING = (
+    ScreenedResize(resize="crop", splits=5, score=0.878, difference=0.0, interval=None, standard_error=None),
+    ScreenedResize(
+        resize="squash",
+        splits=5,
+        score=0.899,
+        difference=0.021,
+        interval=Interval(0.005, 0.037),
+        standard_error=0.008,
+        picked=True,
+    ),
+    ScreenedResize(
+        resize="pad",
+        splits=5,
+        score=0.873,
+        difference=-0.005,
+        interval=Interval(-0.021, 0.011),
+        standard_error=0.008,
+    ),
+)
+
 
 def curve() -> tuple[DepthPoint, ...]:
     """Two losses at three taps; the one in the middle is best."""
@@ -458,6 +480,7 @@ def run_results(
         test_looks=2 if test_folder else 0,
         folder_step=FOLDER_STEP if test_folder else None,
         screening=SCREENING if screened else (),
+        resizing=RESIZING if screened else (),
         learning_curve=None if interrupted else LEARNING,
     )
 
@@ -471,7 +494,7 @@ def run_record(
         interrupted: It was stopped before the first strategy was measured.
         metric: What decides.
         test_folder: Whether the user has a test folder.
-        screened: Whether its network was chosen from three.
+        screened: Whether its network, and how photos become squares, were chosen from three.
 
     Returns:
         The record, its verdict written from its results.

@@ -42,6 +42,7 @@ from unfreeze.core.records import (
     ModelCost,
     Outcome,
     Screened,
+    ScreenedResize,
     SetAside,
     Settling,
     SplitRecord,
@@ -91,6 +92,7 @@ PARTS: dict[str, type] = {
     "settling": Settling,
     "winner": Winner,
     "screening": Screened,
+    "resizing": ScreenedResize,
     "forecasts": TimeForecast,
 }
 

@@ -31,7 +31,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for channel, label in enumerate(("red", "green")):
         (folder / label).mkdir(parents=True)
         for number in range(10):
-            pixels = rng.integers(0, 90, (48, 40, 3), dtype=np.uint8)
+            pixels = rng.integers(0, 90, (44, 40, 3), dtype=np.uint8)
             pixels[:, :, channel] += 120
             Image.fromarray(pixels).save(folder / label / f"{number}.png")
     (folder / "red" / "broken.png").write_bytes((folder / "red" / "0.png").read_bytes()[:500])
@@ -61,7 +61,7 @@ def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any
     folder, printed = finished
 
     assert printed == json.loads((folder / "run.json").read_text())
-    assert printed["schema"] == "unfreeze.run/5"
+    assert printed["schema"] == "unfreeze.run/6"
     assert printed["images"] == {"found": 21, "used": 20, "set_aside": 1, "duplicates_removed": 0}
     assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "model", "events.jsonl"}
     for strategy in printed["strategies"]:
@@ -192,6 +192,30 @@ def test_a_misspelt_network_is_one_sentence_and_nothing_is_written(photos: Path,
     assert (done.returncode, done.stdout) == (2, "")
     assert "resnet" in done.stderr.splitlines()[-1].replace("resnet81", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_wide_photos_are_shown_whole_where_their_ends_matter(environment: dict[str, str], tmp_path: Path) -> None:
+    """The record has a row a way, the race and the report say what the crop costs, and the model's folder knows."""
+    rng = np.random.default_rng(0)
+    for channel, label in enumerate(("red", "green")):
+        (tmp_path / "wide" / label).mkdir(parents=True)
+        for number in range(20):
+            pixels = rng.integers(0, 90, (40, 120, 3), dtype=np.uint8)
+            pixels[:, [*range(25), *range(95, 120)], channel] += 120
+            Image.fromarray(pixels).save(tmp_path / "wide" / label / f"{number}.png")
+    settings = ("--engine", "torch", "--strategies", "none", "--rounds", "1", "--size", "64")
+    arguments = command("run", tmp_path / "wide", "--out", tmp_path / "run", "--json", *settings)
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+
+    printed = json.loads(done.stdout)
+    assert [row["resize"] for row in printed["resizing"]] == ["crop", "squash", "pad"]
+    (picked,) = [row["resize"] for row in printed["resizing"] if row["picked"]]
+    mode = {"squash": "squash", "pad": "border"}[picked]
+    settings_of_timm = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert printed["network"]["crop_mode"] == settings_of_timm["unfreeze"]["card"]["crop_mode"] == mode
+    assert f"away: {picked} is used." in printed["race"][0]
+    assert "<h2>How photos become squares</h2>" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_several_sizes_are_screened_and_one_is_raced(photos: Path, environment: dict[str, str], tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def test_a_clone_has_the_settings_and_nothing_learned() -> None:
             InputError,
             r"one word\) takes head, a number of blocks",
         ),
+        ({"resize": "stretch"}, ["a.png"], ["x"], InputError, "Unknown resize 'stretch'. Choose one of auto, crop, "),
         ({}, ["a.png", "b.png"], ["x"], InputError, "equally long"),
         ({}, ["a.png", "b.png"], ["x", "x"], InputError, "at least two classes"),
         ({}, [np.zeros((4, 4)), np.zeros((4, 4))], ["x", "y"], InputError, "uint8 arrays of shape"),
@@ -106,6 +107,24 @@ def test_what_cannot_be_used_is_said_in_one_sentence(
     """The error names what was wanted and what was found."""
     with pytest.raises(error, match=text):
         TransferClassifier().set_params(**settings).fit(images, labels)
+
+
+def test_the_ends_of_wide_photos_are_seen_where_they_are_not_cut_off(tmp_path: Path) -> None:
+    """Classes that differ at both ends of the photo: auto shows the whole photo, in the model's folder too."""
+    rng, labels = np.random.default_rng(0), np.repeat(["red", "green"], 30)
+    arrays = list(rng.integers(0, 90, (60, 40, 120, 3), dtype=np.uint8))
+    for pixels, label in zip(arrays, labels, strict=True):
+        pixels[:, [*range(25), *range(95, 120)], int(label == "green")] += 120
+
+    fitted = TransferClassifier(strategy="softmax-last", size=SIZE, resize="auto").fit(arrays, labels)
+    cropped = TransferClassifier(strategy="softmax-last", size=SIZE).fit(arrays, labels)
+    fitted.save(tmp_path / "model")
+    loaded = TransferClassifier.load(tmp_path / "model")
+
+    assert fitted.resize_ in {"squash", "pad"}
+    assert cropped.resize_ == "crop"
+    assert loaded.resize_ == loaded.resize == fitted.resize_
+    assert loaded.score(arrays, labels) > 0.95
 
 
 @pytest.mark.parametrize("strategy", ["svm-last", "head"])

@@ -53,7 +53,7 @@ def without_cost(outcome: TrialOutcome) -> TrialOutcome:
 def test_a_process_that_was_spawned_gives_equal_outcomes(photo_folder: Callable[..., Path], tmp_path: Path) -> None:
     """Linear classifiers, the head, one block with augmented views, everything and random weights: bit for bit."""
     source = photo_folder("red", "green", "blue", count=14)
-    settings = StudySettings(source=source, size=64, seed=3, max_bad=0.0)
+    settings = StudySettings(source=source, size=64, resize="squash", seed=3, max_bad=0.0)
     splits = ("split 0", "split 3, half")
     strategies = (SOFTMAX_ON_LAST, SVM_ON_BEST, LINEAR_ON_ALL, HEAD, unfreeze(1), FULL, SCRATCH)
     with DecoderPool(workers=1) as pool:

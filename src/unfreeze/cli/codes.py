@@ -17,6 +17,7 @@ from unfreeze.cli.options import (
     MaxBad,
     Precision,
     PrecisionName,
+    ResizeName,
     Seed,
     Size,
     Source,
@@ -45,6 +46,7 @@ def codes(
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
     size: Size = None,
+    resize: ResizeName = None,
     seed: Seed = 0,
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
@@ -55,7 +57,14 @@ def codes(
     """Write codes to a file."""
     request = EngineSettings(engine.value, precision.value, device.value)
     settings = ImageSettings(
-        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
+        source=source,
+        backbone=backbone,
+        weights=weights,
+        size=size,
+        resize=resize.value if resize else None,
+        seed=seed,
+        max_bad=max_bad,
+        request=request,
     )
     checked_source(source)
     checked_weights(weights)

@@ -57,6 +57,9 @@ It prints one table and a verdict, and writes a folder that holds run.json
 which plain torch runs without unfreeze), and events.jsonl (what happened, for
 tail -f). A finished run is never touched again.
 
+Photos that are not square are cropped, squashed or padded, whichever a quick
+probe recognises best; --resize says it instead.
+
 Each step is answered: worth it, not worth it, equivalent within --margin, or
 cannot tell, with what would settle it. What does not fit the budget is
 shortened or left out, and the table says so.

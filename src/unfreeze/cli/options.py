@@ -45,6 +45,23 @@ class Augment(StrEnum):
     none = "none"
 
 
+class Resize(StrEnum):
+    """How photos become squares."""
+
+    crop = "crop"
+    squash = "squash"
+    pad = "pad"
+
+
+class ResizeChoice(StrEnum):
+    """What ``--resize`` of a run takes."""
+
+    auto = "auto"
+    crop = "crop"
+    squash = "squash"
+    pad = "pad"
+
+
 class MetricChoice(StrEnum):
     """What ``--metric`` takes."""
 
@@ -85,6 +102,15 @@ Size = Annotated[
         min=16,
         max=4096,
         help="Side of the images in pixels, instead of what the network was trained on.",
+        show_default=False,
+    ),
+]
+ResizeName = Annotated[
+    Resize | None,
+    typer.Option(
+        "--resize",
+        help="How photos become squares: cut out of the middle, squeezed, or whole with a border; the network's own "
+        "way if not given.",
         show_default=False,
     ),
 ]

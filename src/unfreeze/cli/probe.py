@@ -15,6 +15,7 @@ from unfreeze.cli.options import (
     MaxBad,
     Precision,
     PrecisionName,
+    ResizeName,
     Seed,
     Size,
     Source,
@@ -46,6 +47,7 @@ def probe(
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
     size: Size = None,
+    resize: ResizeName = None,
     seed: Seed = 0,
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
@@ -56,7 +58,14 @@ def probe(
     """Fit linear classifiers at every tap."""
     request = EngineSettings(engine.value, precision.value, device.value)
     settings = ImageSettings(
-        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
+        source=source,
+        backbone=backbone,
+        weights=weights,
+        size=size,
+        resize=resize.value if resize else None,
+        seed=seed,
+        max_bad=max_bad,
+        request=request,
     )
     checked_source(source)
     checked_weights(weights)

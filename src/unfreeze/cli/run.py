@@ -23,6 +23,7 @@ from unfreeze.cli.options import (
     MetricName,
     Precision,
     PrecisionName,
+    ResizeChoice,
     Seed,
     Weights,
 )
@@ -69,6 +70,14 @@ def run(
             show_default=False,
         ),
     ] = None,
+    resize: Annotated[
+        ResizeChoice,
+        typer.Option(
+            "--resize",
+            help="How photos become squares: cut out of the middle, squeezed, or whole with a border; auto tries all "
+            "where photos are not square.",
+        ),
+    ] = ResizeChoice.auto,
     strategies: Annotated[
         str,
         typer.Option(
@@ -144,6 +153,7 @@ def run(
         backbone=parse_backbones(backbone),
         weights=weights,
         size=parse_sizes(size),
+        resize=resize.value,
         strategies=strategy_words(strategies),
         metric=METRICS[metric],
         margin=margin,

@@ -23,6 +23,7 @@ from unfreeze.cli.options import (
     MetricName,
     Precision,
     PrecisionName,
+    ResizeName,
     Scratch,
     Seed,
     Size,
@@ -61,6 +62,7 @@ def tune(
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
     size: Size = None,
+    resize: ResizeName = None,
     seed: Seed = 0,
     max_bad: MaxBad = 0.01,
     engine: EngineName = Engine.auto,
@@ -74,7 +76,14 @@ def tune(
     strategy = tuned_strategy(unfreeze, scratch=scratch)
     request = EngineSettings(engine.value, precision.value, device.value)
     settings = ImageSettings(
-        source=source, backbone=backbone, weights=weights, size=size, seed=seed, max_bad=max_bad, request=request
+        source=source,
+        backbone=backbone,
+        weights=weights,
+        size=size,
+        resize=resize.value if resize else None,
+        seed=seed,
+        max_bad=max_bad,
+        request=request,
     )
     tuning = TuneSettings(
         strategy=strategy.key,

@@ -1,9 +1,17 @@
 """A card: what is known of a checkpoint, as plain data."""
 
+import math
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
+from unfreeze.core.settings import ResizeWord
+
 Channels = Literal["RGB", "BGR"]
+# timm's words for the ways in which a photo becomes a square.
+CROP_MODES: MappingProxyType[ResizeWord, str] = MappingProxyType(
+    {"crop": "center", "squash": "squash", "pad": "border"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +64,36 @@ class Card:
     def unusual_input(self) -> list[Any]:
         """Order of channels and scale where they are not ``RGB`` and 255, for keys of what is kept; else empty."""
         return [] if (self.channels, self.scale) == ("RGB", 255.0) else [self.channels, self.scale]
+
+    @property
+    def resize(self) -> ResizeWord:
+        """How photos become squares, in our words; see `resized_by`."""
+        return next(word for word, mode in CROP_MODES.items() if mode == self.crop_mode)
+
+    @property
+    def resized_side(self) -> int:
+        """Pixels to which the shorter side of a photo (``squash``: both, ``pad``: the longer) is resized; as timm."""
+        return math.floor(self.size / self.crop_pct)
+
+    def resized_by(self, word: ResizeWord) -> "Card":
+        """The card of the same network, its photos made squares in another way.
+
+        Args:
+            word: ``crop`` cuts the middle out; ``squash`` resizes the whole photo to a square, whatever its shape;
+                ``pad`` shows the whole photo in its shape, with a border. What `crop_mode` is already stays as it is.
+
+        Returns:
+            The card.
+        """
+        if word == self.resize:
+            return self
+        return replace(self, crop_mode=CROP_MODES[word], crop_pct=self.crop_pct if word == "crop" else 1.0)
+
+    @property
+    def border(self) -> tuple[int, int, int]:
+        """Red, green and blue of the border of ``pad``: the mean colour, so that the network's input is zero there."""
+        red, green, blue = (round(255 * value) for value in self.in_unit_rgb().mean)
+        return red, green, blue
 
     def in_unit_rgb(self) -> "Card":
         """The card of the same network once it takes red, green, blue, and values from 0 to 1, as timm gives them."""

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
 from unfreeze.core.plans import ProbeSettings, TrainingSettings
-from unfreeze.core.settings import Metric
+from unfreeze.core.settings import Metric, ResizeWord
 from unfreeze.core.strategies import Kind, Loss, StrategyId
 
 Status = Literal["done", "shortened", "dropped", "left out", "interrupted"]
@@ -464,6 +464,30 @@ class Screened:
     largest: bool = False
     picked: bool = False
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenedResize:
+    """A way in which photos become squares, measured by a softmax on the last codes.
+
+    Attributes:
+        resize: crop, squash or pad.
+        splits: On how many common splits.
+        score: In the metric that decides, over all images that the splits tested; of log-loss the negative, so that
+            more is better.
+        difference: To the network's usual way, paired by image.
+        interval: 95 % interval of it; None of the usual way.
+        standard_error: Of the difference; None of the usual way.
+        picked: Whether it is used.
+    """
+
+    resize: ResizeWord
+    splits: int
+    score: float
+    difference: float
+    interval: Interval | None
+    standard_error: float | None
+    picked: bool = False
 
 
 def plain(value: Any) -> Any:

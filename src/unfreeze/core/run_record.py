@@ -26,6 +26,7 @@ from unfreeze.core.records import (
     LearningCurves,
     Outcome,
     Screened,
+    ScreenedResize,
     SetAside,
     SplitRecord,
     TimeForecast,
@@ -91,6 +92,7 @@ class RunResults:
         resumed: How often it was continued after a stop, or after its process had been killed. With a budget such a run
             has all splits that were measured before, but what is tried after them may differ from what would have been.
         screening: Networks and sizes that could have been raced; empty where one was given.
+        resizing: Ways in which photos could have become squares, the usual one first; empty where none was screened.
         learning_curve: Scores by number of training images; None where images or time do not suffice.
     """
 
@@ -136,6 +138,7 @@ class RunResults:
     test_looks: int = 0
     folder_step: FolderStep | None = None
     screening: tuple[Screened, ...] = ()
+    resizing: tuple[ScreenedResize, ...] = ()
     learning_curve: LearningCurves | None = None
 
     def outcome_of(self, strategy: StrategyId | None) -> Outcome | None:

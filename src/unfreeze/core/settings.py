@@ -14,6 +14,7 @@ ENGINES = ("auto", "openvino", "torch")
 PRECISIONS = ("auto", "f32", "bf16", "int8")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 AugmentWord = Literal["light", "standard", "strong", "none"]
+ResizeWord = Literal["crop", "squash", "pad"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class ImageSettings:
         backbone: Name of the network.
         weights: File of weights, instead of the network's usual ones.
         size: Side of the network's input in pixels, instead of its usual one.
+        resize: How photos become squares (`core.cards.Card.resized_by`), instead of the network's usual way.
         seed: Of every random choice.
         max_bad: Largest share of files that may be unreadable.
         request: Engine, precision and device.
@@ -64,6 +66,7 @@ class ImageSettings:
     backbone: str = DEFAULT_BACKBONE
     weights: Path | None = None
     size: int | None = None
+    resize: ResizeWord | None = None
     seed: int = 0
     max_bad: float = 0.01
     request: EngineSettings = EngineSettings()
@@ -98,6 +101,8 @@ class StudySettings:
         weights: File of weights, instead of the network's usual ones; of one network only.
         size: Side of the network's input in pixels, instead of its usual one; of several, or with ``auto`` of up to
             three, the one is raced that does best.
+        resize: How photos become squares (`core.cards.Card.resized_by`); with ``auto`` all ways are screened where the
+            photos are not square.
         strategies: What is trained beyond step one, as `core.strategies.parse_strategy` reads it: numbers of blocks,
             full, scratch; None for 1, 2, 4 and full.
         metric: accuracy, balanced accuracy or log-loss; None for balanced accuracy where the classes are strongly
@@ -116,6 +121,7 @@ class StudySettings:
     backbone: str | tuple[str, ...] = DEFAULT_BACKBONE
     weights: Path | None = None
     size: int | tuple[int, ...] | Literal["auto"] | None = None
+    resize: ResizeWord | Literal["auto"] = "auto"
     strategies: tuple[str | int, ...] | None = None
     metric: Metric | None = None
     margin: float = 1.0

@@ -17,12 +17,13 @@ from unfreeze.images.pool import DecoderPool
 
 
 def geometry_of(card: Card) -> Geometry:
-    """How the images are cut for this network, as timm's evaluation transform does."""
+    """How the images become squares for this network, as timm's evaluation transform does it."""
     return Geometry(
         size=card.size,
-        resize=int(np.floor(card.size / card.crop_pct)),
+        resize=card.resized_side,
         interpolation=card.interpolation,
         crop=card.crop_mode,
+        border=card.border if card.crop_mode == "border" else (0, 0, 0),
     )
 
 

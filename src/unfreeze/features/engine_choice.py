@@ -267,7 +267,7 @@ def chosen_engine(
 
 
 def network_key(card: Card) -> str:
-    """What stands for a network with its weights and size in a journal."""
+    """What stands for a network with its weights and size in a journal, however photos are resized."""
     return sha256_of(f"{card.name} at {card.size} with {card.weights_sha256}".encode())[:12]
 
 

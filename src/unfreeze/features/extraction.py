@@ -24,6 +24,7 @@ class Codes:
     Attributes:
         names: Names of the images, one a row.
         by_tap: Codes by tap, shallow to deep.
+        seconds_an_image: Wall time of one that was run through the network in this process; None if none was.
         details: What else was read at the taps, shallow to deep, in half precision; empty where it was not wanted, or
             where the network has codes alone.
         computed: How many images were run through the network.
@@ -38,6 +39,7 @@ class Codes:
     reused: int
     set_aside: tuple[SetAside, ...] = ()
     engine: Engine = REFERENCE
+    seconds_an_image: float | None = None
     details: dict[Readout, Float16[np.ndarray, "image _"]] = field(default_factory=dict)
 
     @property
@@ -83,7 +85,7 @@ def codes_of(
         by_name, found = codes.stored(images)
         missing = [images[place] for place in np.flatnonzero(~found)]
         # Of a run that is continued, what was missing when it began.
-        note = f"codes-of-{network_key(network.card)}"
+        note = f"codes-of-{network_key(network.card)}-{network.card.crop_mode}"
         to_compute = once(resources.journal, note, int, lambda: len({image.sha256 for image in missing}))
         set_aside: list[SetAside] = []
         with resources.progress.phase("codes", total=len(images), unit="image") as advance:
@@ -95,7 +97,7 @@ def codes_of(
             for name, values in by_name.items():
                 values[~found] = added[name]
             found[~found] = added_found
-        engine = codes.engine
+        engine, seconds = codes.engine, codes.seconds_an_image
     computed = to_compute - len({item.sha256 for item in set_aside})
     kept = np.flatnonzero(found)
     if len(kept) < len(found):
@@ -107,8 +109,29 @@ def codes_of(
         reused=len(images) - computed - len(set_aside),
         set_aside=tuple(set_aside),
         engine=engine,
+        seconds_an_image=seconds,
         details={readout: by_name[readout.name] for readout in details_of(network)} if details else {},
     )
+
+
+def images_without_codes(
+    image_set: ImageSet, network: FrozenNetwork, resources: Resources, request: EngineSettings
+) -> int:
+    """How many images `codes_of` would have to compute, without details.
+
+    Args:
+        image_set: The images.
+        network: The network.
+        resources: Decoders, progress and cache.
+        request: Engine and precision.
+
+    Returns:
+        A number of images.
+    """
+    images = image_set.images
+    with code_portions(network, images, request, resources, to_come=len(images)) as codes:
+        _, found = codes.stored(images)
+    return int(np.count_nonzero(~found))
 
 
 def with_codes_only(image_set: ImageSet, codes: Codes) -> ImageSet:

@@ -55,11 +55,17 @@ class CodesInPortions:
         self._network, self._chosen, self._indices = network, chosen, indices
         self._sample, self._resources = sample, resources
         self._engine: PrefixEngine | None = None
+        self._ran = self._seconds = 0.0
 
     @property
     def engine(self) -> Engine:
         """What runs the network."""
         return self._chosen.choice.engine
+
+    @property
+    def seconds_an_image(self) -> float | None:
+        """Wall time of an image that was computed here, without compiling the engine; None before any was."""
+        return self._seconds / self._ran if self._ran else None
 
     def compute(self, images: Sequence[Image], advance: Advance) -> list[SetAside]:
         """Compute and store what the store lacks of a portion; its pixels may be forgotten then.
@@ -80,9 +86,12 @@ class CodesInPortions:
             pool = self._resources.pool
             stop = self._resources.progress.stop
             engine, card = self._compiled(), self._network.card
+            began = time.perf_counter()
             for shard in computed_shards(missing, card, engine, pool, unreadable, columns=self._columns, stop=stop):
                 self._write(shard, lacking)
                 advance(len(shard))
+            self._ran += len(missing)
+            self._seconds += time.perf_counter() - began
         lost = {item.sha256: item for item in unreadable}
         return [replace(lost[image.sha256], name=image.name) for image in images if image.sha256 in lost]
 

@@ -1,9 +1,10 @@
 """The decoder child, ``python -m unfreeze.images.decoder HANDLE``: requests on standard input, answers on its output.
 
-A request is one line of JSON: ``{"path": ..., "geometry": null | {...}, "inspect": true | false, "offset": ...}``. An
+A request is one line of JSON: ``{"path": ..., "geometries": [{...}, ...], "inspect": true | false, "offset": ...}``. An
 answer is one line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`),
-from the offset that the request names, as many bytes as the answer says. The first answer, without a request, says that
-the child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends when its input ends.
+from the offset that the request names, as many bytes as the answer says: one square after the other. The first answer,
+without a request, says that the child is ready. The child imports nothing but Pillow, numpy and the standard library,
+and ends when its input ends.
 """
 
 import contextlib
@@ -84,11 +85,11 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
     """Header and pixels for one request.
 
     Args:
-        request: ``path``; ``geometry`` of the square that is wanted, or None; ``inspect``: whether to say what the
-            image is.
+        request: ``path``; ``geometries`` of the squares that are wanted of one decoded image, so that their `at_least`
+            and `background` are the first one's; ``inspect``: whether to say what the image is.
 
     Returns:
-        The reply, and uint8 [side, side, 3] if a square was wanted and could be had. `reason` is empty if the image
+        The reply, and the bytes of the squares if any were wanted and could be had. `reason` is empty if the image
         could be read; `sha256` of an inspection is there whenever the file could be.
     """
     header: dict[str, Any] = {"reason": "", "sha256": ""}
@@ -96,17 +97,14 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
         data = read_file(request["path"])
         if request["inspect"]:
             header["sha256"] = hashlib.sha256(data).hexdigest()
-        geometry = _geometry(request["geometry"])
-        decoded = (
-            decode(data)
-            if geometry is None
-            else decode(data, background=geometry.background, at_least=geometry.at_least)
-        )
+        geometries = [_geometry(settings) for settings in request["geometries"]]
+        first = geometries[0] if geometries else None
+        decoded = decode(data) if first is None else decode(data, background=first.background, at_least=first.at_least)
         if request["inspect"]:
             header |= {"pixels_sha256": pixels_sha256(decoded.image), "width": decoded.width, "height": decoded.height}
             header |= {"mode": decoded.mode, "notes": decoded.notes}
-        if geometry is not None:
-            return header, square(decoded.image, geometry)
+        if geometries:
+            return header, np.concatenate([square(decoded.image, geometry).reshape(-1) for geometry in geometries])
     except UnreadableImageError as error:
         header["reason"] = error.reason
     except MemoryError:
@@ -116,29 +114,30 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
     return header, None
 
 
-def _geometry(settings: dict[str, Any] | None) -> Geometry | None:
-    return None if settings is None else Geometry(**settings | {"background": tuple(settings["background"])})
+def _geometry(settings: dict[str, Any]) -> Geometry:
+    colours = {key: tuple(value) for key, value in settings.items() if isinstance(value, list)}
+    return Geometry(**settings | colours)
 
 
-def request_line(path: str | Path, geometry: Geometry | None, *, inspect: bool, offset: int) -> bytes:
+def request_line(path: str | Path, geometries: tuple[Geometry, ...], *, inspect: bool, offset: int) -> bytes:
     """One request, encoded; names that are not UTF-8 survive as surrogates.
 
     Args:
         path: What to read.
-        geometry: The square that is wanted, if one is.
+        geometries: The squares that are wanted, if any are.
         inspect: Whether to say what the image is.
         offset: Where the pixels go in the shared memory, in bytes.
 
     Returns:
         A line of ASCII.
     """
-    document = {"path": str(path), "geometry": _settings(geometry), "inspect": inspect, "offset": offset}
+    document = {"path": str(path), "geometries": _settings(geometries), "inspect": inspect, "offset": offset}
     return json.dumps(document).encode("ascii") + b"\n"
 
 
 @lru_cache(maxsize=4)
-def _settings(geometry: Geometry | None) -> dict[str, Any] | None:
-    return None if geometry is None else asdict(geometry)
+def _settings(geometries: tuple[Geometry, ...]) -> list[dict[str, Any]]:
+    return [asdict(geometry) for geometry in geometries]
 
 
 def _reply(ring: mmap, line: bytes) -> dict[str, Any]:
@@ -147,7 +146,7 @@ def _reply(ring: mmap, line: bytes) -> dict[str, Any]:
     header, pixels = answer(request)
     if pixels is None:
         return header | {"offset": 0, "pixels": 0}
-    np.frombuffer(ring, np.uint8, pixels.size, request["offset"])[:] = pixels.reshape(-1)
+    np.frombuffer(ring, np.uint8, pixels.size, request["offset"])[:] = pixels
     return header | {"offset": request["offset"], "pixels": pixels.size}
 
 

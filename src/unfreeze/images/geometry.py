@@ -14,21 +14,23 @@ FILTERS = {
     "box": Image.Resampling.BOX,
     "hamming": Image.Resampling.HAMMING,
 }
-_CROPS = ("center", "squash")
+_CROPS = ("center", "squash", "border")
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Shorter side to `resize`, then a centre crop; the decoder hands over a square a little larger than the network's.
+    """A resized image, of which the middle is cut out; what lies beyond its edges is border.
 
-    The larger square lets training crop at random from what was decoded once; its centre is what evaluation sees.
+    The decoder hands over a square a little larger than the network's: it lets training crop at random from what was
+    decoded once; its centre is what evaluation sees.
 
     Attributes:
         size: Side of the network's input in pixels.
-        resize: Length of the shorter side after resizing; timm's ``floor(size / crop_pct)``.
+        resize: What `crop` resizes to, in pixels; timm's ``floor(size / crop_pct)``.
         interpolation: Pillow's filter, by timm's name.
-        crop: ``center`` keeps the shape; ``squash`` resizes both sides to `resize`.
+        crop: timm's word: ``center`` resizes the shorter side to `resize`, ``border`` the longer one, ``squash`` both.
         background: Colour behind transparent pixels.
+        border: Colour of the border.
     """
 
     size: int
@@ -36,6 +38,7 @@ class Geometry:
     interpolation: str = "bicubic"
     crop: str = "center"
     background: tuple[int, int, int] = (255, 255, 255)
+    border: tuple[int, int, int] = (0, 0, 0)
 
     def __post_init__(self) -> None:
         """Refuse what no decoder can do: that would be a caller's mistake."""
@@ -65,6 +68,11 @@ class Geometry:
         """
         return self.size + 4 * ((self.resize - self.size) // 4)
 
+    @property
+    def bytes(self) -> int:
+        """Of the square that the decoder returns."""
+        return 3 * self.side**2
+
 
 def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
     """Resize and crop an RGB image.
@@ -74,20 +82,39 @@ def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
         geometry: What to make of it.
 
     Returns:
-        Read-only array of shape (side, side, 3). The arithmetic is torchvision's ``Resize`` and ``CenterCrop``, which
-        timm uses.
+        Read-only array of shape (side, side, 3). The arithmetic is that of timm's evaluation: torchvision's ``Resize``
+        and ``CenterCrop``, or timm's own ``ResizeKeepRatio`` and ``CenterCropOrPad``.
     """
-    width, height = image.size
-    if geometry.crop == "squash":
-        wanted = (geometry.resize, geometry.resize)
-    elif width <= height:
-        wanted = (geometry.resize, int(geometry.resize * height / width))
-    else:
-        wanted = (int(geometry.resize * width / height), geometry.resize)
+    wanted = _resized(*image.size, geometry)
     if image.size != wanted:
         image = image.resize(wanted, FILTERS[geometry.interpolation])
-    left, top = (round((length - geometry.side) / 2.0) for length in wanted)
-    return np.asarray(image.crop((left, top, left + geometry.side, top + geometry.side)))
+    side = geometry.side
+    left, top = (_start(length, geometry) for length in wanted)
+    if all(0 <= start <= length - side for start, length in zip((left, top), wanted, strict=True)):
+        return np.asarray(image.crop((left, top, left + side, top + side)))
+    canvas = Image.new("RGB", (side, side), geometry.border)
+    canvas.paste(image, (-left, -top))
+    return np.asarray(canvas)
+
+
+def _resized(width: int, height: int, geometry: Geometry) -> tuple[int, int]:
+    """Width and height of the resized image."""
+    side = geometry.resize
+    if geometry.crop == "squash":
+        return side, side
+    if geometry.crop == "border":
+        ratio = max(width / side, height / side)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
+    if width <= height:
+        return side, int(side * height / width)
+    return int(side * width / height), side
+
+
+def _start(length: int, geometry: Geometry) -> int:
+    """Where the square begins in a resized length; negative if there is a border, whose odd pixel lies at the end."""
+    size = geometry.size
+    start = round((length - size) / 2.0) if length >= size else -((size - length) // 2)
+    return start - (geometry.side - size) // 2
 
 
 def centre(squares: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

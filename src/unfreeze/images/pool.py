@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from mmap import mmap
@@ -109,6 +109,7 @@ class DecoderPool:
         self._stream = 0
         self._kept: dict[tuple[str, Geometry], NDArray[np.uint8]] = {}
         self._room: int | None = None  # bytes; measured when the first square comes
+        self._together: tuple[Geometry, ...] = ()
 
     def __enter__(self) -> "DecoderPool":
         return self
@@ -134,6 +135,23 @@ class DecoderPool:
         self._kept.clear()
         self._room = None
 
+    def forget_squares(self, geometry: Geometry) -> None:
+        """Let go of the squares of this geometry, to which nobody comes back; others may be kept in their place."""
+        for key in [key for key in self._kept if key[1] == geometry]:
+            self._room = (self._room or 0) + self._kept.pop(key).nbytes
+
+    @contextmanager
+    def together(self, geometries: Collection[Geometry]) -> Iterator[None]:
+        """Inside, an image that is decoded for one of these squares is made into the others too, which are kept.
+
+        Only squares that are made of the same decoded pixels: those whose `at_least` and `background` are equal.
+        """
+        self._together = tuple(geometries)
+        try:
+            yield
+        finally:
+            self._together = ()
+
     def inspect(self, paths: Iterable[Path], geometry: Geometry | None = None) -> Iterator[Inspection]:
         """Decode each file and say what it is.
 
@@ -145,7 +163,8 @@ class DecoderPool:
         Yields:
             One answer per path, in order.
         """
-        for path, header, pixels in self._answers(paths, geometry, inspect=True):
+        geometries = () if geometry is None else (geometry,)
+        for path, header, pixels in self._answers(paths, geometries, inspect=True):
             if pixels is not None and geometry is not None:
                 self._keep(path, geometry, pixels)
             yield Inspection(
@@ -172,11 +191,31 @@ class DecoderPool:
         if isinstance(paths, Sequence) and all((str(path), geometry) in self._kept for path in paths):
             yield from (self._kept[str(path), geometry] for path in paths)
             return
-        for path, header, pixels in self._answers(paths, geometry, inspect=False):
+        geometries = (geometry, *self._made_beside(geometry))
+        for path, header, pixels in self._answers(paths, geometries, inspect=False):
             if pixels is None:
                 yield UnreadableImageError(header["reason"])
             else:
-                yield self._keep(path, geometry, pixels)
+                yield self._keep_all(path, geometries, pixels.reshape(-1))
+
+    def _made_beside(self, geometry: Geometry) -> tuple[Geometry, ...]:
+        """Squares that are made of the same decoded image, while there is room to keep them."""
+        if geometry not in self._together:
+            return ()
+        decoding = geometry.at_least, geometry.background
+        others = (other for other in self._together if other != geometry)
+        beside = tuple(other for other in others if (other.at_least, other.background) == decoding)
+        size = sum(one.bytes for one in (geometry, *beside))
+        return beside if size <= RING_BYTES and (self._room is None or size <= self._room) else ()
+
+    def _keep_all(self, path: Path, geometries: Sequence[Geometry], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The first square; what comes after it is kept too. There is the first one alone if it was kept already."""
+        first, *others = geometries
+        start = first.bytes
+        for other in others if start < len(pixels) else ():
+            self._keep(path, other, pixels[start : start + other.bytes].copy())
+            start += other.bytes
+        return self._keep(path, first, pixels[: first.bytes].copy() if others else pixels)
 
     def _keep(self, path: Path, geometry: Geometry, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The square, kept while there is room; by its path as text, since a Path would be parsed to be hashed."""
@@ -191,14 +230,14 @@ class DecoderPool:
         return square
 
     def _answers(
-        self, paths: Iterable[Path], geometry: Geometry | None, *, inspect: bool
+        self, paths: Iterable[Path], geometries: tuple[Geometry, ...], *, inspect: bool
     ) -> Iterator[tuple[Path, dict[str, Any], NDArray[np.uint8] | None]]:
         """Answers in the order of `paths`; a later call ends an earlier one that was left half read."""
         self._stream += 1
         stream = self._stream
         self._drop_busy_children()
         kept = {} if inspect else self._kept
-        job = _Job(paths, geometry, kept=kept, inspect=inspect, limit=self.workers * AHEAD)
+        job = _Job(paths, geometries, kept=kept, inspect=inspect, limit=self.workers * AHEAD)
         try:
             while job.fill():
                 while job.next not in job.done:
@@ -327,11 +366,11 @@ class _Job:
     """The requests of one stream: waiting, under way, done and not yet taken. What is kept is done at once."""
 
     def __init__(
-        self, paths: Iterable[Path], geometry: Geometry | None, *, kept: _Kept, inspect: bool, limit: int
+        self, paths: Iterable[Path], geometries: tuple[Geometry, ...], *, kept: _Kept, inspect: bool, limit: int
     ) -> None:
         self._paths = iter(paths)
-        self._geometry, self._inspect, self._kept, self._limit = geometry, inspect, kept, limit
-        self._square_bytes = 0 if geometry is None else 3 * geometry.side**2
+        self._geometries, self._inspect, self._kept, self._limit = geometries, inspect, kept, limit
+        self._square_bytes = sum(geometry.bytes for geometry in geometries)
         # Requests that a child may have at a time; each has a place of its own in the shared memory.
         self.slots = min(IN_FLIGHT, RING_BYTES // max(1, self._square_bytes))
         if not self.slots:
@@ -351,7 +390,7 @@ class _Job:
             if path is None:
                 break
             self._taken[self._count] = path
-            square = None if self._geometry is None else self._kept.get((str(path), self._geometry))
+            square = self._kept.get((str(path), self._geometries[0])) if self._geometries else None
             if square is None:
                 self.waiting.append(self._count)
             else:
@@ -362,7 +401,7 @@ class _Job:
     def line(self, number: int, *, slot: int) -> bytes:
         """The request as the child reads it."""
         offset = slot * self._square_bytes
-        return request_line(self._taken[number], self._geometry, inspect=self._inspect, offset=offset)
+        return request_line(self._taken[number], self._geometries, inspect=self._inspect, offset=offset)
 
     def pop(self) -> tuple[Path, dict[str, Any], NDArray[np.uint8] | None]:
         """The next answer in order."""

@@ -5,7 +5,6 @@ the Hugging Face Hub's.
 """
 
 import json
-import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -85,6 +84,15 @@ _RESIZED = {
     "center": """side = min(image.size)
 image = image.resize(tuple(RESIZE * length // side for length in image.size), Image.Resampling.FILTER)""",
     "squash": "image = image.resize((RESIZE, RESIZE), Image.Resampling.FILTER)",
+    "border": """ratio = max(image.size) / RESIZE
+resized = image.resize(tuple(max(1, round(length / ratio)) for length in image.size), Image.Resampling.FILTER)
+image = Image.new("RGB", (RESIZE, RESIZE), BORDER)
+image.paste(resized, ((RESIZE - resized.width) // 2, (RESIZE - resized.height) // 2))""",
+}
+
+_WHOLE = {
+    "squash": "the whole image squeezed into the square",
+    "border": "the whole image with a border of the mean colour",
 }
 
 
@@ -142,7 +150,8 @@ def program_section(network: Card, *, probabilities: bool) -> str:
     text = _PROGRAM.replace("RESIZED", _RESIZED[network.crop_mode])
     given = "probabilities" if probabilities else "an SVM's margins, which order the classes and are no probabilities"
     words = {
-        "RESIZE": math.floor(network.size / network.crop_pct),
+        "RESIZE": network.resized_side,
+        "BORDER": network.border,
         "SIZE": network.size,
         "FILTER": network.interpolation.upper(),
         "GIVEN": given,
@@ -309,11 +318,15 @@ def _source(outcome: Outcome, network: Card) -> str:
 
 def _preprocessing(network: Card) -> str:
     """Of the delivered model, which takes RGB from 0 to 1, whatever its source took."""
-    size, mode, interpolation = network.size, network.crop_mode, network.interpolation
-    delivered = network.in_unit_rgb()
+    size, delivered = network.size, network.in_unit_rgb()
+    part = percent(network.crop_pct)
+    if network.crop_mode == "center":
+        cut = f"center crop of {part}"
+    else:
+        cut = _WHOLE[network.crop_mode] + ("" if network.crop_pct == 1 else f", of which the middle {part}")
     return "\n".join(
         [
-            f"- RGB, {size} x {size} pixels, {mode} crop of {percent(network.crop_pct)}, {interpolation} interpolation",
+            f"- RGB, {size} x {size} pixels, {cut}, {network.interpolation} interpolation",
             f"- values from 0 to 1, mean {_triple(delivered.mean)}, std {_triple(delivered.std)}",
         ]
     )

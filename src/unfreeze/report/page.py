@@ -25,8 +25,10 @@ from unfreeze.report.charts import (
     steps_chart,
 )
 from unfreeze.report.table import (
+    RESIZE_COLUMNS,
     SCORE_COLUMNS,
     SCREENING_COLUMNS,
+    resize_rows,
     screening_rows,
     step_rows,
     strategy_rows,
@@ -55,6 +57,8 @@ def page(record: RunRecord) -> str:
         accuracies=accuracy_chart(record),
         screening=screening_rows(record),
         screening_columns=SCREENING_COLUMNS,
+        resizing=resize_rows(record),
+        resize_columns=RESIZE_COLUMNS,
         step_rows=step_rows(record),
         steps=steps_chart(record),
         depth=depth_chart(record.depth_curve),

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unfreeze.core.phrases import ON_PART_MARK, settled_by
-from unfreeze.core.records import DepthPoint, Outcome, Screened
+from unfreeze.core.records import DepthPoint, Outcome, Screened, ScreenedResize
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import StrategyId
@@ -251,6 +251,29 @@ def screening_table(record: RunRecord) -> Table:
     for cells, row in zip(screening_rows(record), record.screening, strict=True):
         add_row(table, cells, style="bold" if row.picked else "")
     return table
+
+
+RESIZE_COLUMNS = ("photos", "probe", "to the usual way", "95 % interval", "standard error")
+
+
+def resize_rows(record: RunRecord) -> tuple[tuple[str, ...], ...]:
+    """The ways in which photos could have become squares, in the order of the record.
+
+    Args:
+        record: Of the run.
+
+    Returns:
+        A cell for each of `RESIZE_COLUMNS`.
+    """
+    return tuple(_resize_row(row, record.metric) for row in record.resizing)
+
+
+def _resize_row(row: ScreenedResize, metric: Metric) -> tuple[str, ...]:
+    head = (f"{row.resize} *" if row.picked else row.resize, measured_score(row.score, metric))
+    if row.interval is None or row.standard_error is None:
+        return (*head, "-", "-", "-")
+    error = amount(round(row.standard_error, 4), metric)
+    return (*head, difference(row.difference, metric), difference_span(row.interval, metric), error)
 
 
 @dataclass(frozen=True, kw_only=True)

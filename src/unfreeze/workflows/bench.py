@@ -8,7 +8,7 @@ import torch
 from unfreeze.core.errors import WeightsError
 from unfreeze.core.journal import MemoryJournal
 from unfreeze.core.plans import RECIPES, Augmentation
-from unfreeze.core.settings import EngineSettings, Metric, StudySettings
+from unfreeze.core.settings import EngineSettings, Metric, ResizeWord, StudySettings
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.engine_choice import EngineChoice, network_key
 from unfreeze.features.engines import Engine
@@ -28,6 +28,7 @@ class Bench:
         image_set: Every image has a split; without those whose codes could not be read.
         network: Name of the network.
         size: Side of its input, pixels.
+        resize: How photos become squares.
         weights: File of its weights, instead of its usual ones.
         weights_sha256: Of its weights.
         engine: What runs its frozen layers.
@@ -41,6 +42,7 @@ class Bench:
     image_set: ImageSet
     network: str
     size: int
+    resize: ResizeWord
     weights: Path | None
     weights_sha256: str
     engine: Engine
@@ -66,6 +68,7 @@ def bench_of(experiment: Experiment, settings: StudySettings) -> Bench:
         image_set=replace(experiment.task.image_set, skipped={}),
         network=card.name,
         size=card.size,
+        resize=card.resize,
         weights=settings.weights,
         weights_sha256=card.weights_sha256,
         engine=experiment.engine,
@@ -92,7 +95,7 @@ def executor_at(bench: Bench, resources: Resources) -> InThisProcess:
         InputError: The network, the engine or the device is not there.
     """
     torch.set_num_threads(bench.threads)
-    source = load_backbone(bench.network, weights=bench.weights, size=bench.size)
+    source = load_backbone(bench.network, weights=bench.weights, size=bench.size).resized_by(bench.resize)
     if source.card.weights_sha256 != bench.weights_sha256:
         msg = f"{bench.network} has other weights here than where the run was begun. Bring the same ones."
         raise WeightsError(msg)

@@ -330,6 +330,7 @@ def _setup_fields(setup: Setup) -> dict[str, Any]:
         "network": setup.experiment.source.card,
         "codes": CodeCounts(computed=codes.computed, reused=codes.reused),
         "screening": setup.screening,
+        "resizing": setup.resizing.rows,
     }
 
 

@@ -5,8 +5,9 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -20,10 +21,12 @@ from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.advisor.questions import Question
 from unfreeze.advisor.selection import select_strategy
+from unfreeze.core.cards import CROP_MODES
 from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.files import sha256_of
+from unfreeze.core.journal import MemoryJournal
 from unfreeze.core.records import Outcome
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings
+from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ResizeWord
 from unfreeze.core.strategies import parse_strategy
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.squares import geometry_of
@@ -40,6 +43,7 @@ from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.delivery import add_program, card_of
 from unfreeze.workflows.prediction import predict_images
 from unfreeze.workflows.race import Race
+from unfreeze.workflows.resizing import RESIZING_SHARE, resized, screened_resize
 from unfreeze.workflows.tuning import codes_only, tuned
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.folders import load_model, save_model
@@ -63,12 +67,16 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             imbalanced, balanced accuracy decides and all of them count the same in training.
         budget: Seconds that `fit` may take; fewer epochs fit a smaller one.
         size: Side of the network's input in pixels; the network's own if None.
+        resize: How photos become squares: crop (the middle), squash (the whole photo, squeezed) or pad (whole, with a
+            border); the network's own way if None. With auto all are screened where photos are not square, in at most a
+            sixth of the budget.
         random_state: Random seed.
 
     Attributes:
         classes_: Labels, sorted.
         strategy_: Name of the strategy that was trained.
         model_: The trained network, or the linear classifier on its taps.
+        resize_: How photos become squares: crop, squash or pad.
         probabilities_: Whether the softmax of its scores are probabilities; not of an SVM.
 
     Example:
@@ -86,12 +94,14 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         strategy: str | int = AUTO,
         budget: float = 900.0,
         size: int | None = None,
+        resize: ResizeWord | Literal["auto"] | None = None,
         random_state: int = 0,
     ) -> None:
         self.backbone = backbone
         self.strategy = strategy
         self.budget = budget
         self.size = size
+        self.resize = resize
         self.random_state = random_state
 
     def fit(self, X: Rows, y: Rows) -> "TransferClassifier":
@@ -105,11 +115,14 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The estimator itself.
 
         Raises:
-            InputError: The strategy is unknown, or images and labels do not fit.
+            InputError: The strategy or the way of resizing is unknown, or images and labels do not fit.
             PlanError: The budget is too small for the strategy.
         """
         if self.strategy not in {AUTO, CODES}:
             parse_strategy(self.strategy, option="strategy (auto, codes, or one word)")  # refuses before any work
+        if self.resize not in {None, AUTO, *CROP_MODES}:
+            msg = f"Unknown resize {self.resize!r}. Choose one of auto, {', '.join(CROP_MODES)}, or None."
+            raise InputError(msg)
         labels = np.asarray(y)
         if len(X) != len(labels) or labels.ndim != 1:
             msg = f"X and y must be equally long and y flat. Got {len(X)} images and labels of shape {labels.shape}."
@@ -119,15 +132,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             msg = f"y must hold at least two classes. Got {self.classes_.tolist()}."
             raise InputError(msg)
         clock = Clock(time.perf_counter, self.budget)
-        source = load_backbone(self.backbone, size=self.size)
         with tempfile.TemporaryDirectory() as folder, DecoderPool() as pool:
             paths, places = _as_paths(X, Path(folder)), np.searchsorted(self.classes_, labels)
-            image_set = _image_set(paths, places, pool, geometry_of(source.card))
-            experiment = prepare(image_set, source, Resources(pool=pool), EngineSettings(), seed=self.random_state)
+            experiment = self._experiment(paths, places, pool, clock)
             outcome, fit = self._fitted(experiment, clock)
         assert fit.model is not None, outcome.name  # noqa: S101 - only what gives a model is trained
         self.model_, self.strategy_ = fit.model, outcome.name
-        self.probabilities_ = fit.probabilities
+        self.probabilities_, self.resize_ = fit.probabilities, experiment.source.card.resize
         self._card_text = _card_text(self.strategy_, len(self.classes_))
         return self
 
@@ -149,14 +160,43 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         folder = Path(folder)
         model, names = load_model(folder)
         card, probabilities = read_card(folder)
-        loaded = cls(card.name, size=card.size)
+        loaded = cls(card.name, size=card.size, resize=card.resize)
         loaded.classes_, loaded.model_ = np.array(names), model
         loaded.strategy_, loaded.probabilities_ = folder.resolve().name, probabilities
-        loaded._card_text = card_of(folder)
+        loaded.resize_, loaded._card_text = card.resize, card_of(folder)
         return loaded
 
+    def _experiment(
+        self, paths: Sequence[Path], places: NDArray[np.int64], pool: DecoderPool, clock: Clock
+    ) -> Experiment:
+        """Images and their codes, with photos resized as was asked, or as a screening says."""
+        source = load_backbone(self.backbone, size=self.size)
+        if self.resize is not None and self.resize != "auto":
+            source = source.resized_by(self.resize)
+        began = clock.elapsed()
+        image_set = _image_set(paths, places, pool, geometry_of(source.card))
+        decoding = clock.elapsed() - began
+        plain, request = Resources(pool=pool), EngineSettings()
+        # So that one engine is chosen for all ways.
+        resources = replace(plain, journal=MemoryJournal({})) if self.resize == AUTO else plain
+        preparing = partial(prepare, resources=resources, request=request, seed=self.random_state)
+        usual = preparing(image_set, source)
+        usual = replace(usual, metric=metric_for(usual.task, None)[0])
+        if self.resize != AUTO:
+            return usual
+        found = screened_resize(
+            usual,
+            image_set,
+            preparing,
+            request=request,
+            metric=usual.metric,
+            within=RESIZING_SHARE * self.budget,
+            decoding=decoding,
+        )
+        best = resized(usual, found.resize, image_set, preparing)
+        return replace(best, metric=usual.metric, resources=plain)
+
     def _fitted(self, experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
-        experiment = replace(experiment, metric=metric_for(experiment.task, None)[0])
         if self.strategy == CODES:
             return codes_only(experiment)
         if self.strategy == AUTO:

@@ -20,7 +20,8 @@ def load_network(settings: ImageSettings) -> Backbone:
         InputError: There is no such network, no weights, or no such device.
     """
     find_device(settings.request.device)  # which the network will need, and the images before it do not
-    return load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
+    network = load_backbone(settings.backbone, weights=settings.weights, size=settings.size)
+    return network if settings.resize is None else network.resized_by(settings.resize)
 
 
 def frozen_backbone(settings: ImageSettings, cache: Path | None) -> FrozenBackbone:

@@ -14,7 +14,7 @@ from unfreeze.core.journal import Journal, once
 from unfreeze.core.phases import timed
 from unfreeze.core.plans import RECIPES
 from unfreeze.core.records import Screened
-from unfreeze.core.settings import StudySettings
+from unfreeze.core.settings import Metric, StudySettings
 from unfreeze.core.wording import count
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
@@ -29,6 +29,7 @@ from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
+from unfreeze.workflows.resizing import RESIZING_SHARE, Resizing, resized, screened_resize
 from unfreeze.workflows.screening import Prepare, load_candidates, measure_candidates
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import find_device
@@ -46,6 +47,7 @@ class Setup:
         metric_because: Why its metric decides.
         screening: The networks and sizes that were screened.
         screened: What came of that, in a sentence; empty where nothing was to choose.
+        resizing: How photos become squares, and why.
         phases: Seconds by phase.
     """
 
@@ -54,6 +56,7 @@ class Setup:
     metric_because: str
     screening: tuple[Screened, ...]
     screened: str
+    resizing: Resizing
     phases: dict[str, float]
 
     @property
@@ -109,9 +112,13 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
         codes_alone = partial(preparing, details=False)
         source, screening, screened = _screened_once(settings, sources, image_set, codes_alone, resources.journal)
     with timed(phases, "codes"):
-        experiment = preparing(image_set, source)
-    metric, because = metric_for(experiment.task, settings.metric)
+        usual = preparing(image_set, source)
+    metric, because = metric_for(usual.task, settings.metric)
     resources.progress.say(because)
+    with timed(phases, "resizing"):
+        resizing = _resized_once(settings, usual, image_set, preparing, metric=metric, phases=phases)
+    with timed(phases, "codes"):
+        experiment = resized(usual, resizing.resize, image_set, preparing)
     experiment = replace(experiment, metric=metric)
     return Setup(
         catalogue=PhotoCatalogue(experiment),
@@ -119,6 +126,7 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
         metric_because=because,
         screening=screening,
         screened=screened,
+        resizing=resizing,
         phases=phases,
     )
 
@@ -127,6 +135,8 @@ def _loaded(settings: StudySettings) -> list[Backbone]:
     """Every network at every size; refuses strategies that one of them does not have, and a device that is not here."""
     find_device(settings.request.device)
     sources = load_candidates(settings.backbone, settings.size, weights=settings.weights)
+    if settings.resize != "auto":
+        sources = [source.resized_by(settings.resize) for source in sources]
     for source in sources:
         for strategy in trained_strategies(len(source.blocks), settings.strategies):
             if strategy.blocks is not None:
@@ -189,6 +199,33 @@ def _screened(
         largest=largest_outcome(metric, found.task.class_count),
     )
     return found.sources[place], rows, screening_sentence(rows, metric)
+
+
+def _resized_once(
+    settings: StudySettings,
+    usual: Experiment,
+    image_set: ImageSet,
+    preparing: Prepare,
+    *,
+    metric: Metric,
+    phases: dict[str, float],
+) -> Resizing:
+    """How photos become squares: as was asked, or as a screening says."""
+    if settings.resize != "auto":
+        return Resizing(resize=settings.resize)
+
+    def screen() -> Resizing:
+        return screened_resize(
+            usual,
+            image_set,
+            preparing,
+            request=settings.request,
+            metric=metric,
+            within=RESIZING_SHARE * settings.budget,
+            decoding=phases["inspect"],
+        )
+
+    return once(usual.resources.journal, "resizing", Resizing, screen)
 
 
 def _inspected(settings: StudySettings, geometry: Geometry, resources: Resources) -> ImageSet:

@@ -92,8 +92,8 @@ def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resou
         prediction = predicted(facts)
     resources.progress.notice(rule := rule_finding(prediction))
     small = size_finding(facts.median_side, card.size) if settings.size is None else None
-    if setup.screened:
-        race.say(setup.screened)
+    for sentence in filter(None, (setup.screened, setup.resizing.sentence)):
+        race.say(sentence)
     if small is not None:
         race.notice(small)
     stopped = _run(race, trained_strategies(len(experiment.source.blocks), settings.strategies))

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from unfreeze.core.cards import Card, Channels
 from unfreeze.core.errors import PlanError
 from unfreeze.core.readouts import Readout, Statistic
-from unfreeze.core.settings import DEFAULT_BACKBONE
+from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
 from unfreeze.zoo.networks import (
@@ -167,6 +167,10 @@ class Backbone:
             self.card, source="random (from scratch)", licence="none", weights_sha256=weights_sha256(fresh.state_dict())
         )
         return replace(twin, card=card)
+
+    def resized_by(self, word: ResizeWord) -> "Backbone":
+        """The same network, for photos that become squares in another way; see `Card.resized_by`."""
+        return replace(self, card=self.card.resized_by(word))
 
     def copy(self) -> "Backbone":
         """A deep copy; its graph shares the modules of its own network."""

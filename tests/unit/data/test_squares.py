@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from unfreeze.core.cards import Card
+from unfreeze.core.cards import CROP_MODES, Card
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.records import SetAside
 from unfreeze.data.image_set import Image
@@ -69,6 +69,39 @@ def test_images_are_resized_as_timm_resizes_them(size: int, crop_pct: float, res
 
     assert found.resize == resize == (theirs if isinstance(theirs, int) else theirs[0])
     assert (found.size, found.crop, found.interpolation) == (size, "center", "bilinear")
+
+
+@pytest.mark.parametrize(
+    ("shown", "border"),
+    [
+        (replace(CARD, mean=(0.485, 0.456, 0.406)), (124, 116, 104)),
+        (replace(CARD, channels="BGR", scale=1.0, mean=(104.0, 117.0, 123.0)), (123, 117, 104)),
+    ],
+)
+def test_a_border_is_zero_to_the_network(
+    tmp_path: Path, pool: DecoderPool, shown: Card, border: tuple[int, int, int]
+) -> None:
+    """Padded, a wide photo lies whole between stripes of the mean colour, in whatever order the network takes it."""
+    card = replace(shown, crop_pct=0.875).resized_by("pad")
+    PillowImage.new("RGB", (64, 32), (255, 255, 255)).save(tmp_path / "wide.png")
+
+    (seen,) = pool.squares([tmp_path / "wide.png"], geometry_of(card))
+
+    assert seen.shape == (32, 32, 3)
+    assert (seen[8:24] == 255).all()
+    assert (seen[[0, 7, 24, 31]] == border).all()
+    ordered = np.array(border if card.channels == "RGB" else border[::-1]) / card.scale
+    np.testing.assert_allclose(ordered, card.mean, atol=0.5 / card.scale)
+
+
+def test_the_usual_way_stays_as_it_is() -> None:
+    """Asked for what a card has already, it keeps its crop; the other ways show whole photos, and lead back."""
+    own = replace(CARD, crop_mode="squash", crop_pct=0.9)
+
+    assert own.resized_by("squash") == own
+    assert replace(CARD, crop_pct=0.875).resized_by("crop").crop_pct == 0.875
+    assert (own.resized_by("pad").crop_mode, own.resized_by("pad").crop_pct) == ("border", 1.0)
+    assert [CARD.resized_by(word).resize for word in CROP_MODES] == list(CROP_MODES)
 
 
 def test_what_cannot_be_decoded_is_set_aside_and_the_rest_comes_in_order(

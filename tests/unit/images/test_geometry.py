@@ -34,6 +34,7 @@ def timm_pixels(image: Image.Image, geometry: Geometry, crop_pct: float) -> np.n
         crop_pct=crop_pct,
         interpolation=geometry.interpolation,
         crop_mode=geometry.crop,
+        mean=tuple(value / 255 for value in geometry.border),
         normalize=False,
     )
     return transform(image).numpy().transpose(1, 2, 0)
@@ -49,17 +50,28 @@ def timm_pixels(image: Image.Image, geometry: Geometry, crop_pct: float) -> np.n
         (65, 0.95, "bilinear", "center"),
         (64, 1.0, "bicubic", "center"),
         (96, 0.875, "bicubic", "squash"),
+        (224, 1.0, "bicubic", "squash"),
+        (224, 1.0, "bicubic", "border"),
+        (96, 0.875, "bilinear", "border"),
+        (65, 0.9, "bicubic", "border"),
     ],
 )
 def test_centre_equals_timm(shape: tuple[int, int], size: int, crop_pct: float, interpolation: str, crop: str) -> None:
     """The centre of the decoded square is, bit for bit, what timm's evaluation shows to the network."""
-    geometry = Geometry(size, int(size / crop_pct), interpolation, crop)
+    geometry = Geometry(size, int(size / crop_pct), interpolation, crop, border=(124, 116, 104))
     image = noise(*shape)
 
     ours = square(image, geometry)
 
     assert ours.shape == (geometry.side, geometry.side, 3)
     np.testing.assert_array_equal(centre(ours, size), timm_pixels(image, geometry, crop_pct))
+
+
+def test_a_strip_keeps_a_pixel_of_its_width() -> None:
+    """A photo a hundred times as long as wide is no wider than a third of a pixel here, and one row of it is shown."""
+    seen = square(Image.new("RGB", (800, 8), (9, 9, 9)), Geometry(32, 32, crop="border"))
+
+    assert np.count_nonzero((seen == 9).all(axis=(1, 2))) == 1
 
 
 def test_side_leaves_room_by_a_multiple_of_four() -> None:
@@ -89,7 +101,7 @@ def test_impossible_sizes_are_refused(settings: dict[str, int]) -> None:
 
 def test_unknown_words_are_refused() -> None:
     """An interpolation or crop that the decoder does not know is an error, not a default."""
-    with pytest.raises(ValueError, match="border"):
-        Geometry(8, 8, crop="border")
+    with pytest.raises(ValueError, match="stretch"):
+        Geometry(8, 8, crop="stretch")
     with pytest.raises(ValueError, match="cubic"):
         Geometry(8, 8, interpolation="cubic")

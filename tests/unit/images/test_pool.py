@@ -69,6 +69,29 @@ def test_what_was_inspected_is_not_decoded_again(tmp_path: Path) -> None:
             assert not seen.flags.writeable
 
 
+def test_squares_of_one_decoded_image_are_made_together(tmp_path: Path) -> None:
+    """One geometry of a group asked for, the file may go: the others are there, each as if decoded for itself."""
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (50, 70, 3), dtype=np.uint8)).save(path)
+    squash, pad = Geometry(32, 32, crop="squash"), Geometry(32, 32, crop="border", border=(1, 2, 3))
+    wanted = square(Image.open(path), squash), square(Image.open(path), pad)
+    with DecoderPool(workers=1) as pool:
+        with pool.together([squash, pad, SMALL]):
+            (first,) = pool.squares([path], squash)
+            path.unlink()
+            (second,) = pool.squares([path], pad)
+            (other,) = pool.squares([path], SMALL)
+        pool.forget_squares(pad)
+        (forgotten,) = pool.squares([path], pad)
+        (kept,) = pool.squares([path], squash)
+
+    np.testing.assert_array_equal(first, wanted[0])
+    np.testing.assert_array_equal(second, wanted[1])
+    assert isinstance(other, UnreadableImageError)  # made of an image that is decoded at another size
+    assert isinstance(forgotten, UnreadableImageError)
+    assert kept is first
+
+
 def test_without_room_squares_are_decoded_again(
     tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,14 @@ def test_candidates_that_were_screened_have_a_section() -> None:
     assert "LogME" not in shown_text(run_record())
 
 
+def test_ways_of_resizing_that_were_screened_have_a_section() -> None:
+    """Each with its difference to the usual way; without a screening there is no section."""
+    text = shown_text(run_record(screened=True))
+
+    assert [part for part in ("How photos become squares", "squash *", "+0.5 to +3.7") if part not in text] == []
+    assert "How photos become squares" not in shown_text(run_record())
+
+
 def test_the_page_is_written_as_utf_8(record: RunRecord, tmp_path: Path) -> None:
     """A name that is no text can be written."""
     name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")

@@ -14,6 +14,7 @@ from unfreeze.report.table import (
     depth_table,
     plain_table,
     rendered,
+    resize_rows,
     screening_rows,
     screening_table,
     step_rows,
@@ -177,6 +178,15 @@ def test_a_screening_marks_what_was_raced_and_leaves_dashes_for_what_was_not_mea
     assert big[9] == "the largest network; about 6 min are needed, and 2 min of the screening are left"
     head, *_ = rendered(screening_table(record)).splitlines()
     assert re.split(r"  +", head)[:4] == ["candidate", "parameters", "ms per image", "probe"]
+
+
+def test_ways_of_resizing_are_compared_with_the_usual_one() -> None:
+    """The usual way has a score alone; the chosen one has a star, and its difference an interval and an error."""
+    usual, chosen, other = resize_rows(run_record(screened=True))
+
+    assert usual == ("crop", "87.8 %", "-", "-", "-")
+    assert chosen == ("squash *", "89.9 %", "+2.1 points", "+0.5 to +3.7", "0.8 points")
+    assert other[0] == "pad"
 
 
 def test_names_cannot_steer_the_terminal_or_the_markup() -> None:

@@ -34,6 +34,7 @@ from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.conclusion import SOON, Raced, conclude
 from unfreeze.workflows.confirmation import confirmed
 from unfreeze.workflows.race import Race
+from unfreeze.workflows.resizing import Resizing
 from unfreeze.workflows.setup import Setup
 
 MakeTask = Callable[..., Task]
@@ -100,6 +101,7 @@ def raced(task: Task, *entries: Measurement, interrupted: bool = False, budget: 
         question=question,
         metric_because="As asked.",
         screening=(),
+        resizing=Resizing(resize="crop"),
     )
     clock = Clock(lambda: 100.0, budget)
     clock.turn_to(100.0)

@@ -17,6 +17,7 @@ from unfreeze.core.errors import AuditError
 from unfreeze.core.progress import Advance
 from unfreeze.core.readouts import Readout
 from unfreeze.core.records import ImageCounts, Outcome
+from unfreeze.core.settings import ResizeWord
 from unfreeze.core.strategies import LINEAR_ON_ALL
 from unfreeze.data.tasks import Split
 from unfreeze.images.pool import DecoderPool
@@ -110,12 +111,11 @@ def card_text(outcome: Outcome, card: Card) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("crop_mode", ["center", "squash"])
+@pytest.mark.parametrize("resize", ["crop", "squash", "pad"])
 @pytest.mark.parametrize("kind", ["whole", "cut"])
-def test_the_code_in_the_card_runs(kind: str, crop_mode: str, tmp_path: Path, rng: np.random.Generator) -> None:
+def test_the_code_in_the_card_runs(kind: str, resize: ResizeWord, tmp_path: Path, rng: np.random.Generator) -> None:
     """Copied out of README.md, with the paths put in, it names the class that unfreeze names, as probably."""
-    backbone = load_backbone(size=64)
-    backbone = replace(backbone, card=replace(backbone.card, crop_mode=crop_mode))
+    backbone = load_backbone(size=64).resized_by(resize)
     weight = rng.normal(size=(3, 112), scale=0.1).astype(np.float32)
     model: Backbone | TapClassifier = TapClassifier(
         backbone=backbone, readouts=(Readout("blocks.4"),), weight=weight, bias=np.zeros(3, np.float32)
