@@ -21,7 +21,7 @@ from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Price, Request, taken_up, wanted
 from unfreeze.strategies.preparation import without_flips
-from unfreeze.training.timing import TooSlowError
+from unfreeze.training.timing import Pace, TooSlowError
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -63,11 +63,16 @@ def test_every_kind_that_trains_blocks_has_a_plan(make_experiment: MakeExperimen
     assert [wanted(shared, strategy).plan.strategy for strategy in strategies] == list(strategies)
 
 
+def pace_of(timed: Timed) -> Pace:
+    """One training after the other."""
+    return Pace(timed=timed, others=(), side_by_side=1, alone=timed, draws=True)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """All training takes a moment, as far as prices know."""
     timed = Timed(arithmetic=EXACT, seconds=1e-6, cost=1e-6)
-    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: (timed, (timed,)))
+    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace_of(timed))
     monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
     monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: 0.0)
 
@@ -103,23 +108,23 @@ def test_what_is_far_too_slow_has_no_price(make_experiment: MakeExperiment, monk
         assert isinstance(left_out.outcome.settings, TrainingSettings)
 
 
-def test_all_trainings_have_as_many_threads_as_the_first(
+def test_the_first_price_tells_how_many_threads_are_best_alone(
     make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first price times them, and the others are found out like it."""
-    likes: list[Timed | None] = []
-    timed = Timed(arithmetic=replace(EXACT, threads=1), seconds=1e-6, cost=1e-6)
+    """It times them, and the others are found out like it."""
+    likes: list[Pace | None] = []
+    pace = pace_of(Timed(arithmetic=replace(EXACT, threads=1), seconds=1e-6, cost=1e-6))
 
-    def note(*_: Any, like: Timed | None, **__: Any) -> tuple[Timed, tuple[Timed, ...]]:
+    def note(*_: Any, like: Pace | None, **__: Any) -> Pace:
         likes.append(like)
-        return timed, (timed,)
+        return pace
 
     monkeypatch.setattr(finetuning, "time_training", note)
     found = PhotoCatalogue(make_experiment(20))
     for strategy in (unfreeze(1), unfreeze(2), FULL):
         found.price(strategy, epochs=None, affordable=100.0)
 
-    assert likes == [None, timed, timed]
+    assert likes == [None, pace, pace]
 
 
 def test_more_blocks_than_there_are_is_an_error(make_experiment: MakeExperiment) -> None:
@@ -290,7 +295,7 @@ def test_a_trial_with_more_epochs_goes_on_where_it_stopped(
 ) -> None:
     """Here two more of six epochs are made, and elsewhere all, to the same bits; nothing is remembered twice."""
     timed = Timed(arithmetic=EXACT, seconds=1.0, cost=1.0)
-    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: (timed, (timed,)))
+    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace_of(timed))
     monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
     monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: 0.0)
     made: list[int] = []

@@ -35,12 +35,11 @@ from unfreeze.strategies.strategy import Fit
 from unfreeze.training import examples
 from unfreeze.training.examples import Pixels, RecomputedInputs, Remembered
 from unfreeze.training.plans import batch_size
-from unfreeze.training.timing import TooSlowError
+from unfreeze.training.timing import Pace, TooSlowError
 from unfreeze.zoo.backbones import Backbone
 
 MakeExperiment = Callable[..., Experiment]
 PRICE = Price(strategy=unfreeze(2), epochs=20, fewest=4, seconds_an_epoch=0.5, refit_an_epoch=0.625, preparation=5.0)
-ONE_THREAD = Timed(arithmetic=replace(EXACT, threads=1), seconds=0.1, cost=0.1)
 
 
 # --- what fits ------------------------------------------------------------------------------------------------------
@@ -122,7 +121,8 @@ def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         stopped = time.perf_counter()
         monkeypatch.setattr(time, "perf_counter", lambda: stopped)
         timed = Timed(arithmetic=EXACT, seconds=seconds, cost=seconds)
-        monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: (timed, (timed,)))
+        pace = Pace(timed=timed, others=(), side_by_side=1, alone=timed, draws=True)
+        monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace)
         monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: pixels)
         monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: remembering)
 
@@ -176,11 +176,10 @@ def test_a_price_prepares_nothing(make_experiment: MakeExperiment, monkeypatch: 
     with monkeypatch.context() as unseen:
         unseen.setattr(Pixels, "batches", lambda *_, **__: pytest.fail("must not get here"))
         found = priced(shared, unfreeze(1))
-    whole = price(shared, FULL, epochs=None, affordable=1000.0, like=replace(found, timed=(ONE_THREAD,)))
+    whole = price(shared, FULL, epochs=None, affordable=1000.0, like=found.pace)
 
     assert isinstance(whole, Price)
     assert min(found.seconds_an_epoch, found.refit_an_epoch, found.preparation, whole.seconds_an_epoch) > 0
-    assert whole.timed[0].arithmetic.threads == 1
 
 
 def test_a_step_that_is_far_too_slow_ends_the_timing(shared: StepOne, monkeypatch: pytest.MonkeyPatch) -> None:

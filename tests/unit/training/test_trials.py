@@ -1,6 +1,6 @@
 """A trial: what it trains, what it leaves alone, what it says of itself, and that it can go on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import hypothesis
@@ -19,6 +19,7 @@ from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import WARMUP, full_plan, unfreeze_plan
 from unfreeze.training.trials import (
     HALVINGS,
+    SETTLED,
     Inputs,
     Trained,
     TrainingRun,
@@ -205,6 +206,21 @@ def test_what_converges_by_itself_is_never_begun_again(make_experiment: MakeExpe
     assert training.curve == pytest.approx([np.log(2)] * 4)
 
 
+def risen_late(losses: Sequence[float], last: int, *, warmup: int) -> bool:
+    """After so many epochs that no rise is that of a good training; of three classes."""
+    return has_risen(losses, last, warmup=warmup, epochs=SETTLED, classes=3)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "loss", "risen"), [(1, 2.7, False), (1, 3.3, True), (9, 2.7, False), (10, 2.7, True)]
+)
+def test_a_good_training_may_rise_half_of_the_way_to_a_guess_at_first(epochs: int, loss: float, risen: bool) -> None:
+    """From 1.0 with 100 classes, whose guess has ln 100 = 4.6, up to 2.8 in nine epochs, and no more in the tenth."""
+    losses = [1.0, 1.1, 0.9, 1.0, 1.0, *[1.0] * 15, *[loss] * 8]
+
+    assert has_risen(losses, 8, warmup=20, epochs=epochs, classes=100) == risen
+
+
 @pytest.mark.parametrize(
     ("losses", "last", "risen"),
     [
@@ -220,7 +236,7 @@ def test_what_converges_by_itself_is_never_begun_again(make_experiment: MakeExpe
 )
 def test_a_loss_has_risen_where_it_is_above_the_start(losses: list[float], last: int, risen: bool) -> None:
     """By a warm-up of twenty steps, whose first five are the start."""
-    assert has_risen(losses, last, warmup=20) == risen
+    assert risen_late(losses, last, warmup=20) == risen
 
 
 def test_a_difference_of_two_standard_errors_decides() -> None:
@@ -228,7 +244,7 @@ def test_a_difference_of_two_standard_errors_decides() -> None:
     spread = 0.1 * np.array([-2, -1, 0, 1, 2]) / np.sqrt(2.5)
     for factor, risen in ((1.99, False), (2.01, True)):
         later = 1 + factor * 0.1 * np.sqrt(2 / 5) + spread
-        assert has_risen([*(1 + spread), *[1.0] * 15, *later], 5, warmup=20) == risen
+        assert risen_late([*(1 + spread), *[1.0] * 15, *later], 5, warmup=20) == risen
 
 
 @hypothesis.given(
@@ -238,19 +254,19 @@ def test_a_difference_of_two_standard_errors_decides() -> None:
 )
 def test_a_loss_that_is_no_number_has_risen(losses: list[float], place: int, value: float) -> None:
     """Wherever it stands, before the end of the warm-up as well: nothing good comes of those weights."""
-    assert has_risen([*losses[:place], value, *losses[place:]], 5, warmup=20)
+    assert risen_late([*losses[:place], value, *losses[place:]], 5, warmup=20)
 
 
 @hypothesis.given(st.lists(st.floats(0.01, 10.0), min_size=1, max_size=60), st.integers(1, 60), st.integers(0, 30))
 def test_losses_that_only_fall_have_not_risen(losses: list[float], last: int, warmup: int) -> None:
     """Nor have those that stay."""
     for sane in (sorted(losses, reverse=True), [losses[0]] * len(losses)):
-        assert not has_risen(sane, last, warmup=warmup)
+        assert not risen_late(sane, last, warmup=warmup)
 
 
 def test_losses_that_explode_do_not_hide_in_their_noise(rng: np.random.Generator) -> None:
     """Of a hundred trainings whose losses go up by orders of magnitude at random, nearly all are found out."""
-    found = [has_risen([*rng.normal(1, 0.3, 20), *np.exp(rng.normal(8, 4, 8))], 8, warmup=WARMUP) for _ in range(100)]
+    found = [risen_late([*rng.normal(1, 0.3, 20), *np.exp(rng.normal(8, 4, 8))], 8, warmup=WARMUP) for _ in range(100)]
 
     assert sum(found) >= 95
 
@@ -258,7 +274,7 @@ def test_losses_that_explode_do_not_hide_in_their_noise(rng: np.random.Generator
 def test_noise_alone_seldom_begins_a_training_again(rng: np.random.Generator) -> None:
     """Of a thousand trainings that learn nothing at all, one epoch in fifteen at most looks as if it had got worse."""
     for steps in (3, 8, 20):
-        found = [has_risen([*rng.normal(1, 0.3, 20 + steps)], steps, warmup=WARMUP) for _ in range(1000)]
+        found = [risen_late([*rng.normal(1, 0.3, 20 + steps)], steps, warmup=WARMUP) for _ in range(1000)]
         assert sum(found) < 1000 / 15 + 3 * np.sqrt(1000 / 15)
 
 

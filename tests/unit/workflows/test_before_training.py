@@ -1,7 +1,6 @@
 """What is found out before any network is trained, on a tiny network with random weights."""
 
 from collections.abc import Callable
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -9,9 +8,8 @@ import pytest
 from unfreeze.core.facts import Similarity
 from unfreeze.features.similarity import SAMPLE
 from unfreeze.strategies.experiment import Experiment
-from unfreeze.strategies.step_one import StepOne
 from unfreeze.workflows import before_training
-from unfreeze.workflows.before_training import fit_first_probes, similarity_within
+from unfreeze.workflows.before_training import similarity_within
 
 MakeExperiment = Callable[..., Experiment]
 SIMILARITY = Similarity(value=0.5, divergence=0.1)
@@ -37,18 +35,3 @@ def test_similarity_is_that_of_the_train_part(make_experiment: MakeExperiment, m
     similarity_within(make_experiment(40, 10), budget=100.0)
 
     assert [image.name for image in asked.call_args.args[1]] == [f"{row:04}" for row in range(40)]
-
-
-def test_the_probes_of_the_first_split_have_a_bar_of_their_own(make_experiment: MakeExperiment, heard: Any) -> None:
-    """Every tap and loss is fitted on it, one fit a step of the bar, and whoever measures there finds them fitted."""
-    experiment = make_experiment(40)
-    shared = StepOne(experiment)
-    split, probes = experiment.task.split(0), shared.every_probe
-    steps: list[int] = []
-
-    fit_first_probes(shared)
-    shared.fit(split, probes, steps.append)
-
-    assert ("probes", 2 * len(experiment.source.taps), "fit") in heard.phases
-    assert shared.depth_curve() == shared.points(split, probes)
-    assert steps == [len(probes)], "they were there"
