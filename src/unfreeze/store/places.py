@@ -13,7 +13,7 @@ def default_cache() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("unfreeze", appauthor=False))
 
 
-Beside = Literal["prefixes", "networks", "classifiers", "training", "activations"]
+Beside = Literal["prefixes", "networks", "classifiers", "training"]
 
 
 def kept_beside(kind: Beside, cache: Path | None = None) -> Path:
@@ -21,7 +21,7 @@ def kept_beside(kind: Beside, cache: Path | None = None) -> Path:
 
     Args:
         kind: prefixes are converted networks, networks what is known of them, classifiers converted models of users,
-            training how training computes fastest, and activations how long making what it is fed with takes.
+            and training how training computes fastest.
         cache: Folder of all that is kept; the user's cache if None.
     """
     return (cache or default_cache()) / kind

@@ -22,12 +22,13 @@ from unfreeze.core.strategies import SCRATCH, Kind, StrategyId
 from unfreeze.core.trials import Activations, Training
 from unfreeze.core.wording import count, duration, milliseconds
 from unfreeze.data.tasks import Split
+from unfreeze.images.pool import usable_cores
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.training.examples import Remembered, recomputed, remember
 from unfreeze.training.loop import Examples
-from unfreeze.training.pace import keep_pace, seconds_of_pixels, seconds_of_remembering
+from unfreeze.training.pace import seconds_of_pixels, seconds_of_remembering
 from unfreeze.training.plans import batch_size, full_plan, scratch_plan, step_two_rate, unfreeze_plan
 from unfreeze.training.timing import Pace, TooSlowError, time_training
 from unfreeze.training.trials import Inputs, Trained, TrainingRun, predict_rows
@@ -377,7 +378,11 @@ def price(
         feeding = seconds_of_pixels(experiment.pixels, everything.learn)
     else:
         images = len(experiment.pixels.squares.images) + plan.views * len(everything.learn)
-        preparation = images * seconds_of_remembering(experiment.source, asked.cut, experiment.engine, experiment.cache)
+        pixels = experiment.pixels
+        an_image = seconds_of_remembering(
+            experiment.source, asked.cut, pixels, everything.learn, engine=experiment.engine, cache=experiment.cache
+        )
+        preparation = images * (an_image + seconds_of_pixels(pixels, everything.learn) / usable_cores())
     return Price(
         strategy=strategy,
         epochs=plan.epochs,
@@ -518,7 +523,6 @@ def _adapted(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan:
 def _remembered(experiment: Experiment, blocks: int, plan: Plan, *, seconds: float = math.inf) -> tuple[Inputs, Plan]:
     """The activations that the last blocks take, for all splits; the plan, with as many views as there was time for."""
     task, cut = experiment.task, experiment.source.cut_before_blocks(blocks)
-    began = time.perf_counter()
     examples = remember(
         experiment.source,
         cut,
@@ -531,9 +535,6 @@ def _remembered(experiment: Experiment, blocks: int, plan: Plan, *, seconds: flo
     )
     if not isinstance(examples, Remembered):
         return _inputs_at(cut, examples, experiment), plan
-    made = len(examples.plain) + examples.views.shape[0] * len(task.train_rows)
-    pace = (time.perf_counter() - began) / made
-    keep_pace(experiment.source, cut, experiment.engine, experiment.cache, seconds=pace)
     same = replace(plan, views=len(examples.views))
     return _inputs_at(cut, examples, experiment), same
 

@@ -1,8 +1,5 @@
 """How long it takes to make what a training is fed with, forecast before any of it is made."""
 
-import json
-import math
-import platform
 import time
 from pathlib import Path
 
@@ -10,10 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
 from unfreeze.features.engines import Engine
-from unfreeze.images.pool import usable_cores
-from unfreeze.store.places import kept_beside
+from unfreeze.features.prefixes import compile_prefix
 from unfreeze.training.examples import Pixels
 from unfreeze.training.precision import threads
 from unfreeze.zoo.backbones import Backbone
@@ -21,10 +16,7 @@ from unfreeze.zoo.graph import Cut
 
 TIMED_BATCH = 8
 TIMES = 3
-TIMED_PIXELS = 16
-# Of torch's time in float32 on a core, what OpenVINO takes; a little more than was measured, with decoding
-# (EfficientNet-Lite0, AVX-512 bf16: 9 ms become 2.8 in bfloat16 and 5 in float32).
-GUESSED = {"f32": 0.7, "bf16": 0.4, "int8": 0.4}
+TIMED_PIXELS, TIMED_ACTIVATIONS = 16, 32
 
 
 def seconds_an_image(source: Backbone) -> float:
@@ -53,56 +45,28 @@ def seconds_of_pixels(pixels: Pixels, rows: Int[np.ndarray, " row"]) -> float:
     return seconds / len(few)
 
 
-def seconds_of_remembering(source: Backbone, cut: Cut, engine: Engine, cache: Path | None) -> float:
-    """Wall time of one image's activations at a cut: as it was the last time on this machine.
+def seconds_of_remembering(
+    source: Backbone, cut: Cut, pixels: Pixels, rows: Int[np.ndarray, " row"], *, engine: Engine, cache: Path | None
+) -> float:
+    """Wall time of one image's activations at a cut, from a few images that were decoded before.
 
     Args:
         source: The network.
         cut: Where its frozen part ends.
-        engine: Of that part.
+        pixels: The images.
+        rows: Of images.
+        engine: Of the frozen part.
         cache: Folder of what is kept; the user's cache if None.
 
     Returns:
-        Seconds; the first time, a guess from those of the whole network in float32 (`GUESSED`).
+        Seconds.
     """
-    try:
-        kept = float(json.loads(_path(source, cut, engine, cache).read_text(encoding="utf-8"))["seconds"])
-    except (OSError, ValueError, TypeError, KeyError):
-        kept = math.nan
-    return kept if 0 <= kept < math.inf else _guessed(engine) * seconds_an_image(source) / usable_cores()
-
-
-def _guessed(engine: Engine) -> float:
-    return GUESSED[engine.precision] if engine.name == "openvino" else 1.0
-
-
-def keep_pace(source: Backbone, cut: Cut, engine: Engine, cache: Path | None, *, seconds: float) -> None:
-    """Keep what an image has taken, for the next run.
-
-    Args:
-        source: The network.
-        cut: Where its frozen part ends.
-        engine: Of that part.
-        cache: Folder of what is kept; the user's cache if None.
-        seconds: Wall time of an image.
-    """
-    path = _path(source, cut, engine, cache)
-    with disk_errors_explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"seconds": seconds, "for": _key(source, cut, engine)})
-
-
-def _key(source: Backbone, cut: Cut, engine: Engine) -> dict[str, object]:
-    return {
-        "network": source.card.name,
-        "size": source.card.size,
-        "cut": cut.name,
-        "engine": str(engine),
-        "machine": platform.node(),
-        "cores": usable_cores(),
-    }
-
-
-def _path(source: Backbone, cut: Cut, engine: Engine, cache: Path | None) -> Path:
-    key = sha256_of(json.dumps(_key(source, cut, engine), sort_keys=True).encode())[:16]
-    return kept_beside("activations", cache) / f"{key}.json"
+    few = list(pixels.views(np.resize(rows, TIMED_ACTIVATIONS), epoch=None))
+    compiled = compile_prefix(source, raw=[cut], engine=engine, device=pixels.device, calibration=few, cache=cache)
+    seconds = 0.0
+    for _ in range(2):  # the first time pays for what is prepared once
+        started = time.perf_counter()
+        for _ in compiled.run(few):
+            pass
+        seconds = time.perf_counter() - started
+    return seconds / len(few)

@@ -23,13 +23,12 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Split, Task
 from unfreeze.features.extraction import images_without_codes
 from unfreeze.features.frozen import FrozenBackbone
-from unfreeze.images.pool import usable_cores
 from unfreeze.metrics.repeated import Values, largest_outcome
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.search import search_probe
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.predictions import predicted_of
-from unfreeze.training.pace import seconds_an_image
+from unfreeze.training.pace import seconds_of_remembering
 from unfreeze.workflows.screening import Prepare
 from unfreeze.zoo.backbones import Backbone
 
@@ -160,8 +159,11 @@ def _seconds_of_codes(
         for source in others
     ]
     an_image = usual.codes.seconds_an_image
-    if an_image is None:  # all were stored; a GPU takes next to nothing
-        an_image = seconds_an_image(usual.source) / usable_cores() if usual.device.is_cpu else 0.0
+    if an_image is None:  # all were stored
+        rows, engine, cache = usual.task.train_rows, usual.engine, usual.cache
+        an_image = seconds_of_remembering(
+            usual.source, usual.source.cuts[-1], usual.pixels, rows, engine=engine, cache=cache
+        )
     return sum(lacking) * an_image + max(lacking) / len(image_set.images) * decoding
 
 

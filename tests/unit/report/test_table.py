@@ -9,6 +9,7 @@ from example_run import run_record
 from unfreeze.core.records import Settling
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import HEAD
 from unfreeze.report.table import (
     add_row,
     depth_table,

@@ -74,7 +74,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     timed = Timed(arithmetic=EXACT, seconds=1e-6, cost=1e-6)
     monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace_of(timed))
     monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
-    monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: 0.0)
+    monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_, **__: 0.0)
 
 
 @pytest.mark.usefixtures("quick")
@@ -297,7 +297,7 @@ def test_a_trial_with_more_epochs_goes_on_where_it_stopped(
     timed = Timed(arithmetic=EXACT, seconds=1.0, cost=1.0)
     monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace_of(timed))
     monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
-    monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_: 0.0)
+    monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_, **__: 0.0)
     made: list[int] = []
     here, elsewhere = with_journal(NO_JOURNAL), with_journal(NO_JOURNAL)
     split = here.experiment.task.split(0)
