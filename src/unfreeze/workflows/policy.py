@@ -48,6 +48,7 @@ SIDES, SIDES_SHARE = (HEAD, LINEAR_ON_ALL), 0.8
 FIRST = (SOFTMAX_ON_LAST, *SIDES)  # one split in any case
 CHEAP_SHARE = 0.05  # of the budget: what takes no more for its five splits gets them, whatever costlier probes took
 SLACK = 1.1  # a training may take this much longer than its share before it is repeated less often
+LACKS = ("shortened", "left out")  # of what may have been measured since
 WORTH_LENGTHENING = 1.25  # times the epochs that a training had: for fewer more it does not go on
 
 
@@ -418,7 +419,7 @@ def _taking_up(stage: TakingUp, state: RaceState) -> Decision:
             to = one.splits + one.recorded
             phase = Phase(name=one.label, strategies=(one.strategy,), to=to, clock="repeat")
             return Decision(stage=stage, step=_measure([one], phase))
-    short = tuple(one.strategy for one in state.standings if one.is_ready and one.status == "shortened")
+    short = tuple(one.strategy for one in state.standings if one.is_ready and one.status in LACKS)
     return Decision(stage=Over(), step=Settle(strategies=short) if short else None)
 
 

@@ -334,7 +334,10 @@ class Race:
         """Of what has fewer epochs or splits than wanted: that, and the budget that would hold all of a training."""
         assert entry.strategy is not None, entry.label  # noqa: S101 - it was measured
         status, notes = entry.strategy.outcome.status, [entry.strategy.outcome.note]
-        if entry.splits < FOLDS:
+        if not entry.splits:  # a slow probe, which the others went before
+            status = "left out"
+            notes.append("no time was left")
+        elif entry.splits < FOLDS:
             status = "shortened"
             notes.append(f"{entry.splits} of {FOLDS} splits fit the budget")
         enough = self._enough.get(entry.outcome.strategy, 0.0)

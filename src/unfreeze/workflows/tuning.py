@@ -7,11 +7,12 @@ from pathlib import Path
 
 from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.core.documents import TuneRecord
-from unfreeze.core.errors import PlanError
+from unfreeze.core.errors import DidNotTrainError, PlanError
 from unfreeze.core.plans import RECIPES
 from unfreeze.core.records import Outcome
 from unfreeze.core.settings import ImageSettings, TuneSettings
 from unfreeze.core.strategies import StrategyId, parse_strategy
+from unfreeze.core.wording import capital
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.resources import Resources
 from unfreeze.report.model_card import model_card
@@ -125,8 +126,7 @@ def tuned(
         Its record, without measurements, and its fit.
 
     Raises:
-        PlanError: It does not fit, or gives no model.
-        DidNotTrainError: Its loss rose, at an eighth of its rates too.
+        PlanError: It does not fit, gives no model, or its loss rose, at an eighth of its rates too.
     """
     shared, cheap = step_one(experiment)
     if not strategy.trains_blocks:
@@ -139,7 +139,11 @@ def tuned(
     if isinstance(entry, LeftOut):
         msg = f"The budget is too small: {entry.outcome.note}. Give a larger budget, or fewer epochs."
         raise PlanError(msg)
-    return fit_everything(experiment, entry)
+    try:
+        return fit_everything(experiment, entry)
+    except DidNotTrainError as error:
+        msg = f"{capital(strategy.in_words)} {error}."
+        raise PlanError(msg) from error
 
 
 def _fitted(experiment: Experiment, cheap: Sequence[Strategy], strategy: StrategyId) -> tuple[Outcome, Fit]:

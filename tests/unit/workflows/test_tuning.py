@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from unfreeze.core.errors import PlanError
+from unfreeze.core.errors import DidNotTrainError, PlanError
 from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.progress import Advance
 from unfreeze.core.readouts import Readout
@@ -97,3 +97,21 @@ def test_a_budget_that_holds_no_training_is_refused(make_experiment: MakeExperim
     """In a sentence that says what was needed, what there was, and what to do."""
     with pytest.raises(PlanError, match=r"^The budget is too small: .+\. Give a larger budget, or fewer epochs\.$"):
         tuned(make_experiment(12), unfreeze(1), Request(allowance=allowance, splits=0))
+
+
+def test_a_training_whose_loss_rises_is_one_sentence(
+    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the strategy, the losses and what to do; nothing is delivered that is worse than its start."""
+
+    def rises(*_: object) -> None:
+        raise DidNotTrainError((0.7, 12.3, 9.1))
+
+    monkeypatch.setattr(tuning, "fit_everything", rises)
+    with pytest.raises(PlanError) as caught:
+        tuned(make_experiment(40), unfreeze(1), REQUEST, epochs=1)
+
+    assert str(caught.value) == (
+        "Unfreezing the last block did not train: its loss went 0.7, 12, 9.1, above that of its start, at an eighth of "
+        "its rates too. Give more images or fewer classes, or leave this strategy out."
+    )
