@@ -18,7 +18,7 @@ from unfreeze.core.records import CodeCounts
 from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.core.settings import EngineSettings, StudySettings
 from unfreeze.core.stop import Stop
-from unfreeze.core.strategies import HEAD, SOFTMAX_ON_LAST, unfreeze
+from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL, SOFTMAX_ON_LAST, unfreeze
 from unfreeze.data.samples import write_sample
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.prediction import predict_images
@@ -57,7 +57,8 @@ def test_every_strategy_is_measured_and_audited(record: RunRecord) -> None:
 
     assert {"probe", "head", "unfreeze", "full"} <= set(kinds)
     assert all(o.audit.passed for o in record.strategies if o.kind != "probe" and o.measured)
-    assert all(o.measured for o in record.strategies if o.kind in {"probe", "head"})
+    measured = {o.strategy for o in record.strategies if o.measured}
+    assert {SOFTMAX_ON_LAST, LINEAR_ON_ALL, HEAD} <= measured  # the other probes wait for time, on a slow machine
 
 
 def test_the_head_equals_the_softmax_probe(record: RunRecord) -> None:
@@ -70,12 +71,12 @@ def test_the_head_equals_the_softmax_probe(record: RunRecord) -> None:
 
 def test_codes_of_digits_are_worth_far_more_than_chance(record: RunRecord) -> None:
     """Ten classes: chance is 10 %."""
-    assert all(o.accuracy > 0.5 for o in record.strategies if o.kind in {"probe", "head"})
+    assert all(o.accuracy > 0.5 for o in record.strategies if o.kind in {"probe", "head"} and o.measured)
 
 
 def test_mirrored_digits_are_not_trained_on(record: RunRecord) -> None:
     """A mirrored digit is no digit: the measured check switches flips off."""
-    trained = [o for o in record.strategies if o.kind in {"unfreeze", "full"}]
+    trained = [o for o in record.strategies if o.kind in {"unfreeze", "full"} and o.measured]
 
     assert trained
     settings = [o.settings for o in trained if isinstance(o.settings, TrainingSettings)]
@@ -148,9 +149,10 @@ def test_running_again_reuses_all_codes_and_gives_the_same_numbers(
     settings = StudySettings(source=digits, size=64, budget_seconds=90, max_bad=0.0, strategies=())
     again = run_study(settings, out=tmp_path, progress=SILENT)
     # how many splits there are is the clock's business
-    common = min(o.splits for found in (record, again) for o in found.strategies if o.kind in {"probe", "head"})
+    always = (SOFTMAX_ON_LAST, LINEAR_ON_ALL, HEAD)
+    common = min(o.splits for found in (record, again) for o in found.strategies if o.strategy in always)
     first, second = (
-        {o.strategy: o.predictions[:common] for o in found.strategies if o.kind in {"probe", "head"}}
+        {o.strategy: o.predictions[:common] for o in found.strategies if o.strategy in always}
         for found in (record, again)
     )
 

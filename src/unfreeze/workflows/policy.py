@@ -434,6 +434,8 @@ def _said_of(dropped: Drop, one: Standing) -> str:
 
 def _hopeless(asked: Sequence[Standing], running: Sequence[Standing], state: RaceState) -> Drop | None:
     """The first that cannot be the best any more; not a cheap one, which deeper ones are asked about against."""
+    if len(running) < 2:
+        return None
     best = state.answers.best([one.strategy for one in running])
     for one in asked:
         if one.strategy == best or not one.strategy.trains_blocks:

@@ -158,6 +158,8 @@ def _seconds_of_codes(
         images_without_codes(image_set, FrozenBackbone(source, usual.device), usual.resources, request)
         for source in others
     ]
+    if not any(lacking):
+        return 0.0
     an_image = usual.codes.seconds_an_image
     if an_image is None:  # all were stored
         rows, engine, cache = usual.task.train_rows, usual.engine, usual.cache

@@ -142,14 +142,14 @@ def test_prune_to_a_size_keeps_what_fits(tmp_path: Path) -> None:
 def test_prune_of_all_takes_what_lies_beside_the_codes(tmp_path: Path) -> None:
     """Converted networks and choices of training go with everything, and stay with less."""
     filled(tmp_path, "a", days=3)
-    for kind in ("prefixes", "training", "activations"):
+    for kind in ("prefixes", "networks", "training"):
         kept_beside(kind, tmp_path).mkdir()
 
     prune(tmp_path, older_than=DAY)
     assert kept_beside("prefixes", tmp_path).exists()
     prune(tmp_path, limit=0)
 
-    assert not any(kept_beside(kind, tmp_path).exists() for kind in ("prefixes", "training", "activations"))
+    assert not any(kept_beside(kind, tmp_path).exists() for kind in ("prefixes", "networks", "training"))
 
 
 def test_a_store_that_was_removed_can_be_opened_again(tmp_path: Path) -> None:
