@@ -29,13 +29,13 @@ class KindRow:
         rank: Place among the kinds, from cheap to expensive.
         label: Of a strategy, short, from its fields; unique.
         in_words: The strategy as part of a sentence.
-        weight: Share of the remaining time, relative to other kinds; 0 where nothing but a linear layer is trained.
+        trains_blocks: Whether more than a linear layer learns.
     """
 
     rank: int
     label: str
     in_words: Callable[["StrategyId"], str]
-    weight: float = 0.0
+    trains_blocks: bool = False
 
 
 def _probe_in_words(strategy: "StrategyId") -> str:
@@ -51,9 +51,9 @@ KINDS: MappingProxyType[Kind, KindRow] = MappingProxyType(
     {
         "probe": KindRow(rank=0, label="{loss} on {where}", in_words=_probe_in_words),
         "head": KindRow(rank=1, label="head", in_words=lambda _: "the head alone"),
-        "unfreeze": KindRow(rank=2, label="unfreeze {blocks}", in_words=_blocks_in_words, weight=2.0),
-        "full": KindRow(rank=3, label="full", in_words=lambda _: "fine-tuning the whole network", weight=4.0),
-        "scratch": KindRow(rank=4, label="scratch", in_words=lambda _: "training from scratch", weight=4.0),
+        "unfreeze": KindRow(rank=2, label="unfreeze {blocks}", in_words=_blocks_in_words, trains_blocks=True),
+        "full": KindRow(rank=3, label="full", in_words=lambda _: "fine-tuning the whole network", trains_blocks=True),
+        "scratch": KindRow(rank=4, label="scratch", in_words=lambda _: "training from scratch", trains_blocks=True),
     }
 )
 
@@ -113,7 +113,7 @@ class StrategyId:
     @property
     def trains_blocks(self) -> bool:
         """Whether more than a linear layer learns: then it takes time that matters."""
-        return KINDS[self.kind].weight > 0
+        return KINDS[self.kind].trains_blocks
 
     @property
     def is_deeper(self) -> bool:

@@ -224,9 +224,12 @@ class FineTuning:
         return len(self.experiment.task.train_rows) * (self.settings.seconds_an_image or 0.0) * self.plan.epochs
 
     def begin(self, split: Split) -> None:
-        """Have there what trainings side by side share: activations, and the head that this one starts from."""
-        assert len(self.inputs.labels)  # noqa: S101 - makes them
-        self.start(split, derive_seed(self.experiment.seed, self.outcome.strategy.stream, split.name))
+        """Have a training there that then runs beside others.
+
+        What it starts from may draw torch's random numbers (weights from scratch) or be shared (activations, heads), so
+        that it is made before any thread is.
+        """
+        self.waiting[split.name] = self._run_on(split)
 
     def fit(self, split: Split, *, advance: Advance = ignore) -> Fit:
         """Train a copy of its start on the learning side, predict the test side in float32.
@@ -234,8 +237,7 @@ class FineTuning:
         Raises:
             DidNotTrainError: Its loss rose, at an eighth of its rates too.
         """
-        seed = derive_seed(self.experiment.seed, self.outcome.strategy.stream, split.name)
-        trial = self._trained(split, seed, advance)
+        trial = self._trained(split, advance)
         return Fit(
             scores=predict_rows(trial.backbone, self.inputs, split.test, advance=self.experiment.progress.checkpoint),
             model=trial.backbone,
@@ -244,26 +246,28 @@ class FineTuning:
             curve=trial.curve,
         )
 
-    def _trained(self, split: Split, seed: int, advance: Advance) -> Trained:
+    def _trained(self, split: Split, advance: Advance) -> Trained:
         """A training that waits goes on; one that may have to go on waits, where memory holds it."""
-        run = self.waiting.pop(split.name, None)
-        if run is None or len(run.curve) > self.plan.epochs:  # of one that is longer
-            run = self._begun(split, seed)
+        run = self._run_on(split)
         run.train_to(self.plan.epochs, advance=advance)
         if self.plan.epochs < self.expected.wanted and split.is_whole and _may_wait(run, self.waiting):
             self.waiting[split.name] = run
         return run.result()
 
-    def _begun(self, split: Split, seed: int) -> TrainingRun:
-        """What trains on everything runs alone, on the threads that are best for that."""
+    def _run_on(self, split: Split) -> TrainingRun:
+        """The training that waits, or one that has not begun; what trains on everything runs alone, on its threads."""
+        run = self.waiting.pop(split.name, None)
+        if run is not None and len(run.curve) <= self.plan.epochs:  # else of one that is longer
+            return run
         plan, training = self.plan, self.training
         if not split.is_whole:
             plan = replace(plan, arithmetic=replace(plan.arithmetic, threads=training.threads_alone))
+        seed = derive_seed(self.experiment.seed, self.outcome.strategy.stream, split.name)
         return TrainingRun(self.start(split, seed), plan, self.inputs, split.learn, seed=seed, draws=training.draws)
 
 
 def _may_wait(run: TrainingRun, waiting: dict[str, TrainingRun]) -> bool:
-    sizes = sum(other.size for other in waiting.values())
+    sizes = sum(other.size for other in list(waiting.values()))  # a copy: trainings beside this one come and go
     return run.size + sizes <= WAITING_SHARE * (psutil.virtual_memory().available + sizes)
 
 
@@ -285,7 +289,7 @@ class _Wanted:
     start: Start
     cut: Cut
 
-    def left_out(self, note: str = "no time was left", *, settings: TrainingSettings | None = None) -> Outcome:
+    def left_out(self, note: str, *, settings: TrainingSettings | None = None) -> Outcome:
         """Its record if it does not fit."""
         settings = settings or TrainingSettings(plan=self.plan)
         return replace(self.outcome, status="left out", note=note, settings=settings)

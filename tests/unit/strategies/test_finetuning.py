@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -600,3 +601,19 @@ def test_fewer_views_than_the_plan_had_are_remembered_again_as_many(
     assert isinstance(after.inputs.examples, Remembered)
     assert isinstance(before.inputs.examples, Remembered)
     np.testing.assert_array_equal(after.inputs.examples.views, before.inputs.examples.views)
+
+
+def test_trainings_from_scratch_begin_alike_side_by_side(shared: StepOne, at_speed: Callable[..., None]) -> None:
+    """Their random weights come from torch's one source of numbers: what was begun before trains to the same bits."""
+    at_speed(1e-6)
+    cost = priced(shared, SCRATCH, epochs=1)
+    one, other = (ready(shared, cost, Request(allowance=1000.0, splits=2)) for _ in range(2))
+    splits = [shared.experiment.task.split(number) for number in range(2)]
+    for split in splits:
+        other.begin(split)
+    with ThreadPoolExecutor(2) as pool:
+        beside = list(pool.map(other.fit, splits))
+
+    for alone, found in zip(map(one.fit, splits), beside, strict=True):
+        np.testing.assert_array_equal(alone.scores, found.scores)
+    assert other.waiting == {}
