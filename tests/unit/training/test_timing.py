@@ -13,7 +13,7 @@ import torch
 from unfreeze.core.plans import EXACT, NONE, Arithmetic, Augmentation, Plan, Rule, Timed
 from unfreeze.core.strategies import FULL, unfreeze
 from unfreeze.training import timing
-from unfreeze.training.precision import arithmetics
+from unfreeze.training.precision import arithmetics, threads
 from unfreeze.training.timing import MadeUp, TooSlowError, fastest, time_training
 from unfreeze.training.trials import Inputs
 from unfreeze.zoo.backbones import Backbone
@@ -55,7 +55,14 @@ def nothing_made(inputs: Inputs) -> Inputs:
 
 
 @pytest.fixture
-def at_costs(monkeypatch: pytest.MonkeyPatch) -> SetCosts:
+def two_threads() -> Iterator[None]:
+    """Torch on two threads, as on a machine with two cores."""
+    with threads(2):
+        yield
+
+
+@pytest.fixture
+def at_costs(monkeypatch: pytest.MonkeyPatch, two_threads: None) -> SetCosts:
     """Makes steps cost what a function of their arithmetic says, in wall and processor time; gives what was timed."""
 
     def set_costs(costs: Costs) -> list[Arithmetic]:
@@ -67,7 +74,6 @@ def at_costs(monkeypatch: pytest.MonkeyPatch) -> SetCosts:
             return Timed(arithmetic=plan.arithmetic, seconds=seconds / at_once, cost=cost)
 
         monkeypatch.setattr(timing._Steps, "timed", timed)
-        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
         return asked
 
     return set_costs
@@ -162,21 +168,20 @@ def test_nothing_is_prepared_to_time_a_step(start: Backbone, nothing_made: Input
     torch.manual_seed(0)
     expected = torch.rand(2)
     torch.manual_seed(0)
-    threads = torch.get_num_threads()
+    number = torch.get_num_threads()
     pace = time_training(start, WHOLE, nothing_made, cache=tmp_path)
 
     assert pace.timed.seconds > 0
     assert pace.timed.cost > 0
     assert torch.equal(torch.rand(2), expected)
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == number
     assert all(torch.equal(values, before[name]) for name, values in start.network.state_dict().items())
 
 
 def test_what_draws_random_numbers_trains_alone(
-    start: Backbone, nothing_made: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Backbone, nothing_made: Inputs, tmp_path: Path, two_threads: None
 ) -> None:
     """Torch has one source of them for all threads: mixing batches draws from it, and the pace says so."""
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     mixing = replace(BLOCKS, augmentation=Augmentation(mixup=0.2))
     pace = time_training(start, mixing, nothing_made, cache=tmp_path)
 
