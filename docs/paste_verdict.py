@@ -14,7 +14,7 @@ from PIL import Image
 
 from unfreeze.core.phrases import ON_PART
 from unfreeze.core.run_record import RunRecord, read_run
-from unfreeze.report.table import rendered, strategy_table
+from unfreeze.report.table import answer_table, rendered
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
@@ -27,9 +27,8 @@ _PASTED = re.compile(r"(<!-- (?P<part>table|verdict) of the demo -->\n```text\n)
 
 def parts(record: RunRecord) -> dict[str, str]:
     """What is pasted, by the word in the comment."""
-    on_part = record.on_part
-    table = rendered(strategy_table(record.strategies, picked=record.picked, on_part=on_part, metric=record.metric))
-    legend = f"\n{ON_PART}\n" if on_part else ""
+    table = rendered(answer_table(record))
+    legend = f"\n{ON_PART}\n" if record.on_part else ""
     return {"table": f"{table}{legend}", "verdict": "".join(f"{sentence}\n" for sentence in record.verdict)}
 
 

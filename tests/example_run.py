@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from unfreeze.advisor.details import details
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.cards import Card
 from unfreeze.core.facts import Facts, Prediction, RuleRecord, Similarity
@@ -500,4 +501,4 @@ def run_record(
         The record, its verdict written from its results.
     """
     results = run_results(interrupted=interrupted, metric=metric, test_folder=test_folder, screened=screened)
-    return RunRecord.of(results, verdict=verdict(results))
+    return RunRecord.of(results, verdict=verdict(results), details=details(results))

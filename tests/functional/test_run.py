@@ -206,7 +206,7 @@ def test_an_interrupt_while_the_model_is_made_keeps_the_verdict(
     assert record.interrupted
     assert record.picked is not None
     assert record.model is None
-    assert "There is no model: the run was stopped before one was made." in record.verdict
+    assert record.verdict[0].startswith("There is no model, since the run was stopped")
     assert not (tmp_path / "model").exists()
     assert {path.name for path in tmp_path.iterdir()} >= {"stopped.json", "report.html", "plan.json"}
 
@@ -250,7 +250,7 @@ def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Pa
     assert curves.fine_tuning.strategy == unfreeze(1)
     assert curves.fine_tuning.sizes == (8, 16, 32)
     assert curves.note == ""
-    assert any("twice as many training images" in sentence for sentence in found.verdict)
+    assert any("twice as many training images" in sentence for sentence in found.details)
 
 
 def test_a_test_folder_of_ones_own_confirms_and_is_counted(digits: Path, tmp_path: Path) -> None:

@@ -291,25 +291,39 @@ def parse_sizes(text: str | None) -> int | tuple[int, ...] | Literal["auto"] | N
 
 def _show(record: "RunRecord", folder: Path, output: Output, go_on: str) -> None:
     from unfreeze.core.phrases import ON_PART
-    from unfreeze.report.table import screening_table, strategy_table
-    from unfreeze.workflows.reports import REPORT
+    from unfreeze.report.table import answer_table, screening_table
+    from unfreeze.workflows.reports import answer
 
     output.document(record.to_json())
+    use, unfreezing, *rest = answer(record, folder)
+    for sentence in (use, unfreezing):
+        output.line(sentence)
+    output.line()
     if record.screening:
         output.table(screening_table(record))
         output.line()
-    if record.strategies:
-        on_part = record.on_part
-        output.table(strategy_table(record.strategies, picked=record.picked, on_part=on_part, metric=record.metric))
+    if any(outcome.measured for outcome in record.strategies):
+        output.table(answer_table(record))
         output.line()
-        if on_part:
+        if record.on_part:
             output.line(ON_PART)
             output.line()
-    for sentence in record.verdict:
+    for sentence in rest:
         output.line(sentence)
     output.line()
-    places = {"report": folder / REPORT, **({"model": folder / record.model} if record.model else {})}
-    for line in [*(f"{name}  {place}" for name, place in places.items()), *([go_on] if record.interrupted else [])]:
+    for line in _next_lines(record, folder, go_on):
         if output.as_json:
             print(line, file=sys.stderr)
         output.line(line)
+
+
+def _next_lines(record: "RunRecord", folder: Path, go_on: str) -> list[str]:
+    """Where to look further; the last line is the next command."""
+    from unfreeze.workflows.reports import REPORT
+
+    details = f"Details and pictures: {folder / REPORT}"
+    if record.interrupted:
+        return [details, go_on]
+    if record.model is None:
+        return [details]
+    return [details, f"Next: unfreeze predict {shlex.quote(str(folder / record.model))} NEW.jpg"]

@@ -29,4 +29,6 @@ class Sentences:
             return ""
         self._measured.add(event.strategy.key)
         what = {"accuracy": " right", "balanced accuracy": " balanced accuracy", "log-loss": " log-loss"}[event.metric]
-        return f"{event.name}: {score(event.score, event.metric)}{what} so far ({count(event.splits, 'split')})"
+        return (
+            f"{event.strategy.plain}: {score(event.score, event.metric)}{what} so far ({count(event.splits, 'split')})"
+        )

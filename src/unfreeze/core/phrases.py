@@ -77,6 +77,11 @@ def probability_of(answer: Answer, worse: float, equivalent: float, better: floa
     return ""
 
 
+def budget_for(seconds: float) -> str:
+    """The option that gives a run so many seconds, and some room: ``--budget 6m``."""
+    return f"--budget {math.ceil(_ROOM * seconds / 60)}m"
+
+
 def settled_by(settling: Settling, run_seconds: float) -> str:
     """What would settle a step that cannot be told: half a sentence.
 
@@ -91,7 +96,7 @@ def settled_by(settling: Settling, run_seconds: float) -> str:
         >>> settled_by(Settling(kind="splits", splits=10, seconds=90.0), 200.0)
         '10 common splits of the same images would probably settle it (--budget 6m)'
     """
-    budget = f"--budget {math.ceil(_ROOM * (run_seconds + (settling.seconds or 0.0)) / 60)}m"
+    budget = budget_for(run_seconds + (settling.seconds or 0.0))
     return {
         "splits": f"{settling.splits} common splits of the same images would probably settle it ({budget})",
         "images": f"about {settling.low or 0:,} to {settling.high or 0:,} more images would probably settle it",

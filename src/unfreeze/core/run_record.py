@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 
-Schema = Literal["unfreeze.run/6"]
-SCHEMA: Schema = "unfreeze.run/6"
+Schema = Literal["unfreeze.run/7"]
+SCHEMA: Schema = "unfreeze.run/7"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,16 +164,19 @@ class RunRecord(RunResults):
 
     Attributes:
         verdict: The sentences of the answer; `advisor.verdict.verdict` writes them, also from a record that was loaded.
+        details: The statistics behind them, in sentences; `advisor.details.details` writes them.
         schema: Name and version of this document.
     """
 
     verdict: tuple[str, ...]
+    details: tuple[str, ...]
     schema: Schema = SCHEMA
 
     @classmethod
-    def of(cls, results: RunResults, *, verdict: tuple[str, ...]) -> "RunRecord":
+    def of(cls, results: RunResults, *, verdict: tuple[str, ...], details: tuple[str, ...]) -> "RunRecord":
         """The record of these results, with the sentences that were made of them."""
-        return cls(**{each.name: getattr(results, each.name) for each in fields(RunResults)}, verdict=verdict)
+        measured = {each.name: getattr(results, each.name) for each in fields(RunResults)}
+        return cls(**measured, verdict=verdict, details=details)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary, `schema` first; an interval becomes a pair ``[low, high]``, a strategy its key."""

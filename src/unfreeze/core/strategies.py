@@ -28,12 +28,14 @@ class KindRow:
     Attributes:
         rank: Place among the kinds, from cheap to expensive.
         label: Of a strategy, short, from its fields; unique.
+        plain: The same for who has never read of codes and taps; unique.
         in_words: The strategy as part of a sentence.
         trains_blocks: Whether more than a linear layer learns.
     """
 
     rank: int
     label: str
+    plain: str
     in_words: Callable[["StrategyId"], str]
     trains_blocks: bool = False
 
@@ -46,14 +48,33 @@ def _blocks_in_words(strategy: "StrategyId") -> str:
     return "unfreezing the last block" if strategy.blocks == 1 else f"unfreezing the last {strategy.blocks} blocks"
 
 
+_LAYERS = {"last": "last layer", "best": "best layer", "all": "all layers"}
 _TAPS_IN_WORDS = {"last": "the last codes", "best": "the best tap", "all": "all taps"}
 KINDS: MappingProxyType[Kind, KindRow] = MappingProxyType(
     {
-        "probe": KindRow(rank=0, label="{loss} on {where}", in_words=_probe_in_words),
-        "head": KindRow(rank=1, label="head", in_words=lambda _: "the head alone"),
-        "unfreeze": KindRow(rank=2, label="unfreeze {blocks}", in_words=_blocks_in_words, trains_blocks=True),
-        "full": KindRow(rank=3, label="full", in_words=lambda _: "fine-tuning the whole network", trains_blocks=True),
-        "scratch": KindRow(rank=4, label="scratch", in_words=lambda _: "training from scratch", trains_blocks=True),
+        "probe": KindRow(rank=0, label="{loss} on {where}", plain="linear, {layers}", in_words=_probe_in_words),
+        "head": KindRow(rank=1, label="head", plain="last layer, trained", in_words=lambda _: "the head alone"),
+        "unfreeze": KindRow(
+            rank=2,
+            label="unfreeze {blocks}",
+            plain="last {blocks} blocks",
+            in_words=_blocks_in_words,
+            trains_blocks=True,
+        ),
+        "full": KindRow(
+            rank=3,
+            label="full",
+            plain="everything",
+            in_words=lambda _: "fine-tuning the whole network",
+            trains_blocks=True,
+        ),
+        "scratch": KindRow(
+            rank=4,
+            label="scratch",
+            plain="everything, from scratch",
+            in_words=lambda _: "training from scratch",
+            trains_blocks=True,
+        ),
     }
 )
 
@@ -97,6 +118,15 @@ class StrategyId:
         """What tables call it."""
         where = _TAPS_IN_WORDS.get(self.taps or "", "")
         return KINDS[self.kind].label.format(loss=self.loss or "linear", where=where, blocks=self.blocks)
+
+    @property
+    def plain(self) -> str:
+        """What the answer and the terminal call it, for who knows photos and not networks."""
+        if self.blocks == 1:
+            return "last block"
+        layers = _LAYERS.get(self.taps or "", "")
+        by_svm = " (SVM)" if self.loss == "svm" else ""
+        return KINDS[self.kind].plain.format(layers=layers, blocks=self.blocks) + by_svm
 
     @property
     def in_words(self) -> str:

@@ -56,6 +56,19 @@ def percent_range(interval: tuple[float, float] | None) -> str:
     return "-" if interval is None else f"{score_span(interval, 'accuracy')} %"
 
 
+def of_hundred(fraction: float) -> str:
+    """How many of a hundred: ``97``; ``over 99`` where that would round to all, ``under 1`` where to none."""
+    if 0.995 <= fraction < 1 or 0 < fraction < 0.005:
+        return "over 99" if fraction > 0.5 else "under 1"
+    return f"{100 * fraction:.0f}"
+
+
+def of_hundred_span(interval: tuple[float, float]) -> str:
+    """An interval of fractions as ``91 to 100``: so many of a hundred."""
+    low, high = (min(max(end, 0.0), 1.0) for end in interval)
+    return f"{100 * low:.0f} to {100 * high:.0f}"
+
+
 def nats(loss: float | None) -> str:
     """A log-loss as ``0.213``; a dash where there is none."""
     return "-" if loss is None else f"{loss:.3f}"

@@ -177,6 +177,60 @@ def strategy_table(
     return _ByWidth(narrow, _strategy_table(rows, (*columns, *USING_COLUMNS, *trained)))
 
 
+_ANSWER_COLUMNS: dict[Metric, tuple[str, ...]] = {
+    "accuracy": ("right", "95 % sure"),
+    "balanced accuracy": ("right, by class", "right"),
+    "log-loss": ("log-loss", "right"),
+}
+
+
+def answer_table(record: RunRecord) -> Table:
+    """What each strategy that was measured reached, a line each at 80 columns; the picked one has a star.
+
+    Strategies that predict the same on every image share a line. What was left out, and all else, stands in the report.
+
+    Args:
+        record: Of the run.
+
+    Returns:
+        A table for `rendered`.
+    """
+    table = plain_table("strategy", *_ANSWER_COLUMNS[record.metric], "time", right={"right", "log-loss", "time"})
+    for names, outcome in _folded(record):
+        picked = record.picked in {one.strategy for one in names}
+        name = " = ".join(one.strategy.plain for one in names) + (" *" if picked else "")
+        mark = f" {ON_PART_MARK}" if outcome.strategy in record.on_part else ""
+        cells = (name + mark, *_reached(outcome, record.metric), _duration(sum(one.cost.seconds for one in names)))
+        add_row(table, cells, style="bold" if picked else "")
+    return table
+
+
+def _reached(outcome: Outcome, metric: Metric) -> tuple[str, ...]:
+    accuracy = percent(outcome.accuracy)
+    return {
+        "accuracy": (accuracy, percent_range(outcome.interval)),
+        "balanced accuracy": (percent(outcome.balanced_accuracy), accuracy),
+        "log-loss": (nats(outcome.log_loss), accuracy),
+    }[metric]
+
+
+def _folded(record: RunRecord) -> list[tuple[list[Outcome], Outcome]]:
+    """Lines of the table: what is the same as a strategy before it, on as many splits, stands beside that one."""
+    same = {(step.first, step.second) for step in record.comparisons if step.answer == "same"}
+    lines: list[tuple[list[Outcome], Outcome]] = []
+    for outcome in sorted(record.strategies, key=lambda one: one.strategy in record.on_part):
+        if not outcome.measured:
+            continue
+        for names, first in lines:
+            pair = first.strategy, outcome.strategy
+            if first.splits == outcome.splits and (pair in same or pair[::-1] in same):
+                names.append(outcome)
+                break
+        else:
+            lines.append(([outcome], outcome))
+    return lines
+
+
 def _strategy_table(rows: Sequence[StrategyRow], columns: Sequence[tuple[str, str]]) -> Table:
     right = {"accuracy", "balanced", "log-loss", "splits", "time", *(heading for _, heading in USING_COLUMNS)}
     table = plain_table("strategy", *(heading for _, heading in columns), right=right)

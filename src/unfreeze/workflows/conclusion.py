@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from unfreeze.advisor.baseline import no_better_than_blind
+from unfreeze.advisor.details import details
 from unfreeze.advisor.fact_finding import facts_of
 from unfreeze.advisor.questions import measured_strategies, pairs
 from unfreeze.advisor.rule_check import rule_record
@@ -140,7 +141,7 @@ def conclude(run: RunFolder, raced: Raced, resources: Resources) -> RunRecord:
             raced.race.give_up(selection.picked, error)
     with ignore_interrupts():
         results = _results(run, raced, selection, delivery)
-        record = RunRecord.of(results, verdict=verdict(results))
+        record = RunRecord.of(results, verdict=verdict(results), details=details(results))
         write_report(record, run.path)
         write_json(run.path / (STOPPED_FILE if record.interrupted else RUN_FILE), record.to_json())
         if not record.interrupted:

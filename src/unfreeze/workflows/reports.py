@@ -2,10 +2,24 @@
 
 from pathlib import Path
 
+from unfreeze.advisor.verdict import verdict
 from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.report.page import write_page
 
 REPORT = "report.html"
+
+
+def answer(record: RunRecord, folder: Path) -> tuple[str, ...]:
+    """The sentences of a run's answer, for whoever stands outside of its folder.
+
+    Args:
+        record: Of the run.
+        folder: Of the run, as its user would type it.
+
+    Returns:
+        See `advisor.verdict.verdict`.
+    """
+    return verdict(record, place=str(folder / record.model) if record.model else "")
 
 
 def write_report(record: RunRecord, folder: Path) -> Path:

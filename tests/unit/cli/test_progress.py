@@ -91,14 +91,14 @@ def test_a_strategy_is_news_once() -> None:
         measured(FULL, None, splits=1),
         measured(FULL, 0.95, splits=2),
         Finished(picked=HEAD, model="model", stopped=False),
-    ) == ["head: 93.1 % right so far (1 split)", "full: 95.0 % right so far (2 splits)"]
+    ) == ["last layer, trained: 93.1 % right so far (1 split)", "everything: 95.0 % right so far (2 splits)"]
 
 
 @pytest.mark.parametrize(
     ("metric", "line"),
     [
-        ("balanced accuracy", "head: 21.3 % balanced accuracy so far (1 split)"),
-        ("log-loss", "head: 0.213 nats log-loss so far (1 split)"),
+        ("balanced accuracy", "last layer, trained: 21.3 % balanced accuracy so far (1 split)"),
+        ("log-loss", "last layer, trained: 0.213 nats log-loss so far (1 split)"),
     ],
 )
 def test_a_score_has_the_words_of_its_metric(metric: Metric, line: str) -> None:

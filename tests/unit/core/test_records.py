@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from example_run import FOLDER_STEP, HOSTILE, STRATEGIES, run_record, run_results
+from unfreeze.advisor.details import details
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.records import Audit, Duplicate, ImageCounts, Interval, SetAside, plain
 from unfreeze.core.run_record import SCHEMA, RunRecord, RunResults
@@ -39,8 +40,8 @@ def test_a_document_begins_with_its_schema_and_has_every_field() -> None:
     """Who reads the file sees first what it is; each field of a record is there under its own name."""
     document = run_record().to_json()
 
-    assert next(iter(document.items())) == ("schema", "unfreeze.run/6")
-    assert SCHEMA == "unfreeze.run/6"
+    assert next(iter(document.items())) == ("schema", "unfreeze.run/7")
+    assert SCHEMA == "unfreeze.run/7"
     assert set(document) == {field.name for field in fields(RunRecord)}
 
 
@@ -68,7 +69,7 @@ def test_strategies_are_keys_and_intervals_pairs_in_a_document() -> None:
 def test_a_record_is_its_results_and_a_verdict() -> None:
     """Nothing of the results is lost or changed on the way into the record."""
     results = run_results(screened=True)
-    record = RunRecord.of(results, verdict=("It is so.",))
+    record = RunRecord.of(results, verdict=("It is so.",), details=("Since it is.",))
 
     assert record.verdict == ("It is so.",)
     for field in fields(RunResults):
@@ -80,6 +81,7 @@ def test_a_loaded_record_gives_the_verdict_that_stands_in_it() -> None:
     record = RunRecord.from_json(json.loads(json.dumps(run_record().to_json())))
 
     assert verdict(record) == record.verdict
+    assert details(record) == record.details
 
 
 def test_what_a_strategy_gave_is_found_by_its_identity() -> None:

@@ -9,9 +9,10 @@ from example_run import run_record
 from unfreeze.core.records import Settling
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
-from unfreeze.core.strategies import HEAD
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_LAST
 from unfreeze.report.table import (
     add_row,
+    answer_table,
     depth_table,
     plain_table,
     rendered,
@@ -196,3 +197,28 @@ def test_names_cannot_steer_the_terminal_or_the_markup() -> None:
     add_row(table, ["[red]\x1b[31mants[/red]"])
 
     assert "[red]\\u001b[31mants[/red]" in rendered(table)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced accuracy", "log-loss"])
+def test_at_80_columns_a_measured_strategy_is_one_line(metric: Metric) -> None:
+    """By its plain name; the picked one has a star, and what was left out is not there."""
+    record = run_record(metric=metric)
+    _, _, *lines = rendered(answer_table(record), width=80).splitlines()
+    measured = [outcome.strategy.plain for outcome in record.strategies if outcome.measured]
+
+    assert [line.split("  ")[0].removesuffix(" *") for line in lines] == measured
+    assert [line.split("  ")[0] for line in lines if " * " in line] == ["last 2 blocks *"]
+    assert "everything" not in measured
+
+
+def test_what_predicts_the_same_shares_a_line() -> None:
+    """The head and the linear classifier on the last layer, where their step says so; their times add up."""
+    record = run_record()
+    same = tuple(
+        replace(step, answer="same") if (step.first, step.second) == (SOFTMAX_ON_LAST, HEAD) else step
+        for step in record.comparisons
+    )
+    text = rendered(answer_table(replace(record, comparisons=same)))
+
+    assert "linear, last layer = last layer, trained" in text
+    assert len(text.splitlines()) == len(rendered(answer_table(record)).splitlines()) - 1

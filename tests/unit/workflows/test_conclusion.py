@@ -218,7 +218,8 @@ def test_a_run_without_a_split_leaves_a_record(task: Task, concluded: Conclude, 
     assert record.interrupted
     assert record.splits == ()
     assert record.comparisons == ()
-    assert "No split was finished, so nothing here is measured." in record.verdict
+    assert "No split was finished, so nothing here is measured." in record.details
+    assert record.verdict[0].startswith("There is no model yet: no strategy was finished")
     assert read_run(tmp_path) == record
 
 
@@ -251,7 +252,8 @@ def test_a_pick_that_always_names_one_class_is_told_of_first(task: Task, conclud
     found, *others = record.findings
     assert (found.code, tuple(others)) == ("UF130", FINDINGS)
     assert found.sentence.startswith("Head is no better than always answering 'a': accuracy 50.0 % against 50.0 %")
-    assert record.verdict[0] == found.text
+    assert record.details[0] == found.text
+    assert record.verdict[0].startswith("Do not rely on this model (last layer, trained): about 50 of 100 new photos")
     assert deliver.call_args.kwargs["warnings"] == [found.text]
 
 
@@ -351,7 +353,7 @@ def test_an_interrupt_of_the_delivery_leaves_no_half_of_a_model(
 
     assert (record.picked, record.model, record.interrupted) == (HEAD, None, True)
     assert not (tmp_path / "model").exists()
-    assert "There is no model: the run was stopped before one was made." in record.verdict
+    assert record.verdict[0].startswith("There is no model, since the run was stopped")
     assert read_run(tmp_path) == record
 
 

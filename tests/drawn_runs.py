@@ -1,0 +1,116 @@
+"""Runs of any kind, for what must hold of the sentences that are made of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from hypothesis import strategies as st
+
+from example_run import run_results
+from unfreeze.advisor.baseline import no_better_than_blind
+from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.questions import Question, pairs
+from unfreeze.advisor.rule_check import rule_record
+from unfreeze.advisor.rules import predicted
+from unfreeze.advisor.selection import select_strategy, winner_of
+from unfreeze.core.facts import Similarity
+from unfreeze.core.records import Cost, Outcome, SplitRecord
+from unfreeze.core.run_record import RunResults
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import (
+    FULL,
+    HEAD,
+    LINEAR_ON_ALL,
+    SCRATCH,
+    SOFTMAX_ON_BEST,
+    SOFTMAX_ON_LAST,
+    SVM_ON_LAST,
+    StrategyId,
+    unfreeze,
+)
+from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.data.tasks import Task, make_task
+from unfreeze.strategies.predictions import Measured, Predicted
+
+STRATEGIES = (
+    *(SOFTMAX_ON_LAST, SVM_ON_LAST, SOFTMAX_ON_BEST, LINEAR_ON_ALL, HEAD),
+    *(unfreeze(1), unfreeze(2), FULL, SCRATCH),
+)
+METRICS: tuple[Metric, ...] = ("accuracy", "balanced accuracy", "log-loss")
+SIZES = ((60, 60), (50, 2), (40, 30, 20), (90, 12))
+ERRORS = (0.0, 0.02, 0.1, 0.3, 1.0)  # shares of wrong answers
+TASKS: dict[tuple[int, ...], Task] = {}
+
+
+def task_of(sizes: tuple[int, ...]) -> Task:
+    """So many images of each class; made once, since its splits are."""
+    if sizes not in TASKS:
+        labels = [f"class {label}" for label, size in enumerate(sizes) for _ in range(size)]
+        images = tuple(
+            Image(path=Path(f"/{n}.png"), name=f"{n:04}", label=label, sha256=f"{n}", width=9, height=9, mode="L")
+            for n, label in enumerate(labels)
+        )
+        TASKS[sizes] = make_task(ImageSet(root=Path("/"), images=images), seed=0)
+    return TASKS[sizes]
+
+
+def measured(strategy: StrategyId, task: Task, *, splits: int, error: float, seed: int) -> Measured:
+    """A strategy that is wrong on that share of the images, the same ones in every round."""
+    rng = np.random.default_rng(seed)
+    wrong = rng.random(len(task.labels)) < error
+    found = []
+    for split in map(task.split, range(splits)):
+        truth = task.labels[split.test]
+        said = np.where(wrong[split.test], (truth + 1) % task.class_count, truth)
+        sure = np.log(np.where(said == truth, 0.9, 0.05))
+        found.append(Predicted(split=split, predictions=said, log_likelihoods=None if strategy.loss == "svm" else sure))
+    status = "left out" if not splits else "done"
+    cost = Cost(seconds=2.0 * splits, split_seconds=(2.0,) * splits)
+    return Measured(Outcome(strategy=strategy, description="", status=status, cost=cost), tuple(found))
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> RunResults:
+    """What a run of some strategies, each on some splits, leaves behind."""
+    task, metric = task_of(draw(st.sampled_from(SIZES))), draw(st.sampled_from(METRICS))
+    known = [
+        measured(
+            strategy,
+            task,
+            splits=draw(st.sampled_from((0, 1, 2, 5, 10))),
+            error=draw(st.sampled_from(ERRORS)),
+            seed=draw(st.integers(0, 3)),
+        )
+        for strategy in STRATEGIES
+        if draw(st.booleans())
+    ]
+    return results_of(task, metric, known, margin=draw(st.sampled_from((0.0, 0.01, 0.05))))
+
+
+def results_of(task: Task, metric: Metric, known: list[Measured], *, margin: float) -> RunResults:
+    """Chosen and compared as a run does."""
+    comparisons = Comparisons(Question(task=task, metric=metric, margin=margin, seed=0))
+    selection = select_strategy(known, comparisons)
+    by_id = {one.strategy: one for one in known}
+    usable = [one.strategy for one in known if comparisons.has_metric(one)]
+    picked = selection.picked if selection else None
+    blind = no_better_than_blind(by_id[picked], comparisons.question) if picked else None
+    example = run_results(test_folder=False)
+    facts = replace(example.facts, similarity=Similarity(value=0.8, because=""))
+    return replace(
+        example,
+        metric=metric,
+        margin=margin,
+        findings=(blind,) if blind else (),
+        train_images=task.names(task.train_rows),
+        splits=tuple(
+            SplitRecord(number=n, test=tuple(task.split(n).test.tolist()))
+            for n in range(max((one.splits for one in known), default=0))
+        ),
+        strategies=tuple(one.record(task) for one in known),
+        comparisons=tuple(comparisons.compare(by_id[a], by_id[b]) for a, b in pairs(usable)),
+        winner=winner_of(known, comparisons),
+        picked=picked,
+        rule=rule_record(predicted(facts), known, comparisons),
+        learning_curve=None,
+    )
