@@ -155,8 +155,17 @@ def _after_trying(stage: Deeper, state: RaceState) -> Deeper | Completing:
     if chosen and _share(chosen, state) >= _least_share(chosen):
         waiting = tuple(price.strategy for price in chosen)
         return Deeper(waiting=waiting, postponed=tuple(one for one in stage.postponed if one not in waiting))
-    by_cost = sorted(state.standings, key=lambda one: one.seconds_a_split)
-    return Completing(waiting=tuple(one.strategy for one in by_cost), postponed=stage.postponed)
+    waiting = tuple(one.strategy for one in _by_cost(state) if not _is_aside(one.strategy))
+    return Completing(waiting=waiting, postponed=stage.postponed)
+
+
+def _is_aside(strategy: StrategyId) -> bool:
+    """Whether nothing deeper is compared with it: another classifier on codes."""
+    return not strategy.trains_blocks and strategy not in FIRST
+
+
+def _by_cost(state: RaceState) -> list[Standing]:
+    return sorted(state.standings, key=lambda one: one.seconds_a_split)
 
 
 def fitting(prices: Sequence[Price], state: RaceState) -> tuple[Price, ...]:
@@ -230,9 +239,13 @@ def _prepare(price: Price, allowance: float, state: RaceState, then: Deeper | Po
 
 
 def _postponed(stage: Postponed, state: RaceState) -> Decision:
-    """What was postponed has what time is left, on as many splits as fit; what was measured before is taken up."""
+    """What was postponed has what time is left, on as many splits as fit; what was measured before is taken up.
+
+    Classifiers that nothing deeper is compared with come after that: an SVM of many classes takes as long as a training.
+    """
     if not stage.waiting:
-        return Decision(stage=Filling())
+        waiting = tuple(one.strategy for one in _by_cost(state) if _is_aside(one.strategy))
+        return Decision(stage=Completing(waiting=waiting, is_last=True))
     strategy, later = stage.waiting[0], replace(stage, waiting=stage.waiting[1:])
     price = state.prices[strategy]
     if price is None:
@@ -280,9 +293,10 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
             phase = Phase(name=one.label, strategies=(one.strategy,), to=to, clock="repeat")
             return Decision(stage=stage, step=_measure_beside([one], phase, state, until))
         return Decision(stage=replace(stage, running=None), step=Settle(strategies=(one.strategy,)))
+    if not stage.waiting and stage.is_last:
+        return Decision(stage=Filling())
     if not stage.waiting:
-        by_cost = sorted((one for one in state.standings if one.epochs_short), key=lambda one: one.seconds_a_split)
-        waiting = tuple(one.strategy for one in by_cost)
+        waiting = tuple(one.strategy for one in _by_cost(state) if one.epochs_short)
         return Decision(stage=Lengthening(waiting=waiting, postponed=stage.postponed))
     one, rest = state.of(stage.waiting[0]), replace(stage, waiting=stage.waiting[1:])
     gone = not one.is_ready or one.status == "dropped" or not one.repeatable

@@ -178,11 +178,13 @@ class Completing:
         waiting: The cheapest first.
         postponed: What comes in the end, see `Deeper`.
         running: The one that goes on.
+        is_last: Whether what was postponed has had its turn.
     """
 
     waiting: tuple[StrategyId, ...]
     postponed: tuple[StrategyId, ...] = ()
     running: StrategyId | None = None
+    is_last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

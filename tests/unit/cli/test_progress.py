@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from unfreeze.cli.progress import Lines
+from unfreeze.cli.sentences import Sentences
 from unfreeze.core.errors import StoppedError
-from unfreeze.core.events import Event, Finished, StrategyMeasured
+from unfreeze.core.events import Event, Finished, Said, StrategyMeasured
 from unfreeze.core.findings import finding
 from unfreeze.core.progress import Progress
 from unfreeze.core.settings import Metric
@@ -130,3 +131,11 @@ def test_a_closed_log_does_not_stop_the_work() -> None:
     stream.close()
 
     Progress(Lines(stream)).say("hello")
+
+
+def test_a_sentence_is_told_once() -> None:
+    """The second of two equal ones is no news, another one is."""
+    sentences = Sentences()
+    told = [sentences.of(Said(sentence=said)) for said in ("It is so.", "It is so.", "It is not.")]
+
+    assert told == ["It is so.", "", "It is not."]

@@ -185,8 +185,8 @@ def test_a_missing_field_is_named(document: Document, name: str) -> None:
     ("schema", "said"),
     [
         (
-            "unfreeze.run/7",
-            "run.json was written by a newer unfreeze (schema unfreeze.run/7, this one reads unfreeze.run/7). "
+            "unfreeze.run/8",
+            "run.json was written by a newer unfreeze (schema unfreeze.run/8, this one reads unfreeze.run/7). "
             "Update unfreeze.",
         ),
         (

@@ -1160,6 +1160,18 @@ def test_what_waits_is_completed_from_cheap_to_expensive() -> None:
     assert done == [(FULL,), (TWO,)]
 
 
+def test_a_slow_classifier_on_codes_waits_until_what_was_postponed_had_its_turn() -> None:
+    """An SVM of many classes lacks four splits: two blocks that were postponed come first, then the SVM goes on."""
+    standings = [trained(ONE, seconds=1.0), trained(SVM_ON_LAST, splits=1, seconds=5.0)]
+    waiting = Standing(strategy=TWO, is_ready=False)
+    now = state(cheap(HEAD), *standings, waiting, left=100.0, budget=200.0, answers=Said())
+    first = decide(Deeper(waiting=(), postponed=(TWO,)), replace(now, prices={TWO: None}))
+    then = decide(Postponed(waiting=()), now)
+
+    assert first.step == LeaveOut(strategy=TWO)
+    assert step_of(then, Measure).strategies == (SVM_ON_LAST,)
+
+
 # --- the time that is left in the end -------------------------------------------------------------------------------
 
 HEAD_FOUR = (HEAD, FOUR)
