@@ -241,7 +241,7 @@ def _prepare(price: Price, allowance: float, state: RaceState, then: Deeper | Po
 def _postponed(stage: Postponed, state: RaceState) -> Decision:
     """What was postponed has what time is left, on as many splits as fit; what was measured before is taken up.
 
-    Classifiers that nothing deeper is compared with come after that: an SVM of many classes takes as long as a training.
+    Classifiers that nothing deeper is compared with come then: an SVM of many classes takes as long as a training.
     """
     if not stage.waiting:
         waiting = tuple(one.strategy for one in _by_cost(state) if _is_aside(one.strategy))
