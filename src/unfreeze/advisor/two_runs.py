@@ -1,6 +1,7 @@
 """Two finished runs: does what they picked differ on the images that both tested, and how sure is that?"""
 
 import itertools
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ def _number(value: float, metric: Metric) -> str:
 
 def _check_finished(record: RunRecord, name: str) -> None:
     if record.interrupted:
-        msg = f"The run {name} was stopped before its end. Go on with it: unfreeze run --resume {name}"
+        msg = f"The run {name} was stopped before its end. Go on with it: unfreeze run --resume {shlex.quote(name)}"
         raise InputError(msg)
     outcome = record.outcome_of(record.picked)
     if outcome is None or not outcome.measured:
@@ -215,9 +216,9 @@ def _paired(first: _Tests, second: _Tests, common: Set[str], metric: Metric) -> 
     names = sorted(common)
     groups = [first.group_of[name] or second.group_of[name] for name in names]
     unit_of = dict(zip(names, unit_numbers(groups).tolist(), strict=True))
-    labels = [np.array([first.label_of[name] for name in some]) for some in images]
+    labels = [np.array([first.label_of[name] for name in some], np.int64) for some in images]
     tested = Tested(
-        units=[np.array([unit_of[name] for name in some]) for some in images],
+        units=[np.array([unit_of[name] for name in some], np.int64) for some in images],
         classes=labels if metric == "balanced accuracy" else None,
         folds=_round_of(longer.by_split),
     )

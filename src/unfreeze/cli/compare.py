@@ -42,4 +42,7 @@ def _show(record: "CompareRecord", output: Output) -> None:
     output.line(record.verdict)
     gone = f", {count(record.relabelled, 'image')} of another class left out" if record.relabelled else ""
     splits = "the same splits" if record.same_splits else "splits that differ"
-    output.line(f"Compared in {record.metric} on {count(record.images, 'common image')}{gone}, on {splits}.")
+    output.line(
+        f"Compared in {record.metric} on {count(record.images, 'common image')}{gone}, on {splits}; with a minus the "
+        "second run is the worse one."
+    )

@@ -103,16 +103,17 @@ def _called(error: Any, arguments: Sequence[str], program: Any) -> tuple[str, An
 
 
 def _no_such_option(use: _Use) -> str:
-    known = [name for parameter in use.command.params for name in parameter.opts if name.startswith("--")]
-    near = difflib.get_close_matches(str(use.error.option_name), [*known, "--help"], n=1)
-    proposal = f" Did you mean {near[0]}?" if near else ""
+    known = [name[2:] for parameter in use.command.params for name in parameter.opts if name.startswith("--")]
+    typed = str(use.error.option_name).lstrip("-").casefold()
+    near = difflib.get_close_matches(typed, [*known, "help"], n=1, cutoff=0.7)
+    proposal = f" Did you mean --{near[0]}?" if near else ""
     return f"{use.name} has no option {use.error.option_name}.{proposal}"
 
 
 def _no_such_command(use: _Use) -> str:
     commands = list(use.command.commands)
-    quoted = re.search(r"'(.+)'", use.message)
-    name = str(getattr(use.error, "command_name", quoted[1] if quoted else "")) or next(iter(use.arguments), "")
+    quoted = re.search(r"No such command (['\"])(.*?)\1", use.message)
+    name = str(getattr(use.error, "command_name", quoted[2] if quoted else "")) or next(iter(use.arguments), "")
     if use.path == "unfreeze" and Path(name).expanduser().exists():
         rest = use.arguments[list(use.arguments).index(name) :] if name in use.arguments else [name]
         return f"There is no command {name}. Did you mean: {shlex.join(['unfreeze', 'run', *rest])}"

@@ -187,6 +187,9 @@ def add_test_folder(
     except sqlite3.IntegrityError as error:  # a name that is there already
         msg = f"{table.source} lists images of {folder}, too. An image either trains or tests: leave them out of one."
         raise ImageSetError(msg) from error
+    if "test" not in table.given_splits():
+        msg = f"There is no image in the class folders of {folder} to test on. Put some there, or leave out --test."
+        raise ImageSetError(msg)
     table.skipped.update(walk.skipped)
     table.block(walk.blocked)
 

@@ -1,5 +1,6 @@
 """Two runs, compared from their records alone."""
 
+import shlex
 from pathlib import Path
 
 from unfreeze.advisor.two_runs import compare_runs
@@ -27,6 +28,6 @@ def compare(first: Path, second: Path) -> CompareRecord:
 
 def _finished(run: Path) -> RunRecord:
     if run.is_dir() and not (run / RUN_FILE).exists() and (run / PLAN).exists():
-        msg = f"The run {run} is not finished. Go on with it: unfreeze run --resume {run}"
+        msg = f"The run {run} is not finished. Go on with it: unfreeze run --resume {shlex.quote(str(run))}"
         raise InputError(msg)
     return read_run(run)
