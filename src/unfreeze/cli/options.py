@@ -159,7 +159,7 @@ Threads = Annotated[
         "--threads",
         metavar="N",
         min=1,
-        help="Use at most N cores; all that there are if not given.",
+        help="Threads of PyTorch and of OpenVINO, and number of decoders; one per core if not given.",
         show_default=False,
     ),
 ]

@@ -121,7 +121,7 @@ class StudySettings:
         augment: light, standard, strong or none; of training images.
         test: Folder of class folders, whose images are the test part of `source`, which must have none then.
         exclude: Classes that are left out.
-        threads: How many cores the whole process may use, at least 1; None for all that there are.
+        threads: Of PyTorch and of OpenVINO in the whole process, and number of decoders; None for one per core.
     """
 
     source: Path

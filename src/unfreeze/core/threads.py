@@ -1,4 +1,4 @@
-"""How many cores this process and its children may use: a limit for the whole of it, which children inherit."""
+"""How many threads PyTorch and OpenVINO may have, and how many decoders there are: a limit that children inherit."""
 
 import os
 
@@ -10,13 +10,13 @@ _OF_LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def limit_threads(number: int | None) -> None:
-    """Let this process and its children use at most so many cores.
+    """Let PyTorch and OpenVINO have at most so many threads, here and in children, and start no more decoders.
 
     PyTorch and the libraries of linear algebra look at it when they are imported, so it comes before that; OpenVINO and
     decoders look when they are started.
 
     Args:
-        number: Of cores, at least 1; None leaves everything as it is.
+        number: Of threads, at least 1; None leaves everything as it is.
 
     Raises:
         InputError: It is less than 1.
