@@ -16,7 +16,7 @@ import pytest
 PhotoFolder = Callable[..., Path]
 
 COMMANDS = (
-    *("run", "inspect", "codes", "probe", "tune", "predict", "report", "sample"),
+    *("run", "inspect", "codes", "probe", "tune", "predict", "report", "compare", "sample"),
     *("cache", "cache list", "cache verify", "cache repair", "cache prune", "version"),
 )
 
@@ -53,9 +53,16 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["fly"], "No such command 'fly'. See unfreeze --help."),
+        (
+            ["fly"],
+            "There is no command fly. The commands are run, inspect, codes, probe, tune, predict, report, compare, "
+            "sample, version and cache. See unfreeze --help.",
+        ),
         (["run"], "SOURCE is missing: give a folder of labelled images or a list of them, or --resume RUN."),
-        (["codes", "--out", "y"], "Missing argument 'SOURCE'. See unfreeze --help."),
+        (
+            ["codes", "--out", "y"],
+            "SOURCE is missing: a folder of class folders, or a .csv or .parquet list. See unfreeze codes --help.",
+        ),
         (
             ["run", "x", "--budget", "soon"],
             "--budget must be a time above zero, such as 90s, 15m, 1h30m, 30d or a number of seconds; got 'soon'.",
@@ -80,6 +87,39 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, tmp_path
 
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"unfreeze: {sentence}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", ".", "--seed", "x"],
+        ["run", ".", "--margin", "much"],
+        ["run", ".", "--strategies", "some"],
+        ["run", ".", "--size", "3"],
+        ["run", ".", "--test", "nowhere"],
+        ["run", ".", "--weights", "nowhere.pth"],
+        ["tune", ".", "--unfreeze", "some", "--out", "y"],
+        ["tune", ".", "--unfreeze", "2", "--budget", "soon", "--out", "y"],
+        ["probe", "nowhere"],
+        ["codes", ".", "--out", "y.xlsx"],
+        ["compare", "nowhere", "nowhere"],
+    ],
+    ids=" ".join,
+)
+def test_options_are_checked_before_torch_is_there(arguments: list[str], tmp_path: Path) -> None:
+    """A mistake is answered without the imports that take seconds."""
+    code = (
+        "import sys\nfrom unfreeze.cli.main import main\n"
+        "try:\n    main()\nfinally:\n"
+        "    print([m for m in ('torch', 'torchvision', 'timm', 'openvino') if m in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (2, "[]\n")
+    assert done.stderr.splitlines()[-1].startswith("unfreeze: ")
 
 
 def test_a_missing_folder_is_one_sentence_and_nothing_is_written(tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ import re
 
 from unfreeze.core.errors import InputError
 
-_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_NUMBER = r"(\d+(?:\.\d+)?)"
-_PATTERN = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m(?:in)?)?(?:{_NUMBER}s?)?", re.IGNORECASE)
+_UNITS = {
+    r"d(?:ays?)?": 86400.0,
+    r"h(?:(?:ou)?rs?)?": 3600.0,
+    r"m(?:in(?:ute)?s?)?": 60.0,
+    r"(?:s(?:ec(?:ond)?s?)?)?": 1.0,
+}
+_PATTERN = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS), re.IGNORECASE)
 
 
 def parse_duration(text: str, *, option: str = "--budget") -> float:
     """Seconds that `text` stands for.
 
     Args:
-        text: ``90s``, ``10m``, ``1h30m``, ``30d`` or a plain number of seconds.
+        text: ``90s``, ``10m``, ``10 minutes``, ``1h30m``, ``30d`` or a plain number of seconds.
         option: What the user typed it for, named in the error.
 
     Returns:

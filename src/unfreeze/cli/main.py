@@ -19,7 +19,9 @@ import typer
 
 from unfreeze import __version__
 from unfreeze.cli import cache, manual
+from unfreeze.cli.arguments import understood
 from unfreeze.cli.codes import codes
+from unfreeze.cli.compare import compare
 from unfreeze.cli.inspect import inspect
 from unfreeze.cli.output import ReaderGoneError
 from unfreeze.cli.predict import predict
@@ -29,6 +31,7 @@ from unfreeze.cli.report import report
 from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
 from unfreeze.cli.tune import tune
+from unfreeze.cli.usage import usage_sentence
 from unfreeze.cli.version import version
 from unfreeze.core.errors import DiskFullError, StoppedError, UnfreezeError
 from unfreeze.core.stop import INTERRUPTED
@@ -41,7 +44,7 @@ TRACEBACK_VARIABLE = "UNFREEZE_TRACEBACK"
 app = typer.Typer(
     name="unfreeze",
     help=manual.formatted(manual.UNFREEZE),
-    epilog="unfreeze COMMAND --help is the manual page of a command.",
+    epilog="unfreeze help COMMAND, or unfreeze COMMAND --help, is the manual page of a command.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -50,10 +53,11 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(__version__)
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -83,6 +87,7 @@ _add("probe", probe, manual.PROBE)
 _add("tune", tune, manual.TUNE)
 _add("predict", predict, manual.PREDICT)
 _add("report", report, manual.REPORT)
+_add("compare", compare, manual.COMPARE)
 _add("sample", sample, manual.SAMPLE)
 _add("list", cache.list_stores, manual.CACHE_LIST, group=cache_app)
 _add("verify", cache.verify, manual.CACHE_VERIFY, group=cache_app)
@@ -138,7 +143,7 @@ def exit_code_of(arguments: Sequence[str], *, show_traceback: bool = False) -> i
         The exit code.
     """
     try:
-        code = app(list(arguments), prog_name="unfreeze", standalone_mode=False)
+        code = app(arguments := understood(arguments), prog_name="unfreeze", standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, ReaderGoneError) as error:
         return _reader_gone(error, show_traceback=show_traceback)
@@ -147,29 +152,25 @@ def exit_code_of(arguments: Sequence[str], *, show_traceback: bool = False) -> i
     except UnfreezeError as error:
         return _explained(error, str(error), error.exit_code, show_traceback=show_traceback)
     except Exception as error:
-        return _other(error, show_traceback=show_traceback)
+        return _other(error, arguments, show_traceback=show_traceback)
     return code if isinstance(code, int) else 0
 
 
-def _other(error: Exception, *, show_traceback: bool) -> int:
+def _other(error: Exception, arguments: Sequence[str], *, show_traceback: bool) -> int:
     """Usage errors, a full disk that nobody named, and our own faults."""
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error), err=True)
         return 2
     if type(error).__name__ == "Abort":
         return _explained(error, str(StoppedError()), INTERRUPTED, show_traceback=show_traceback)
-    usage = getattr(error, "format_message", None)  # typer carries click inside itself or not, by its version
-    if callable(usage):
-        return _explained(error, _usage_sentence(usage()), 2, show_traceback=show_traceback)
+    if callable(getattr(error, "format_message", None)):  # what the parser raises; see `cli.usage`
+        return _explained(
+            error, usage_sentence(error, arguments, typer.main.get_command(app)), 2, show_traceback=show_traceback
+        )
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         text = "The disk is full. What was finished before is safe; free some space and run again."
         return _explained(error, text, DiskFullError.exit_code, show_traceback=show_traceback)
     return _fault(error, show_traceback=show_traceback)
-
-
-def _usage_sentence(text: str) -> str:
-    joined = " ".join(text.split())
-    return f"{joined.rstrip('.')}. See unfreeze --help."
 
 
 def _explained(error: BaseException, text: str, code: int, *, show_traceback: bool) -> int:

@@ -50,7 +50,8 @@ Train a classifier on a folder of photos and say how far to unfreeze.
 Reads the images' codes at every tap of a pretrained network, and races
 strategies on splits that all of them share: linear classifiers on the codes,
 the head alone, the last blocks too, the whole network. What wins is trained
-once more on everything. A test part of your own is read once, at the end.
+once more on everything. A test part of your own, in SOURCE or a folder given
+by --test, is read once, at the end.
 {_SOURCE}
 It prints one table and a verdict, and writes a folder that holds run.json
 (everything that was measured), report.html, model/ (the picked strategy,
@@ -82,6 +83,7 @@ Examples:
   unfreeze run photos/ --rounds 1 --out runs/fixed
   unfreeze run --resume runs/fixed
   unfreeze run photos/ --seed 1 --json > run.json
+  unfreeze run photos/ --test holdout/ --exclude blurred --open
 {EXIT_CODES}"""
 
 INSPECT = f"""
@@ -182,7 +184,23 @@ store is needed.
 {_JSON}
 Example:
 
-  unfreeze report unfreeze-runs/photos-1
+  unfreeze report unfreeze-runs/photos-1 --open
+{EXIT_CODES}"""
+
+COMPARE = f"""
+Say whether two finished runs differ.
+
+Takes what each run picked and compares the two on the images that both have
+tested, paired by image, and says by how much the second one is better, with a
+95 % interval. Images are the same if their names in the folder or list are.
+The splits may differ, the classes may not. Two networks, sizes of images or
+seeds can be compared that way; two strategies of one run stand in its report.
+Writes nothing.
+{_JSON}
+Examples:
+
+  unfreeze compare unfreeze-runs/photos-1 unfreeze-runs/photos-2
+  unfreeze compare runs/resnet50 runs/lite0 --json | jq .interval
 {EXIT_CODES}"""
 
 SAMPLE = f"""

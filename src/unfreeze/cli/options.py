@@ -2,12 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypedDict, Unpack
 
 import typer
 
-if TYPE_CHECKING:
-    from unfreeze.core.settings import Metric
+from unfreeze.cli.places import checked_source, checked_test_folder, checked_weights
+from unfreeze.core.settings import EngineSettings, ImageSettings, Metric
 
 
 class Engine(StrEnum):
@@ -71,7 +71,7 @@ class MetricChoice(StrEnum):
     log_loss = "log-loss"
 
 
-METRICS: "dict[MetricChoice, Metric | None]" = {
+METRICS: dict[MetricChoice, Metric | None] = {
     MetricChoice.auto: None,
     MetricChoice.accuracy: "accuracy",
     MetricChoice.balanced: "balanced accuracy",
@@ -153,4 +153,77 @@ Tap = Annotated[
     str | None,
     typer.Option("--tap", metavar="TAP", help="Only this tap; last is the last one.", show_default=False),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        help="Threads of PyTorch and of OpenVINO, and number of decoders; one per core if not given.",
+        show_default=False,
+    ),
+]
+TestFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--test",
+        metavar="DIR",
+        help="Folder of class folders that SOURCE is tested on, in place of a test part of its own.",
+        show_default=False,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="CLASS", help="Leave this class out; may be repeated.", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors, and no progress.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the report in the browser at the end.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+
+class ImageOptions(TypedDict):
+    """The values of options that codes, probe and tune have in common, as the parser gives them."""
+
+    backbone: str
+    weights: Path | None
+    size: int | None
+    resize: Resize | None
+    seed: int
+    max_bad: float
+    test: Path | None
+    exclude: list[str] | None
+
+
+def image_settings(
+    source: Path, engine: Engine, precision: Precision, device: Device, **asked: Unpack[ImageOptions]
+) -> ImageSettings:
+    """What codes, probe and tune begin with, checked before imports that take seconds.
+
+    Args:
+        source: Folder or list.
+        engine: What runs the frozen layers.
+        precision: Of their arithmetic.
+        device: Where PyTorch runs.
+        **asked: The other options.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InputError: There is no such source, file of weights or test folder.
+    """
+    checked_source(source)
+    checked_weights(asked["weights"])
+    checked_test_folder(asked["test"])
+    return ImageSettings(
+        source=source,
+        backbone=asked["backbone"],
+        weights=asked["weights"],
+        size=asked["size"],
+        resize=asked["resize"].value if asked["resize"] else None,
+        seed=asked["seed"],
+        max_bad=asked["max_bad"],
+        request=EngineSettings(engine.value, precision.value, device.value),
+        test=asked["test"],
+        exclude=tuple(asked["exclude"] or ()),
+    )

@@ -44,6 +44,17 @@ def checked_weights(weights: Path | None) -> None:
         raise WeightsError(msg)
 
 
+def checked_test_folder(folder: Path | None) -> None:
+    """Make sure that there is a test folder where one was named, before imports that take seconds.
+
+    Raises:
+        ImageSetError: There is none.
+    """
+    if folder is not None and not folder.expanduser().is_dir():
+        msg = f"There is no folder {folder} to test on. Check the spelling of --test."
+        raise ImageSetError(msg)
+
+
 def checked_model(folder: Path) -> None:
     """Make sure that a folder may be a model, before imports that take seconds.
 

@@ -12,22 +12,27 @@ from unfreeze.cli.options import (
     DeviceName,
     Engine,
     EngineName,
+    Exclude,
     MaxBad,
     Precision,
     PrecisionName,
+    Quiet,
     ResizeName,
     Seed,
     Size,
     Source,
     Tap,
+    TestFolder,
+    Threads,
     Weights,
+    image_settings,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import checked_source, checked_weights
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings
+from unfreeze.core.settings import DEFAULT_BACKBONE
 from unfreeze.core.strategies import Loss
+from unfreeze.core.threads import limit_threads
 from unfreeze.core.wording import count, duration
 
 
@@ -53,23 +58,29 @@ def probe(
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
     device: DeviceName = Device.auto,
+    test: TestFolder = None,
+    exclude: Exclude = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Fit linear classifiers at every tap."""
-    request = EngineSettings(engine.value, precision.value, device.value)
-    settings = ImageSettings(
-        source=source,
+    settings = image_settings(
+        source,
+        engine,
+        precision,
+        device,
         backbone=backbone,
         weights=weights,
         size=size,
-        resize=resize.value if resize else None,
+        resize=resize,
         seed=seed,
         max_bad=max_bad,
-        request=request,
+        test=test,
+        exclude=exclude,
     )
-    checked_source(source)
-    checked_weights(weights)
-    with result_output(as_json=json) as output, working() as resources:
+    limit_threads(threads)
+    with result_output(as_json=json) as output, working(quiet=quiet) as resources:
         from unfreeze.report.table import depth_table
         from unfreeze.workflows.probing import probe as fit_probes
         from unfreeze.workflows.reading import Phases

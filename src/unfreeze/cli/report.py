@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from unfreeze.cli.options import AsJson
+from unfreeze.cli.browser import open_page
+from unfreeze.cli.options import AsJson, Open
 from unfreeze.cli.output import result_output
 
 
@@ -14,6 +15,7 @@ def report(
         Path, typer.Argument(metavar="RUN", help="The folder of a finished run, or its run.json.", show_default=False)
     ],
     *,
+    show: Open = False,
     json: AsJson = False,
 ) -> None:
     """Write the report again."""
@@ -23,3 +25,5 @@ def report(
         path, record = rewrite_report(run)
         output.document(record.to_json())
         output.line(f"report  {path}")
+    if show:
+        open_page(path)

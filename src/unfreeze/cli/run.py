@@ -1,5 +1,6 @@
 """``unfreeze run``: the whole study, its table, its verdict and its report."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from unfreeze.cli.browser import open_page
 from unfreeze.cli.durations import parse_duration
 from unfreeze.cli.options import (
     METRICS,
@@ -18,22 +20,28 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     Epochs,
+    Exclude,
     MaxBad,
     MetricChoice,
     MetricName,
+    Open,
     Precision,
     PrecisionName,
+    Quiet,
     ResizeChoice,
     Seed,
+    TestFolder,
+    Threads,
     Weights,
 )
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.places import checked_source, checked_weights, run_place
+from unfreeze.cli.places import checked_source, checked_test_folder, checked_weights, run_place
 from unfreeze.cli.work import working
 from unfreeze.core.errors import InputError
 from unfreeze.core.run_folder import owned_run
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, StudySettings
 from unfreeze.core.strategies import parse_strategies
+from unfreeze.core.threads import limit_threads
 
 if TYPE_CHECKING:
     from unfreeze.core.run_record import RunRecord
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGET, NO_BUDGET = "15m", "none"
 MOST_ROUNDS = 20
+_STEP_ONE = frozenset({"head", "linear", "probe", "0"})
 SMALLEST_SIZE, LARGEST_SIZE = 16, 4096
 
 
@@ -83,13 +92,17 @@ def run(
         typer.Option(
             "--strategies",
             metavar="LIST",
-            help="What is tried beyond step one: numbers of blocks, full, scratch, with commas between; none for none.",
+            help="What is tried beyond step one: numbers of blocks, full, scratch, with commas between; none, or head, "
+            "for none.",
         ),
     ] = "auto",
     metric: MetricName = MetricChoice.auto,
     margin: Annotated[
-        float, typer.Option("--margin", metavar="POINTS", min=0.0, help="Differences up to this do not matter to you.")
-    ] = 1.0,
+        str,
+        typer.Option(
+            "--margin", metavar="POINTS", help="Differences up to this do not matter to you: 1, 0.5 or 0.5% are points."
+        ),
+    ] = "1",
     budget: Annotated[
         str | None,
         typer.Option(
@@ -138,12 +151,17 @@ def run(
     precision: PrecisionName = Precision.auto,
     device: DeviceName = Device.auto,
     augment: AugmentName = Augment.light,
+    test: TestFolder = None,
+    exclude: Exclude = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    show: Open = False,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
     if resume is not None:
         _refuse_beside_resume(context)
-        _run(resume, None, as_json=json)
+        _run(resume, None, as_json=json, quiet=quiet, show=show)
         return
     if source is None:
         msg = "SOURCE is missing: give a folder of labelled images or a list of them, or --resume RUN."
@@ -156,7 +174,7 @@ def run(
         resize=resize.value,
         strategies=strategy_words(strategies),
         metric=METRICS[metric],
-        margin=margin,
+        margin=parse_margin(margin),
         budget_seconds=parse_budget(budget, rounds=rounds),
         rounds=rounds,
         epochs=epochs,
@@ -164,23 +182,32 @@ def run(
         max_bad=max_bad,
         request=EngineSettings(engine.value, precision.value, device.value),
         augment=augment.value,
+        test=test,
+        exclude=tuple(exclude or ()),
+        threads=threads,
     )
     checked_source(source)
     checked_weights(weights)
+    checked_test_folder(test)
     with run_place(settings, out) as folder:
-        _run(folder, settings, as_json=json)
+        _run(folder, settings, as_json=json, quiet=quiet, show=show)
 
 
-def _run(folder: Path, settings: StudySettings | None, *, as_json: bool) -> None:
+def _run(folder: Path, settings: StudySettings | None, *, as_json: bool, quiet: bool, show: bool) -> None:
     """Begin or continue the run in a folder."""
     go_on = f"Go on with: unfreeze run --resume {shlex.quote(str(folder))}"
     with result_output(as_json=as_json) as output, owned_run(folder, settings) as owned:
-        with working(kept=f"The codes that were read are kept. {go_on}") as resources:
+        limit_threads(owned.settings.threads)
+        with working(f"The codes that were read are kept. {go_on}", quiet=quiet) as resources:
             from unfreeze.workflows.study import study
 
             record = study(owned, resources)
             exit_code = resources.progress.stop.exit_code
         _show(record, folder, output, go_on)
+    if show:
+        from unfreeze.workflows.reports import REPORT
+
+        open_page(folder / REPORT)
     if record.interrupted:
         raise typer.Exit(exit_code)
 
@@ -190,13 +217,36 @@ def _refuse_beside_resume(context: typer.Context) -> None:
     given = [
         parameter
         for parameter in context.params
-        if parameter not in {"resume", "json"}
+        if parameter not in {"resume", "quiet", "show", "json"}
         and getattr(context.get_parameter_source(parameter), "name", "DEFAULT") not in {"DEFAULT", "DEFAULT_MAP"}
     ]
     if given:
         names = ", ".join("SOURCE" if name == "source" else f"--{name.replace('_', '-')}" for name in given)
         msg = f"--resume RUN goes on with what was asked when the run was begun. Leave out {names}."
         raise InputError(msg)
+
+
+def parse_margin(text: str) -> float:
+    """Points that ``--margin`` stands for; where log-loss decides, hundredths of a nat.
+
+    Args:
+        text: A number that is not negative, alone or with ``%`` or ``points``, which say the same.
+
+    Returns:
+        Points.
+
+    Raises:
+        InputError: The text is no such number.
+
+    Example:
+        >>> parse_margin("1%"), parse_margin("0.5 points")
+        (1.0, 0.5)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:%|pp|points?)?", text.strip().lower(), re.ASCII)
+    if match is None:
+        msg = f"--margin takes points of at least 0, such as 1, 0.5 or 0.5%; got {text!r}."
+        raise InputError(msg)
+    return float(match[1])
 
 
 def parse_budget(text: str | None, *, rounds: int | None) -> float | None:
@@ -224,21 +274,29 @@ def strategy_words(text: str) -> tuple[str, ...] | None:
     """What ``--strategies`` stands for.
 
     Args:
-        text: auto, none, or words that `core.strategies.parse_strategy` reads, with commas between them.
+        text: auto, none, or words that `core.strategies.parse_strategy` reads, with commas between them. The head and
+            linear classifiers are step one, which every run measures: beside them nothing is asked for.
 
     Returns:
         The words; None for auto.
 
     Raises:
-        InputError: A word stands for no strategy.
+        InputError: A word stands for no strategy, or for all of them: that may mean two things.
 
     Example:
         >>> strategy_words("2, full")
         ('2', 'full')
     """
+    text = text.strip().lower()
     if text in {"auto", "none"}:
         return None if text == "auto" else ()
-    words = tuple(word.strip() for word in text.split(","))
+    if text in {"all", "everything"}:
+        msg = (
+            f"--strategies {text} may mean two things. For every strategy give --strategies 1,2,4,full,scratch; to "
+            "train all layers and nothing between, --strategies full."
+        )
+        raise InputError(msg)
+    words = tuple(word for word in (part.strip() for part in text.split(",")) if word not in _STEP_ONE)
     parse_strategies(words, option="--strategies (auto, none, or a list)")
     return words
 

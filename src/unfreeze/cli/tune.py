@@ -18,25 +18,31 @@ from unfreeze.cli.options import (
     Engine,
     EngineName,
     Epochs,
+    Exclude,
     MaxBad,
     MetricChoice,
     MetricName,
     Precision,
     PrecisionName,
+    Quiet,
     ResizeName,
     Scratch,
     Seed,
     Size,
     Source,
+    TestFolder,
+    Threads,
     Weights,
+    image_settings,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import checked_source, checked_weights, fresh_folder
+from unfreeze.cli.places import fresh_folder
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import PlanError
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings, TuneSettings
+from unfreeze.core.settings import DEFAULT_BACKBONE, TuneSettings
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
+from unfreeze.core.threads import limit_threads
 
 NO_MODEL = "The codes that were read are kept, no model was written; the same command begins its training anew."
 
@@ -68,23 +74,31 @@ def tune(
     engine: EngineName = Engine.auto,
     precision: PrecisionName = Precision.auto,
     device: DeviceName = Device.auto,
+    test: TestFolder = None,
+    exclude: Exclude = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
     augment: AugmentName = Augment.light,
     metric: MetricName = MetricChoice.auto,
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
     strategy = tuned_strategy(unfreeze, scratch=scratch)
-    request = EngineSettings(engine.value, precision.value, device.value)
-    settings = ImageSettings(
-        source=source,
+    settings = image_settings(
+        source,
+        engine,
+        precision,
+        device,
         backbone=backbone,
         weights=weights,
         size=size,
-        resize=resize.value if resize else None,
+        resize=resize,
         seed=seed,
         max_bad=max_bad,
-        request=request,
+        test=test,
+        exclude=exclude,
     )
+    limit_threads(threads)
     tuning = TuneSettings(
         strategy=strategy.key,
         budget_seconds=parse_duration(budget),
@@ -92,9 +106,11 @@ def tune(
         augment=augment.value,
         metric=METRICS[metric],
     )
-    checked_source(source)
-    checked_weights(weights)
-    with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working(NO_MODEL) as resources:
+    with (
+        result_output(as_json=json) as output,
+        fresh_folder(source, out) as folder,
+        working(NO_MODEL, quiet=quiet) as resources,
+    ):
         from unfreeze.report.table import strategy_table
         from unfreeze.workflows.reading import Phases
         from unfreeze.workflows.tuning import tune as tune_model

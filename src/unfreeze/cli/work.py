@@ -16,6 +16,7 @@ from unfreeze.core.errors import StoppedError
 from unfreeze.core.interrupts import stopping_on_signals
 from unfreeze.core.progress import Progress
 from unfreeze.core.stop import INTERRUPTED
+from unfreeze.core.threads import usable_cores
 
 if TYPE_CHECKING:
     from unfreeze.features.resources import Resources
@@ -26,11 +27,12 @@ NOTHING_WRITTEN = "Nothing was written; the same command begins anew."
 
 
 @contextmanager
-def stoppable(kept: str) -> Iterator[Progress]:
+def stoppable(kept: str, *, quiet: bool = False) -> Iterator[Progress]:
     """Say at once that the command works, and end it between two steps when it is asked to.
 
     Args:
         kept: What is kept if it is, and how to go on.
+        quiet: Whether to say nothing while it works.
 
     Yields:
         Progress.
@@ -38,7 +40,7 @@ def stoppable(kept: str) -> Iterator[Progress]:
     Raises:
         StoppedError: It was asked to end.
     """
-    progress = progress_on_stderr()
+    progress = Progress() if quiet else progress_on_stderr()
     try:
         with stopping_on_signals(progress.stop, first=partial(_say_that_it_stops, progress)):
             progress.say("loading …")
@@ -48,12 +50,13 @@ def stoppable(kept: str) -> Iterator[Progress]:
 
 
 @contextmanager
-def working(kept: str = CODES_KEPT, *, images: int | None = None) -> Iterator["Resources"]:
+def working(kept: str = CODES_KEPT, *, images: int | None = None, quiet: bool = False) -> Iterator["Resources"]:
     """As `stoppable`, with decoders for as long as the command works.
 
     Args:
         kept: What is kept if the command is stopped, and how to go on.
         images: How many there are, at least one, if that is known: no more decoders are started.
+        quiet: Whether to say nothing while it works.
 
     Yields:
         Decoders and progress.
@@ -61,9 +64,9 @@ def working(kept: str = CODES_KEPT, *, images: int | None = None) -> Iterator["R
     Raises:
         StoppedError: The command was asked to end.
     """
-    with stoppable(kept) as progress:
+    with stoppable(kept, quiet=quiet) as progress:
         from unfreeze.features.resources import Resources
-        from unfreeze.images.pool import DecoderPool, usable_cores
+        from unfreeze.images.pool import DecoderPool
 
         progress.stop.check()
         workers = usable_cores() if images is None else min(images, usable_cores())

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unfreeze.core.findings import Finding
-from unfreeze.core.records import CodeCounts, DepthPoint, Duplicate, ImageCounts, Outcome, SetAside
+from unfreeze.core.records import CodeCounts, DepthPoint, Duplicate, ImageCounts, Interval, Outcome, SetAside
+from unfreeze.core.settings import Metric
+from unfreeze.core.strategies import StrategyId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,3 +321,51 @@ class PruneRecord:
     removed: tuple[StoreRecord, ...]
     kept_in_use: tuple[str, ...]
     freed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRun:
+    """One of two runs that are compared.
+
+    Attributes:
+        run: What the user named.
+        network: Its name.
+        picked: The strategy that was picked.
+        splits: On how many splits that was measured.
+        score: Of that strategy on the common images, in the metric; of log-loss the loss.
+    """
+
+    run: str
+    network: str
+    picked: StrategyId
+    splits: int
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareRecord:
+    """Two runs, compared on the images that both of them tested.
+
+    Attributes:
+        schema: Name and version of this document.
+        first: What is compared against.
+        second: What is asked about.
+        metric: In which they are compared: that of both runs, else accuracy.
+        images: How many were compared.
+        relabelled: Images of both runs that are left out since their class differs.
+        difference: Second minus first, in the metric, more being better (log-loss has its sign turned).
+        interval: 95 % interval of it.
+        same_splits: Whether the common splits of both runs tested the same of these images.
+        verdict: The answer in a sentence.
+    """
+
+    schema: Literal["unfreeze.compare/1"] = "unfreeze.compare/1"
+    first: ComparedRun
+    second: ComparedRun
+    metric: Metric
+    images: int
+    relabelled: int
+    difference: float
+    interval: Interval
+    same_splits: bool
+    verdict: str

@@ -191,7 +191,7 @@ def _difference(begun: RunPlan, settings: StudySettings | None) -> str | None:
     for name, version in begun.versions.items():
         if now.get(name) != version:
             return f"it was begun with {name} {version}, and here is {now.get(name)}"
-    given = [path for path in (asked.source, asked.weights) if path is not None and not path.is_absolute()]
+    given = [path for path in (asked.source, asked.test, asked.weights) if path is not None and not path.is_absolute()]
     if given and Path.cwd() != Path(begun.begun_in):
         return f"it was begun in the folder {begun.begun_in}, from where {given[0]} is meant; go there first"
     return None

@@ -43,6 +43,7 @@ RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 
 Schema = Literal["unfreeze.run/7"]
 SCHEMA: Schema = "unfreeze.run/7"
+_MOST_SHOWN = 60  # characters of a value in an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,11 +254,16 @@ def _adapter() -> "TypeAdapter[RunRecord]":
 
 
 def _said(error: "ValidationError") -> str:
-    """Where a document first differs from what was wanted, and how; a sentence."""
+    """Where a document first differs from what was wanted, and how; a sentence, in our words."""
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"])) or "the document"
-    said = str(first.get("ctx", {}).get("error", first["msg"]))  # the error that we raised, or pydantic's words
-    return f"{place}: {said.removesuffix('.')}."
+    raised = first.get("ctx", {}).get("error")
+    if isinstance(raised, Exception):  # by us
+        return f"{place}: {str(raised).removesuffix('.')}."
+    text = json.dumps(first["input"], default=str)
+    shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    found = {"missing": "it is missing", "extra_forbidden": "it is unknown"}.get(first["type"], f"it cannot be {shown}")
+    return f"{place}: {found}."
 
 
 def _check_schema(document: Any, name: str) -> None:

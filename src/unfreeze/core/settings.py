@@ -60,6 +60,8 @@ class ImageSettings:
         seed: Of every random choice.
         max_bad: Largest share of files that may be unreadable.
         request: Engine, precision and device.
+        test: Folder of class folders, whose images are the test part of `source`, which must have none then.
+        exclude: Classes that are left out.
     """
 
     source: Path
@@ -70,6 +72,8 @@ class ImageSettings:
     seed: int = 0
     max_bad: float = 0.01
     request: EngineSettings = EngineSettings()
+    test: Path | None = None
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,9 @@ class StudySettings:
         max_bad: Largest share of files that may be unreadable.
         request: Engine and precision of the frozen layers, and the device of all.
         augment: light, standard, strong or none; of training images.
+        test: Folder of class folders, whose images are the test part of `source`, which must have none then.
+        exclude: Classes that are left out.
+        threads: Of PyTorch and of OpenVINO in the whole process, and number of decoders; None for one per core.
     """
 
     source: Path
@@ -132,6 +139,9 @@ class StudySettings:
     max_bad: float = 0.01
     request: EngineSettings = EngineSettings()
     augment: AugmentWord = "light"
+    test: Path | None = None
+    exclude: tuple[str, ...] = ()
+    threads: int | None = None
 
     @property
     def budget(self) -> float:

@@ -1,15 +1,16 @@
 """Folders of class folders: which files may be images, and what their labels are."""
 
 import os
+import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import final
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.findings import finding
 from unfreeze.core.progress import Advance, ignore
-from unfreeze.core.wording import count
+from unfreeze.core.wording import count, listed
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
 
@@ -141,6 +142,68 @@ def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ign
         raise ImageSetError(msg)
     table.skipped.update(walk.skipped)
     table.block(walk.blocked)
+
+
+def add_test_folder(
+    table: ImageTable,
+    folder: Path,
+    *,
+    follow_links: bool,
+    to_exclude: Collection[str] = (),
+    advance: Advance = ignore,
+) -> None:
+    """Make the images of a folder the test part of what is listed, and everything else its train part.
+
+    Args:
+        table: Of candidates; none of them in a test part.
+        folder: Of class folders, beside what the table lists.
+        follow_links: Whether to follow symbolic links below the folder.
+        to_exclude: Classes that will be taken out of the table, so that only the folder may have them.
+        advance: Reports progress per file that may be an image.
+
+    Raises:
+        ImageSetError: The folder is not there, lies inside the source or around it, has no class folders or other
+            classes than the source, or the source has a test part.
+    """
+    place = Path(folder).expanduser().resolve()
+    _check_test_folder(table, folder, place)
+    walk = _Walk(table.root, follow_links=follow_links, advance=advance)
+    folders, _ = _folders_and_strays(walk, str(place))
+    if not folders:
+        msg = f"{folder} has no class folders. Put the test images of each class into a folder of its own."
+        raise ImageSetError(msg)
+    known = table.labels()
+    strange = sorted({entry.name for entry in folders} - known - set(to_exclude))
+    if strange:
+        msg = (
+            f"The classes of the test folder must be those of {table.source}, but {listed(list(map(repr, strange)))} "
+            f"{'is' if len(strange) == 1 else 'are'} in {folder} alone. The classes to learn are "
+            f"{listed(list(map(repr, sorted(known))))}: rename or remove what differs."
+        )
+        raise ImageSetError(msg)
+    table.mark_as_train()
+    try:
+        _walk_classes(walk, folders, "test", table)
+    except sqlite3.IntegrityError as error:  # a name that is there already
+        msg = f"{table.source} lists images of {folder}, too. An image either trains or tests: leave them out of one."
+        raise ImageSetError(msg) from error
+    if "test" not in table.given_splits():
+        msg = f"There is no image in the class folders of {folder} to test on. Put some there, or leave out --test."
+        raise ImageSetError(msg)
+    table.skipped.update(walk.skipped)
+    table.block(walk.blocked)
+
+
+def _check_test_folder(table: ImageTable, given: Path, place: Path) -> None:
+    if not place.is_dir():
+        msg = f"There is no folder {given} to test on. Check the spelling of --test."
+        raise ImageSetError(msg)
+    if table.source.is_dir() and (place.is_relative_to(table.source) or table.source.is_relative_to(place)):
+        msg = f"The test folder {given} and {table.source} must lie beside each other, not inside. Move one of them."
+        raise ImageSetError(msg)
+    if "test" in table.given_splits():
+        msg = f"{table.source} has a test part of its own, so --test {given} would be a second one. Leave out either."
+        raise ImageSetError(msg)
 
 
 def _folders_and_strays(walk: _Walk, folder: str) -> tuple[list[os.DirEntry[str]], int]:

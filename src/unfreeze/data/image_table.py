@@ -92,6 +92,18 @@ class ImageTable:
             ((_coded(name), reason) for name, reason in blocked),
         )
 
+    def remove_classes(self, labels: Iterable[str]) -> int:
+        """Take away all candidates with any of these labels, and class folders so called; how many candidates."""
+        gone = list(labels)
+        before = self._database.total_changes
+        self._database.executemany("DELETE FROM image WHERE label = ?", ((_coded(label),) for label in gone))
+        self.empty_labels = [label for label in self.empty_labels if label not in gone]
+        return self._database.total_changes - before
+
+    def mark_as_train(self) -> None:
+        """Give candidates without a split to the train part."""
+        self._database.execute("UPDATE image SET split = 'train' WHERE split = ''")
+
     def line_of(self, name: str) -> int | None:
         """Line of the list in which a name stands; None if it was not added."""
         found = self._database.execute("SELECT line FROM image WHERE name = ?", (_coded(name),)).fetchone()

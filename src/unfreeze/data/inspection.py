@@ -16,9 +16,10 @@ from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate, SetAside
 from unfreeze.core.wording import count
-from unfreeze.data.folders import IMAGE_SUFFIXES, list_folder
+from unfreeze.data.folders import IMAGE_SUFFIXES, add_test_folder, list_folder
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
+from unfreeze.data.left_out import exclude_classes
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import LIST_SUFFIXES, list_rows
 from unfreeze.images.geometry import Geometry
@@ -44,6 +45,8 @@ def read_image_set(
     max_bad: float = 0.01,
     follow_links: bool = False,
     geometry: Geometry | None = None,
+    test: Path | None = None,
+    exclude: Sequence[str] = (),
 ) -> ImageSet:
     """Read every file that a folder or a list names, set aside what cannot be used and remove exact duplicates.
 
@@ -55,6 +58,8 @@ def read_image_set(
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
         follow_links: Whether to follow symbolic links below a folder.
         geometry: Of the squares that will be read next, so that each file is decoded once (see `DecoderPool.inspect`).
+        test: As for `listed_images`, like the next.
+        exclude: Classes that are left out.
 
     Returns:
         Images ordered by name, with `split` as given or empty.
@@ -63,7 +68,8 @@ def read_image_set(
         ImageSetError: The source is not there, or cannot be learned from.
         TooManyBadFilesError: More files than `max_bad` allows cannot be used.
     """
-    with listed_images(source, follow_links=follow_links, progress=progress) as table:
+    listed = listed_images(source, test=test, exclude=exclude, follow_links=follow_links, progress=progress)
+    with listed as table:
         portions = inspected_portions(
             table, pool=pool, progress=progress, max_bad=max_bad, geometry=geometry, portion=max(1, len(table))
         )
@@ -80,11 +86,21 @@ def read_image_set(
 
 
 @contextmanager
-def listed_images(source: Path, *, follow_links: bool = False, progress: Progress = SILENT) -> Iterator[ImageTable]:
+def listed_images(
+    source: Path,
+    *,
+    test: Path | None = None,
+    exclude: Sequence[str] = (),
+    follow_links: bool = False,
+    progress: Progress = SILENT,
+) -> Iterator[ImageTable]:
     """What a source names, before anything is decoded.
 
     Args:
         source: As for `read_image_set`.
+        test: A folder of class folders, whose images become the test part; the source may have none then. All classes
+            in it must be classes of the source.
+        exclude: Classes that are left out, of the source and of `test`.
         follow_links: Whether to follow symbolic links below a folder.
         progress: Its stop is looked at for every file.
 
@@ -92,7 +108,8 @@ def listed_images(source: Path, *, follow_links: bool = False, progress: Progres
         A table of candidates, for `inspected_portions`.
 
     Raises:
-        ImageSetError: The source is not there, or is none.
+        ImageSetError: The source or the test folder is not there, or is none, or their classes do not agree, or there
+            is no class of a name to exclude.
     """
     source = Path(source).expanduser().resolve()
     if not source.exists():
@@ -106,6 +123,9 @@ def listed_images(source: Path, *, follow_links: bool = False, progress: Progres
             list_folder(table, follow_links=follow_links, advance=progress.checkpoint)
         else:
             list_rows(table, advance=progress.checkpoint)
+        if test is not None:
+            add_test_folder(table, test, follow_links=follow_links, to_exclude=exclude, advance=progress.checkpoint)
+        exclude_classes(table, exclude)
         yield table
 
 

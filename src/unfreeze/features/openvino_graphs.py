@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of, write_bytes, write_json
 from unfreeze.core.readouts import Readout
+from unfreeze.core.threads import thread_limit
 from unfreeze.store.places import kept_beside
 
 # Of one request. The maps of more images do not fit into the cache next to a core. Processor time of an image on one
@@ -102,7 +103,9 @@ def compiled_for_processor(model: Any, precision: GraphPrecision) -> Any:
 
 def _settings(precision: GraphPrecision) -> dict[str, Any]:
     """What OpenVINO is asked for."""
-    return {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+    limit = thread_limit()
+    threads = {} if limit is None else {"INFERENCE_NUM_THREADS": limit}
+    return {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision, **threads}
 
 
 def program_key(content: Any, precision: GraphPrecision) -> str:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.interrupts import SIGNALS
+from unfreeze.core.threads import usable_cores
 from unfreeze.images.decoder import request_line
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import Geometry
@@ -430,10 +431,3 @@ def _environment() -> dict[str, str]:
     package_root = str(Path(__file__).resolve().parents[2])
     search = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
-def usable_cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -17,7 +17,7 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 
 from unfreeze.core.progress import Advance, ignore
-from unfreeze.images.pool import usable_cores
+from unfreeze.core.threads import usable_cores
 
 SECONDS_BETWEEN_LOOKS = 0.2  # at the stop, while jobs are under way
 

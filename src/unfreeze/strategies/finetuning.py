@@ -19,10 +19,10 @@ from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed
 from unfreeze.core.strategies import SCRATCH, Kind, StrategyId
+from unfreeze.core.threads import usable_cores
 from unfreeze.core.trials import Activations, Training
 from unfreeze.core.wording import count, duration, milliseconds
 from unfreeze.data.tasks import Split
-from unfreeze.images.pool import usable_cores
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit

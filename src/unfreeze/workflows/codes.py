@@ -64,7 +64,10 @@ def write_codes(
     phases.started()
     with ExitStack() as stack:
         with phases.timed("decode"):
-            table = stack.enter_context(listed_images(settings.source, progress=resources.progress))
+            listed = listed_images(
+                settings.source, test=settings.test, exclude=settings.exclude, progress=resources.progress
+            )
+            table = stack.enter_context(listed)
         with phases.timed("prefix"):
             stored = stack.enter_context(_stored(table, network, settings, resources, phases))
         say_what_was_found(settings, table.findings, table.number_of(State.SET_ASIDE), resources.progress)

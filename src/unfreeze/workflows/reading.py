@@ -98,6 +98,8 @@ def split_images(settings: ImageSettings, card: Card, resources: Resources) -> I
         progress=resources.progress,
         max_bad=settings.max_bad,
         geometry=geometry_of(card),
+        test=settings.test,
+        exclude=settings.exclude,
     )
     say_what_was_found(settings, image_set.findings, len(image_set.set_aside), resources.progress)
     return split_image_set(image_set, seed=settings.seed)

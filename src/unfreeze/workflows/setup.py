@@ -231,7 +231,13 @@ def _resized_once(
 def _inspected(settings: StudySettings, geometry: Geometry, resources: Resources) -> ImageSet:
     progress = resources.progress
     image_set = read_image_set(
-        settings.source, pool=resources.pool, progress=progress, max_bad=settings.max_bad, geometry=geometry
+        settings.source,
+        pool=resources.pool,
+        progress=progress,
+        max_bad=settings.max_bad,
+        geometry=geometry,
+        test=settings.test,
+        exclude=settings.exclude,
     )
     for finding in image_set.findings:
         progress.notice(finding)

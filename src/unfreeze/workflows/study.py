@@ -26,9 +26,10 @@ from unfreeze.core.run_folder import RunFolder, owned_run
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.strategies import StrategyId
+from unfreeze.core.threads import limit_threads, usable_cores
 from unfreeze.core.wording import duration
 from unfreeze.features.resources import Resources
-from unfreeze.images.pool import DecoderPool, usable_cores
+from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import trained_strategies
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.training.pace import seconds_an_image
@@ -44,6 +45,8 @@ EXPORT_SECONDS = 4.0  # 2 to 2.5 s of processor time for EfficientNet-Lite0, twi
 def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT) -> RunRecord:
     """Race the strategies within the budget, deliver one model and answer.
 
+    A number of threads limits the whole process, and what comes after in it, too.
+
     Args:
         settings: What is asked.
         out: New, empty, or the folder of a run with the same settings that was stopped or killed: that is continued.
@@ -57,6 +60,7 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         StoppedError: Somebody stopped it before anything was measured.
         UnfreezeError: The input cannot be used, the folder is not for this run, the disk is full, or an audit failed.
     """
+    limit_threads(settings.threads)
     with owned_run(out, settings) as run, DecoderPool() as pool:
         return study(run, Resources(pool=pool, progress=progress))
 
@@ -65,7 +69,7 @@ def study(run: RunFolder, resources: Resources) -> RunRecord:
     """As `run_study`, in a folder that is ours, with decoders that are there already."""
     clock = Clock(time.perf_counter, (1 - RESERVE) * run.settings.budget)
     journal = run.journal(elapsed=clock.elapsed, turn_to=clock.turn_to)
-    torch.set_num_threads(once(journal, "threads", int, torch.get_num_threads))
+    torch.set_num_threads(once(journal, "threads", int, lambda: run.settings.threads or torch.get_num_threads()))
     with closing(EventLog(run.path)) as log:
         resources = replace(resources, progress=resources.progress.also(log), journal=journal)
         try:

@@ -17,6 +17,12 @@ from unfreeze.core.errors import InputError
         ("30d", 2_592_000),
         ("2h 5m 3s", 7503),
         ("15MIN", 900),
+        ("10 min", 600),
+        ("10 minutes", 600),
+        ("1 hour 30 mins", 5400),
+        ("2hrs", 7200),
+        ("90 sec", 90),
+        ("30 days", 2_592_000),
         ("0.5", 0.5),
     ],
 )

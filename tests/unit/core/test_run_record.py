@@ -177,7 +177,7 @@ def test_a_missing_field_is_named(document: Document, name: str) -> None:
 
     said = refusal(document)
 
-    assert f"{name}: Field required" in said
+    assert f"{name}: it is missing" in said
     assert said.endswith("Run again, or restore the file.")
 
 
