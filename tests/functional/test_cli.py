@@ -16,7 +16,7 @@ import pytest
 PhotoFolder = Callable[..., Path]
 
 COMMANDS = (
-    *("run", "inspect", "codes", "probe", "tune", "predict", "report", "sample"),
+    *("run", "inspect", "codes", "probe", "tune", "predict", "evaluate", "report", "sample"),
     *("cache", "cache list", "cache verify", "cache repair", "cache prune", "version"),
 )
 

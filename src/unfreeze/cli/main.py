@@ -20,6 +20,7 @@ import typer
 from unfreeze import __version__
 from unfreeze.cli import cache, manual
 from unfreeze.cli.codes import codes
+from unfreeze.cli.evaluate import evaluate
 from unfreeze.cli.inspect import inspect
 from unfreeze.cli.output import ReaderGoneError
 from unfreeze.cli.predict import predict
@@ -82,6 +83,7 @@ _add("codes", codes, manual.CODES)
 _add("probe", probe, manual.PROBE)
 _add("tune", tune, manual.TUNE)
 _add("predict", predict, manual.PREDICT)
+_add("evaluate", evaluate, manual.EVALUATE)
 _add("report", report, manual.REPORT)
 _add("sample", sample, manual.SAMPLE)
 _add("list", cache.list_stores, manual.CACHE_LIST, group=cache_app)

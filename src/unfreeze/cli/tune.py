@@ -37,6 +37,7 @@ from unfreeze.cli.work import working
 from unfreeze.core.errors import PlanError
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ImageSettings, TuneSettings
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
+from unfreeze.core.wording import count
 
 NO_MODEL = "The codes that were read are kept, no model was written; the same command begins its training anew."
 
@@ -95,14 +96,17 @@ def tune(
     checked_source(source)
     checked_weights(weights)
     with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working(NO_MODEL) as resources:
-        from unfreeze.report.table import strategy_table
+        from unfreeze.report.table import strategy_table, tested_outcome
         from unfreeze.workflows.reading import Phases
         from unfreeze.workflows.tuning import tune as tune_model
 
         record = tune_model(settings, tuning, resources, out=folder, phases=Phases(process_began()))
         output.document(record)
-        output.table(strategy_table(record.strategies, reasons=True))
+        output.table(strategy_table([tested_outcome(outcome) for outcome in record.strategies], reasons=True))
         output.line()
+        output.line(
+            f"accuracy  on the {count(len(record.test_images), 'image')} of the test part, which trained nothing"
+        )
         output.line(f"model  {record.model}")
 
 

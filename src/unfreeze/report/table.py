@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from rich import box
@@ -175,6 +175,27 @@ def strategy_table(
     if not any(outcome.model_cost for outcome in outcomes):
         return narrow
     return _ByWidth(narrow, _strategy_table(rows, (*columns, *USING_COLUMNS, *trained)))
+
+
+def tested_outcome(outcome: Outcome) -> Outcome:
+    """The outcome of a strategy that no split measured, with the scores of the test part in their place.
+
+    Args:
+        outcome: What `unfreeze tune` gives: its scores are those of its `confirmation`.
+
+    Returns:
+        For `strategy_table`; the same where there is no test part.
+    """
+    tested = outcome.confirmation
+    if tested is None:
+        return outcome
+    return replace(
+        outcome,
+        accuracy=tested.accuracy,
+        interval=tested.interval,
+        balanced_accuracy=tested.balanced_accuracy,
+        log_loss=tested.log_loss,
+    )
 
 
 def _strategy_table(rows: Sequence[StrategyRow], columns: Sequence[tuple[str, str]]) -> Table:
