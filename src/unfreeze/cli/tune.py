@@ -96,17 +96,16 @@ def tune(
     checked_source(source)
     checked_weights(weights)
     with result_output(as_json=json) as output, fresh_folder(source, out) as folder, working(NO_MODEL) as resources:
-        from unfreeze.report.table import strategy_table, tested_outcome
+        from unfreeze.report.table import strategy_table, with_its_test_part
         from unfreeze.workflows.reading import Phases
         from unfreeze.workflows.tuning import tune as tune_model
 
         record = tune_model(settings, tuning, resources, out=folder, phases=Phases(process_began()))
         output.document(record)
-        output.table(strategy_table([tested_outcome(outcome) for outcome in record.strategies], reasons=True))
+        output.table(strategy_table([with_its_test_part(outcome) for outcome in record.strategies], reasons=True))
         output.line()
-        output.line(
-            f"accuracy  on the {count(len(record.test_images), 'image')} of the test part, which trained nothing"
-        )
+        tested = count(len(record.test_images), "image")
+        output.line(f"Accuracy is that of the {tested} of the test part, which trained nothing.")
         output.line(f"model  {record.model}")
 
 

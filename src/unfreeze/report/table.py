@@ -177,7 +177,7 @@ def strategy_table(
     return _ByWidth(narrow, _strategy_table(rows, (*columns, *USING_COLUMNS, *trained)))
 
 
-def tested_outcome(outcome: Outcome) -> Outcome:
+def with_its_test_part(outcome: Outcome) -> Outcome:
     """The outcome of a strategy that no split measured, with the scores of the test part in their place.
 
     Args:

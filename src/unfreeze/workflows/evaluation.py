@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from scipy.special import softmax
 
 from unfreeze.core.cards import card_from
@@ -56,10 +56,16 @@ class Scored:
         return predicted
 
     @property
+    def probabilities(self) -> Float64[np.ndarray, "image cls"]:
+        """Softmax of the scores, in which float32 would call all very sure answers equally sure."""
+        probabilities: Float64[np.ndarray, "image cls"] = softmax(self.predictions.scores.astype(np.float64), axis=1)
+        return probabilities
+
+    @property
     def sureness(self) -> Float[np.ndarray, " image"]:
         """Probability of what is predicted, or its decision score."""
-        of = self.predictions
-        surest: Float[np.ndarray, " image"] = (of.probabilities if of.gives_probabilities else of.scores).max(axis=1)
+        values = self.probabilities if self.predictions.gives_probabilities else self.predictions.scores
+        surest: Float[np.ndarray, " image"] = values.max(axis=1)
         return surest
 
 
@@ -177,9 +183,7 @@ def evaluation(scored: Scored, whole: ImageSet, *, model: Path, source: Path, mi
 
 
 def _log_loss(scored: Scored) -> float | None:
-    if not scored.predictions.gives_probabilities:
-        return None
-    return log_loss(scored.labels, softmax(scored.predictions.scores.astype(np.float64), axis=1))
+    return log_loss(scored.labels, scored.probabilities) if scored.predictions.gives_probabilities else None
 
 
 def _per_class(

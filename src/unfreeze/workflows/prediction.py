@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,6 @@ class Predictions:
         scores: Outputs of the classifier, one row an image: logits, or an SVM's margins.
         set_aside: Images that could not be read.
         gives_probabilities: Whether the scores are logits, so that their softmax means something.
-        skipped: Number of files that are no image files, by reason.
     """
 
     names: tuple[str, ...]
@@ -45,7 +44,6 @@ class Predictions:
     scores: Float[np.ndarray, "image cls"]
     set_aside: tuple[SetAside, ...]
     gives_probabilities: bool
-    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def probabilities(self) -> Float[np.ndarray, "image cls"]:
@@ -163,7 +161,8 @@ def predict(
         device=find_device(device),
         cache=resources.cache,
     )
-    return prediction_record(_without_others(predictions, files, resources.progress), top=top, threshold=threshold)
+    predictions, skipped = _without_others(predictions, files, resources.progress)
+    return prediction_record(predictions, top=top, threshold=threshold, skipped=skipped)
 
 
 @dataclass(frozen=True)
@@ -196,8 +195,8 @@ def _no_image(named: Sequence[Path]) -> str:
     return f"There is no image in {', '.join(map(str, named))}. Name images, or folders that hold some."
 
 
-def _without_others(predictions: Predictions, files: _Files, progress: Progress) -> Predictions:
-    """The predictions, with files in folders that are no images counted as skipped; says what was not read.
+def _without_others(predictions: Predictions, files: _Files, progress: Progress) -> tuple[Predictions, dict[str, int]]:
+    """The predictions without files in folders that are no images, and how many those are; says what was not read.
 
     Raises:
         InputError: There is no image.
@@ -219,16 +218,19 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         raise TooManyBadFilesError(msg)
     if not predictions.names:
         raise InputError(_no_image(files.named))
-    return replace(predictions, set_aside=bad, skipped=skipped)
+    return replace(predictions, set_aside=bad), skipped
 
 
-def prediction_record(predictions: Predictions, *, top: int, threshold: float | None = None) -> PredictRecord:
+def prediction_record(
+    predictions: Predictions, *, top: int, threshold: float | None = None, skipped: Mapping[str, int] | None = None
+) -> PredictRecord:
     """Predictions as plain data.
 
     Args:
         predictions: Of a model.
         top: How many labels to name per image, at most.
         threshold: Probability below which the label is left open.
+        skipped: Number of files that are no image files, by reason.
 
     Returns:
         The record.
@@ -242,7 +244,7 @@ def prediction_record(predictions: Predictions, *, top: int, threshold: float | 
             for name, row in zip(predictions.names, values, strict=True)
         ),
         set_aside=predictions.set_aside,
-        skipped=dict(predictions.skipped),
+        skipped=dict(skipped or {}),
     )
 
 

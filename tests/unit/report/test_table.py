@@ -21,7 +21,7 @@ from unfreeze.report.table import (
     step_rows,
     strategy_rows,
     strategy_table,
-    tested_outcome,
+    with_its_test_part,
 )
 
 
@@ -162,10 +162,10 @@ def test_a_tuned_strategy_shows_the_scores_of_its_test_part() -> None:
     )
     tuned = Outcome(strategy=HEAD, description="the head", confirmation=tested)
 
-    (row,) = strategy_rows([tested_outcome(tuned)])
+    (row,) = strategy_rows([with_its_test_part(tuned)])
 
     assert (row.accuracy, row.interval, row.balanced, row.log_loss) == ("92.5 %", "80.1 to 97.4 %", "90.0 %", "0.250")
-    assert tested_outcome(replace(tuned, confirmation=None)).accuracy is None
+    assert with_its_test_part(replace(tuned, confirmation=None)).accuracy is None
 
 
 def test_a_table_fits_its_terminal(record: RunRecord) -> None:

@@ -30,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     network = load_backbone("test_resnet", pretrained=False, size=32)
     classifier = network.with_classes(3)
-    weight = np.random.default_rng(1).normal(size=(3, network.card.num_features))
+    weight = np.random.default_rng(1).normal(scale=0.1, size=(3, network.card.num_features))
     classifier.set_head(torch.from_numpy(weight.astype(np.float32)), torch.zeros(3))
     save_model(folder, classifier, class_names=CLASSES, card_text="")
     return folder
@@ -83,7 +83,7 @@ def test_the_surest_mistakes_come_first(photo_folder: PhotoFolder, model: Path, 
     predictions = said(model, paths, resources)
     names = [predictions.class_names[place] for place in predictions.scores.argmax(axis=1)]
     wrong = [
-        (float(sure), str(path))
+        (-float(sure), str(path))
         for sure, path, name in zip(predictions.probabilities.max(axis=1), paths, names, strict=True)
         if path.parent.name != name
     ]
@@ -91,7 +91,7 @@ def test_the_surest_mistakes_come_first(photo_folder: PhotoFolder, model: Path, 
 
     record = evaluate(model, photos, mistakes=3, resources=resources)
 
-    assert [mistake.path for mistake in record.mistakes] == [path for _, path in sorted(wrong, reverse=True)[:3]]
+    assert [mistake.path for mistake in record.mistakes] == [path for _, path in sorted(wrong)[:3]]
     assert sum(cell.images for cell in record.confusions) == len(wrong) == record.scored - record.right
 
 
