@@ -16,7 +16,7 @@ import pytest
 PhotoFolder = Callable[..., Path]
 
 COMMANDS = (
-    *("run", "inspect", "codes", "probe", "tune", "predict", "report", "compare", "sample"),
+    *("run", "inspect", "codes", "probe", "tune", "predict", "evaluate", "report", "compare", "sample"),
     *("cache", "cache list", "cache verify", "cache repair", "cache prune", "version"),
 )
 
@@ -78,6 +78,11 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
             ["cache", "prune", "--to", "little"],
             "--to must be a size such as 20GB, 500MB, 8GiB or a number of bytes; got 'little'.",
         ),
+        (
+            ["predict", "model", "x", "--csv", "--json"],
+            "Standard output is either CSV or JSON: give --csv or --json, not both.",
+        ),
+        (["evaluate", "model", "nowhere"], "There is no folder or list nowhere. Check the spelling."),
         (["predict", "model", "nowhere.jpg"], "There is no file or folder nowhere.jpg. Check the spelling."),
     ],
 )

@@ -100,7 +100,7 @@ def test_probes_are_fitted_without_torch_once_the_network_is_known(
 
 
 @pytest.mark.parametrize("kind", ["fine-tuned", "all taps"])
-def test_a_model_predicts_without_torch_once_it_was_used(
+def test_a_model_predicts_and_is_scored_without_torch_once_it_was_used(
     photo_folder: Callable[..., Path], network: Backbone, tmp_path: Path, kind: str
 ) -> None:
     """Both a whole network and a classifier on taps, with the same answer."""
@@ -121,8 +121,11 @@ def test_a_model_predicts_without_torch_once_it_was_used(
 
     first = ran(cache, "predict", tmp_path / "model", photos, "--top", "2")
     quick = ran(cache, "predict", tmp_path / "model", photos, "--top", "2")
+    scored = ran(cache, "evaluate", tmp_path / "model", photos)
 
     assert "torch" in first.heavy
     assert quick.heavy == []
     assert len(quick.document["images"]) == 6
     assert quick.document == first.document
+    assert scored.heavy == []
+    assert scored.document["scored"] == 6

@@ -164,15 +164,45 @@ PREDICT = f"""
 Name the class of images with a model that unfreeze has written.
 
 MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
-files, and folders that are searched for images. Prints a table with the path,
-the label and its probability; a model with an SVM as its head has none, and
-its decision score takes the place. Images that cannot be read are named on
+files, and folders that are searched for images at any depth: by content, as
+in training, without hidden files and symbolic links; how many files were
+passed over is said. Prints a table with the path, the label and its
+probability; a model with an SVM as its head has none, and its decision score
+takes the place. With --threshold, a label below it is left open: unsure in
+the table, empty in CSV, null in JSON. Images that cannot be read are named on
 standard error. Writes nothing.
+
+With --csv, standard output has the columns path, label and probability (or
+score), and for --top K of 2 or more label_1, probability_1, label_2 ...
 {_JSON}
 Examples:
 
   unfreeze predict unfreeze-runs/photos-1/model new/*.jpg
+  unfreeze predict model/ inbox/ --csv --threshold 0.8 > labels.csv
   unfreeze predict model/ inbox/ --top 3 --json
+{EXIT_CODES}"""
+
+EVALUATE = f"""
+Score a model on labelled photos, and name its surest mistakes.
+
+MODEL is the folder model/ of a run or what unfreeze tune wrote. LABELLED is
+what unfreeze run takes, a folder of class folders or a CSV or Parquet list,
+with photos that the model has not learned from. Where it gives a test part,
+that part alone is scored. Classes are matched by name; one that the model
+does not know is an error, one of the model without photos is said.
+
+Prints accuracy with its 95 % interval (over whole groups where a list has
+them) and balanced accuracy; for each class precision, recall and F1 with
+their intervals; what is taken for what; and the mistakes of which the model
+is surest, which may be wrong labels. Photos that cannot be read are counted
+and named. Writes nothing but the file of --csv, with the columns path, given,
+predicted, probability (or score) and right.
+{_JSON}
+Examples:
+
+  unfreeze evaluate unfreeze-runs/photos-1/model others/
+  unfreeze evaluate model/ list.csv --mistakes 50 --csv rows.csv
+  unfreeze evaluate model/ others/ --json | jq .accuracy
 {EXIT_CODES}"""
 
 REPORT = f"""

@@ -51,6 +51,10 @@ class Output:
 
         self._show(Text(printable(text)))
 
+    def text(self, text: str) -> None:
+        """Write text for programs as it is, such as rows of CSV."""
+        self._write(text)
+
     def table(self, table: "RenderableType") -> None:
         """Write a table for people."""
         if not self.as_json:

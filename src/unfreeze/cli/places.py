@@ -3,7 +3,7 @@
 import contextlib
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
@@ -31,6 +31,18 @@ def checked_source(source: Path) -> None:
     if not Path(source).expanduser().exists():
         msg = f"There is no folder or list {source}. Check the spelling."
         raise ImageSetError(msg)
+
+
+def checked_images(named: Iterable[Path]) -> None:
+    """Make sure that all files and folders of images are there, before imports that take seconds.
+
+    Raises:
+        InputError: One is not.
+    """
+    for path in named:
+        if not path.exists():
+            msg = f"There is no file or folder {path}. Check the spelling."
+            raise InputError(msg)
 
 
 def checked_weights(weights: Path | None) -> None:

@@ -1,6 +1,6 @@
 """``unfreeze predict``: the classes of images, by a model that was written before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,17 +8,15 @@ import typer
 
 from unfreeze.cli.options import AsJson, Device, DeviceName
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.places import checked_model
+from unfreeze.cli.places import checked_images, checked_model
 from unfreeze.cli.work import NOTHING_WRITTEN, working
 from unfreeze.core.errors import InputError
 from unfreeze.core.wording import percent
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
-    from unfreeze.core.documents import PredictRecord
+    from unfreeze.core.documents import Guess, PredictRecord
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
-)
+UNSURE = "unsure"  # in the table, in place of a label that is left open
 
 
 def predict(
@@ -31,62 +29,56 @@ def predict(
     ],
     *,
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="How many labels to name per image.")] = 1,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="P",
+            min=0.0,
+            max=1.0,
+            help="Probability from which a label is given; below it the image is unsure.",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceName = Device.auto,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output, a row per image.")] = False,
     json: AsJson = False,
 ) -> None:
     """Name classes."""
-    paths = image_files(images)
+    if as_csv and json:
+        msg = "Standard output is either CSV or JSON: give --csv or --json, not both."
+        raise InputError(msg)
+    checked_images(images)
     checked_model(model)
-    with result_output(as_json=json) as output, working(NOTHING_WRITTEN, images=len(paths)) as resources:
+    with result_output(as_json=json) as output, working(NOTHING_WRITTEN, images=_number(images)) as resources:
         from unfreeze.workflows.prediction import predict as predict_classes
 
-        record = predict_classes(model, paths, top=top, device=device.value, resources=resources)
+        record = predict_classes(model, images, top=top, threshold=threshold, device=device.value, resources=resources)
         output.document(record)
-        if not output.as_json:
+        if as_csv:
+            from unfreeze.report.comma_separated import csv_text, prediction_rows
+
+            output.text(csv_text(prediction_rows(record, top=top)))
+        elif not json:
             _show(record, output)
+
+
+def _number(images: Sequence[Path]) -> int | None:
+    """How many images there are, if that is known before folders are searched."""
+    return None if any(path.is_dir() for path in images) else len(images)
 
 
 def _show(record: "PredictRecord", output: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
-    measure = "score" if any(image.probability is None for image in record.images) else "probability"
-    table = plain_table("path", "label", measure, right={measure})
+    table = plain_table("path", "label", record.measure, right={record.measure})
     for image in record.images:
-        for place, guess in enumerate(image.top):
-            value = percent(guess.probability) if guess.score is None else f"{guess.score:.2f}"
-            add_row(table, ("" if place else image.path, guess.label, value))
+        is_open = image.label is None
+        add_row(table, (image.path, image.label or UNSURE, _value(image.top[0])))
+        for guess in image.top if is_open and len(image.top) > 1 else image.top[1:]:
+            add_row(table, ("", guess.label, _value(guess)))
     output.table(table)
 
 
-def image_files(named: Sequence[Path]) -> list[Path]:
-    """Files that are named, and images in folders that are named, by name; what a folder hides is passed over.
-
-    Args:
-        named: Files and folders.
-
-    Returns:
-        Files, each once.
-
-    Raises:
-        InputError: There is no such file, or there is no image in any folder.
-    """
-    files: dict[Path, None] = {}
-    for path in named:
-        if path.is_dir():
-            files.update(dict.fromkeys(_images_below(path)))
-        elif path.exists():
-            files[path] = None
-        else:
-            msg = f"There is no file or folder {path}. Check the spelling."
-            raise InputError(msg)
-    if not files:
-        msg = f"There is no image in {', '.join(map(str, named))}. Name images, or folders that hold some."
-        raise InputError(msg)
-    return list(files)
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            yield path
+def _value(guess: "Guess") -> str:
+    return percent(guess.probability) if guess.score is None else f"{guess.score:.2f}"

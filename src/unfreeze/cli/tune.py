@@ -43,6 +43,7 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.settings import DEFAULT_BACKBONE, TuneSettings
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
 from unfreeze.core.threads import limit_threads
+from unfreeze.core.wording import count
 
 NO_MODEL = "The codes that were read are kept, no model was written; the same command begins its training anew."
 
@@ -111,14 +112,16 @@ def tune(
         fresh_folder(source, out) as folder,
         working(NO_MODEL, quiet=quiet) as resources,
     ):
-        from unfreeze.report.table import strategy_table
+        from unfreeze.report.table import strategy_table, with_its_test_part
         from unfreeze.workflows.reading import Phases
         from unfreeze.workflows.tuning import tune as tune_model
 
         record = tune_model(settings, tuning, resources, out=folder, phases=Phases(process_began()))
         output.document(record)
-        output.table(strategy_table(record.strategies, reasons=True))
+        output.table(strategy_table([with_its_test_part(outcome) for outcome in record.strategies], reasons=True))
         output.line()
+        tested = count(len(record.test_images), "image")
+        output.line(f"Accuracy is that of the {tested} of the test part, which trained nothing.")
         output.line(f"model  {record.model}")
 
 

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unfreeze.core.findings import Finding
-from unfreeze.core.records import CodeCounts, DepthPoint, Duplicate, ImageCounts, Interval, Outcome, SetAside
+from unfreeze.core.records import (
+    ClassScores,
+    CodeCounts,
+    DepthPoint,
+    Duplicate,
+    ImageCounts,
+    Interval,
+    Outcome,
+    SetAside,
+)
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import StrategyId
 
@@ -182,14 +191,14 @@ class PredictedImage:
 
     Attributes:
         path: Of the image, as it was given.
-        label: The likeliest class.
-        probability: Of that class; None with an SVM as the head.
+        label: The likeliest class; None if its probability is below the threshold that was asked for.
+        probability: Of the likeliest class; None with an SVM as the head.
         score: Its decision score, with an SVM as the head.
         top: The likeliest classes, as many as were asked for.
     """
 
     path: str
-    label: str
+    label: str | None
     probability: float | None
     score: float | None
     top: tuple[Guess, ...]
@@ -202,14 +211,102 @@ class PredictRecord:
     Attributes:
         schema: Name and version of this document.
         classes: Of the model, in the order of the class indices.
+        threshold: Probability below which the label is left open; None if it never is.
         images: One a readable image, in the order in which they were given.
         set_aside: Files that cannot be read.
+        skipped: Number of files in the folders that are not image files, by reason.
     """
 
-    schema: Literal["unfreeze.predict/2"] = "unfreeze.predict/2"
+    schema: Literal["unfreeze.predict/3"] = "unfreeze.predict/3"
     classes: tuple[str, ...]
+    threshold: float | None
     images: tuple[PredictedImage, ...]
     set_aside: tuple[SetAside, ...]
+    skipped: dict[str, int]
+
+    @property
+    def measure(self) -> Literal["probability", "score"]:
+        """What the model says of a class."""
+        return "score" if any(image.probability is None for image in self.images) else "probability"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confused:
+    """How many images of one class were taken for another."""
+
+    given: str
+    predicted: str
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """An image that a model takes for something else.
+
+    Attributes:
+        path: Of the image.
+        given: Its class.
+        predicted: What the model takes it for.
+        probability: Of `predicted`; None with an SVM as the head.
+        score: Decision score of `predicted`, with an SVM as the head.
+    """
+
+    path: str
+    given: str
+    predicted: str
+    probability: float | None
+    score: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRecord:
+    """How well a model does on labelled images that it has not learned from.
+
+    Attributes:
+        schema: Name and version of this document.
+        model: Folder of the model.
+        source: What the user named.
+        part: ``test`` if the source gives a test part, which alone is scored then; else ``all``.
+        images: Where every file of the source went.
+        groups: Number of groups of the scored images; 0 where none are given.
+        classes: Of the model, in the order of the class indices.
+        scored: Number of images that the scores are of.
+        right: How many of them are right.
+        accuracy: ``right / scored``.
+        interval: 95 % interval of the accuracy; over groups where they are given.
+        balanced_accuracy: Mean of the recall of the classes that have images.
+        log_loss: Mean negative log-likelihood, nats; None with an SVM as the head.
+        per_class: Of every class.
+        confusion: Numbers of images: a row per given class, a column per predicted one.
+        confusions: What is taken for what, the most frequent first.
+        mistakes: The images of which the model is surest and wrong, as many as were asked for.
+        set_aside: Files that cannot be used.
+        duplicates: Images that were removed.
+        skipped: Number of files that are not image files, by reason.
+        findings: What the user should know.
+    """
+
+    schema: Literal["unfreeze.evaluate/1"] = "unfreeze.evaluate/1"
+    model: str
+    source: str
+    part: Literal["all", "test"]
+    images: ImageCounts
+    groups: int
+    classes: tuple[str, ...]
+    scored: int
+    right: int
+    accuracy: float
+    interval: Interval
+    balanced_accuracy: float
+    log_loss: float | None
+    per_class: tuple[ClassScores, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    confusions: tuple[Confused, ...]
+    mistakes: tuple[Mistake, ...]
+    set_aside: tuple[SetAside, ...]
+    duplicates: tuple[Duplicate, ...]
+    skipped: dict[str, int]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,17 +161,21 @@ def check_writable(folder: Path) -> None:
     probe.unlink()
 
 
-def checked_new_file(path: Path) -> None:
+def checked_new_file(path: Path, *, option: str = "--out") -> None:
     """Make sure, before the work, that a file can be written at `path`.
+
+    Args:
+        path: Of the file.
+        option: Which names it.
 
     Raises:
         OutputError: It exists already, or its folder cannot be written.
     """
     with disk_errors_explained(path):
         if path.is_symlink() or path.exists():
-            msg = f"{path} exists already and is not overwritten. Remove it or choose another name with --out."
+            msg = f"{path} exists already and is not overwritten. Remove it or choose another name with {option}."
             raise OutputError(msg)
         if not path.parent.is_dir():
-            msg = f"There is no folder {path.parent} to write {path.name} into. Make it, or choose another --out."
+            msg = f"There is no folder {path.parent} to write {path.name} into. Make it, or choose another {option}."
             raise OutputError(msg)
         check_writable(path.parent)

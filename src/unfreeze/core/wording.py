@@ -6,6 +6,7 @@ points (percentage points), one of log-loss in nats, with the sign that makes mo
 
 import math
 import unicodedata
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from unfreeze.core.settings import Metric
@@ -167,6 +168,12 @@ def plural(noun: str) -> str:
 def count(number: int, noun: str) -> str:
     """A number and its noun: ``1 image``, ``1,797 images``, ``2 classes``."""
     return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def passed_over(skipped: Mapping[str, int]) -> str:
+    """Files that were not read, with the reasons: ``3 files passed over: 2 not an image by name, 1 dangling link``."""
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in skipped.items())
+    return f"{count(sum(skipped.values()), 'file')} passed over: {reasons}"
 
 
 def listed(names: list[str]) -> str:

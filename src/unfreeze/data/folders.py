@@ -39,6 +39,21 @@ IMAGE_SUFFIXES = frozenset((
     ".jxl", ".tga", ".dds", ".exr", ".fits", ".fit",
 ))
 # fmt: on
+NO_IMAGE = "not an image by name and content"
+
+
+def is_unrecognised(path: Path, reason: str) -> bool:
+    """Whether a file that cannot be read is no image at all: neither its name nor its content claims to be one.
+
+    Args:
+        path: Of the file.
+        reason: Why it cannot be read, as the decoder says it.
+
+    Returns:
+        False for what should have been an image.
+    """
+    is_no_image = reason.startswith(("not-an-image", "empty-file", "format-not-allowed"))
+    return is_no_image and path.suffix.lower() not in IMAGE_SUFFIXES
 
 
 @final
@@ -204,6 +219,22 @@ def _check_test_folder(table: ImageTable, given: Path, place: Path) -> None:
     if "test" in table.given_splits():
         msg = f"{table.source} has a test part of its own, so --test {given} would be a second one. Leave out either."
         raise ImageSetError(msg)
+
+
+def files_below(folder: Path, *, advance: Advance = ignore) -> tuple[list[Path], Counter[str]]:
+    """Files at any depth of a folder that may be images, whether or not they lie in class folders.
+
+    Args:
+        folder: Is walked as a folder of class folders is: without hidden files, litter and symbolic links.
+        advance: Reports progress per file that may be an image.
+
+    Returns:
+        The files, by name, and how many others there are, by reason; a folder that cannot be opened is one of them.
+    """
+    walk = _Walk(folder, follow_links=False, advance=advance)
+    files = sorted(Path(entry.path) for entry in walk.files_below(str(folder)))
+    walk.skipped.update(f"folder that cannot be opened ({reason})" for _, reason in walk.blocked)
+    return files, walk.skipped
 
 
 def _folders_and_strays(walk: _Walk, folder: str) -> tuple[list[os.DirEntry[str]], int]:

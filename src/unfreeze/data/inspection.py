@@ -16,7 +16,7 @@ from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate, SetAside
 from unfreeze.core.wording import count
-from unfreeze.data.folders import IMAGE_SUFFIXES, add_test_folder, list_folder
+from unfreeze.data.folders import NO_IMAGE, add_test_folder, is_unrecognised, list_folder
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.left_out import exclude_classes
@@ -75,14 +75,45 @@ def read_image_set(
         )
         for _ in portions:
             pass
-        return ImageSet(
-            root=table.root,
-            images=tuple(table.images()),
-            set_aside=tuple(table.files_set_aside()),
-            duplicates=tuple(table.duplicates()),
-            skipped=MappingProxyType(dict(table.skipped)),
-            findings=tuple(table.findings),
-        )
+        return _image_set(table)
+
+
+def read_images_to_score(
+    table: ImageTable, *, pool: DecoderPool, progress: Progress = SILENT, geometry: Geometry | None = None
+) -> ImageSet:
+    """As `read_image_set`, of images that nothing is to learn from: one class is enough, and one image of each.
+
+    No number of bad files is too many, since each is counted beside the score.
+
+    Args:
+        table: Of `listed_images`.
+        pool: Decoder pool.
+        progress: Reports progress per file.
+        geometry: Of the squares that will be read next.
+
+    Returns:
+        Images ordered by name, with `split` as given or empty.
+
+    Raises:
+        ImageSetError: No image can be used, or class names differ only in case.
+    """
+    with progress.phase("inspect", total=table.number_of(State.WAITING), unit="image") as advance:
+        _inspect(list(table.candidates()), table, pool, geometry, advance)
+    _remove_duplicates(table)
+    _check_names(table.labels())
+    _check_any(table)
+    return _image_set(table)
+
+
+def _image_set(table: ImageTable) -> ImageSet:
+    return ImageSet(
+        root=table.root,
+        images=tuple(table.images()),
+        set_aside=tuple(table.files_set_aside()),
+        duplicates=tuple(table.duplicates()),
+        skipped=MappingProxyType(dict(table.skipped)),
+        findings=tuple(table.findings),
+    )
 
 
 @contextmanager
@@ -184,16 +215,15 @@ def _inspect(
     table.record(found)
     unrecognised = sum(state is State.UNRECOGNISED for _, state, _ in found)
     if unrecognised:
-        table.skipped["not an image by name and content"] += unrecognised
+        table.skipped[NO_IMAGE] += unrecognised
 
 
 def _state(candidate: Candidate, seen: Inspection) -> State:
-    """Unrecognised if neither the name nor the content claims to be an image."""
+    """What becomes of a file that was read."""
     if not seen.reason:
         return State.USED
-    is_no_image = seen.reason.startswith(("not-an-image", "empty-file", "format-not-allowed"))
-    claims = candidate.listed or candidate.path.suffix.lower() in IMAGE_SUFFIXES
-    return State.UNRECOGNISED if is_no_image and not claims else State.SET_ASIDE
+    unrecognised = not candidate.listed and is_unrecognised(candidate.path, seen.reason)
+    return State.UNRECOGNISED if unrecognised else State.SET_ASIDE
 
 
 def _check_bad_files(table: ImageTable, max_bad: float) -> None:
@@ -263,12 +293,7 @@ def _check_classes(table: ImageTable) -> None:
     """Refuse what cannot be learned or measured, in one sentence each."""
     labels = table.labels()
     _check_names(labels)
-    if not table.number_of(State.USED):
-        msg = (
-            f"No image in {table.root} can be used{_reasons_of(table.files_set_aside())}. "
-            "Wanted folders with images of each class."
-        )
-        raise ImageSetError(msg)
+    _check_any(table)
     if len(labels) < 2:
         only = next(iter(labels))
         msg = f"{table.root} has one class only, {only!r}. A classifier needs the images of at least two."
@@ -277,6 +302,15 @@ def _check_classes(table: ImageTable) -> None:
         _check_given_splits(table, labels)
     else:
         _check_sizes(table, labels)
+
+
+def _check_any(table: ImageTable) -> None:
+    if not table.number_of(State.USED):
+        msg = (
+            f"No image in {table.root} can be used{_reasons_of(table.files_set_aside())}. "
+            "Wanted folders with images of each class."
+        )
+        raise ImageSetError(msg)
 
 
 def _check_names(labels: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from rich import box
@@ -229,6 +229,27 @@ def _folded(record: RunRecord) -> list[tuple[list[Outcome], Outcome]]:
         else:
             lines.append(([outcome], outcome))
     return lines
+
+
+def with_its_test_part(outcome: Outcome) -> Outcome:
+    """The outcome of a strategy that no split measured, with the scores of the test part in their place.
+
+    Args:
+        outcome: What `unfreeze tune` gives: its scores are those of its `confirmation`.
+
+    Returns:
+        For `strategy_table`; the same where there is no test part.
+    """
+    tested = outcome.confirmation
+    if tested is None:
+        return outcome
+    return replace(
+        outcome,
+        accuracy=tested.accuracy,
+        interval=tested.interval,
+        balanced_accuracy=tested.balanced_accuracy,
+        log_loss=tested.log_loss,
+    )
 
 
 def _strategy_table(rows: Sequence[StrategyRow], columns: Sequence[tuple[str, str]]) -> Table:

@@ -1,7 +1,8 @@
 """Predictions of a delivered model: its folder in float32, by OpenVINO if that says the same, else by torch."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +11,11 @@ from jaxtyping import Float, UInt8
 
 from unfreeze.core.cards import card_from
 from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
-from unfreeze.core.errors import TooManyBadFilesError
+from unfreeze.core.errors import InputError, TooManyBadFilesError
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import SetAside
-from unfreeze.core.wording import count
+from unfreeze.core.wording import count, passed_over
+from unfreeze.data.folders import NO_IMAGE, files_below, is_unrecognised
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.classifiers import kept_classifier
 from unfreeze.features.engines import PrefixEngine, openvino_is_installed
@@ -22,7 +24,7 @@ from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.devices import Device, find_device
-from unfreeze.zoo.model_config import OUR_KEY, checked_config
+from unfreeze.zoo.model_config import OUR_KEY, checked_config, read_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +120,21 @@ def _classifier(
 
 
 def predict(
-    model_folder: Path, paths: Sequence[Path], *, top: int = 1, device: str = "auto", resources: Resources
+    model_folder: Path,
+    named: Sequence[Path],
+    *,
+    top: int = 1,
+    threshold: float | None = None,
+    device: str = "auto",
+    resources: Resources,
 ) -> PredictRecord:
     """Name the class of images.
 
     Args:
         model_folder: Written by a run.
-        paths: Images.
+        named: Images, and folders of which every file is read that may be an image.
         top: How many labels to name per image, at most.
+        threshold: Probability below which the label is left open.
         device: auto, cpu, cuda or mps.
         resources: Decoders and progress.
 
@@ -133,32 +142,95 @@ def predict(
         What the model says.
 
     Raises:
-        InputError: The folder is no model, or there is no such device here.
+        InputError: The folder is no model or gives no probabilities for a threshold, there is no such device here, or
+            there is no image.
         TooManyBadFilesError: No image can be read.
     """
+    if threshold is not None and read_config(model_folder)[OUR_KEY]["margins"]:
+        msg = (
+            f"A threshold needs probabilities, but the head of {model_folder} is an SVM, which gives scores. "
+            "Predict without a threshold, or with another model."
+        )
+        raise InputError(msg)
+    files = _files(named, resources.progress)
     predictions = predict_images(
         model_folder,
-        paths,
+        files.paths,
         pool=resources.pool,
         progress=resources.progress,
         device=find_device(device),
         cache=resources.cache,
     )
-    for item in predictions.set_aside:
-        resources.progress.say(f"set aside: {item.name}: {item.reason}")
-    if predictions.set_aside and not predictions.names:
-        first = predictions.set_aside[0]
-        msg = f"None of {count(len(paths), 'file')} can be used; for example {first.name}: {first.reason}."
+    predictions, skipped = _without_others(predictions, files, resources.progress)
+    return prediction_record(predictions, top=top, threshold=threshold, skipped=skipped)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Files to read, each once; those of them that only lie in a folder; how many were passed over, and why."""
+
+    named: Sequence[Path]
+    paths: tuple[Path, ...]
+    in_folders: frozenset[str]
+    skipped: dict[str, int]
+
+
+def _files(named: Sequence[Path], progress: Progress) -> _Files:
+    paths: dict[Path, None] = {}
+    by_name = {str(path) for path in named if not path.is_dir()}
+    skipped: Counter[str] = Counter()
+    for path in named:
+        if path.is_dir():
+            below, others = files_below(path, advance=progress.checkpoint)
+            paths.update(dict.fromkeys(below))
+            skipped.update(others)
+        else:
+            paths[path] = None
+    if not paths:
+        raise InputError(_no_image(named))
+    return _Files(named, tuple(paths), frozenset(map(str, paths)) - by_name, dict(skipped))
+
+
+def _no_image(named: Sequence[Path]) -> str:
+    return f"There is no image in {', '.join(map(str, named))}. Name images, or folders that hold some."
+
+
+def _without_others(predictions: Predictions, files: _Files, progress: Progress) -> tuple[Predictions, dict[str, int]]:
+    """The predictions without files in folders that are no images, and how many those are; says what was not read.
+
+    Raises:
+        InputError: There is no image.
+        TooManyBadFilesError: No image can be read.
+    """
+    bad = tuple(
+        item
+        for item in predictions.set_aside
+        if item.name not in files.in_folders or not is_unrecognised(Path(item.name), item.reason)
+    )
+    unrecognised = len(predictions.set_aside) - len(bad)
+    skipped = files.skipped | ({NO_IMAGE: unrecognised} if unrecognised else {})
+    for item in bad:
+        progress.say(f"set aside: {item.name}: {item.reason}")
+    if skipped:
+        progress.say(passed_over(skipped))
+    if not predictions.names and bad:
+        msg = f"None of {count(len(bad), 'file')} can be used; for example {bad[0].name}: {bad[0].reason}."
         raise TooManyBadFilesError(msg)
-    return prediction_record(predictions, top=top)
+    if not predictions.names:
+        raise InputError(_no_image(files.named))
+    return replace(predictions, set_aside=bad), skipped
 
 
-def prediction_record(predictions: Predictions, *, top: int) -> PredictRecord:
+def prediction_record(
+    predictions: Predictions, *, top: int, threshold: float | None = None, skipped: Mapping[str, int] | None = None
+) -> PredictRecord:
     """Predictions as plain data.
 
     Args:
         predictions: Of a model.
         top: How many labels to name per image, at most.
+        threshold: Probability below which the label is left open.
+        skipped: Number of files that are no image files, by reason.
 
     Returns:
         The record.
@@ -166,17 +238,26 @@ def prediction_record(predictions: Predictions, *, top: int) -> PredictRecord:
     values = predictions.probabilities if predictions.gives_probabilities else predictions.scores
     return PredictRecord(
         classes=predictions.class_names,
+        threshold=threshold,
         images=tuple(
-            _predicted(name, _guesses(predictions, row, top))
+            _predicted(name, _guesses(predictions, row, top), threshold or 0.0)
             for name, row in zip(predictions.names, values, strict=True)
         ),
         set_aside=predictions.set_aside,
+        skipped=dict(skipped or {}),
     )
 
 
-def _predicted(name: str, guesses: tuple[Guess, ...]) -> PredictedImage:
+def _predicted(name: str, guesses: tuple[Guess, ...], threshold: float) -> PredictedImage:
     first = guesses[0]
-    return PredictedImage(path=name, label=first.label, probability=first.probability, score=first.score, top=guesses)
+    is_open = first.probability is not None and first.probability < threshold
+    return PredictedImage(
+        path=name,
+        label=None if is_open else first.label,
+        probability=first.probability,
+        score=first.score,
+        top=guesses,
+    )
 
 
 def _guesses(predictions: Predictions, row: Float[np.ndarray, " cls"], top: int) -> tuple[Guess, ...]:

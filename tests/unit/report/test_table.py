@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from example_run import run_record
-from unfreeze.core.records import Settling
+from unfreeze.core.records import Confirmation, Interval, Outcome, Settling
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import HEAD, SOFTMAX_ON_LAST
@@ -22,6 +22,7 @@ from unfreeze.report.table import (
     step_rows,
     strategy_rows,
     strategy_table,
+    with_its_test_part,
 )
 
 
@@ -153,6 +154,19 @@ def test_models_of_which_nothing_is_known_have_no_columns(record: RunRecord) -> 
     outcomes = [replace(outcome, model_cost=None) for outcome in record.strategies]
 
     assert "an image" not in rendered(strategy_table(outcomes))
+
+
+def test_a_tuned_strategy_shows_the_scores_of_its_test_part() -> None:
+    """No split measured it, so its row has accuracy, interval and balanced accuracy of the test part."""
+    tested = Confirmation(
+        accuracy=0.925, interval=Interval(0.801, 0.974), balanced_accuracy=0.9, log_loss=0.25, predictions=(0,) * 40
+    )
+    tuned = Outcome(strategy=HEAD, description="the head", confirmation=tested)
+
+    (row,) = strategy_rows([with_its_test_part(tuned)])
+
+    assert (row.accuracy, row.interval, row.balanced, row.log_loss) == ("92.5 %", "80.1 to 97.4 %", "90.0 %", "0.250")
+    assert with_its_test_part(replace(tuned, confirmation=None)).accuracy is None
 
 
 def test_a_table_fits_its_terminal(record: RunRecord) -> None:

@@ -1,0 +1,136 @@
+"""``unfreeze evaluate``: the score of a model on labelled images, and where it is wrong."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unfreeze.cli.options import AsJson, Device, DeviceName
+from unfreeze.cli.output import Output, result_output
+from unfreeze.cli.places import checked_model, checked_source
+from unfreeze.cli.work import NOTHING_WRITTEN, working
+from unfreeze.core.files import checked_new_file
+from unfreeze.core.wording import count, nats, passed_over, percent, percent_range
+
+if TYPE_CHECKING:  # records take a moment to import, and help needs none
+    from unfreeze.core.documents import EvaluateRecord, Mistake
+
+SHOWN = 10  # of the confusions, and of classes without images; --json has them all
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a model.", show_default=False)],
+    labelled: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LABELLED", help="A folder of class folders, or a .csv or .parquet list.", show_default=False
+        ),
+    ],
+    *,
+    mistakes: Annotated[
+        int, typer.Option("--mistakes", metavar="N", min=0, help="How many of the surest mistakes to name.")
+    ] = 10,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a CSV file with a row per image.", show_default=False),
+    ] = None,
+    device: DeviceName = Device.auto,
+    json: AsJson = False,
+) -> None:
+    """Score a model."""
+    checked_source(labelled)
+    checked_model(model)
+    if rows is not None:
+        checked_new_file(rows, option="--csv")
+    with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
+        from unfreeze.workflows.evaluation import evaluate as score
+
+        record = score(model, labelled, mistakes=mistakes, rows=rows, device=device.value, resources=resources)
+        for item in record.set_aside:
+            resources.progress.say(f"set aside: {item.name}: {item.reason}")
+        if record.skipped:
+            resources.progress.say(passed_over(record.skipped))
+        for finding in record.findings:
+            resources.progress.notice(finding)
+        output.document(record)
+        if not json:
+            _show(record, output)
+            if rows is not None:
+                output.line()
+                output.line(f"a row per image  {rows}")
+
+
+def _show(record: "EvaluateRecord", out: Output) -> None:
+    images = record.images
+    of_part = " of the test part" if record.part == "test" else ""
+    out.line(
+        f"{count(images.found, 'file')} found: {images.used:,} used, {images.set_aside:,} set aside, "
+        f"{images.duplicates_removed:,} duplicates removed; {record.scored:,}{of_part} scored, {record.right:,} right"
+    )
+    over = f" over {count(record.groups, 'group')}" if record.groups else ""
+    loss = "" if record.log_loss is None else f"; log-loss {nats(record.log_loss)}"
+    out.line(
+        f"Accuracy {percent(record.accuracy)} (95 % interval{over} {percent_range(record.interval)}); "
+        f"balanced accuracy {percent(record.balanced_accuracy)}{loss}"
+    )
+    _show_absent(record, out)
+    _show_classes(record, out)
+    _show_confusions(record, out)
+    _show_mistakes(record.mistakes, record.scored - record.right, out)
+
+
+def _show_absent(record: "EvaluateRecord", out: Output) -> None:
+    absent = [name for name, row in zip(record.classes, record.per_class, strict=True) if not row.images]
+    if absent:
+        more = f" and {len(absent) - SHOWN:,} more" if len(absent) > SHOWN else ""
+        out.line(f"There is no image of {count(len(absent), 'class')} of the model: {', '.join(absent[:SHOWN])}{more}")
+
+
+def _show_classes(record: "EvaluateRecord", out: Output) -> None:
+    from unfreeze.report.table import add_row, plain_table
+
+    scores = ("precision", "recall", "F1")
+    headings = [heading for score in scores for heading in (score, f"{score} 95 %")]
+    table = plain_table("class", "images", "right", *headings, right={"images", "right", *scores})
+    for name, row in zip(record.classes, record.per_class, strict=True):
+        if row.images or row.predicted:
+            pairs = (
+                (row.precision, row.precision_interval),
+                (row.recall, row.recall_interval),
+                (row.f1, row.f1_interval),
+            )
+            cells = [cell for value, interval in pairs for cell in (percent(value), percent_range(interval))]
+            add_row(table, (name, f"{row.images:,}", f"{row.right:,}", *cells))
+    out.line()
+    out.table(table)
+
+
+def _show_confusions(record: "EvaluateRecord", out: Output) -> None:
+    from unfreeze.report.table import add_row, plain_table
+
+    if not record.confusions:
+        return
+    table = plain_table("given", "taken for", "images", right={"images"})
+    for cell in record.confusions[:SHOWN]:
+        add_row(table, (cell.given, cell.predicted, f"{cell.images:,}"))
+    out.line()
+    shown = f"; the {SHOWN} largest of {len(record.confusions):,}" if len(record.confusions) > SHOWN else ""
+    out.line(f"What is taken for what{shown}:")
+    out.table(table)
+
+
+def _show_mistakes(mistakes: "tuple[Mistake, ...]", wrong: int, out: Output) -> None:
+    from unfreeze.report.table import add_row, plain_table
+
+    if not mistakes:
+        return
+    measure = "score" if any(mistake.probability is None for mistake in mistakes) else "probability"
+    table = plain_table("path", "given", "predicted", measure, right={measure})
+    for mistake in mistakes:
+        value = percent(mistake.probability) if mistake.score is None else f"{mistake.score:.2f}"
+        add_row(table, (mistake.path, mistake.given, mistake.predicted, value))
+    out.line()
+    out.line(
+        f"The surest of {count(wrong, 'mistake')}:" if len(mistakes) < wrong else "Every mistake, the surest first:"
+    )
+    out.table(table)

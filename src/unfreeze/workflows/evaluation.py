@@ -1,0 +1,275 @@
+"""The score of a delivered model on labelled images that it has not learned from."""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+from scipy.special import softmax
+
+from unfreeze.core.cards import card_from
+from unfreeze.core.documents import Confused, EvaluateRecord, Mistake
+from unfreeze.core.errors import ImageSetError
+from unfreeze.core.files import write_bytes
+from unfreeze.core.records import ClassScores, SetAside
+from unfreeze.core.wording import plural
+from unfreeze.data.image_set import ImageSet
+from unfreeze.data.image_table import ImageTable
+from unfreeze.data.inspection import listed_images, read_images_to_score
+from unfreeze.data.squares import geometry_of
+from unfreeze.features.resources import Resources
+from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
+from unfreeze.metrics.confusion import confusion, largest_confusions, per_class, per_class_of_groups
+from unfreeze.metrics.intervals import accuracy_interval
+from unfreeze.report.comma_separated import csv_text
+from unfreeze.workflows.prediction import Predictions, predict_images
+from unfreeze.zoo.devices import find_device
+from unfreeze.zoo.model_config import OUR_KEY, read_config
+
+SEED = 0  # of the draws of intervals over groups
+_NAMED = 10  # classes in an error
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scored:
+    """Labelled images, and what a model says of them.
+
+    Attributes:
+        images: Those that are scored, in the order of the rows of `predictions`.
+        labels: Class index of the model of every image.
+        predictions: Of the model.
+        part: Which part of the source they are.
+    """
+
+    images: ImageSet
+    labels: Int[np.ndarray, " image"]
+    predictions: Predictions
+    part: Literal["all", "test"]
+
+    @property
+    def predicted(self) -> Int[np.ndarray, " image"]:
+        """Class index that the model gives every image."""
+        predicted: Int[np.ndarray, " image"] = self.predictions.scores.argmax(axis=1)
+        return predicted
+
+    @property
+    def probabilities(self) -> Float64[np.ndarray, "image cls"]:
+        """Softmax of the scores, in which float32 would call all very sure answers equally sure."""
+        probabilities: Float64[np.ndarray, "image cls"] = softmax(self.predictions.scores.astype(np.float64), axis=1)
+        return probabilities
+
+    @property
+    def sureness(self) -> Float[np.ndarray, " image"]:
+        """Probability of what is predicted, or its decision score."""
+        values = self.probabilities if self.predictions.gives_probabilities else self.predictions.scores
+        surest: Float[np.ndarray, " image"] = values.max(axis=1)
+        return surest
+
+
+def evaluate(
+    model_folder: Path,
+    source: Path,
+    *,
+    mistakes: int = 10,
+    rows: Path | None = None,
+    device: str = "auto",
+    resources: Resources,
+) -> EvaluateRecord:
+    """Score a model on labelled images.
+
+    Args:
+        model_folder: Written by a run.
+        source: Folder or list of labelled images, as `data.inspection.read_image_set` takes it. Where it gives a test
+            part, that part alone is scored.
+        mistakes: How many mistakes to name, at most.
+        rows: CSV file to write, a row for each image that is scored.
+        device: auto, cpu, cuda or mps.
+        resources: Decoders and progress.
+
+    Returns:
+        The scores.
+
+    Raises:
+        InputError: The folder is no model, there is no such device here, or no image can be used.
+        ImageSetError: The images are of classes that the model does not know.
+    """
+    find_device(device)  # a mistake in a word should not cost an inspection
+    config = read_config(model_folder)
+    class_of = {_composed(name): place for place, name in enumerate(config["label_names"])}
+    with listed_images(source, progress=resources.progress) as table:
+        part: Literal["all", "test"] = "test" if "test" in table.given_splits() else "all"
+        _check_classes(_labels(table, part), class_of, source)
+        geometry = geometry_of(card_from(config[OUR_KEY]["card"]))
+        whole = read_images_to_score(table, pool=resources.pool, progress=resources.progress, geometry=geometry)
+    whole, predictions = _predicted(model_folder, whole, part, device, resources)
+    images = whole.part("test") if part == "test" else whole
+    if not images.images:
+        msg = f"No image of the test part of {source} can be used. Give images that can be read."
+        raise ImageSetError(msg)
+    labels = np.array([class_of[_composed(image.label)] for image in images.images])
+    scored = Scored(images=images, labels=labels, predictions=predictions, part=part)
+    if rows is not None:
+        write_bytes(rows, image_rows(scored, _shown_root(source)).encode("utf-8", "surrogateescape"))
+    return evaluation(scored, whole, model=model_folder, source=source, mistakes=mistakes)
+
+
+def _predicted(
+    model_folder: Path, whole: ImageSet, part: str, device: str, resources: Resources
+) -> tuple[ImageSet, Predictions]:
+    """What the model says of the part, and all images without those that can suddenly be read no more."""
+    images = whole.part("test") if part == "test" else whole
+    predictions = predict_images(
+        model_folder,
+        [image.path for image in images.images],
+        pool=resources.pool,
+        progress=resources.progress,
+        device=find_device(device),
+        cache=resources.cache,
+    )
+    lost = {item.name: item.reason for item in predictions.set_aside}
+    kept = tuple(image for image in whole.images if str(image.path) not in lost)
+    aside = tuple(
+        SetAside(name=image.name, reason=lost[str(image.path)], sha256=image.sha256)
+        for image in whole.images
+        if str(image.path) in lost
+    )
+    return replace(whole, images=kept, set_aside=(*whole.set_aside, *aside)), predictions
+
+
+def evaluation(scored: Scored, whole: ImageSet, *, model: Path, source: Path, mistakes: int) -> EvaluateRecord:
+    """The scores as plain data.
+
+    Args:
+        scored: What is scored.
+        whole: All images of the source.
+        model: Folder of the model.
+        source: What the user named.
+        mistakes: How many to name, at most.
+
+    Returns:
+        The record. Where images have groups, whole groups are the draws of all intervals.
+    """
+    labels, predicted, names = scored.labels, scored.predicted, scored.predictions.class_names
+    groups = tuple(image.group for image in scored.images.images)
+    cells = confusion(labels, predicted, len(names))
+    return EvaluateRecord(
+        model=str(model),
+        source=str(source),
+        part=scored.part,
+        images=whole.counts,
+        groups=len({*groups} - {""}),
+        classes=names,
+        scored=len(labels),
+        right=int((labels == predicted).sum()),
+        accuracy=accuracy(labels, predicted),
+        interval=accuracy_interval(labels == predicted, groups, seed=SEED),
+        balanced_accuracy=balanced_accuracy(labels, predicted),
+        log_loss=_log_loss(scored),
+        per_class=_per_class(cells, labels, predicted, groups),
+        confusion=tuple(tuple(row) for row in cells.tolist()),
+        confusions=tuple(
+            Confused(given=names[given], predicted=names[taken], images=images)
+            for given, taken, images in largest_confusions(cells)
+        ),
+        mistakes=surest_mistakes(scored, _shown_root(source), number=mistakes),
+        set_aside=whole.set_aside,
+        duplicates=whole.duplicates,
+        skipped=dict(whole.skipped),
+        findings=whole.findings,
+    )
+
+
+def _log_loss(scored: Scored) -> float | None:
+    return log_loss(scored.labels, scored.probabilities) if scored.predictions.gives_probabilities else None
+
+
+def _per_class(
+    cells: Int[np.ndarray, "given predicted"],
+    labels: Int[np.ndarray, " image"],
+    predicted: Int[np.ndarray, " image"],
+    groups: Sequence[str],
+) -> tuple[ClassScores, ...]:
+    if any(groups):
+        return per_class_of_groups(labels, predicted, len(cells), groups, seed=SEED)
+    return per_class(cells)
+
+
+def surest_mistakes(scored: Scored, root: Path, *, number: int) -> tuple[Mistake, ...]:
+    """The images that the model takes for something else with the highest probability or decision score.
+
+    Args:
+        scored: What is scored.
+        root: The folder that names are relative to.
+        number: How many, at most.
+
+    Returns:
+        The surest first; equally sure ones by name.
+    """
+    predicted, sureness, names = scored.predicted, scored.sureness, scored.predictions.class_names
+    wrong = np.flatnonzero(predicted != scored.labels)
+    order = wrong[np.argsort(-sureness[wrong], kind="stable")][:number]
+    measure = "probability" if scored.predictions.gives_probabilities else "score"
+    return tuple(
+        Mistake(
+            path=str(root / scored.images.images[row].name),
+            given=names[scored.labels[row]],
+            predicted=names[predicted[row]],
+            **{"probability": None, "score": None, measure: round(float(sureness[row]), 6)},
+        )
+        for row in order
+    )
+
+
+def image_rows(scored: Scored, root: Path) -> str:
+    """A table of every image that is scored, as CSV.
+
+    Args:
+        scored: What is scored.
+        root: The folder that names are relative to.
+
+    Returns:
+        The columns path, given, predicted, probability (or score, with an SVM as the head) and right (1 or 0).
+    """
+    names = scored.predictions.class_names
+    measure = "probability" if scored.predictions.gives_probabilities else "score"
+    columns = zip(scored.images.images, scored.labels, scored.predicted, scored.sureness, strict=True)
+    rows = (
+        (str(root / image.name), names[given], names[taken], f"{sure:.6f}", str(int(given == taken)))
+        for image, given, taken, sure in columns
+    )
+    return csv_text([("path", "given", "predicted", measure, "right"), *rows])
+
+
+def _labels(table: ImageTable, part: str) -> set[str]:
+    return {candidate.label for candidate in table.candidates() if part in {"all", candidate.split}}
+
+
+def _check_classes(found: Collection[str], class_of: Collection[str], source: Path) -> None:
+    """Refuse images of classes that the model does not know: each would be a mistake that says nothing."""
+    unknown = sorted(name for name in found if _composed(name) not in class_of)
+    if unknown:
+        said = "is no class" if len(unknown) == 1 else "are no classes"
+        msg = (
+            f"{_names(unknown)} {said} of the model. The images in {source} are of {_names(sorted(found))}; the model "
+            f"knows {_names(list(class_of))}. Rename or remove what the model does not know."
+        )
+        raise ImageSetError(msg)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    shown = ", ".join(map(repr, names[:_NAMED]))
+    return f"{shown} and {more:,} more {plural('class') if more > 1 else 'class'}" if more > 0 else shown
+
+
+def _composed(name: str) -> str:
+    """A class name as one file system or another writes its accents."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _shown_root(source: Path) -> Path:
+    source = source.expanduser()
+    return source if source.is_dir() else source.parent
