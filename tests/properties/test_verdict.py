@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from drawn_runs import runs
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.run_record import RunResults
-from unfreeze.core.strategies import HEAD
+from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL
 
 UNFREEZING = ("Unfreezing ", "It is not clear yet whether unfreezing", "Whether unfreezing ")
 
@@ -32,12 +32,23 @@ def test_an_answer_is_two_sentences_and_few_more(results: RunResults) -> None:
 def test_an_answer_does_not_contradict_the_record(results: RunResults) -> None:
     """Worth it only beside a step that is, not worth it only beside none that is or is open; no number is negative."""
     use, unfreezing, *rest = verdict(results)
-    answers = {step.answer for step in results.comparisons if step.first == HEAD and step.second.is_deeper}
+    by_step = {(step.first, step.second): step.answer for step in results.comparisons}
+    base = LINEAR_ON_ALL if by_step.get((HEAD, LINEAR_ON_ALL)) == "worth it" else HEAD
+    answers = {answer for (first, second), answer in by_step.items() if first == base and second.is_deeper}
 
-    assert unfreezing.startswith(("Unfreezing is worth it", "Unfreezing is not needed")) == ("worth it" in answers)
-    assert unfreezing.startswith("Whether") == (not answers)
-    if answers and "worth it" not in answers:
-        assert unfreezing.startswith("It is not clear") == ("cannot tell" in answers)
+    if unfreezing.startswith("Unfreezing is worth it"):
+        assert "worth it" in answers
+    elif unfreezing.startswith("Unfreezing is not needed"):
+        outcome = results.outcome_of(base)
+        assert outcome is not None
+        assert outcome.accuracy is not None
+        assert "worth it" in answers or 1 - outcome.accuracy <= results.margin
+    elif unfreezing.startswith("It is not clear"):
+        assert "cannot tell" in answers
+        assert "worth it" not in answers
+    else:
+        assert unfreezing.startswith("Whether") == (not answers)
+        assert not answers & {"worth it", "cannot tell"}
     assert use.startswith("Use ") == (results.picked is not None and not results.findings)
     assert not re.search(r"(?<![\d\w])-\d", " ".join((use, unfreezing, *rest)))
     assert not any("“" in said and "Not measured" in said for said in rest if not _left_out(results))

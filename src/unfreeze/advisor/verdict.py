@@ -128,9 +128,13 @@ def _right(run: _Run, picked: Outcome) -> str:
 
 
 def _on_unfreezing(run: _Run) -> str:
-    steps = [step for one in deeper(_tried(run)) if (step := run.step(HEAD, one)) is not None]
+    """Over the best without it: a linear classifier on all layers where that beats the last one, else the last one."""
+    base = _base(run)
+    steps = [step for one in deeper(_tried(run)) if (step := run.step(base, one)) is not None]
     gains = [step for step in steps if step.answer == "worth it"]
     unclear = [step for step in steps if step.answer == "cannot tell"]
+    if not gains and _is_at_the_top(base, run):
+        return f"Unfreezing is not needed: {_BASES[base]} is right so often that at most {run.margin} is left to gain."
     if not steps:
         return _on_nothing_unfrozen(run)
     if gains:
@@ -140,7 +144,23 @@ def _on_unfreezing(run: _Run) -> str:
     tried = listed([f"“{step.second.plain}”" for step in steps])
     if all(step.answer in {"equivalent", "same"} for step in steps):
         return f"Unfreezing makes no difference that matters here ({tried}): at most {run.margin} either way."
-    return f"Unfreezing is not worth it here ({tried}): it gains no more than {run.margin} over the last layer alone."
+    return f"Unfreezing is not worth it here ({tried}): it gains no more than {run.margin} over {_BASES[base]}."
+
+
+_BASES = {HEAD: "the last layer alone", LINEAR_ON_ALL: "a linear classifier on all layers"}
+
+
+def _base(run: _Run) -> StrategyId:
+    joined = run.step(HEAD, LINEAR_ON_ALL)
+    return LINEAR_ON_ALL if joined is not None and joined.answer == "worth it" else HEAD
+
+
+def _is_at_the_top(base: StrategyId, run: _Run) -> bool:
+    """Whether a classifier without a mistake would gain no more than the margin over the low end of its interval."""
+    outcome = run.results.outcome_of(base)
+    if outcome is None or outcome.interval is None or run.results.metric != "accuracy":
+        return False
+    return 1 - outcome.interval.low <= run.results.margin
 
 
 def _on_nothing_unfrozen(run: _Run) -> str:
@@ -159,10 +179,10 @@ def _on_nothing_unfrozen(run: _Run) -> str:
 
 
 def _on_gain(step: Comparison, steps: Sequence[Comparison], run: _Run) -> str:
-    gained = f"“{step.second.plain}” gains {run.more(step.difference)} over the last layer alone"
+    gained = f"“{step.second.plain}” gains {run.more(step.difference)} over {_BASES[step.first]}"
     by_joined = [run.step(LINEAR_ON_ALL, one.second) for one in steps]
     if all(one is not None and one.answer in {"not worth it", "equivalent", "same"} for one in by_joined):
-        return f"Unfreezing is not needed: {gained}, but a linear classifier on all layers does as well."
+        return f"Unfreezing is not needed: {gained}, but {_BASES[LINEAR_ON_ALL]} does as well."
     return f"Unfreezing is worth it: {gained} ({run.sure(step.interval)})."
 
 
@@ -170,7 +190,8 @@ def _on_unclear(step: Comparison, run: _Run) -> str:
     low, high = step.interval
     gain = f"could gain up to {run.more(high)}" if high > 0 else "could gain nothing"
     loss = f" or lose up to {run.more(low)}" if low < 0 else ""
-    opening = f"It is not clear yet whether unfreezing helps: “{step.second.plain}” {gain}{loss}"
+    over = f" over {_BASES[step.first]}" if step.first == LINEAR_ON_ALL else ""
+    opening = f"It is not clear yet whether unfreezing helps: “{step.second.plain}” {gain}{loss}{over}"
     settling = step.settling
     if settling is None or settling.kind == "dropped":
         return f"{opening}."
@@ -268,9 +289,7 @@ def _on_more_photos(run: _Run) -> Iterable[str]:
 def _on_left_out(run: _Run) -> Iterable[str]:
     missing = [f"“{one.strategy.plain}”" for one in run.results.strategies if not one.measured]
     if missing:
-        named = (
-            listed(missing) if len(missing) <= _NAMED else f"{count(len(missing), 'strategy')} of the report's table"
-        )
+        named = listed(missing) if len(missing) <= _NAMED else f"{len(missing)} strategies (see the report)"
         yield f"Not measured: {named}."
 
 

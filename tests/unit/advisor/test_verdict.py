@@ -72,6 +72,28 @@ def test_what_all_layers_do_as_well_is_not_needed() -> None:
     assert said.startswith("Unfreezing is not needed: “last 2 blocks” gains 4 points over the last layer alone, but")
 
 
+def test_unfreezing_is_measured_by_what_all_layers_give_where_that_beats_the_last_one() -> None:
+    """Two blocks gain over the head, and so does the classifier on all layers: open is the step between these two."""
+    gain = step_to_two_blocks(0.02, 0.06, "worth it")
+    joined = replace(gain, second=LINEAR_ON_ALL)
+    still = replace(gain, first=LINEAR_ON_ALL, interval=Interval(-0.02, 0.02), difference=0.0, answer="cannot tell")
+    said = verdict(replace(run_results(), comparisons=(gain, joined, still)))[1]
+
+    assert "could gain up to 2 points or lose up to 2 points over a linear classifier on all layers" in said
+
+
+def test_where_hardly_a_mistake_is_left_nothing_can_be_gained() -> None:
+    """The last layer is right on 99.2 of 100 at least: one without a mistake gains 0.8 points, less than the margin."""
+    results = run_results()
+    sure = tuple(
+        replace(one, accuracy=0.996, interval=Interval(0.992, 1.0)) if one.strategy == HEAD else one
+        for one in results.strategies
+    )
+    said = verdict(replace(results, strategies=sure, comparisons=(step_to_two_blocks(-0.01, 0.05, "cannot tell"),)))[1]
+
+    assert said.startswith("Unfreezing is not needed: the last layer alone is right so often")
+
+
 def test_where_nothing_was_unfrozen_it_says_why() -> None:
     """As asked, or for want of time."""
     results = replace(run_results(), comparisons=())
