@@ -224,6 +224,32 @@ def test_codes_go_to_parquet_and_to_npy(photo_folder: PhotoFolder, options: tupl
     assert {row["split"] for row in rows} == {"train", "test"}
 
 
+def test_a_test_folder_classes_left_out_and_no_progress(
+    photo_folder: PhotoFolder, options: tuple[object, ...], tmp_path: Path
+) -> None:
+    """The options that say what is read and what is printed hold together: nothing is on standard error."""
+    photos = photo_folder("ants", "bees", "wasps", count=3)
+    photo_folder("unused", "held", "ants", "bees", count=5, name="more")  # so that the held ones are no copies
+    held = tmp_path / "held"
+    for label in ("ants", "bees"):
+        (held / label).mkdir(parents=True)
+        for name in ("003.png", "004.png"):
+            (tmp_path / "more" / label / name).rename(held / label / name)
+
+    done = unfreeze(
+        *("codes", photos, "--out", tmp_path / "c.parquet", "--test", held, "--exclude", "wasps"),
+        *("--threads", 1, "--quiet", *options),
+    )
+
+    assert document(done)["images"] == 10
+    assert done.stderr == ""
+    rows = pq.read_table(tmp_path / "c.parquet").select(["path", "label", "split"]).to_pylist()
+    assert {row["label"] for row in rows} == {"ants", "bees"}
+    assert sorted(row["path"] for row in rows if row["split"] == "test") == [
+        f"../held/{label}/{name}" for label in ("ants", "bees") for name in ("003.png", "004.png")
+    ]
+
+
 @pytest.mark.slow
 def test_probe_gives_the_depth_curve(photo_folder: PhotoFolder, options: tuple[object, ...]) -> None:
     """Two classes of different colour are told apart at every depth, by the probe of the asked kind alone."""

@@ -155,10 +155,11 @@ def test_an_unknown_field_is_refused(document: Document, path: tuple[str | int, 
 def test_a_value_of_another_type_is_refused(
     document: Document, path: tuple[str | int, ...], value: object, named: str
 ) -> None:
-    """Text is no number, a fraction no count, two numbers no triple, and counts add up; the place is named."""
+    """Text is no number, a fraction no count, two numbers no triple, counts add up; the place is named in our words."""
     said = refusal(changed(document, path, value))
 
     assert f"not what unfreeze wrote: {named}" in said
+    assert "Input should" not in said  # the words of a library
     assert said.endswith("Run again, or restore the file.")
 
 
