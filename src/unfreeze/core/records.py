@@ -20,6 +20,33 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassScores:
+    """How well one class is recognised. A share of no images at all is None, and so is its interval.
+
+    Attributes:
+        images: How many are of the class.
+        predicted: How many the model takes for it.
+        right: How many are both.
+        precision: ``right / predicted``.
+        recall: ``right / images``.
+        f1: Harmonic mean of the two, ``2 right / (images + predicted)``.
+        precision_interval: 95 % interval of the precision.
+        recall_interval: 95 % interval of the recall.
+        f1_interval: 95 % interval of F1.
+    """
+
+    images: int
+    predicted: int
+    right: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    precision_interval: Interval | None
+    recall_interval: Interval | None
+    f1_interval: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageCounts:
     """Where every file that was found has gone: found = used + set_aside + duplicates_removed."""
 
