@@ -153,4 +153,5 @@ Tap = Annotated[
     str | None,
     typer.Option("--tap", metavar="TAP", help="Only this tap; last is the last one.", show_default=False),
 ]
+NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Show no photo and name no file in the report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -21,6 +21,7 @@ from unfreeze.cli.options import (
     MaxBad,
     MetricChoice,
     MetricName,
+    NoPhotos,
     Precision,
     PrecisionName,
     ResizeChoice,
@@ -138,6 +139,7 @@ def run(
     precision: PrecisionName = Precision.auto,
     device: DeviceName = Device.auto,
     augment: AugmentName = Augment.light,
+    no_photos: NoPhotos = False,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
@@ -164,6 +166,7 @@ def run(
         max_bad=max_bad,
         request=EngineSettings(engine.value, precision.value, device.value),
         augment=augment.value,
+        photos=not no_photos,
     )
     checked_source(source)
     checked_weights(weights)

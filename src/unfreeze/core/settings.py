@@ -115,6 +115,7 @@ class StudySettings:
         max_bad: Largest share of files that may be unreadable.
         request: Engine and precision of the frozen layers, and the device of all.
         augment: light, standard, strong or none; of training images.
+        photos: Whether the report may show photos and name their files.
     """
 
     source: Path
@@ -132,6 +133,7 @@ class StudySettings:
     max_bad: float = 0.01
     request: EngineSettings = EngineSettings()
     augment: AugmentWord = "light"
+    photos: bool = True
 
     @property
     def budget(self) -> float:

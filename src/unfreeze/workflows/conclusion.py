@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from unfreeze.advisor.baseline import no_better_than_blind
+from unfreeze.advisor.class_answers import class_table
 from unfreeze.advisor.fact_finding import facts_of
 from unfreeze.advisor.folder_check import contradicting_folder
 from unfreeze.advisor.questions import measured_strategies, pairs
@@ -318,6 +319,7 @@ def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery
         interrupted=raced.interrupted or delivery.interrupted,
         resumed=run.lives - 1,
         learning_curve=delivery.learning_curve,
+        by_class=class_table(raced.entry(selection.picked).measured, task) if selection else None,
     )
 
 
