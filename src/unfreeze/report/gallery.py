@@ -13,8 +13,8 @@ SUREST: Final = 24  # mistakes that are shown first
 IN_CELL: Final = 12  # of a cell of the confusion matrix
 OF_CHANGE: Final = 12  # that unfreezing mends, and that it breaks
 NEVER: Final = 24
-MOST_PHOTOS: Final = 240  # different ones: 2,000 photos of which half are wrong still give a page below 6 MB
-MOST_CELLS: Final = 60
+MOST_PHOTOS: Final = 400  # different ones: of 2,000 photos of which half are wrong the page still stays below 6 MB
+MOST_CELLS: Final = 150
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,13 @@ def gallery(record: RunRecord) -> Gallery:
 
 
 def _cells(mistakes: tuple[Mistake, ...], already: set[str]) -> Iterator[Cell]:
-    """The most frequent ones, with photos as long as there is room for more."""
-    for (given, predicted), found in list(cells(mistakes).items())[:MOST_CELLS]:
+    """The most frequent ones, all with the same number of photos at most; those of the last ones where room ends."""
+    found = list(cells(mistakes).items())[:MOST_CELLS]
+    each = max(1, min(IN_CELL, MOST_PHOTOS // max(1, len(found))))
+    for (given, predicted), inside in found:
         room = MOST_PHOTOS - len(already)
-        new = 0
-        shown: list[Mistake] = []
-        for mistake in found[:IN_CELL]:
-            if mistake.name not in already:
-                if new >= room:
-                    continue
-                new += 1
-            shown.append(mistake)
-        already |= {mistake.name for mistake in shown}
-        yield Cell(given=given, predicted=predicted, images=len(found), shown=tuple(shown))
+        chosen = inside[:each]
+        new = [mistake.name for mistake in chosen if mistake.name not in already][:room]
+        already = already | set(new)
+        shown = tuple(mistake for mistake in chosen if mistake.name in already)
+        yield Cell(given=given, predicted=predicted, images=len(inside), shown=shown)

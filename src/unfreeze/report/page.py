@@ -1,5 +1,6 @@
 """The report of a run: one HTML file that needs nothing else, made from its record and from small pictures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -164,8 +165,10 @@ def _classes(record: RunRecord, shown: Gallery) -> dict[str, Any]:
 
 
 def _matrix(table: ClassTable) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Of every cell its count, and how many per cent of its row that is."""
-    return tuple(tuple((number, round(100 * number / max(1, sum(row)))) for number in row) for row in table.confusion)
+    """Of every cell its count, and its tint in per cent: by the root of its share of the row, so that few are seen."""
+    return tuple(
+        tuple((number, round(60 * math.sqrt(number / max(1, sum(row))))) for number in row) for row in table.confusion
+    )
 
 
 def _pairs(table: ClassTable) -> Sequence[tuple[int, int, int]]:

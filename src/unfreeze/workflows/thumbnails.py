@@ -17,7 +17,7 @@ from unfreeze.report.gallery import Pictures
 SIDE: Final = 96  # pixels
 QUALITY: Final = 60  # of WebP, 0 to 100
 MOST_BYTES: Final = 4_500_000  # of all pictures in a page, each as often as it is shown
-MOST_SECONDS: Final = 10.0
+MOST_SECONDS: Final = 8.0
 
 
 def thumbnails(source: Path, names: Sequence[str], *, clock: Callable[[], float] = time.monotonic) -> Pictures:
