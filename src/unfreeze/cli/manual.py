@@ -183,10 +183,15 @@ stopped.json is read. report.html, classes.csv and confusion.csv in it are
 replaced. No network and no store is needed. Photos of mistakes are shown
 where they are still in their place; --no-photos leaves out all pictures and
 the names of all files, as it does in unfreeze run.
+
+With --format md the answer, the strategies, the steps and the classes are
+printed as Markdown, with --format json the document of run.json; then nothing
+is written.
 {_JSON}
-Example:
+Examples:
 
   unfreeze report unfreeze-runs/photos-1
+  unfreeze report unfreeze-runs/photos-1 --format md > answer.md
 {EXIT_CODES}"""
 
 SAMPLE = f"""

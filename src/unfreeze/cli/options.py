@@ -45,6 +45,14 @@ class Augment(StrEnum):
     none = "none"
 
 
+class ReportFormat(StrEnum):
+    """In what form a report comes."""
+
+    html = "html"
+    md = "md"
+    json = "json"
+
+
 class Resize(StrEnum):
     """How photos become squares."""
 

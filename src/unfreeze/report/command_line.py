@@ -2,6 +2,8 @@
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from unfreeze.core.settings import EngineSettings, StudySettings
@@ -47,7 +49,6 @@ def command_line(settings: StudySettings) -> str:
         A line for a POSIX shell, without what is as usual.
 
     Example:
-        >>> from pathlib import Path
         >>> command_line(StudySettings(source=Path("my photos"), seed=3))
         "unfreeze run 'my photos' --seed 3"
     """
@@ -70,3 +71,9 @@ def _budget(settings: StudySettings) -> list[str]:
     if settings.budget_seconds == usual:
         return []
     return ["--budget", "none" if settings.budget_seconds is None else f"{settings.budget_seconds:g}s"]
+
+
+def without_paths(settings: StudySettings) -> StudySettings:
+    """The same with a word in place of each path, and without photos in the report."""
+    weights = Path("WEIGHTS") if settings.weights else None
+    return replace(settings, source=Path("PHOTOS"), weights=weights, photos=False)

@@ -26,7 +26,7 @@ from unfreeze.report.charts import (
     steps_chart,
     training_chart,
 )
-from unfreeze.report.command_line import command_line
+from unfreeze.report.command_line import command_line, without_paths
 from unfreeze.report.fact_sentences import fact_sentences
 from unfreeze.report.gallery import NEVER, OF_CHANGE, Gallery, Pictures, gallery
 from unfreeze.report.table import (
@@ -117,10 +117,9 @@ def _template() -> Template:
 
 def _without_files(record: RunRecord) -> RunRecord:
     """The same without any path and without the name of any file."""
-    weights = Path("WEIGHTS") if record.command.weights else None
     return replace(
         record,
-        command=replace(record.command, source=Path("PHOTOS"), weights=weights, photos=False),
+        command=without_paths(record.command),
         network=replace(record.network, source=""),
         set_aside=(),
         duplicates=(),
