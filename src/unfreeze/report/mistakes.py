@@ -6,6 +6,7 @@ Every image counts with what the first split that tested it gave: later rounds t
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from unfreeze.core.class_table import ClassTable
@@ -108,6 +109,10 @@ class MistakesOf:
 
     record: RunRecord
 
+    @cached_property
+    def _votes(self) -> dict[int, dict[int, int]]:
+        return _agreement(self.record)
+
     def of_picked(self) -> tuple[Mistake, ...]:
         """All mistakes of the picked strategy on held-out images, surest first; none without a pick."""
         outcome, table = self.record.outcome_of(self.record.picked), self.record.by_class
@@ -137,7 +142,7 @@ class MistakesOf:
         if len(measured) < FEWEST_STRATEGIES:
             return None
         common = set.intersection(*({*_answers(self.record, outcome)} for outcome in measured))
-        votes, labels = _agreement(self.record), self.record.train_labels
+        votes, labels = self._votes, self.record.train_labels
         never = {place for place in common if labels[place] not in votes[place]}
         picked = self.record.outcome_of(self.record.picked) or measured[0]
         answers = _answers(self.record, picked)
@@ -156,7 +161,7 @@ class MistakesOf:
 
     def _mistakes(self, answers: Mapping[int, _Answer]) -> tuple[Mistake, ...]:
         """Those of some answers that are wrong: least probability left first, without probabilities most agreed."""
-        votes, labels, names = _agreement(self.record), self.record.train_labels, self.record.train_images
+        votes, labels, names = self._votes, self.record.train_labels, self.record.train_images
         wrong = [
             Mistake(
                 name=names[place],
