@@ -15,6 +15,7 @@ import unfreeze
 from unfreeze.cli.manual import EXIT_CODES
 from unfreeze.core import errors
 from unfreeze.core.cards import Card
+from unfreeze.core.class_table import ClassTable
 from unfreeze.core.events import KINDS as EVENT_KINDS
 from unfreeze.core.facts import Facts, Prediction, RuleRecord, Similarity
 from unfreeze.core.findings import KINDS, Finding
@@ -29,6 +30,7 @@ from unfreeze.core.plans import (
 )
 from unfreeze.core.records import (
     Audit,
+    ClassScores,
     CodeCounts,
     Comparison,
     Confirmation,
@@ -71,6 +73,8 @@ PARTS: dict[str, type] = {
     "prediction": Prediction,
     "network": Card,
     "splits": SplitRecord,
+    "by_class": ClassTable,
+    "A class": ClassScores,
     "depth_curve": DepthPoint,
     "codes": CodeCounts,
     "learning_curve": LearningCurves,

@@ -16,6 +16,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.slow
 
+CLASS_FILES = ("classes.csv", "confusion.csv")
 SETTINGS = ("--size", "64", "--engine", "torch", "--seed", "3")
 
 
@@ -63,7 +64,13 @@ def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any
     assert printed == json.loads((folder / "run.json").read_text())
     assert printed["schema"] == "unfreeze.run/7"
     assert printed["images"] == {"found": 21, "used": 20, "set_aside": 1, "duplicates_removed": 0}
-    assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "model", "events.jsonl"}
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json",
+        "report.html",
+        *CLASS_FILES,
+        "model",
+        "events.jsonl",
+    }
     for strategy in printed["strategies"]:
         keys = {"strategy", "description", "tap", "accuracy", "interval", "balanced_accuracy", "cost", "audit"}
         assert keys <= set(strategy)

@@ -19,6 +19,7 @@ from unfreeze.core.event_log import read_events
 
 pytestmark = pytest.mark.slow
 
+CLASS_FILES = ("classes.csv", "confusion.csv")
 OPTIONS = ("--size", "64", "--rounds", "1", "--epochs", "1", "--strategies", "1", "--max-bad", "0")
 # What depends on the clock or on the process, by name of field.
 TIMES = {
@@ -162,7 +163,7 @@ def test_a_run_that_is_killed_and_continued_has_an_equal_record(
     assert (record["resumed"], straight["resumed"]) == (1, 0)
     assert {key: costs[key[0]][key[1]] for key in measured} == measured
     assert scores == set(costs)
-    assert {path.name for path in out.iterdir()} == {"run.json", "report.html", "model", "events.jsonl"}
+    assert {path.name for path in out.iterdir()} == {"run.json", "report.html", *CLASS_FILES, "model", "events.jsonl"}
 
 
 @pytest.mark.usefixtures("usual_signals")
@@ -184,7 +185,7 @@ def test_every_signal_stops_a_run_alike_and_it_goes_on(shell: Shell, straight: A
         assert "unfreeze 1" in table
 
     files, words, _ = stopped[signal.SIGINT]
-    assert files == {"plan.json", "state", "lock", "stopped.json", "report.html", "model", "events.jsonl"}
+    assert files == {"plan.json", "state", "lock", "stopped.json", "report.html", *CLASS_FILES, "model", "events.jsonl"}
     assert all((found[0], len(found[1].splitlines())) == (files, len(words.splitlines())) for found in stopped.values())
     assert all("Stopping after the current step" in found[2] for found in stopped.values())
 

@@ -229,7 +229,16 @@ def test_a_run_in_a_thread_is_stopped_by_its_token(digits: Path, tmp_path: Path)
     assert record.interrupted
     assert unfreeze(1) not in {outcome.strategy for outcome in record.strategies}
     assert read_run(tmp_path) == record
-    files = {"stopped.json", "report.html", "events.jsonl", "plan.json", "state", "lock"}
+    files = {
+        "stopped.json",
+        "report.html",
+        "classes.csv",
+        "confusion.csv",
+        "events.jsonl",
+        "plan.json",
+        "state",
+        "lock",
+    }
     assert {path.name for path in tmp_path.iterdir()} - {"model"} == files
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from unfreeze.advisor.baseline import NO_BETTER
+from unfreeze.advisor.folder_check import CONTRADICTS
 from unfreeze.advisor.questions import best_probe, between, deeper, measured_strategies
 from unfreeze.core.findings import Finding
 from unfreeze.core.phrases import (
@@ -334,6 +335,7 @@ def _on_test_folder(picked: Outcome | None, run: _Run) -> Iterable[str]:
     step = run.results.folder_step
     if step is not None:
         yield on_folder(step, run.results.metric)
+    yield from (alarm.text for alarm in run.results.findings if alarm.code == CONTRADICTS)
     yield CAVEAT if step is None else CAVEAT_OF_SEVERAL
     yield from filter(None, [looked_at(run.results.test_looks)])
 

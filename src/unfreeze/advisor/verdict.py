@@ -11,6 +11,7 @@ from typing import Final
 
 from unfreeze.advisor.baseline import NO_BETTER
 from unfreeze.advisor.details import AGREE, LATE
+from unfreeze.advisor.folder_check import CONTRADICTS
 from unfreeze.advisor.questions import between, deeper, measured_strategies
 from unfreeze.core.phrases import budget_for
 from unfreeze.core.records import Comparison, Interval, Outcome
@@ -216,7 +217,12 @@ def _on_interruption(run: _Run) -> Iterable[str]:
 
 def _on_test_folder(run: _Run) -> Iterable[str]:
     found = run.picked.confirmation if run.picked is not None else None
-    if found is not None and run.results.test_images:
+    if found is None or not run.results.test_images:
+        return
+    alarm = next((one for one in run.results.findings if one.code == CONTRADICTS), None)
+    if alarm is not None:
+        yield alarm.sentence
+    else:
         yield (
             f"On your own test folder it gets {of_hundred(found.accuracy)} of 100 right "
             f"({of_hundred_span(found.interval)}; {count(len(run.results.test_images), 'photo')})."

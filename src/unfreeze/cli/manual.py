@@ -54,9 +54,11 @@ once more on everything. A test part of your own, in SOURCE or a folder given
 by --test, is read once, at the end.
 {_SOURCE}
 It prints one table and a verdict, and writes a folder that holds run.json
-(everything that was measured), report.html, model/ (the picked strategy,
-which plain torch runs without unfreeze), and events.jsonl (what happened, for
-tail -f). A finished run is never touched again.
+(everything that was measured), report.html, classes.csv and confusion.csv
+(which classes are taken for which), model/ (the picked strategy, which plain
+torch runs without unfreeze), and events.jsonl (what happened, for tail -f). A
+finished run is never touched again. The report shows small pictures of
+mistakes; with --no-photos it shows none, and names no file.
 
 Photos that are not square are cropped, squashed or padded, whichever a quick
 probe recognises best; --resize says it instead.
@@ -206,15 +208,22 @@ Examples:
 {EXIT_CODES}"""
 
 REPORT = f"""
-Write the report of a run again, from its run.json alone.
+Write the report of a run again, from its run.json.
 
 RUN is the folder that unfreeze run wrote; of a run that was stopped,
-stopped.json is read. report.html in it is replaced; no network, image or
-store is needed.
+stopped.json is read. report.html, classes.csv and confusion.csv in it are
+replaced. No network and no store is needed. Photos of mistakes are shown
+where they are still in their place; --no-photos leaves out all pictures and
+the names of all files, as it does in unfreeze run.
+
+With --format md the answer, the strategies, the steps and the classes are
+printed as Markdown, with --format json the document of run.json; then nothing
+is written.
 {_JSON}
-Example:
+Examples:
 
   unfreeze report unfreeze-runs/photos-1 --open
+  unfreeze report unfreeze-runs/photos-1 --format md > answer.md
 {EXIT_CODES}"""
 
 COMPARE = f"""

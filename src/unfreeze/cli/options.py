@@ -45,6 +45,14 @@ class Augment(StrEnum):
     none = "none"
 
 
+class ReportFormat(StrEnum):
+    """In what form a report comes."""
+
+    html = "html"
+    md = "md"
+    json = "json"
+
+
 class Resize(StrEnum):
     """How photos become squares."""
 
@@ -178,6 +186,7 @@ Exclude = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors, and no progress.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the report in the browser at the end.")]
+NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Show no photo and name no file in the report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 

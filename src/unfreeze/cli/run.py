@@ -24,6 +24,7 @@ from unfreeze.cli.options import (
     MaxBad,
     MetricChoice,
     MetricName,
+    NoPhotos,
     Open,
     Precision,
     PrecisionName,
@@ -156,6 +157,7 @@ def run(
     threads: Threads = None,
     quiet: Quiet = False,
     show: Open = False,
+    no_photos: NoPhotos = False,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
@@ -185,6 +187,7 @@ def run(
         test=test,
         exclude=tuple(exclude or ()),
         threads=threads,
+        photos=not no_photos,
     )
     checked_source(source)
     checked_weights(weights)

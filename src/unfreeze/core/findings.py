@@ -31,6 +31,7 @@ KINDS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
         "UF123": ("note", "Many images like the source's: fine-tune the whole network"),
         "UF124": ("note", "Many images unlike the source's: train the whole network from the pretrained weights"),
         "UF130": ("warning", "The picked strategy is no better than always naming one class"),
+        "UF131": ("warning", "Your own test folder contradicts the splits"),
     }
 )
 

@@ -18,7 +18,7 @@ from unfreeze.core.event_log import EVENTS_FILE
 from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, paths_in, sync_folder, write_json
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.records import plain
-from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE
+from unfreeze.core.run_record import CLASSES_FILE, CONFUSION_FILE, RUN_FILE, STOPPED_FILE
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.versions import versions
 
@@ -75,7 +75,7 @@ class RunFolder:
         """Take away what a stopped run left for the user: it comes anew at the end."""
         if self.stopped_record.exists():
             shutil.rmtree(self.path / "model", ignore_errors=True)
-            for name in ("report.html", STOPPED_FILE):
+            for name in ("report.html", CLASSES_FILE, CONFUSION_FILE, STOPPED_FILE):
                 (self.path / name).unlink(missing_ok=True)
 
     def finish(self) -> None:

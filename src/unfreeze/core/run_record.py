@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from unfreeze.core.cards import Card
+from unfreeze.core.class_table import ClassTable
 from unfreeze.core.errors import InputError
 from unfreeze.core.facts import Facts, RuleRecord
 from unfreeze.core.findings import Finding
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
 RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
+CLASSES_FILE, CONFUSION_FILE = "classes.csv", "confusion.csv"
 
 Schema = Literal["unfreeze.run/7"]
 SCHEMA: Schema = "unfreeze.run/7"
@@ -95,6 +97,7 @@ class RunResults:
         screening: Networks and sizes that could have been raced; empty where one was given.
         resizing: Ways in which photos could have become squares, the usual one first; empty where none was screened.
         learning_curve: Scores by number of training images; None where images or time do not suffice.
+        by_class: What the picked strategy answers class by class on held-out images; None if nothing was picked.
     """
 
     # Read by pydantic, when a record is loaded again, for this class and all that it holds.
@@ -141,6 +144,7 @@ class RunResults:
     screening: tuple[Screened, ...] = ()
     resizing: tuple[ScreenedResize, ...] = ()
     learning_curve: LearningCurves | None = None
+    by_class: ClassTable | None = None
 
     def outcome_of(self, strategy: StrategyId | None) -> Outcome | None:
         """What a strategy gave; None if it was not tried."""

@@ -122,6 +122,7 @@ class StudySettings:
         test: Folder of class folders, whose images are the test part of `source`, which must have none then.
         exclude: Classes that are left out.
         threads: Of PyTorch and of OpenVINO in the whole process, and number of decoders; None for one per core.
+        photos: Whether the report may show photos and name their files.
     """
 
     source: Path
@@ -142,6 +143,7 @@ class StudySettings:
     test: Path | None = None
     exclude: tuple[str, ...] = ()
     threads: int | None = None
+    photos: bool = True
 
     @property
     def budget(self) -> float:

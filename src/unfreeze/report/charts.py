@@ -8,15 +8,32 @@ from statistics import median
 from unfreeze.core.phrases import ON_PART_MARK
 from unfreeze.core.records import Comparison, DepthPoint, Interval, LearningCurve, LearningCurves, Outcome
 from unfreeze.core.run_record import RunRecord
-from unfreeze.core.wording import amount, percent, percent_range, printable, probability
+from unfreeze.core.wording import amount, duration, percent, percent_range, printable, probability
 
 WIDTH = 720
-LEFT = 56  # room for the labels of the axis of accuracy
+LEFT = 72  # room for the labels of the axis of accuracy
 RIGHT = 16
-NAMES = 240  # room for the names of strategies
-ROW = 30
+NUMBER = 16  # room for the number of a strategy
 STEP = 150  # width of a step's small pictures
-TOP, BOTTOM = 14.0, 250.0  # of curves, down
+TOP, BOTTOM = 34.0, 260.0  # of curves, down; above them stands what the axis is
+_ROUND_TIMES = (
+    0.01,
+    0.03,
+    0.1,
+    0.3,
+    1.0,
+    3.0,
+    10.0,
+    30.0,
+    60.0,
+    180.0,
+    600.0,
+    1800.0,
+    3600.0,
+    10_800.0,
+    36_000.0,
+    108_000.0,
+)
 
 
 @dataclass(frozen=True)
@@ -109,12 +126,52 @@ class LearningChart:
 
 
 @dataclass(frozen=True)
-class AccuracyChart:
-    """Accuracies of the strategies with their intervals, one below the other."""
+class Numbered:
+    """A mark of the chart of cost, and where its number stands: numbers never lie on each other."""
+
+    mark: Mark
+    number: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class CostChart:
+    """Accuracies of the strategies with their intervals, against what training each once takes.
+
+    Attributes:
+        height: Of the picture.
+        ticks: Of accuracy, down.
+        times: Of time, across; each many times the one before.
+        band: What is within the margin of the best: its upper and lower edge, down; None where the margin is nats.
+        marks: Strategies by number, cheapest first.
+    """
 
     height: float
     ticks: tuple[Tick, ...]
-    marks: tuple[Mark, ...]
+    times: tuple[Tick, ...]
+    band: tuple[float, float] | None
+    marks: tuple[Numbered, ...]
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """Training loss of a strategy by epoch: its name, an SVG polyline, and where it ends."""
+
+    name: str
+    path: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class TrainingChart:
+    """Training losses of the strategies that train in epochs, from zero up; one curve a strategy."""
+
+    height: float
+    ticks: tuple[Tick, ...]
+    epochs: tuple[Tick, ...]
+    curves: tuple[LossCurve, ...]
 
 
 @dataclass(frozen=True)
@@ -333,8 +390,11 @@ def _polyline(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
 
 
-def accuracy_chart(record: RunRecord) -> AccuracyChart | None:
+def cost_chart(record: RunRecord) -> CostChart | None:
     """Where the marks of the strategies stand.
+
+    What a strategy costs is what training it once takes, activations that it needs included: the mean of its splits,
+    since strategies are measured on different numbers of splits.
 
     Args:
         record: Of the run.
@@ -342,29 +402,124 @@ def accuracy_chart(record: RunRecord) -> AccuracyChart | None:
     Returns:
         The chart; None if nothing was measured.
     """
-    on_part = record.on_part
     measured = [(outcome, outcome.accuracy) for outcome in record.strategies if outcome.accuracy is not None]
-    measured.sort(key=lambda each: each[0].strategy in on_part)  # as in the table
     if not measured:
         return None
+    measured.sort(key=lambda each: _once(each[0]))
+    whole = [accuracy for outcome, accuracy in measured if outcome.strategy not in record.on_part]
+    best = max(whole or [accuracy for _, accuracy in measured])
+    within = best - record.margin if record.metric != "log-loss" else best
     intervals = [outcome.interval or Interval(accuracy, accuracy) for outcome, accuracy in measured]
-    low, high, ticks = axis([end for interval in intervals for end in interval])
+    scale = Scale.around([*(end for interval in intervals for end in interval), max(0.0, within)])
+    times = _Times.around([_once(outcome) for outcome, _ in measured])
+    marks = [_cost_mark(record, outcome, scale, times) for outcome, _ in measured]
+    return CostChart(
+        height=BOTTOM + 48,
+        ticks=scale.ticks,
+        times=tuple(Tick(times.across(at), short_duration(at)) for at in times.at),
+        band=(scale.down(best), scale.down(max(scale.low, within))) if within < best else None,
+        marks=_numbered(marks),
+    )
 
-    def across(accuracy: float) -> float:
-        return round(NAMES + (WIDTH - NAMES - 3 * RIGHT) * (accuracy - low) / (high - low), 1)
 
-    def mark(place: int, outcome: Outcome, accuracy: float) -> Mark:
-        interval, is_on_part = intervals[place], outcome.strategy in on_part
-        name = printable(outcome.name) + (f" {ON_PART_MARK}" if is_on_part else "")
-        text = f"{name}: {percent(accuracy)} ({percent_range(outcome.interval)})"
-        ends = across(interval.low), across(interval.high)
-        is_picked = outcome.strategy == record.picked
-        return Mark(across(accuracy), 20.0 + ROW * place, name, text, *ends, is_picked, is_on_part)
+def _once(outcome: Outcome) -> float:
+    """What training a strategy once takes, seconds; a hundredth at least, for a logarithmic axis."""
+    splits = outcome.cost.split_seconds
+    return max(0.01, outcome.cost.preparation_seconds + (sum(splits) / len(splits) if splits else 0.0))
 
-    return AccuracyChart(
-        height=20.0 + ROW * len(measured) + 24,
-        ticks=tuple(Tick(across(tick), percent(tick)) for tick in ticks),
-        marks=tuple(mark(place, *each) for place, each in enumerate(measured)),
+
+def _cost_mark(record: RunRecord, outcome: Outcome, scale: Scale, times: "_Times") -> Mark:
+    accuracy, on_part = outcome.accuracy or 0.0, outcome.strategy in record.on_part
+    low, high = outcome.interval or Interval(accuracy, accuracy)
+    name = printable(outcome.name) + (f" {ON_PART_MARK}" if on_part else "")
+    return Mark(
+        x=times.across(_once(outcome)),
+        y=scale.down(accuracy),
+        label=name,
+        text=f"{name}: {percent(accuracy)} ({percent_range(outcome.interval)}), {duration(_once(outcome))}",
+        low=scale.down(max(low, scale.low)),
+        high=scale.down(min(high, scale.high)),
+        picked=outcome.strategy == record.picked,
+        on_part=on_part,
+    )
+
+
+def _numbered(marks: Sequence[Mark]) -> tuple[Numbered, ...]:
+    """Numbers stand above their marks on the right, and further to the right where something stands already."""
+    placed: list[Numbered] = []
+    taken = [(mark.x - 4, mark.y + 4) for mark in marks]
+    for number, mark in enumerate(marks, 1):
+        x, y = mark.x + 9, mark.y - 8
+        while any(abs(other_x - x) < NUMBER and abs(other_y - y) < NUMBER - 2 for other_x, other_y in taken):
+            x += NUMBER / 2
+        placed.append(Numbered(mark, number, round(x, 1), round(y, 1)))
+        taken.append((x, y))
+    return tuple(placed)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """A logarithmic axis of seconds.
+
+    Attributes:
+        at: Its labelled values, the first at its start and the last at its end.
+    """
+
+    at: tuple[float, ...]
+
+    @classmethod
+    def around(cls, seconds: Sequence[float]) -> "_Times":
+        """From the last round time below to the first one above."""
+        low, high = min(seconds), max(seconds)
+        first = max(place for place, at in enumerate(_ROUND_TIMES) if at <= low or place == 0)
+        last = next((place for place, at in enumerate(_ROUND_TIMES) if at >= high), len(_ROUND_TIMES) - 1)
+        found = _ROUND_TIMES[first : max(last, first + 1) + 1]
+        return cls(found)
+
+    def across(self, seconds: float) -> float:
+        place = math.log(seconds / self.at[0]) / math.log(self.at[-1] / self.at[0])
+        return round(LEFT + 20 + (WIDTH - LEFT - RIGHT - 60) * min(max(place, 0.0), 1.0), 1)
+
+
+def short_duration(seconds: float) -> str:
+    """A round time, as short as an axis needs it: ``0.1 s``, ``10 s``, ``3 min``, ``1 h``."""
+    if seconds < 60:
+        return f"{seconds:g} s"
+    return f"{seconds / 60:g} min" if seconds < 3600 else f"{seconds / 3600:g} h"
+
+
+def training_chart(record: RunRecord) -> TrainingChart | None:
+    """Where the training losses stand.
+
+    Args:
+        record: Of the run.
+
+    Returns:
+        The chart; None where no strategy trained for two epochs.
+    """
+    trained = [outcome for outcome in record.strategies if len(outcome.curve) > 1]
+    if not trained:
+        return None
+    most, last = max(max(outcome.curve) for outcome in trained), max(len(outcome.curve) for outcome in trained)
+    step = next((step for step in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0) if most / step <= 6), 10.0)
+    top = step * max(1, math.ceil(most / step - 1e-9))
+    every = max(1, math.ceil(last / 10))
+
+    def down(loss: float) -> float:
+        return round(BOTTOM - (BOTTOM - TOP) * loss / top, 1)
+
+    def across(epoch: int) -> float:
+        return round(LEFT + 20 + (WIDTH - LEFT - RIGHT - 160) * (epoch - 1) / (last - 1), 1)
+
+    def curve(outcome: Outcome) -> LossCurve:
+        points = [(across(epoch), down(loss)) for epoch, loss in enumerate(outcome.curve, 1)]
+        return LossCurve(printable(outcome.name), _polyline(points), *points[-1])
+
+    return TrainingChart(
+        height=BOTTOM + 48,
+        ticks=tuple(Tick(down(step * place), f"{step * place:g}") for place in range(round(top / step) + 1)),
+        epochs=tuple(Tick(across(epoch), f"{epoch}") for epoch in range(1, last + 1, every)),
+        curves=tuple(curve(outcome) for outcome in trained),
     )
 
 

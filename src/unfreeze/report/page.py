@@ -1,29 +1,34 @@
-"""The report of a run: one HTML file that needs nothing else, made from its record."""
+"""The report of a run: one HTML file that needs nothing else, made from its record and from small pictures."""
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from unfreeze.core.class_table import ClassTable
 from unfreeze.core.files import write_bytes
+from unfreeze.core.findings import KINDS, Finding
 from unfreeze.core.phrases import CAVEAT, CAVEAT_OF_SEVERAL, ON_PART, best_score, looked_at, on_folder
-from unfreeze.core.records import plain
 from unfreeze.core.run_record import RunRecord
-from unfreeze.core.wording import amount, capital, count, duration, nats, percent, percent_range, printable
+from unfreeze.core.wording import amount, capital, count, duration, nats, percent, percent_range, printable, probability
 from unfreeze.report.charts import (
     LEFT,
-    NAMES,
     RIGHT,
     STEP,
     WIDTH,
-    accuracy_chart,
+    cost_chart,
     depth_chart,
     learning_chart,
     steps_chart,
+    training_chart,
 )
+from unfreeze.report.command_line import command_line, without_paths
+from unfreeze.report.fact_sentences import fact_sentences
+from unfreeze.report.gallery import NEVER, OF_CHANGE, Gallery, Pictures, gallery
 from unfreeze.report.table import (
     RESIZE_COLUMNS,
     SCORE_COLUMNS,
@@ -34,55 +39,58 @@ from unfreeze.report.table import (
     strategy_rows,
 )
 
-LISTED = 200  # files that were set aside or removed; run.json names them all
+LISTED: Final = 200  # files that were set aside or removed; run.json names them all
+WHOLE_MATRIX: Final = 25  # classes up to which the confusion matrix is shown whole
+PAIRS: Final = 40  # confused pairs that are listed where it is not
+ALARM: Final = "UF131"
+_NO_PICTURES = Pictures()
 
 
-def page(record: RunRecord) -> str:
+def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> str:
     """The report as HTML, also of a run that was made long ago.
 
     It holds no script and loads nothing, so that it can be opened from a disk, mailed and printed.
 
     Args:
         record: Of the run.
+        pictures: Of the photos that `gallery` chooses; the names of those that lack one stand there alone. None to
+            show no photo and to name no file.
 
     Returns:
         A whole HTML document.
     """
+    shown = gallery(record)
+    record = record if pictures is not None else _without_files(record)
     return _template().render(
         run=record,
-        rows=strategy_rows(record.strategies, picked=record.picked, on_part=record.on_part),
-        legend=ON_PART if record.on_part else "",
-        columns=SCORE_COLUMNS[record.metric],
-        using=any(outcome.model_cost for outcome in record.strategies),
-        accuracies=accuracy_chart(record),
-        screening=screening_rows(record),
-        screening_columns=SCREENING_COLUMNS,
-        resizing=resize_rows(record),
-        resize_columns=RESIZE_COLUMNS,
-        step_rows=step_rows(record),
-        steps=steps_chart(record),
-        depth=depth_chart(record.depth_curve),
-        learning=learning_chart(record.learning_curve),
+        pictures=pictures,
+        gallery=shown,
+        shown_at_most={"change": OF_CHANGE, "never": NEVER},
+        **_strategies(record),
+        **_classes(record, shown),
+        **_curves(record),
         summary=_summary(record),
         winner=_winner(record),
+        alarm=next((found for found in record.findings if found.code == ALARM), None),
         confirmed=[outcome for outcome in record.strategies if outcome.confirmation],
-        facts=_flat(plain(record.facts)),
-        rule=_flat({**plain(record.rule.prediction), "answer": record.rule.answer}),
-        network=_flat(plain(record.network)),
-        command=_flat(plain(record.command)),
-        frame={"width": WIDTH, "left": LEFT, "right": RIGHT, "names": NAMES, "step": STEP},
+        picked=record.outcome_of(record.picked),
+        audits=[(outcome.name, outcome.audit) for outcome in record.strategies if outcome.audit],
+        facts=fact_sentences(record),
+        command=command_line(record.command),
+        frame={"width": WIDTH, "left": LEFT, "right": RIGHT, "step": STEP},
         listed=LISTED,
     )
 
 
-def write_page(path: Path, record: RunRecord) -> None:
+def write_page(path: Path, record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> None:
     """Write the report.
 
     Args:
         path: Where; an older report is replaced.
         record: Of the run.
+        pictures: As for `page`.
     """
-    write_bytes(path, page(record).encode("utf-8", "backslashreplace"))
+    write_bytes(path, page(record, pictures).encode("utf-8", "backslashreplace"))
 
 
 @cache
@@ -95,28 +103,90 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters.update(percent=percent, percent_range=percent_range, nats=nats, duration=duration, count=count)
+    environment.filters.update(
+        percent=percent,
+        percent_range=percent_range,
+        nats=nats,
+        duration=duration,
+        count=count,
+        probability=probability,
+        capital=capital,
+    )
     return environment.get_template("report.html.j2")
 
 
-def _shown(value: Any) -> str:
-    """A setting or a field of a card, on one line."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_shown(item) for item in value)
-    return json.dumps(value, ensure_ascii=False)
+def _without_files(record: RunRecord) -> RunRecord:
+    """The same without any path and without the name of any file."""
+    return replace(
+        record,
+        command=without_paths(record.command),
+        network=replace(record.network, source=""),
+        set_aside=(),
+        duplicates=(),
+        findings=tuple(_without_names(found) for found in record.findings),
+    )
 
 
-def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    """Names and values of plain data, what is nested with the names above it."""
-    rows: list[tuple[str, str]] = []
-    for name, value in facts.items():
-        known = f"{above}{name}".replace("_", " ")
-        rows += _flat(value, f"{known}: ") if isinstance(value, Mapping) else [(known, _shown(value))]
-    return rows
+def _without_names(found: Finding) -> Finding:
+    """A finding on images by its title alone, since its sentence may name files."""
+    if not found.code.startswith("UF10"):
+        return replace(found, images=())
+    return replace(found, sentence=f"{KINDS[found.code][1]}.", images=())
+
+
+def _strategies(record: RunRecord) -> dict[str, Any]:
+    """Their table, their chart, and the steps."""
+    return {
+        "rows": strategy_rows(record.strategies, picked=record.picked, on_part=record.on_part),
+        "legend": ON_PART if record.on_part else "",
+        "columns": SCORE_COLUMNS[record.metric],
+        "using": any(outcome.model_cost for outcome in record.strategies),
+        "costs": cost_chart(record),
+        "step_rows": step_rows(record),
+        "steps": steps_chart(record),
+        "screening": screening_rows(record),
+        "screening_columns": SCREENING_COLUMNS,
+        "resizing": resize_rows(record),
+        "resize_columns": RESIZE_COLUMNS,
+    }
+
+
+def _classes(record: RunRecord, shown: Gallery) -> dict[str, Any]:
+    """The confusion matrix, or its most frequent mistakes where there are too many classes for one."""
+    table = record.by_class
+    return {
+        "table": table,
+        "tested": sum(row.images for row in table.classes) if table else 0,
+        "matrix": _matrix(table) if table and len(record.classes) <= WHOLE_MATRIX else (),
+        "pairs": _pairs(table)[:PAIRS] if table and len(record.classes) > WHOLE_MATRIX else (),
+        "linked": {(cell.given, cell.predicted) for cell in shown.cells},
+    }
+
+
+def _matrix(table: ClassTable) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Of every cell its count, and its tint in per cent: by the root of its share of the row, so that few are seen."""
+    return tuple(
+        tuple((number, round(60 * math.sqrt(number / max(1, sum(row))))) for number in row) for row in table.confusion
+    )
+
+
+def _pairs(table: ClassTable) -> Sequence[tuple[int, int, int]]:
+    """Given class, predicted class and count of all kinds of mistakes, the most frequent first."""
+    found = [
+        (given, predicted, number)
+        for given, row in enumerate(table.confusion)
+        for predicted, number in enumerate(row)
+        if number and given != predicted
+    ]
+    return sorted(found, key=lambda pair: -pair[2])
+
+
+def _curves(record: RunRecord) -> dict[str, Any]:
+    return {
+        "depth": depth_chart(record.depth_curve),
+        "learning": learning_chart(record.learning_curve),
+        "training": training_chart(record),
+    }
 
 
 def _summary(record: RunRecord) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from unfreeze.advisor.baseline import no_better_than_blind
+from unfreeze.advisor.class_answers import class_table
 from unfreeze.advisor.details import details
 from unfreeze.advisor.fact_finding import facts_of
+from unfreeze.advisor.folder_check import contradicting_folder
 from unfreeze.advisor.questions import measured_strategies, pairs
 from unfreeze.advisor.rule_check import rule_record
 from unfreeze.advisor.selection import Selection, select_strategy, winner_of
@@ -297,7 +299,7 @@ def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery
         **_image_fields(task),
         **_setup_fields(setup),
         splits=_splits(task, race),
-        findings=(*raced.findings_on(selection.picked if selection else None), *raced.findings),
+        findings=_findings(raced, selection, delivery, setup.question.margin),
         test_looks=earlier_looks(run.path, test_images) + 1 if looked else 0,
         folder_step=delivery.folder_step,
         facts=facts_of(task, experiment.source.card.size, raced.similarity, curve),
@@ -318,7 +320,16 @@ def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery
         interrupted=raced.interrupted or delivery.interrupted,
         resumed=run.lives - 1,
         learning_curve=delivery.learning_curve,
+        by_class=class_table(raced.entry(selection.picked).measured, task) if selection else None,
     )
+
+
+def _findings(raced: Raced, selection: Selection | None, delivery: Delivery, margin: float) -> tuple[Finding, ...]:
+    """What was noticed, what concerns the answer first."""
+    picked = selection.picked if selection else None
+    delivered = next((outcome for outcome in delivery.outcomes if outcome.strategy == picked), None)
+    alarm = contradicting_folder(delivered, margin=margin)
+    return (*raced.findings_on(picked), *filter(None, [alarm]), *raced.findings)
 
 
 def _setup_fields(setup: Setup) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""The report of a run, from its record alone."""
+"""The report of a run and its tables, from its record, and from its photos as far as they are still there."""
 
 from pathlib import Path
 
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.run_record import RunRecord, read_run
+from unfreeze.report.class_files import write_class_files
+from unfreeze.report.gallery import gallery
 from unfreeze.report.page import write_page
+from unfreeze.workflows.thumbnails import thumbnails
 
 REPORT = "report.html"
 
@@ -22,12 +25,13 @@ def answer(record: RunRecord, folder: Path) -> tuple[str, ...]:
     return verdict(record, place=str(folder / record.model) if record.model else "")
 
 
-def write_report(record: RunRecord, folder: Path) -> Path:
-    """Write the report of a run.
+def write_report(record: RunRecord, folder: Path, *, photos: bool = True) -> Path:
+    """Write the report of a run, `classes.csv` and `confusion.csv`.
 
     Args:
         record: Of the run.
         folder: Of the run; an older report in it is replaced.
+        photos: Whether photos are shown and their files named; not where the run was told not to.
 
     Returns:
         The report.
@@ -35,15 +39,19 @@ def write_report(record: RunRecord, folder: Path) -> Path:
     Raises:
         OutputError: It cannot be written.
     """
-    write_page(folder / REPORT, record)
+    shown = photos and record.command.photos
+    pictures = thumbnails(record.command.source, gallery(record).names) if shown else None
+    write_page(folder / REPORT, record, pictures)
+    write_class_files(folder, record)
     return folder / REPORT
 
 
-def rewrite_report(run: Path) -> tuple[Path, RunRecord]:
-    """Write `report.html` beside a `run.json` again, from that alone.
+def rewrite_report(run: Path, *, photos: bool = True) -> tuple[Path, RunRecord]:
+    """Write `report.html`, `classes.csv` and `confusion.csv` beside a `run.json` again.
 
     Args:
         run: Folder of a finished run, or its `run.json`.
+        photos: As for `write_report`.
 
     Returns:
         The report, and the record that it was made from.
@@ -53,4 +61,4 @@ def rewrite_report(run: Path) -> tuple[Path, RunRecord]:
         OutputError: The report cannot be written.
     """
     record = read_run(run)
-    return write_report(record, run if run.is_dir() else run.parent), record
+    return write_report(record, run if run.is_dir() else run.parent, photos=photos), record

@@ -147,7 +147,7 @@ def test_what_a_stopped_run_left_goes_when_it_goes_on(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with owned_run(tmp_path, None):
         assert (tmp_path / "model").is_dir()
-    for name in ("stopped.json", "report.html"):
+    for name in ("stopped.json", "report.html", "classes.csv", "confusion.csv"):
         (tmp_path / name).write_text("")
     with owned_run(tmp_path, None):
         assert {path.name for path in tmp_path.iterdir()} == {"plan.json", "lock"}

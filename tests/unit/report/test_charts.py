@@ -1,5 +1,6 @@
 """Where the marks of the charts stand."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,14 +13,14 @@ from unfreeze.core.run_record import RunRecord
 from unfreeze.core.strategies import FULL
 from unfreeze.report.charts import (
     LEFT,
-    NAMES,
     STEP,
     WIDTH,
-    accuracy_chart,
     axis,
+    cost_chart,
     depth_chart,
     learning_chart,
     steps_chart,
+    training_chart,
 )
 
 
@@ -49,23 +50,79 @@ def test_better_is_higher_and_deeper_is_to_the_right(record: RunRecord) -> None:
 
 
 def test_an_interval_lies_around_its_accuracy(record: RunRecord) -> None:
-    """A mark stands between the ends of its interval, right of the names; what was left out has none."""
-    chart = accuracy_chart(record)
+    """A mark stands between the ends of its interval, inside the frame; what was left out has none."""
+    chart = cost_chart(record)
 
     assert chart is not None
-    assert len(chart.marks) == 7
-    assert all(NAMES <= mark.low < mark.x < mark.high < WIDTH for mark in chart.marks)
-    assert [mark.label for mark in chart.marks if mark.picked] == ["unfreeze 2"]
+    marks = [each.mark for each in chart.marks]
+    assert len(marks) == 7
+    assert all(mark.high < mark.y < mark.low and LEFT < mark.x < WIDTH for mark in marks)
+    assert [mark.label for mark in marks if mark.picked] == ["unfreeze 2"]
 
 
-def test_a_score_on_part_of_the_images_is_drawn_below_the_others(record_with_a_lucky_split: RunRecord) -> None:
-    """It has its mark, and is hollow; all others are not."""
-    chart = accuracy_chart(record_with_a_lucky_split)
+def test_what_costs_more_is_further_right_and_has_a_larger_number(record: RunRecord) -> None:
+    """In the order of preparation and one split; ten times as much is as far away everywhere."""
+    chart = cost_chart(record)
 
     assert chart is not None
-    *whole, lucky = sorted(chart.marks, key=lambda mark: mark.y)
-    assert (lucky.label, lucky.on_part) == ("head †", True)
-    assert not any(mark.on_part for mark in whole)
+    known = {outcome.name: outcome.cost for outcome in record.strategies}
+    once = [
+        known[each.mark.label].preparation_seconds + known[each.mark.label].split_seconds[0] for each in chart.marks
+    ]
+    places = [each.mark.x for each in chart.marks]
+    assert (once, places) == (sorted(once), sorted(places))
+    assert [each.number for each in chart.marks] == [1, 2, 3, 4, 5, 6, 7]
+    a_factor_of_ten = [
+        (x - places[0]) / math.log10(time / once[0]) for x, time in zip(places[1:], once[1:], strict=True)
+    ]
+    assert a_factor_of_ten == pytest.approx([a_factor_of_ten[-1]] * 6, rel=0.01)
+
+
+def test_the_band_is_the_margin_below_the_best(record: RunRecord) -> None:
+    """One point, on an axis where a tick's distance is known; a margin in nats has none."""
+    chart = cost_chart(record)
+
+    assert chart is not None
+    assert chart.band is not None
+    upper, lower = chart.band
+    assert upper == next(each.mark.y for each in chart.marks if each.mark.picked)
+    a_tick, another = chart.ticks[0], chart.ticks[-1]
+    a_point = (a_tick.at - another.at) / (float(another.label[:-2]) - float(a_tick.label[:-2]))
+    assert lower - upper == pytest.approx(a_point, abs=0.11)
+    in_nats = cost_chart(replace(record, metric="log-loss"))
+    assert in_nats is not None
+    assert in_nats.band is None
+
+
+def test_numbers_do_not_lie_on_each_other(record: RunRecord) -> None:
+    """Nor where all strategies cost the same and are as good."""
+    same = tuple(replace(outcome, accuracy=0.9, cost=record.strategies[0].cost) for outcome in record.strategies)
+    chart = cost_chart(replace(record, strategies=same))
+
+    assert chart is not None
+    assert min(after.x - before.x for before, after in pairwise(sorted(chart.marks, key=lambda each: each.x))) >= 16
+
+
+def test_a_score_on_part_of_the_images_is_hollow(record_with_a_lucky_split: RunRecord) -> None:
+    """It has its mark; the others are not, and the best of them, not it, is what the band lies below."""
+    chart = cost_chart(record_with_a_lucky_split)
+
+    assert chart is not None
+    assert [each.mark.label for each in chart.marks if each.mark.on_part] == ["head †"]
+    assert chart.band is not None
+    assert chart.band[0] == min(each.mark.y for each in chart.marks if not each.mark.on_part)
+
+
+def test_training_losses_go_from_left_to_right(record: RunRecord) -> None:
+    """A curve per strategy that trained in epochs, the smallest loss lowest; without any there is no chart."""
+    chart = training_chart(record)
+
+    assert chart is not None
+    assert [curve.name for curve in chart.curves] == ["unfreeze 2"]
+    points = [tuple(map(float, point.split(","))) for point in chart.curves[0].path.split()]
+    assert points == sorted(points)
+    assert len(points) == 3
+    assert training_chart(replace(record, strategies=record.strategies[:4])) is None
 
 
 def test_a_step_lies_on_its_side_of_zero(record: RunRecord) -> None:
@@ -151,5 +208,5 @@ def test_nothing_measured_gives_no_chart(interrupted_record: RunRecord) -> None:
     """Without points there is no empty frame."""
     assert depth_chart([]) is None
     assert learning_chart(None) is None
-    assert accuracy_chart(interrupted_record) is None
+    assert cost_chart(interrupted_record) is None
     assert steps_chart(interrupted_record) is None

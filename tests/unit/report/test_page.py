@@ -5,17 +5,20 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from example_run import run_record
 from unfreeze.core.facts import Similarity
+from unfreeze.core.findings import finding
 from unfreeze.core.phrases import ON_PART
 from unfreeze.core.records import SetAside
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import Metric
+from unfreeze.report.gallery import Pictures
 from unfreeze.report.page import page, write_page
 
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "img"}
 
 
 class Tree(HTMLParser):
@@ -52,19 +55,93 @@ def shown_text(record: RunRecord) -> str:
     return " ".join("".join(Tree(page(record)).text).split())
 
 
-def test_the_page_is_whole_and_needs_nothing_else(record: RunRecord) -> None:
-    """Every tag is closed; there is no script and nothing is loaded from anywhere."""
-    tree = Tree(page(record))
+def test_the_page_is_whole_and_needs_nothing_else(mistaken: RunRecord) -> None:
+    """Every tag is closed; there is no script, pictures are in the page, and links lead to places in it."""
+    uri = "data:image/webp;base64,AAAA"
+    tree = Tree(page(mistaken, Pictures(dict.fromkeys(mistaken.train_images, uri))))
 
     assert tree.open == []
-    assert not {"script", "link", "img", "iframe", "object", "base"} & {tag for tag, _ in tree.tags}
-    loading = [
-        name
-        for _, attributes in tree.tags
-        for name in attributes
-        if name in {"src", "href", "xlink:href"} or name.startswith("on")
-    ]
-    assert loading == []
+    assert not {"script", "link", "iframe", "object", "base"} & {tag for tag, _ in tree.tags}
+    assert not any(name.startswith("on") for _, attributes in tree.tags for name in attributes)
+    places = {attributes["id"] for _, attributes in tree.tags if "id" in attributes}
+    links = [attributes["href"] or "" for _, attributes in tree.tags if "href" in attributes]
+    assert links
+    assert {link[0] for link in links} == {"#"}
+    assert {link[1:] for link in links} <= places
+    assert {attributes["src"] for _, attributes in tree.tags if "src" in attributes} == {uri}
+    policy = next(attributes["content"] for _, attributes in tree.tags if attributes.get("http-equiv"))
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def test_the_two_sentences_come_first(record: RunRecord) -> None:
+    """Before any heading but the title: the first two of the verdict; the others stand once, further down."""
+    text = shown_text(record)
+    first, second, *others = [" ".join(sentence.split()) for sentence in record.verdict]
+
+    assert text.index(first) < text.index(second) < text.index("unfreeze predict model") < text.index("Steps")
+    assert text.index(others[-1]) > text.index("The answer in detail")
+
+
+def test_a_contradicting_folder_is_an_alarm(record: RunRecord) -> None:
+    """In the section of the folder, which comes before the strategies, with the advice."""
+    alarm = finding("UF131", "Your own test folder contradicts the splits: so it is.", "Trust the folder.")
+    html = page(replace(record, findings=(alarm, *record.findings)))
+
+    assert html.count('role="alert"') == 1
+    assert html.index('role="alert"') < html.index('id="strategies"')
+    assert 'role="alert"' not in page(record)
+
+
+def test_each_cell_of_the_matrix_leads_to_its_photos(mistaken: RunRecord) -> None:
+    """The counts are those of the table; a cell with mistakes is a link to the place where they are, with names."""
+    tree = Tree(page(mistaken))
+    text = shown_text(mistaken)
+
+    assert {attributes["href"] for _, attributes in tree.tags if "cell" in (attributes.get("href") or "")} == {
+        "#cell-0-1",
+        "#cell-1-0",
+    }
+    assert "given ants, called" in text
+    assert [name for name in ("10.jpg", "21.jpg", "30.jpg") if name not in text] == []
+
+
+def test_without_photos_no_file_is_named(mistaken: RunRecord) -> None:
+    """Neither a picture nor the name of any image or folder; the matrix is there, without links into the photos."""
+    tree = Tree(page(mistaken, None))
+    text = "".join(tree.text)
+
+    assert ".jpg" not in text
+    assert "/photos" not in text
+    assert "img" not in {tag for tag, _ in tree.tags}
+    assert not any("cell" in (attributes.get("href") or "") for _, attributes in tree.tags)
+    assert "unfreeze run PHOTOS" in text
+    assert "How each class is recognised" in text
+
+
+def test_photos_that_have_moved_are_named(mistaken: RunRecord) -> None:
+    """Without their pictures, and a sentence says why."""
+    tree = Tree(page(mistaken, Pictures(note="3 photos of 3 could not be read below /photos.")))
+    text = "".join(tree.text)
+
+    assert "3 photos of 3 could not be read below /photos." in text
+    assert "10.jpg" in text
+    assert "img" not in {tag for tag, _ in tree.tags}
+
+
+def test_many_classes_have_a_list_in_place_of_a_matrix(mistaken: RunRecord) -> None:
+    """With thirty classes the most frequent mistakes are listed, and the page says where the matrix is."""
+    table = mistaken.by_class
+    assert table is not None
+    classes = 30
+    confusion = np.diag(np.full(classes, 5))
+    confusion[3, 7], confusion[4, 9] = 2, 4
+    rows = (*table.classes, *table.classes[:1] * (classes - 2))
+    many = replace(table, confusion=tuple(map(tuple, confusion.tolist())), classes=rows)
+    names = tuple(f"kind {number}" for number in range(classes))
+    text = shown_text(replace(mistaken, classes=names, by_class=many))
+
+    assert "too many classes for a matrix" in text
+    assert text.index("kind 4kind 94") < text.index("kind 3kind 72")
 
 
 def test_strangers_names_stay_text(record: RunRecord) -> None:
@@ -95,7 +172,8 @@ def test_the_page_shows_the_records(record: RunRecord) -> None:
         "looks": "2 runs in this directory, this one included, have looked at the folder",
         "caveat": "Another set of training images would give another model: that is not in this interval.",
         "race": "unfreeze 4 was dropped after 5 splits",
-        "fact": "similarity: dead channels",
+        "fact": "much like the photos that it was trained on (similarity 0.62 of 1)",
+        "audit": "all 3",
         "rule": "the rule held",
         "reused": "400 images had theirs from the store",
         "estimate": "about 320 to train and choose on, 80 to test",

@@ -257,6 +257,37 @@ def test_a_pick_that_always_names_one_class_is_told_of_first(task: Task, conclud
     assert deliver.call_args.kwargs["warnings"] == [found.text]
 
 
+def test_the_record_has_the_classes_of_the_pick(make_rows: MakeTask, concluded: Conclude) -> None:
+    """Every image of the train part once, those that it was wrong on off the diagonal; nothing without a pick."""
+    task = make_rows(100, 10)
+    record = concluded(raced(task, entry(HEAD, task, [3, 4, 5])))
+
+    assert record.by_class is not None
+    assert record.by_class.strategy == HEAD
+    answers, labels = np.array(record.by_class.predictions), np.array(record.train_labels)
+    assert np.flatnonzero(answers != labels).tolist() == [3, 4, 5]
+    confusion = np.array(record.by_class.confusion)
+    assert (confusion.sum(), confusion.trace()) == (100, 97)
+
+
+def test_a_contradicting_folder_is_found(make_rows: MakeTask, concluded: Conclude, deliver: Mock) -> None:
+    """Right on all splits and wrong on sixty of eighty test photos: among the findings first, and in the verdict."""
+    task = make_rows(100, 80)
+    usual = deliver.side_effect
+
+    def confirming(experiment: Experiment, picked: Measurement, *args: object, **named: object) -> Outcome:
+        outcome: Outcome = usual(experiment, picked, *args, **named)
+        assert picked.strategy is not None
+        return confirmed(outcome, experiment, picked.strategy)
+
+    deliver.side_effect = confirming
+    record = concluded(raced(task, entry(HEAD, task, [1, *range(100, 160)])))
+
+    found, *others = record.findings
+    assert (found.code, tuple(others)) == ("UF131", FINDINGS)
+    assert found.text in record.verdict
+
+
 def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask, concluded: Conclude) -> None:
     """Settings, images, splits by places in the train part, codes, findings, story and time are the run's own."""
     task = make_rows(100, 10)

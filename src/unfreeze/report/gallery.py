@@ -1,0 +1,116 @@
+"""Which photos a report shows, and their pictures."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from types import MappingProxyType
+from typing import Final
+
+from unfreeze.core.run_record import RunRecord
+from unfreeze.report.mistakes import Change, Mistake, MistakesOf, NeverRight, cells
+
+SUREST: Final = 24  # mistakes that are shown first
+IN_CELL: Final = 12  # of a cell of the confusion matrix
+OF_CHANGE: Final = 12  # that unfreezing mends, and that it breaks
+NEVER: Final = 24
+MOST_PHOTOS: Final = 400  # different ones: of 2,000 photos of which half are wrong the page still stays below 6 MB
+MOST_CELLS: Final = 150
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Small pictures of photos.
+
+    Attributes:
+        uris: By name of the image a ``data:`` URI, so that the page loads nothing.
+        note: Why there are fewer than there should be, a sentence; else empty.
+    """
+
+    uris: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Mistakes with the same given and predicted class.
+
+    Attributes:
+        given: Class index.
+        predicted: Class index.
+        images: How many there are.
+        shown: Those that are shown, surest first.
+    """
+
+    given: int
+    predicted: int
+    images: int
+    shown: tuple[Mistake, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """The photos that a report shows.
+
+    Attributes:
+        mistakes: How many the picked strategy made.
+        surest: The surest of them.
+        has_probabilities: Whether they are sorted by the probability that was left for the given class.
+        change: What unfreezing mends and breaks; None where that was not measured.
+        never: What no strategy gets right; None below two strategies.
+        cells: By cell of the confusion matrix, most frequent first.
+    """
+
+    mistakes: int
+    surest: tuple[Mistake, ...]
+    has_probabilities: bool
+    change: Change | None
+    never: NeverRight | None
+    cells: tuple[Cell, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all images that are shown, what matters most first, one that is shown twice twice."""
+        change = self.change
+        changed = (*change.mended[:OF_CHANGE], *change.broken[:OF_CHANGE]) if change else ()
+        never = self.never.images[:NEVER] if self.never else ()
+        shown = chain(self.surest, changed, never, *(cell.shown for cell in self.cells))
+        return tuple(mistake.name for mistake in shown)
+
+
+def gallery(record: RunRecord) -> Gallery:
+    """The photos to show of a run.
+
+    Args:
+        record: Of the run.
+
+    Returns:
+        `MOST_PHOTOS` different ones at most; of how many there are in all the counts speak.
+    """
+    of_run = MistakesOf(record)
+    mistakes, change, never = of_run.of_picked(), of_run.changed(), of_run.never_right()
+    surest = mistakes[:SUREST]
+    already = {mistake.name for mistake in surest}
+    if change is not None:
+        already |= {mistake.name for mistake in (*change.mended[:OF_CHANGE], *change.broken[:OF_CHANGE])}
+    already |= {mistake.name for mistake in (never.images[:NEVER] if never else ())}
+    return Gallery(
+        mistakes=len(mistakes),
+        surest=surest,
+        has_probabilities=any(mistake.left is not None for mistake in mistakes),
+        change=change,
+        never=never,
+        cells=tuple(_cells(mistakes, already)),
+    )
+
+
+def _cells(mistakes: tuple[Mistake, ...], already: set[str]) -> Iterator[Cell]:
+    """The most frequent ones, all with the same number of photos at most; those of the last ones where room ends."""
+    found = list(cells(mistakes).items())[:MOST_CELLS]
+    each = max(1, min(IN_CELL, MOST_PHOTOS // max(1, len(found))))
+    for (given, predicted), inside in found:
+        room = MOST_PHOTOS - len(already)
+        chosen = inside[:each]
+        new = [mistake.name for mistake in chosen if mistake.name not in already][:room]
+        already = already | set(new)
+        shown = tuple(mistake for mistake in chosen if mistake.name in already)
+        yield Cell(given=given, predicted=predicted, images=len(inside), shown=shown)

@@ -1,0 +1,189 @@
+"""Which images a run's strategies got wrong, read from its record.
+
+Every image counts with what the first split that tested it gave: later rounds test the same images again.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from unfreeze.core.class_table import ClassTable
+from unfreeze.core.records import Outcome
+from unfreeze.core.run_record import RunRecord
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_LAST
+
+FEWEST_STRATEGIES: Final = 2  # of which one says that "no strategy" got a photo right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """An image that was called something else than it is given.
+
+    Attributes:
+        name: Of the image.
+        given: Its class.
+        predicted: What it was called.
+        left: Probability that was left for the given class; None for an SVM, which has none.
+        agree: Share of all predictions of this image, by all strategies on all splits, that call it the same.
+    """
+
+    name: str
+    given: int
+    predicted: int
+    left: float | None
+    agree: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a deeper strategy gets right and wrong where the head alone does otherwise.
+
+    Attributes:
+        shallow: The head, or softmax on the last codes where the head was not measured.
+        deep: The best of the strategies that train more.
+        mended: Images that only the deeper one gets right; what the other called them.
+        broken: Images that only the other gets right; what the deeper one called them.
+        common: How many images both were tested on.
+    """
+
+    shallow: Outcome
+    deep: Outcome
+    mended: tuple[Mistake, ...]
+    broken: tuple[Mistake, ...]
+    common: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeverRight:
+    """Images that no strategy got right, of those that all measured strategies were tested on.
+
+    Attributes:
+        strategies: How many strategies.
+        images: The images, surest first.
+        common: How many images all were tested on.
+    """
+
+    strategies: int
+    images: tuple[Mistake, ...]
+    common: int
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What an image was called, and the log of the probability that its own class had; nan without."""
+
+    predicted: int
+    log_likelihood: float
+
+
+def _answers(record: RunRecord, outcome: Outcome) -> dict[int, _Answer]:
+    """By place of the image, the answer of the first split that tested it."""
+    found: dict[int, _Answer] = {}
+    for number, (split, predictions) in enumerate(zip(record.splits, outcome.predictions, strict=False)):
+        likelihoods = outcome.log_likelihoods[number] if outcome.log_likelihoods else (math.nan,) * len(predictions)
+        for place, predicted, likelihood in zip(split.test, predictions, likelihoods, strict=True):
+            found.setdefault(place, _Answer(predicted, likelihood))
+    return found
+
+
+def _agreement(record: RunRecord) -> dict[int, dict[int, int]]:
+    """By place of the image, how often it was called what, by all strategies on all splits."""
+    votes: dict[int, dict[int, int]] = {}
+    for outcome in record.strategies:
+        for split, predictions in zip(record.splits, outcome.predictions, strict=False):
+            for place, predicted in zip(split.test, predictions, strict=True):
+                image = votes.setdefault(place, {})
+                image[predicted] = image.get(predicted, 0) + 1
+    return votes
+
+
+@dataclass(frozen=True)
+class MistakesOf:
+    """The mistakes of a run.
+
+    Attributes:
+        record: Of the run.
+    """
+
+    record: RunRecord
+
+    @cached_property
+    def _votes(self) -> dict[int, dict[int, int]]:
+        return _agreement(self.record)
+
+    def of_picked(self) -> tuple[Mistake, ...]:
+        """All mistakes of the picked strategy on held-out images, surest first; none without a pick."""
+        outcome, table = self.record.outcome_of(self.record.picked), self.record.by_class
+        return () if outcome is None or table is None else self._mistakes(_answers(self.record, outcome))
+
+    def changed(self) -> Change | None:
+        """What unfreezing mends and breaks; None where no deeper strategy was measured, or no shallow one."""
+        shallow = next((o for s in (HEAD, SOFTMAX_ON_LAST) if (o := self.record.outcome_of(s)) and o.measured), None)
+        deep = self._best_deeper()
+        if shallow is None or deep is None:
+            return None
+        before, after = _answers(self.record, shallow), _answers(self.record, deep)
+        common, labels = before.keys() & after.keys(), self.record.train_labels
+        right_before = {place for place in common if before[place].predicted == labels[place]}
+        right_after = {place for place in common if after[place].predicted == labels[place]}
+        return Change(
+            shallow=shallow,
+            deep=deep,
+            mended=self._mistakes({place: before[place] for place in right_after - right_before}),
+            broken=self._mistakes({place: after[place] for place in right_before - right_after}),
+            common=len(common),
+        )
+
+    def never_right(self) -> NeverRight | None:
+        """What no strategy gets right on any split; None below two strategies."""
+        measured = [outcome for outcome in self.record.strategies if outcome.measured]
+        if len(measured) < FEWEST_STRATEGIES:
+            return None
+        common = set.intersection(*({*_answers(self.record, outcome)} for outcome in measured))
+        votes, labels = self._votes, self.record.train_labels
+        never = {place for place in common if labels[place] not in votes[place]}
+        picked = self.record.outcome_of(self.record.picked) or measured[0]
+        answers = _answers(self.record, picked)
+        return NeverRight(
+            strategies=len(measured),
+            images=self._mistakes({place: answers[place] for place in never if place in answers}),
+            common=len(common),
+        )
+
+    def _best_deeper(self) -> Outcome | None:
+        """The best score of those that train more than the head, on all images where there is one."""
+        found = [outcome for outcome in self.record.strategies if outcome.measured and outcome.strategy.is_deeper]
+        whole = [outcome for outcome in found if outcome.strategy not in self.record.on_part]
+        sign = -1.0 if self.record.metric == "log-loss" else 1.0
+        return max(whole or found, key=lambda one: sign * (one.score(self.record.metric) or 0.0), default=None)
+
+    def _mistakes(self, answers: Mapping[int, _Answer]) -> tuple[Mistake, ...]:
+        """Those of some answers that are wrong: least probability left first, without probabilities most agreed."""
+        votes, labels, names = self._votes, self.record.train_labels, self.record.train_images
+        wrong = [
+            Mistake(
+                name=names[place],
+                given=labels[place],
+                predicted=answer.predicted,
+                left=None if math.isnan(answer.log_likelihood) else math.exp(answer.log_likelihood),
+                agree=votes[place][answer.predicted] / sum(votes[place].values()),
+            )
+            for place, answer in answers.items()
+            if answer.predicted != labels[place]
+        ]
+        return tuple(sorted(wrong, key=lambda one: (one.left if one.left is not None else 0.0, -one.agree, one.name)))
+
+
+def cells(mistakes: Iterable[Mistake]) -> dict[tuple[int, int], list[Mistake]]:
+    """Mistakes by given and predicted class, most frequent cell first, each cell in the order that was given."""
+    found: dict[tuple[int, int], list[Mistake]] = {}
+    for mistake in mistakes:
+        found.setdefault((mistake.given, mistake.predicted), []).append(mistake)
+    return dict(sorted(found.items(), key=lambda cell: (-len(cell[1]), cell[0])))
+
+
+def errors_of(table: ClassTable) -> int:
+    """How many of the images that were tested were called something else than they are given."""
+    return sum(row.images - row.right for row in table.classes)
