@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from example_run import CONFIRMED, run_record
+from unfreeze.advisor.details import details
 from unfreeze.advisor.folder_check import contradicting_folder, difference_of_two
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.records import Interval, Outcome
@@ -69,9 +70,12 @@ def test_what_agrees_is_not_spoken_of() -> None:
 
 
 def test_the_verdict_says_it() -> None:
-    """Behind what the folder says."""
+    """In place of what the folder says otherwise; with the advice among the statistics."""
     found = contradicting_folder(picked(0.71, Interval(0.65, 0.77)))
     assert found is not None
     record = run_record()
 
-    assert found.text in verdict(replace(record, findings=(found, *record.findings)))
+    contradicted = replace(record, findings=(found, *record.findings))
+
+    assert [said for said in verdict(contradicted) if "test folder" in said] == [found.sentence]
+    assert found.text in details(contradicted)

@@ -52,4 +52,4 @@ def test_a_run_without_anything_has_its_sentences(interrupted_record: RunRecord)
     html = shown(interrupted_record)
 
     assert "<table>" not in html
-    assert "No split was finished" in html
+    assert "no strategy was finished" in html

@@ -74,12 +74,14 @@ def test_the_page_is_whole_and_needs_nothing_else(mistaken: RunRecord) -> None:
 
 
 def test_the_two_sentences_come_first(record: RunRecord) -> None:
-    """Before any heading but the title: the first two of the verdict; the others stand once, further down."""
+    """Before any heading but the title, and the others after them; the statistics stand further down."""
     text = shown_text(record)
     first, second, *others = [" ".join(sentence.split()) for sentence in record.verdict]
 
     assert text.index(first) < text.index(second) < text.index("unfreeze predict model") < text.index("Steps")
-    assert text.index(others[-1]) > text.index("The answer in detail")
+    assert text.index(second) < text.index(others[-1]) < text.index("Steps")
+    statistics = text.rindex("The statistics behind the answer")
+    assert all(text.index(" ".join(sentence.split())) > statistics for sentence in record.details)
 
 
 def test_a_contradicting_folder_is_an_alarm(record: RunRecord) -> None:

@@ -285,7 +285,8 @@ def test_a_contradicting_folder_is_found(make_rows: MakeTask, concluded: Conclud
 
     found, *others = record.findings
     assert (found.code, tuple(others)) == ("UF131", FINDINGS)
-    assert found.text in record.verdict
+    assert found.sentence in record.verdict
+    assert found.text in record.details
 
 
 def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask, concluded: Conclude) -> None:
