@@ -81,7 +81,7 @@ def test_the_two_sentences_come_first(record: RunRecord) -> None:
     assert text.index(first) < text.index(second) < text.index("unfreeze predict model") < text.index("Steps")
     assert text.index(second) < text.index(others[-1]) < text.index("Steps")
     statistics = text.rindex("The statistics behind the answer")
-    assert all(text.index(" ".join(sentence.split())) > statistics for sentence in record.details)
+    assert all(text.rindex(" ".join(sentence.split())) > statistics for sentence in record.details)
 
 
 def test_a_contradicting_folder_is_an_alarm(record: RunRecord) -> None:
