@@ -51,10 +51,9 @@ class Output:
 
         self._show(Text(printable(text)))
 
-    def unwrapped(self, text: str) -> None:
-        """Write one line for people as it is, since a table in Markdown must not be broken."""
-        if not self.as_json:
-            self._write(f"{printable(text)}\n")
+    def text(self, text: str) -> None:
+        """Write text for programs as it is, such as rows of CSV."""
+        self._write(text)
 
     def table(self, table: "RenderableType") -> None:
         """Write a table for people."""

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,5 +75,9 @@ def _budget(settings: StudySettings) -> list[str]:
 
 def without_paths(settings: StudySettings) -> StudySettings:
     """The same with a word in place of each path, and without photos in the report."""
-    weights = Path("WEIGHTS") if settings.weights else None
-    return replace(settings, source=Path("PHOTOS"), weights=weights, photos=False)
+    paths = {
+        each.name: Path(each.name.upper())
+        for each in fields(settings)
+        if isinstance(getattr(settings, each.name), Path)
+    }
+    return replace(settings, **{**paths, "source": Path("PHOTOS"), "photos": False})
