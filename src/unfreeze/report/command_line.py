@@ -75,9 +75,6 @@ def _budget(settings: StudySettings) -> list[str]:
 
 def without_paths(settings: StudySettings) -> StudySettings:
     """The same with a word in place of each path, and without photos in the report."""
-    paths = {
-        each.name: Path(each.name.upper())
-        for each in fields(settings)
-        if isinstance(getattr(settings, each.name), Path)
-    }
-    return replace(settings, **{**paths, "source": Path("PHOTOS"), "photos": False})
+    given = [each.name for each in fields(settings) if isinstance(getattr(settings, each.name), Path)]
+    words: dict[str, Any] = {name: Path(name.upper()) for name in given} | {"source": Path("PHOTOS")}
+    return replace(settings, **{**words, "photos": False})
