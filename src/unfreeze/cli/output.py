@@ -55,11 +55,6 @@ class Output:
         """Write text for programs as it is, such as rows of CSV."""
         self._write(text)
 
-    def unwrapped(self, text: str) -> None:
-        """Write one line for people as it is, since a table in Markdown must not be broken."""
-        if not self.as_json:
-            self._write(f"{printable(text)}\n")
-
     def table(self, table: "RenderableType") -> None:
         """Write a table for people."""
         if not self.as_json:

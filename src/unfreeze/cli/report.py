@@ -37,6 +37,5 @@ def report(
         else:
             record = read_run(run)
         output.document(record.to_json())
-        if format == ReportFormat.md:
-            for line in markdown(record, paths=not no_photos).splitlines():
-                output.unwrapped(line)
+        if format == ReportFormat.md and not output.as_json:
+            output.text(markdown(record, paths=not no_photos))

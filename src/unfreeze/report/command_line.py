@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "seed": ("--seed", str),
     "max_bad": ("--max-bad", "{:g}".format),
     "augment": ("--augment", str),
+    "test": ("--test", str),
+    "threads": ("--threads", str),
 }
 
 
@@ -57,6 +59,7 @@ def command_line(settings: StudySettings) -> str:
         value = getattr(settings, field)
         if value != getattr(usual, field):
             words += [option, written(value)]
+    words += [word for name in settings.exclude for word in ("--exclude", name)]
     words += _budget(settings)
     for field in ("engine", "precision", "device"):
         value = getattr(settings.request, field)
@@ -75,5 +78,6 @@ def _budget(settings: StudySettings) -> list[str]:
 
 def without_paths(settings: StudySettings) -> StudySettings:
     """The same with a word in place of each path, and without photos in the report."""
-    weights = Path("WEIGHTS") if settings.weights else None
-    return replace(settings, source=Path("PHOTOS"), weights=weights, photos=False)
+    given = [each.name for each in fields(settings) if isinstance(getattr(settings, each.name), Path)]
+    words: dict[str, Any] = {name: Path(name.upper()) for name in given} | {"source": Path("PHOTOS")}
+    return replace(settings, **{**words, "photos": False})

@@ -27,10 +27,10 @@ def fact_sentences(record: RunRecord) -> tuple[str, ...]:
 
 
 def _on_numbers(facts: Facts) -> str:
-    balance = "strongly unequal in size" if facts.is_imbalanced else "about equally large, or not too far from it"
+    balance = "strongly unequal" if facts.is_imbalanced else "not strongly unequal"
     return (
         f"There are {count(facts.images, 'photo')} of {count(facts.classes, 'class')} to learn from; the smallest "
-        f"class has {facts.smallest_class:,}, the largest {facts.largest_class:,}: they are {balance}."
+        f"class has {facts.smallest_class:,}, the largest {facts.largest_class:,}, which is {balance}."
     )
 
 

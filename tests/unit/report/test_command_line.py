@@ -2,6 +2,7 @@
 
 import inspect
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from unfreeze.cli.run import run
 from unfreeze.core.settings import EngineSettings, StudySettings
-from unfreeze.report.command_line import command_line
+from unfreeze.report.command_line import _OPTIONS, command_line, without_paths
 
 ASKED = [
     StudySettings(source=Path("my photos")),
@@ -46,3 +47,24 @@ def test_it_asks_for_the_same(settings: StudySettings) -> None:
         CliRunner().invoke(app, shlex.split(command_line(settings))[2:])
 
     assert found == [settings]
+
+
+def test_every_setting_has_an_option() -> None:
+    """A new field of the settings is not forgotten: each is written, or asks for something of its own."""
+    of_their_own = {"source", "budget_seconds", "request", "photos", "exclude"}
+
+    assert {*_OPTIONS, *of_their_own} == {each.name for each in fields(StudySettings)}
+
+
+def test_no_path_is_left() -> None:
+    """Neither that of the photos nor that of the weights."""
+    settings = StudySettings(source=Path("/home/me/p"), weights=Path("/home/me/w.pth"), seed=3)
+
+    assert command_line(without_paths(settings)) == "unfreeze run PHOTOS --weights WEIGHTS --seed 3 --no-photos"
+
+
+def test_classes_that_were_left_out_are_left_out_again() -> None:
+    """Each by its own option, with quotes where a shell needs them."""
+    settings = StudySettings(source=Path("p"), exclude=("a", "b c"), test=Path("t"), threads=2)
+
+    assert command_line(settings) == "unfreeze run p --test t --threads 2 --exclude a --exclude 'b c'"

@@ -10,8 +10,8 @@ from unfreeze.report.fact_sentences import fact_sentences
 def test_five_sentences_say_what_the_photos_are(record: RunRecord) -> None:
     """Numbers, sizes, groups, likeness and depth, with the numbers of the record."""
     assert fact_sentences(record) == (
-        "There are 400 photos of 2 classes to learn from; the smallest class has 200, the largest 200: they are about "
-        "equally large, or not too far from it.",
+        "There are 400 photos of 2 classes to learn from; the smallest class has 200, the largest 200, which is not "
+        "strongly unequal.",
         "The shorter side of a photo is 480 pixels (median); the network takes 224, and 2.0 % of them have to be "
         "upscaled.",
         "No groups were named, so every photo counts as independent of the others.",
