@@ -73,7 +73,7 @@ def verdict(results: RunResults, *, place: str = "") -> tuple[str, ...]:
     Returns:
         At most ten sentences of at most 160 words together; what did not fit stands in the details.
     """
-    run = _Run(results, place or f"{results.model}/ in this folder")
+    run = _Run(results, place or f"the folder {results.model}/ beside this report")
     first = [_on_use(run), _on_unfreezing(run)]
     rest = (
         *_on_interruption(run),

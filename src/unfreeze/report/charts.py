@@ -354,7 +354,7 @@ class _Sizes:
 
 def _drawn(kind: str, curve: LearningCurve, scale: Scale, places: _Sizes) -> DrawnCurve:
     aside = 5.0 if kind == "tuned" else 0.0  # so that intervals do not lie on each other
-    name = printable(curve.strategy.label)
+    name = printable(curve.strategy.plain)
     marks = tuple(
         Mark(
             places.across(size, aside),
@@ -431,7 +431,7 @@ def _once(outcome: Outcome) -> float:
 def _cost_mark(record: RunRecord, outcome: Outcome, scale: Scale, times: "_Times") -> Mark:
     accuracy, on_part = outcome.accuracy or 0.0, outcome.strategy in record.on_part
     low, high = outcome.interval or Interval(accuracy, accuracy)
-    name = printable(outcome.name) + (f" {ON_PART_MARK}" if on_part else "")
+    name = printable(outcome.strategy.plain) + (f" {ON_PART_MARK}" if on_part else "")
     return Mark(
         x=times.across(_once(outcome)),
         y=scale.down(accuracy),
@@ -513,7 +513,7 @@ def training_chart(record: RunRecord) -> TrainingChart | None:
 
     def curve(outcome: Outcome) -> LossCurve:
         points = [(across(epoch), down(loss)) for epoch, loss in enumerate(outcome.curve, 1)]
-        return LossCurve(printable(outcome.name), _polyline(points), *points[-1])
+        return LossCurve(printable(outcome.strategy.plain), _polyline(points), *points[-1])
 
     return TrainingChart(
         height=BOTTOM + 48,

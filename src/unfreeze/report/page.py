@@ -74,7 +74,7 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> str:
         alarm=next((found for found in record.findings if found.code == ALARM), None),
         confirmed=[outcome for outcome in record.strategies if outcome.confirmation],
         picked=record.outcome_of(record.picked),
-        audits=[(outcome.name, outcome.audit) for outcome in record.strategies if outcome.audit],
+        audits=[(outcome.strategy.plain, outcome.audit) for outcome in record.strategies if outcome.audit],
         facts=fact_sentences(record),
         command=command_line(record.command),
         frame={"width": WIDTH, "left": LEFT, "right": RIGHT, "step": STEP},

@@ -122,7 +122,7 @@ def _row(outcome: Outcome, *, picked: bool, splits_of: int) -> StrategyRow:
     on_splits, using = cost.split_seconds, outcome.model_cost
     took = using.milliseconds_an_image if using else None
     return StrategyRow(
-        name=printable(outcome.name) + (f" {ON_PART_MARK}" if splits_of else ""),
+        name=printable(outcome.strategy.plain) + (f" {ON_PART_MARK}" if splits_of else ""),
         accuracy=percent(outcome.accuracy),
         interval=percent_range(outcome.interval),
         balanced=percent(outcome.balanced_accuracy),
@@ -388,8 +388,8 @@ def step_rows(record: RunRecord) -> tuple[StepRow, ...]:
     took = {outcome.strategy: _duration(outcome.cost.seconds) for outcome in record.strategies}
     return tuple(
         StepRow(
-            second=printable(step.second.label),
-            first=printable(step.first.label),
+            second=printable(step.second.plain),
+            first=printable(step.first.plain),
             difference=difference(step.difference, record.metric),
             interval=difference_span(step.interval, record.metric),
             splits=step.splits,

@@ -26,7 +26,9 @@ def second_sentence(step: Comparison) -> str:
 def test_the_model_is_named_where_it_lies() -> None:
     """For whoever stands outside of the run's folder its path, for a reader inside its name."""
     assert verdict(run_results(), place="runs/a/model")[0].startswith("Use the model in runs/a/model (last 2 blocks): ")
-    assert verdict(run_results())[0].startswith("Use the model in model/ in this folder (last 2 blocks): ")
+    assert verdict(run_results())[0].startswith(
+        "Use the model in the folder model/ beside this report (last 2 blocks): "
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_an_interval_lies_around_its_accuracy(record: RunRecord) -> None:
     marks = [each.mark for each in chart.marks]
     assert len(marks) == 7
     assert all(mark.high < mark.y < mark.low and LEFT < mark.x < WIDTH for mark in marks)
-    assert [mark.label for mark in marks if mark.picked] == ["unfreeze 2"]
+    assert [mark.label for mark in marks if mark.picked] == ["last 2 blocks"]
 
 
 def test_what_costs_more_is_further_right_and_has_a_larger_number(record: RunRecord) -> None:
@@ -65,7 +65,7 @@ def test_what_costs_more_is_further_right_and_has_a_larger_number(record: RunRec
     chart = cost_chart(record)
 
     assert chart is not None
-    known = {outcome.name: outcome.cost for outcome in record.strategies}
+    known = {outcome.strategy.plain: outcome.cost for outcome in record.strategies}
     once = [
         known[each.mark.label].preparation_seconds + known[each.mark.label].split_seconds[0] for each in chart.marks
     ]
@@ -108,7 +108,7 @@ def test_a_score_on_part_of_the_images_is_hollow(record_with_a_lucky_split: RunR
     chart = cost_chart(record_with_a_lucky_split)
 
     assert chart is not None
-    assert [each.mark.label for each in chart.marks if each.mark.on_part] == ["head †"]
+    assert [each.mark.label for each in chart.marks if each.mark.on_part] == ["last layer, trained †"]
     assert chart.band is not None
     assert chart.band[0] == min(each.mark.y for each in chart.marks if not each.mark.on_part)
 
@@ -118,7 +118,7 @@ def test_training_losses_go_from_left_to_right(record: RunRecord) -> None:
     chart = training_chart(record)
 
     assert chart is not None
-    assert [curve.name for curve in chart.curves] == ["unfreeze 2"]
+    assert [curve.name for curve in chart.curves] == ["last 2 blocks"]
     points = [tuple(map(float, point.split(","))) for point in chart.curves[0].path.split()]
     assert points == sorted(points)
     assert len(points) == 3

@@ -23,7 +23,7 @@ def test_every_table_is_one(mistaken: RunRecord) -> None:
     assert html.count("<table>") == 3
     assert html.count("<tr>") == 3 + len(mistaken.strategies) + len(mistaken.comparisons) + 2
     assert "<p>|" not in html
-    assert "unfreeze 2 (picked)" in html
+    assert "last 2 blocks (picked)" in html
     assert "is wrong on 3 of 400 held-out photos" in html
 
 

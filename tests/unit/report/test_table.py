@@ -30,7 +30,12 @@ def test_a_row_says_what_was_measured_and_marks_the_pick(record: RunRecord) -> N
     """The picked strategy's row holds its record's scores in per cent and its cost in units for people."""
     row = next(row for row in strategy_rows(record.strategies, picked=record.picked) if row.picked)
 
-    assert (row.name, row.accuracy, row.interval, row.balanced) == ("unfreeze 2", "92.1 %", "89.1 to 94.6 %", "91.6 %")
+    assert (row.name, row.accuracy, row.interval, row.balanced) == (
+        "last 2 blocks",
+        "92.1 %",
+        "89.1 to 94.6 %",
+        "91.6 %",
+    )
     assert (row.log_loss, row.splits, row.memory) == ("0.158", "10", "1.4 GB")
     assert (row.time, row.once, row.per_split, row.refit, row.cpu) == (
         "3 min 20 s",
@@ -62,7 +67,7 @@ def test_a_score_on_part_of_the_images_stands_apart(record_with_a_lucky_split: R
 
     *whole, lucky, left_out = rows
     assert record.on_part == {HEAD}
-    assert (lucky.name, lucky.accuracy, lucky.splits) == ("head †", "100.0 %", "1 of 10")
+    assert (lucky.name, lucky.accuracy, lucky.splits) == ("last layer, trained †", "100.0 %", "1 of 10")
     assert (left_out.name, left_out.accuracy) == ("full", "-")
     assert len(whole) == 6
     assert not any("†" in row.name or "of" in row.splits for row in whole)
@@ -74,7 +79,7 @@ def test_whole_scores_stay_in_the_order_of_the_record(record: RunRecord) -> None
 
     assert record.on_part == frozenset()
     assert rows == strategy_rows(record.strategies, picked=record.picked)
-    assert [row.name for row in rows] == [outcome.name for outcome in record.strategies]
+    assert [row.name for row in rows] == [outcome.strategy.plain for outcome in record.strategies]
 
 
 def test_the_table_gives_reasons_where_no_sentences_follow(record: RunRecord) -> None:
@@ -108,7 +113,7 @@ def test_the_score_that_decides_comes_first(record: RunRecord, metric: Metric, h
 def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(record: RunRecord) -> None:
     """Difference, interval and answer are the record's; both costs stand beside; what is settled needs nothing."""
     rows = {(row.first, row.second): row for row in step_rows(record)}
-    paid, open_ = rows["head", "unfreeze 2"], rows["unfreeze 1", "unfreeze 2"]
+    paid, open_ = rows["last layer, trained", "last 2 blocks"], rows["last block", "last 2 blocks"]
 
     assert (paid.difference, paid.interval, paid.answer) == ("+4.2 points", "+2.4 to +6.0", "worth it")
     assert paid.cost == "3 min 20 s against 12 s"
@@ -135,14 +140,14 @@ def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(record: RunRecord
     assert "\x1b" not in text
     assert len(text.splitlines()) == 2 + len(record.strategies)
     assert text == "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    assert "unfreeze 2 *" in text
+    assert "last 2 blocks *" in text
 
 
 def test_what_using_a_model_takes_stands_where_there_is_room(record: RunRecord) -> None:
     """Size and time of each model on 140 columns; on 80, where lines wrap already, they do not crowd out the scores."""
     table = strategy_table(record.strategies, picked=record.picked)
     wide, narrow = (rendered(table, width=width) for width in (140, 80))
-    line = next(line for line in wide.splitlines() if line.startswith("softmax on the best tap"))
+    line = next(line for line in wide.splitlines() if line.startswith("linear, best layer  "))
 
     assert re.split(r"  +", line)[-3:-1] == ["2.0 MB", "9.5 ms"]
     assert "16.2 ms" in wide
