@@ -68,7 +68,7 @@ def test_a_score_on_part_of_the_images_stands_apart(record_with_a_lucky_split: R
     *whole, lucky, left_out = rows
     assert record.on_part == {HEAD}
     assert (lucky.name, lucky.accuracy, lucky.splits) == ("last layer, trained †", "100.0 %", "1 of 10")
-    assert (left_out.name, left_out.accuracy) == ("full", "-")
+    assert (left_out.name, left_out.accuracy) == ("everything", "-")
     assert len(whole) == 6
     assert not any("†" in row.name or "of" in row.splits for row in whole)
 
