@@ -207,6 +207,8 @@ def _run(folder: Path, settings: StudySettings | None, *, as_json: bool, quiet: 
             record = study(owned, resources)
             exit_code = resources.progress.stop.exit_code
         _show(record, folder, output, go_on)
+        if as_json and not quiet:
+            print(*_next_lines(record, folder, go_on), sep="\n", file=sys.stderr)
     if show:
         from unfreeze.workflows.reports import REPORT
 
@@ -373,8 +375,6 @@ def _show(record: "RunRecord", folder: Path, output: Output, go_on: str) -> None
         output.line(sentence)
     output.line()
     for line in _next_lines(record, folder, go_on):
-        if output.as_json:
-            print(line, file=sys.stderr)
         output.line(line)
 
 

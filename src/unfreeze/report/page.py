@@ -214,5 +214,5 @@ def _winner(record: RunRecord) -> str:
     """The best score with and without its optimism: a sentence, empty below two strategies."""
     if record.winner is None:
         return ""
-    opening = f"{capital(record.winner.strategy.label)} has"
+    opening = f"“{record.winner.strategy.plain}” has"
     return best_score(opening, record.winner, record.metric, splits=len(record.splits))
