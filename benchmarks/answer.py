@@ -36,9 +36,9 @@ measurement on {sets} open image sets, with EfficientNet-Lite0 and its ImageNet 
 *Gains over the trained last layer, in points, with 95 % intervals, where time sufficed to measure them on two folds.*
 
 {table}
-Accuracy is that of held-out images, each predicted by a training that has not seen it. *Unfreezing* names the depth with
-the best score that was measured; a dash where {budget} did not suffice on two cores. A larger budget measures more of
-them ([how much a short run decides](benchmarks.md)). Other networks, and sets that are much larger, may answer
+Accuracy is that of held-out images, each predicted by a training that has not seen it. *Unfreezing* names the depth
+with the best score that was measured; a dash where {budget} did not suffice on two cores. A larger budget measures more
+of them ([how much a short run decides](benchmarks.md)). Other networks, and sets that are much larger, may answer
 otherwise: that is why the program measures yours.
 """
 

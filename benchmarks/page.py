@@ -34,7 +34,7 @@ train part. The last column counts test images on which the head and the softmax
 
 DECIDED = """## How much does a short run decide?
 
-    python benchmarks/panel.py --panel PANEL --seeds 0 --budget 3m
+    python benchmarks/panel.py --panel PANEL --seeds 0 --budget 6m
 
 Of the steps that a run asked, how many it decided; *ideally* how many an interval would that knows nothing but the
 images' differences, without anything for training sets, seeds and images that were not seen: no honest one can reach
