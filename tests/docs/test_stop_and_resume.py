@@ -53,7 +53,8 @@ def test_a_run_is_stopped_and_continued_as_the_page_says(
     assert process.returncode == 143
     assert output.splitlines()[-1] == blocks("text")[0].strip()
     assert unfinished == {"plan.json", "state", "lock", "events.jsonl"}
-    assert {path.name for path in RUN.iterdir()} - {"model"} == {*unfinished, "stopped.json", "report.html"}
+    written = {"stopped.json", "report.html", "classes.csv", "confusion.csv"}
+    assert {path.name for path in RUN.iterdir()} - {"model"} == {*unfinished, *written}
 
     resume = next(block for block in blocks("bash") if "--resume" in block)
     subprocess.run(
