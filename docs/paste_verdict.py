@@ -15,21 +15,24 @@ from PIL import Image
 from unfreeze.core.phrases import ON_PART
 from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.report.table import answer_table, rendered
+from unfreeze.workflows.reports import answer
 
+DEMO = Path("unfreeze-runs/digits-1")  # where the demo writes, as its user sees it
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
 PICTURE = ROOT / "docs" / "images" / "verdict.png"
 WIDTH, HEIGHT, SCALE = 1000, 1650, 1.5
 COLOURS = 64  # a page of text needs no more, and the file is a third of the size
 # A block under a comment that says what belongs into it.
-_PASTED = re.compile(r"(<!-- (?P<part>table|verdict) of the demo -->\n```text\n)(.*?)(```\n)", re.DOTALL)
+_PASTED = re.compile(r"(<!-- (?P<part>answer|table|rest) of the demo -->\n```text\n)(.*?)(```\n)", re.DOTALL)
 
 
 def parts(record: RunRecord) -> dict[str, str]:
     """What is pasted, by the word in the comment."""
     table = rendered(answer_table(record))
     legend = f"\n{ON_PART}\n" if record.on_part else ""
-    return {"table": f"{table}{legend}", "verdict": "".join(f"{sentence}\n" for sentence in record.verdict)}
+    use, unfreezing, *rest = answer(record, DEMO)
+    return {"answer": f"{use}\n{unfreezing}\n", "table": f"{table}{legend}", "rest": "\n".join([*rest, ""])}
 
 
 def pasted(page: str, record: RunRecord) -> str:

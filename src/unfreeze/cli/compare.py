@@ -36,7 +36,7 @@ def _show(record: "CompareRecord", output: Output) -> None:
 
     table = plain_table("run", "network", "picked", "splits", record.metric, right={"splits", record.metric})
     for one in (record.first, record.second):
-        add_row(table, (one.run, one.network, one.picked.label, str(one.splits), score(one.score, record.metric)))
+        add_row(table, (one.run, one.network, one.picked.plain, str(one.splits), score(one.score, record.metric)))
     output.table(table)
     output.line()
     output.line(record.verdict)
