@@ -156,7 +156,7 @@ def test_one_strategy_alone_gives_a_model(photos: Path, environment: dict[str, s
     (row,) = printed["strategies"]
     assert (row["strategy"], row["settings"]["plan"]["balanced"]) == ("unfreeze-1", True)
     files = {path.name for path in (tmp_path / "model").iterdir()}
-    assert files == {"README.md", "config.json", "model.safetensors", "model.pt2"}
+    assert files == {"README.md", "config.json", "model.safetensors", "model.pt2", "trained-on.txt"}
     assert subprocess.run(arguments, capture_output=True, check=False, env=environment).returncode == 2
 
 

@@ -32,6 +32,7 @@ KINDS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
         "UF124": ("note", "Many images unlike the source's: train the whole network from the pretrained weights"),
         "UF130": ("warning", "The picked strategy is no better than always naming one class"),
         "UF131": ("warning", "Your own test folder contradicts the splits"),
+        "UF132": ("warning", "The model has learned from photos that it is scored on"),
     }
 )
 

@@ -12,6 +12,7 @@ from unfreeze.core.errors import AuditError
 from unfreeze.core.files import write_bytes
 from unfreeze.core.metering import Usage, added
 from unfreeze.core.records import Outcome
+from unfreeze.core.trained_on import write_trained_on
 from unfreeze.images.pool import DecoderPool
 from unfreeze.report.model_card import PROGRAM_HEADING, model_card, program_section
 from unfreeze.strategies.experiment import Experiment
@@ -164,6 +165,8 @@ def _save(folder: Path, fit: Fit, outcome: Outcome, experiment: Experiment, warn
     names = experiment.task.image_set.classes
     assert fit.model is not None, outcome.name  # noqa: S101 - only what gives a model is picked
     save_model(folder, fit.model, class_names=names, card_text=card, margins=not fit.probabilities)
+    images = experiment.task.image_set.images
+    write_trained_on(folder, (images[row].sha256 for row in experiment.task.train_rows))
 
 
 def _card(outcome: Outcome, experiment: Experiment, warnings: Sequence[str], how: str) -> str:

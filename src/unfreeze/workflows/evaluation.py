@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
@@ -14,8 +14,10 @@ from unfreeze.core.cards import card_from
 from unfreeze.core.documents import Confused, EvaluateRecord, Mistake
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.files import write_bytes
+from unfreeze.core.findings import Finding, finding
 from unfreeze.core.records import ClassScores, SetAside
-from unfreeze.core.wording import plural
+from unfreeze.core.trained_on import trained_on
+from unfreeze.core.wording import count, plural
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.inspection import listed_images, read_images_to_score
@@ -29,6 +31,7 @@ from unfreeze.workflows.prediction import Predictions, predict_images
 from unfreeze.zoo.devices import find_device
 from unfreeze.zoo.model_config import OUR_KEY, read_config
 
+LEARNED: Final = "UF132"
 SEED = 0  # of the draws of intervals over groups
 _NAMED = 10  # classes in an error
 
@@ -113,7 +116,22 @@ def evaluate(
     scored = Scored(images=images, labels=labels, predictions=predictions, part=part)
     if rows is not None:
         write_bytes(rows, image_rows(scored, _shown_root(source)).encode("utf-8", "surrogateescape"))
+    found = _known_photos(model_folder, images)
+    whole = replace(whole, findings=(*found, *whole.findings))
     return evaluation(scored, whole, model=model_folder, source=source, mistakes=mistakes)
+
+
+def _known_photos(model_folder: Path, images: ImageSet) -> tuple[Finding, ...]:
+    """That the model has learned from photos that it is scored on, where it has."""
+    learned = trained_on(model_folder, [image.sha256 for image in images.images])
+    known = [image.name for image, has in zip(images.images, learned, strict=True) if has]
+    if not known:
+        return ()
+    sentence = (
+        f"The model has learned from {len(known):,} of the {count(len(learned), 'photo')} that are scored: this score "
+        "says nothing of new photos."
+    )
+    return (finding(LEARNED, sentence, "Score it on photos that it has not seen.", images=known),)
 
 
 def _predicted(

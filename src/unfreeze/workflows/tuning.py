@@ -12,6 +12,7 @@ from unfreeze.core.plans import RECIPES
 from unfreeze.core.records import Outcome
 from unfreeze.core.settings import ImageSettings, TuneSettings
 from unfreeze.core.strategies import StrategyId, parse_strategy
+from unfreeze.core.trained_on import write_trained_on
 from unfreeze.core.wording import capital
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.resources import Resources
@@ -176,3 +177,4 @@ def _save(folder: Path, outcome: Outcome, fit: Fit, image_set: ImageSet, source:
     )
     assert fit.model is not None, outcome.name  # noqa: S101 - `tuned` gives nothing without
     save_model(folder, fit.model, class_names=image_set.classes, card_text=card, margins=not fit.probabilities)
+    write_trained_on(folder, (image.sha256 for image in image_set.images if image.split != "test"))

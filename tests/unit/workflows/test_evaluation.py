@@ -1,5 +1,6 @@
 """A model's score on labelled images, against scikit-learn on what the model predicts."""
 
+import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from PIL import Image
 from sklearn import metrics as sklearn_metrics
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.files import sha256_of_file
+from unfreeze.core.trained_on import write_trained_on
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.intervals import accuracy_interval
@@ -180,3 +183,20 @@ def test_nothing_but_bad_files_is_an_error(photo_folder: PhotoFolder, model: Pat
 
     with pytest.raises(ImageSetError, match=r"No image in .* can be used \(1 set aside: "):
         evaluate(model, photos, resources=resources)
+
+
+def test_photos_that_trained_the_model_are_named(
+    photo_folder: PhotoFolder, model: Path, resources: Resources, tmp_path: Path
+) -> None:
+    """Two of six files trained a copy of the model: these two are named; a model that does not tell says nothing."""
+    photos = photo_folder(*CLASSES, count=2)
+    learned = sorted(photos.rglob("*.png"))[1:3]
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    write_trained_on(copy, (sha256_of_file(path) for path in learned))
+    known, unknown = (evaluate(folder, photos, resources=resources) for folder in (copy, model))
+
+    (found,) = [one for one in known.findings if one.code == "UF132"]
+    assert found.sentence.startswith("The model has learned from 2 of the 6 photos that are scored")
+    assert found.images == tuple(path.relative_to(photos).as_posix() for path in learned)
+    assert "UF132" not in {one.code for one in unknown.findings}
