@@ -5,7 +5,7 @@ import numpy as np
 from unfreeze.core.class_table import ClassTable
 from unfreeze.core.seeding import derive_seed
 from unfreeze.data.tasks import Task
-from unfreeze.metrics.confusion import confusion, per_class, per_class_of_groups
+from unfreeze.metrics.confusion import confusion, scores_by_class
 from unfreeze.strategies.predictions import Measured
 
 
@@ -30,14 +30,9 @@ def class_table(measured: Measured, task: Task) -> ClassTable:
     counts = confusion(labels, predictions, task.class_count)
     groups = [task.groups[row] for row in tested]
     seed = derive_seed(task.seed, "classes")
-    scores = (
-        per_class_of_groups(labels, predictions, task.class_count, groups, seed=seed)
-        if any(groups)
-        else per_class(counts)
-    )
     return ClassTable(
         strategy=measured.strategy,
         predictions=tuple(None if answer < 0 else answer for answer in answers[task.train_rows].tolist()),
         confusion=tuple(map(tuple, counts.tolist())),
-        classes=scores,
+        classes=scores_by_class(labels, predictions, task.class_count, groups, seed=seed),
     )

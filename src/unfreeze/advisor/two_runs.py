@@ -5,6 +5,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -47,6 +48,7 @@ class _Tests:
     group_of: Mapping[str, str]
     by_split: Sequence[Mapping[str, float]]
 
+    @cached_property
     def by_image(self) -> dict[str, list[float]]:
         """The values of every image that was tested."""
         found: dict[str, list[float]] = defaultdict(list)
@@ -88,7 +90,7 @@ def compare_runs(first: RunRecord, second: RunRecord, *, names: tuple[str, str])
     _check_classes(first, second, names)
     metric = _common_metric(first, second)
     one, two = _tests(first, metric), _tests(second, metric)
-    both = one.by_image().keys() & two.by_image().keys()
+    both = one.by_image.keys() & two.by_image.keys()
     common = {name for name in both if one.label_of[name] == two.label_of[name]}
     if not common:
         msg = (
@@ -210,7 +212,7 @@ def _paired(first: _Tests, second: _Tests, common: Set[str], metric: Metric) -> 
     turned = len(first.by_split) < len(second.by_split)
     longer, other = (second, first) if turned else (first, second)
     images = [[name for name in split if name in common] for split in longer.by_split]
-    theirs = {name: itertools.cycle(values) for name, values in other.by_image().items()}
+    theirs = {name: itertools.cycle(values) for name, values in other.by_image.items()}
     ours = [np.array([split[name] for name in some]) for split, some in zip(longer.by_split, images, strict=True)]
     beside = [np.array([next(theirs[name]) for name in some]) for some in images]
     names = sorted(common)

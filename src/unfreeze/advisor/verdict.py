@@ -131,7 +131,8 @@ def _right(run: _Run, picked: Outcome) -> str:
 def _on_unfreezing(run: _Run) -> str:
     """Over the best without it: a linear classifier on all layers where that beats the last one, else the last one."""
     base = _base(run)
-    steps = [step for one in deeper(_tried(run)) if (step := run.step(base, one)) is not None]
+    depths = deeper(measured_strategies(run.results.strategies))
+    steps = [step for one in depths if (step := run.step(base, one)) is not None]
     gains = [step for step in steps if step.answer == "worth it"]
     unclear = [step for step in steps if step.answer == "cannot tell"]
     if not gains and _is_at_the_top(base, run):
@@ -201,10 +202,6 @@ def _on_unclear(step: Comparison, run: _Run) -> str:
     if settling.kind == "beyond":
         return f"{opening}; neither more time nor four times your photos would tell, so take what is cheaper."
     return f"{opening}; {budget_for(run.results.seconds + (settling.seconds or 0.0))} would probably tell."
-
-
-def _tried(run: _Run) -> Iterable[StrategyId]:
-    return measured_strategies(run.results.strategies)
 
 
 def _on_interruption(run: _Run) -> Iterable[str]:

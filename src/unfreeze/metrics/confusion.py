@@ -78,6 +78,31 @@ def per_class(confusion: Int[np.ndarray, "given predicted"]) -> tuple[ClassScore
     return tuple(rows)
 
 
+def scores_by_class(
+    labels: Int[np.ndarray, " image"],
+    predictions: Int[np.ndarray, " image"],
+    classes: int,
+    groups: Sequence[str],
+    *,
+    seed: int,
+) -> tuple[ClassScores, ...]:
+    """Precision, recall and F1 of every class: of whole groups where any are given, else image by image.
+
+    Args:
+        labels: Class index of every image, from 0.
+        predictions: Predicted class index of every image.
+        classes: Number of classes.
+        groups: Group of every image; "" is a group of its own.
+        seed: Of the draws of groups.
+
+    Returns:
+        One a class, in the order of the class indices; see `per_class` and `per_class_of_groups`.
+    """
+    if any(groups):
+        return per_class_of_groups(labels, predictions, classes, groups, seed=seed)
+    return per_class(confusion(labels, predictions, classes))
+
+
 def per_class_of_groups(
     labels: Int[np.ndarray, " image"],
     predictions: Int[np.ndarray, " image"],

@@ -15,7 +15,7 @@ from unfreeze.core.documents import Confused, EvaluateRecord, Mistake
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.files import write_bytes
 from unfreeze.core.findings import Finding, finding
-from unfreeze.core.records import ClassScores, SetAside
+from unfreeze.core.records import SetAside
 from unfreeze.core.trained_on import trained_on
 from unfreeze.core.wording import count, plural
 from unfreeze.data.image_set import ImageSet
@@ -24,7 +24,7 @@ from unfreeze.data.inspection import listed_images, read_images_to_score
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.resources import Resources
 from unfreeze.metrics.accuracy import accuracy, balanced_accuracy, log_loss
-from unfreeze.metrics.confusion import confusion, largest_confusions, per_class, per_class_of_groups
+from unfreeze.metrics.confusion import confusion, largest_confusions, scores_by_class
 from unfreeze.metrics.intervals import accuracy_interval
 from unfreeze.report.comma_separated import csv_text
 from unfreeze.workflows.prediction import Predictions, predict_images
@@ -186,7 +186,7 @@ def evaluation(scored: Scored, whole: ImageSet, *, model: Path, source: Path, mi
         interval=accuracy_interval(labels == predicted, groups, seed=SEED),
         balanced_accuracy=balanced_accuracy(labels, predicted),
         log_loss=_log_loss(scored),
-        per_class=_per_class(cells, labels, predicted, groups),
+        per_class=scores_by_class(labels, predicted, len(names), groups, seed=SEED),
         confusion=tuple(tuple(row) for row in cells.tolist()),
         confusions=tuple(
             Confused(given=names[given], predicted=names[taken], images=images)
@@ -202,17 +202,6 @@ def evaluation(scored: Scored, whole: ImageSet, *, model: Path, source: Path, mi
 
 def _log_loss(scored: Scored) -> float | None:
     return log_loss(scored.labels, scored.probabilities) if scored.predictions.gives_probabilities else None
-
-
-def _per_class(
-    cells: Int[np.ndarray, "given predicted"],
-    labels: Int[np.ndarray, " image"],
-    predicted: Int[np.ndarray, " image"],
-    groups: Sequence[str],
-) -> tuple[ClassScores, ...]:
-    if any(groups):
-        return per_class_of_groups(labels, predicted, len(cells), groups, seed=SEED)
-    return per_class(cells)
 
 
 def surest_mistakes(scored: Scored, root: Path, *, number: int) -> tuple[Mistake, ...]:

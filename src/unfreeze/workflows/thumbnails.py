@@ -66,8 +66,6 @@ def _note(wanted: int, made: int, lacking: int, root: Path) -> str:
             f"{count(lacking, 'photo')} of {wanted:,} could not be read below {root}: they have moved or changed since "
             "the run, or the report was written from another folder. Names stand in their place."
         )
-    return (
-        f"Of {wanted - made:,} of {count(wanted, 'photo')} there are only names, for lack of room."
-        if made < wanted
-        else ""
-    )
+    if made < wanted:
+        return f"Of {wanted - made:,} of {count(wanted, 'photo')} there are only names, for lack of room."
+    return ""
