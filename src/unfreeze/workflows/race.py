@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import pairs
+from unfreeze.advisor.selection import select_strategy
 from unfreeze.core.errors import DidNotTrainError, StoppedError
 from unfreeze.core.events import StrategyMeasured
 from unfreeze.core.findings import Finding
@@ -45,6 +46,10 @@ from unfreeze.workflows.steps import (
     Stage,
     StepOne,
 )
+
+# What costs more than the present pick takes its place only if it is better by a standard error, with a probability of
+# 0.84. Further splits of the same images seldom lift a strategy from below this one to that.
+MAY_WIN = 0.6
 
 Recorded = Callable[[StrategyId, Training | None], int]
 
@@ -150,11 +155,26 @@ class Race:
             elapsed=self.clock.elapsed(),
             budget=self.clock.budget,
             rounds=self.rounds,
-            standings=tuple(map(self._standing, self.entered)),
+            standings=self._standings(),
             answers=_Answers(self.comparisons, self.measured),
             prices={one: price if isinstance(price, Price) else None for one, price in self._prices.items()},
             recorded={strategy: self.recorded(strategy, None) for strategy in deeper},
         )
+
+    def _standings(self) -> tuple[Standing, ...]:
+        unlikely = self._unlikely_picks()
+        found = map(self._standing, self.entered)
+        return tuple(replace(one, may_be_picked=one.strategy not in unlikely) for one in found)
+
+    def _unlikely_picks(self) -> set[StrategyId]:
+        """What costs more than the present pick and has, on a whole round of splits, hardly more to show for it."""
+        selection = select_strategy(self.measured, self.comparisons)
+        if selection is None:
+            return set()
+        picked, comparisons = self.entry(selection.picked).measured, self.comparisons
+        costlier = [one for one in self.measured if one.strategy.rank > picked.strategy.rank]
+        asked = [one for one in costlier if one.splits >= FOLDS and comparisons.has_metric(one)]
+        return {one.strategy for one in asked if comparisons.estimate(picked, one, margin=0.0).better < MAY_WIN}
 
     def _standing(self, entry: Measurement) -> Standing:
         strategy = entry.strategy

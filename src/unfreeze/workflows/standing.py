@@ -27,6 +27,7 @@ class Standing:
         seconds_a_split: Mean wall time of a split; before the first what it is guessed to take, or 0.
         side_by_side: How many of its splits run at a time.
         refit_seconds: Forecast of its training on everything.
+        may_be_picked: Whether it may still turn out to be what is delivered; then time for that is kept.
         expected: What was forecast of it; None where it trains no blocks.
     """
 
@@ -41,6 +42,7 @@ class Standing:
     seconds_a_split: float = 0.0
     side_by_side: int = 1
     refit_seconds: float = 0.0
+    may_be_picked: bool = True
     expected: Forecast | None = None
 
     @property
@@ -131,8 +133,8 @@ class RaceState:
     @property
     def refit_seconds(self) -> float:
         """Of the costliest strategy that may be picked."""
-        may_be_picked = (one for one in self.standings if one.is_ready and one.status != "dropped")
-        return max((one.refit_seconds for one in may_be_picked), default=0.0)
+        among = (one for one in self.standings if one.is_ready and one.status != "dropped" and one.may_be_picked)
+        return max((one.refit_seconds for one in among), default=0.0)
 
     def of(self, strategy: StrategyId) -> Standing:
         """Of one strategy."""

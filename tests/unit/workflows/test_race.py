@@ -9,6 +9,7 @@ import pytest
 
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import Question
+from unfreeze.advisor.selection import select_strategy
 from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.journal import NO_JOURNAL, FileJournal, Journal
 from unfreeze.core.plans import Plan, TrainingSettings
@@ -257,6 +258,29 @@ def test_the_budget_is_kept_with_room_for_the_last_training(make_rows: MakeTask,
         ran = max(entry.refit_seconds for entry in race.entered)
 
         assert time.now + ran <= 1.2 * budget
+
+
+def test_no_time_is_kept_for_a_last_training_that_will_hardly_come(make_rows: MakeTask, time: Time) -> None:
+    """A depth as good as the head is open to the end and is not picked: all time goes to its splits, 7 s each."""
+    contest = Contest(make_rows(150), time, {TWO: 0.79}, seconds=7.0)
+    race = race_of(contest, budget=75.0)
+
+    assert splits_of(race)[TWO] == 10
+    assert not race.state().of(TWO).may_be_picked
+    selection = select_strategy(race.measured, race.comparisons)
+    assert selection is not None
+    assert not selection.picked.trains_blocks
+
+
+def test_time_is_kept_for_the_last_training_of_what_is_picked(make_rows: MakeTask, time: Time) -> None:
+    """Whatever depth wins in the end, by however little, its training on everything ends in the budget."""
+    for chance in (0.79, 0.8, 0.81, 0.82, 0.83, 0.85):
+        for budget in (70.0, 75.0, 80.0, 100.0, 150.0):
+            time.now = 0.0
+            race = race_of(Contest(make_rows(400), time, {ONE: 0.8, TWO: chance}, seconds=3.0), budget=budget)
+            selection = select_strategy(race.measured, race.comparisons)
+            assert selection is not None
+            assert time.now + race.entry(selection.picked).refit_seconds <= budget + 1e-6, (chance, budget)
 
 
 @pytest.mark.parametrize(
