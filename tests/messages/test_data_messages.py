@@ -77,7 +77,10 @@ def test_folders_without_images(pool: DecoderPool, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "notes.txt").write_text("hello")
 
-    assert complaint(tmp_path, pool) == "No image in SOURCE can be used. Wanted folders with images of each class."
+    assert complaint(tmp_path, pool) == (
+        "SOURCE has no class folders with images (a/ (1 file, in a folder without photos), b/ (1 file, in a folder "
+        "without photos)). Put the images of each class into a folder of its own."
+    )
 
 
 def test_one_class(pool: DecoderPool, tmp_path: Path) -> None:
@@ -177,7 +180,8 @@ def test_list_with_bad_rows(pool: DecoderPool, tmp_path: Path) -> None:
     assert complaint(tmp_path / "my.csv", pool) == (
         "SOURCE cannot be used as a list of images; mend these rows: line 3: 'a.png' was already listed in line 2; "
         "line 4: label missing; line 5: there is no file 'no.png'; "
-        "line 6: unknown split 'holdout', wanted train, val or test; line 7: 2 fields where the header has 3"
+        "line 6: unknown split 'holdout', wanted train, val or test; line 7: 2 fields where the header has 3. "
+        f"Files were looked for in PARENT and in {Path.cwd()}."
     )
 
 
@@ -188,7 +192,7 @@ def test_list_with_many_bad_rows(pool: DecoderPool, tmp_path: Path) -> None:
     text = complaint(tmp_path / "my.csv", pool)
 
     assert text.count("there is no file") == 20
-    assert text.endswith("; ... and 30 more")
+    assert "; ... and 30 more. Files were looked for in " in text
 
 
 def test_list_with_some_splits(pool: DecoderPool, tmp_path: Path) -> None:
