@@ -180,11 +180,11 @@ class _Walk:
         def note(error: OSError) -> None:
             self.block(error.filename, error)
 
-        kinds = Counter(_kind_by_name(name) for _, _, names in os.walk(folder, onerror=note) for name in names)
-        self.skip(reason, kinds.total())
-        photos = kinds["photos"]
+        suffixes = Counter(Path(name).suffix.lower() for _, _, names in os.walk(folder, onerror=note) for name in names)
+        self.skip(reason, suffixes.total())
+        photos = sum(number for suffix, number in suffixes.items() if suffix in IMAGE_SUFFIXES)
         if photos or not if_photos:
-            what = count(photos, "image") if photos else count(kinds.total(), "file") if kinds else "empty"
+            what = count(photos, "image") if photos else count(suffixes.total(), "file") if suffixes else "empty"
             self.left_out.append(f"{self.name_of(folder)}/ ({what}, {reason})")
 
     def strays(self, folder: str) -> int:

@@ -213,8 +213,8 @@ class _Reading:
         if example is not None and whole:
             parts = [f"{name}/" for name in sorted(inner[example])]
             msg = (
-                f"{example}/ in {place} is divided into {listed(parts)}, but {_folders(whole)} {_is(whole)} not. Divide "
-                "every class folder, or none."
+                f"{example}/ in {place} is divided into {listed(parts)}, but {_folders(whole)} {_is(whole)} not. "
+                "Divide every class folder, or none."
             )
             raise ImageSetError(msg)
         if example is not None:
