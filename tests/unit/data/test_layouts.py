@@ -1,4 +1,4 @@
-"""What folders are: classes, parts of a split, wrappings, or nothing of that; empty files suffice, as none is decoded."""
+"""What folders are: classes, parts of a split, wrappings, or nothing of that. None of the files is decoded."""
 
 import os
 from collections.abc import Iterable
@@ -25,7 +25,9 @@ def listing(root: Path, **settings: object) -> tuple[set[tuple[str, str, int]], 
         found = [(candidate.label, candidate.split) for candidate in table.candidates()]
         texts = [f"{each.code} {each.sentence}" for each in table.findings]
         rows = {(label, split, found.count((label, split))) for label, split in found}
-        assert len(found) + sum(table.skipped.values()) + table.number_of(State.SET_ASIDE) == _files(root), "a file is lost"
+        assert len(found) + sum(table.skipped.values()) + table.number_of(State.SET_ASIDE) == _files(root), (
+            "a file is lost"
+        )
         return rows, dict(table.skipped), texts
 
 
@@ -85,7 +87,8 @@ def test_eval_is_what_is_missing(beside: str, means: str, tmp_path: Path) -> Non
 def test_the_part_may_stand_below_the_class_or_in_its_name(names: str, tmp_path: Path) -> None:
     """Test photos never train."""
     touch(
-        tmp_path, *(names.format(label=label, part=part) + "/" for part in ("train", "test") for label in ("cats", "dogs"))
+        tmp_path,
+        *(names.format(label=label, part=part) + "/" for part in ("train", "test") for label in ("cats", "dogs")),
     )
 
     assert listing(tmp_path)[0] == CATS_AND_DOGS
@@ -137,7 +140,8 @@ def test_two_levels_are_the_classes_of_the_first(tmp_path: Path) -> None:
 
     assert rows == {("animals", "", 4), ("vehicles", "", 4)}
     assert text == (
-        "UF110 The classes are animals/ and vehicles/. The 4 folders in them (cat, dog, bus and car) are not told apart."
+        "UF110 The classes are animals/ and vehicles/. The 4 folders in them (cat, dog, bus and car) are not told "
+        "apart."
     )
 
 
@@ -228,9 +232,9 @@ def test_links_to_class_folders_and_parts_are_followed(tmp_path: Path) -> None:
     """A class that is a link, a test part that is one, and files that are, all under the names of the links."""
     touch(tmp_path / "elsewhere", "wasps/", "test/ants/", "test/wasps/", "photo.jpg")
     touch(tmp_path / "set/train", "ants/")
-    os.symlink("../../elsewhere/wasps", tmp_path / "set/train/wasps")
-    os.symlink("../elsewhere/test", tmp_path / "set/test")
-    os.symlink(tmp_path / "elsewhere/photo.jpg", tmp_path / "set/train/ants/linked.jpg")
+    (tmp_path / "set/train/wasps").symlink_to("../../elsewhere/wasps")
+    (tmp_path / "set/test").symlink_to("../elsewhere/test")
+    (tmp_path / "set/train/ants/linked.jpg").symlink_to(tmp_path / "elsewhere/photo.jpg")
 
     with listed_images(tmp_path / "set") as table:
         names = [candidate.name for candidate in table.candidates()]
@@ -253,7 +257,7 @@ def test_links_to_class_folders_and_parts_are_followed(tmp_path: Path) -> None:
 def test_a_link_that_leads_in_a_circle_is_named(target: str, reason: str, tmp_path: Path) -> None:
     """It is not followed, counted as one, and named with the reason."""
     touch(tmp_path / "set", "cats/", "dogs/")
-    os.symlink(target, tmp_path / "set/wasps")
+    (tmp_path / "set/wasps").symlink_to(target)
 
     rows, skipped, (text,) = listing(tmp_path / "set")
 
@@ -267,7 +271,7 @@ def test_two_links_to_one_folder(tmp_path: Path) -> None:
     touch(tmp_path / "elsewhere", "a/")
     touch(tmp_path / "set", "cats/")
     for name in ("wasps", "bees"):
-        os.symlink("../elsewhere/a", tmp_path / "set" / name)
+        (tmp_path / "set" / name).symlink_to("../elsewhere/a")
 
     with listed_images(tmp_path / "set") as table:
         labels = [candidate.label for candidate in table.candidates()]
@@ -329,6 +333,8 @@ def test_a_test_folder_with_a_train_part_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "photos", "cats/", "dogs/")
     touch(tmp_path / "held", "test/cats/", "train/cats/")
 
-    with pytest.raises(ImageSetError, match=r"has parts of its own \(test and train\)"):
-        with listed_images(tmp_path / "photos", test=tmp_path / "held"):
-            pytest.fail("listed")
+    with (
+        pytest.raises(ImageSetError, match=r"has parts of its own \(test and train\)"),
+        listed_images(tmp_path / "photos", test=tmp_path / "held"),
+    ):
+        pytest.fail("listed")

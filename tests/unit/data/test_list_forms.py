@@ -178,9 +178,7 @@ def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": ["a"], "label": ["x"], "LABEL": ["y"]}), tmp_path / "my.parquet")
 
     for name in ("my.csv", "my.parquet"):
-        assert refusal(tmp_path / name) == (
-            "LIST has 2 columns called label. Keep one of them, or rename the others."
-        )
+        assert refusal(tmp_path / name) == ("LIST has 2 columns called label. Keep one of them, or rename the others.")
 
 
 def test_paths_as_bytes(tmp_path: Path) -> None:
