@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.data.folders import files_below
 from unfreeze.data.image_table import State
 from unfreeze.data.inspection import listed_images
 
@@ -338,3 +339,25 @@ def test_a_test_folder_with_a_train_part_is_refused(tmp_path: Path) -> None:
         listed_images(tmp_path / "photos", test=tmp_path / "held"),
     ):
         pytest.fail("listed")
+
+
+def test_files_below_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What predict reads of a folder: links where class folders may be, and a closed folder by name."""
+    touch(tmp_path / "elsewhere", "a/")
+    touch(tmp_path / "inbox", "1.jpg", "cats/", "closed/", "#recycle/", "notes.txt")
+    (tmp_path / "inbox/dogs").symlink_to("../elsewhere/a")
+    (tmp_path / "inbox/cats/up").symlink_to("..")
+    deny(monkeypatch, tmp_path / "inbox/closed")
+
+    below = files_below(tmp_path / "inbox")
+
+    names = [path.relative_to(tmp_path / "inbox").as_posix() for path in below.paths]
+    assert names == ["1.jpg", "cats/1.jpg", "cats/2.jpg", "dogs/1.jpg", "dogs/2.jpg"]
+    assert below.skipped == {
+        "hidden or left by a system": 2,
+        "not an image by name": 1,
+        "link to a folder around it": 1,
+    }
+    assert [(item.name, item.reason) for item in below.blocked] == [
+        (f"{tmp_path / 'inbox/closed'}/", "permission: the folder may not be read")
+    ]
