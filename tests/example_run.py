@@ -439,10 +439,11 @@ def run_results(
     return RunResults(
         command=COMMAND,
         versions={"unfreeze": "0.1.0", "torch": "2.10"},
-        images=ImageCounts(found=TRAIN + test + 2, used=TRAIN + test, set_aside=1, duplicates_removed=1),
+        images=ImageCounts(found=TRAIN + test + 5, used=TRAIN + test, set_aside=1, duplicates_removed=1, skipped=3),
         classes=("ants", HOSTILE),
         set_aside=(SetAside(name=f"ants/{HOSTILE}.jpg", reason="truncated", sha256="f" * 64),),
         duplicates=(Duplicate(name="a.jpg", same_as="b.jpg", why="same pixels"),),
+        skipped={"hidden or left by a system": 2, "dangling link": 1},
         findings=FINDINGS,
         train_images=tuple(f"{number}.jpg" for number in range(TRAIN)),
         train_labels=(0, 1) * (TRAIN // 2),

@@ -155,12 +155,12 @@ def test_inspect_counts_every_file(photo_folder: PhotoFolder) -> None:
 
     found, text = document(unfreeze("inspect", photos, "--json")), unfreeze("inspect", photos).stdout
 
-    assert found["images"] == {"found": 8, "used": 6, "set_aside": 1, "duplicates_removed": 1}
+    assert found["images"] == {"found": 8, "used": 6, "set_aside": 1, "duplicates_removed": 1, "skipped": 0}
     assert [(row["name"], row["images"]) for row in found["classes"]] == [("ants", 3), ("bees", 3)]
     assert found["set_aside"][0]["name"] == "ants/broken.png"
     assert found["width"] == {"min": 40, "median": 40, "max": 40}
     assert not found["splits"]["given"]
-    assert "8 files found: 6 used, 1 set aside, 1 duplicates removed; 2 classes" in text
+    assert "8 files found: 6 used, 1 set aside, 1 duplicate removed, 0 skipped; 2 classes" in text
     assert "No split is given" in text
 
 

@@ -77,7 +77,10 @@ def test_folders_without_images(pool: DecoderPool, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "notes.txt").write_text("hello")
 
-    assert complaint(tmp_path, pool) == "No image in SOURCE can be used. Wanted folders with images of each class."
+    assert complaint(tmp_path, pool) == (
+        "SOURCE has no class folders with images (a/ (1 file, in a folder without photos), b/ (1 file, in a folder "
+        "without photos)). Put the images of each class into a folder of its own."
+    )
 
 
 def test_one_class(pool: DecoderPool, tmp_path: Path) -> None:
@@ -99,6 +102,44 @@ def test_class_with_one_image(pool: DecoderPool, tmp_path: Path) -> None:
         "Each class needs at least two usable images, one to learn from and one to measure on, but 2 class(es) "
         "have fewer: "
         "'b' has 1 (1 set aside: empty-file 1), 'c' has 0. Add images or remove the folder."
+    )
+
+
+def test_classes_emptied_as_copies(pool: DecoderPool, tmp_path: Path) -> None:
+    """A class whose images went as copies of each other, or of another class, says so."""
+    write(tmp_path, "a/1.png", "a/2.png", "b/1.png", "c/1.png")
+    for copy, first in (("b/2.png", "b/1.png"), ("b/3.png", "b/1.png"), ("d/1.png", "c/1.png")):
+        (tmp_path / copy).parent.mkdir(exist_ok=True)
+        (tmp_path / copy).write_bytes((tmp_path / first).read_bytes())
+
+    assert complaint(tmp_path, pool) == (
+        "Each class needs at least two usable images, one to learn from and one to measure on, but 3 class(es) have "
+        "fewer: 'b' has 1 (2 removed as exact copies), 'c' has 0 (1 removed since the same picture lies in two "
+        "classes), 'd' has 0 (1 removed since the same picture lies in two classes). Add images or remove the folder."
+    )
+
+
+def test_classes_of_other_files(pool: DecoderPool, tmp_path: Path) -> None:
+    """What lies in a class folder in place of images is said, whether its name or its content tells."""
+    write(tmp_path, "a/1.png", "a/2.png")
+    for name in ("b/1.mp4", "b/2.mp4", "c/1.dcm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"no image")
+
+    assert complaint(tmp_path, pool) == (
+        "Each class needs at least two usable images, one to learn from and one to measure on, but 2 class(es) have "
+        "fewer: 'b' has 0 (2 skipped: not an image by name (.mp4)), 'c' has 0 (1 skipped: neither named like an image "
+        "nor one by content). Add images or remove the folder."
+    )
+
+
+def test_parts_without_one_to_learn_from(pool: DecoderPool, tmp_path: Path) -> None:
+    """A val and a test part are named as what is there."""
+    write(tmp_path, "val/a/1.png", "val/b/1.png", "test/a/1.png", "test/b/1.png")
+
+    assert complaint(tmp_path, pool) == (
+        "SOURCE has a test part and a val part and no train part to learn from. Name the folder to learn from train/, "
+        "or give the folders apart: unfreeze run ONE --test OTHER."
     )
 
 
@@ -177,7 +218,8 @@ def test_list_with_bad_rows(pool: DecoderPool, tmp_path: Path) -> None:
     assert complaint(tmp_path / "my.csv", pool) == (
         "SOURCE cannot be used as a list of images; mend these rows: line 3: 'a.png' was already listed in line 2; "
         "line 4: label missing; line 5: there is no file 'no.png'; "
-        "line 6: unknown split 'holdout', wanted train, val or test; line 7: 2 fields where the header has 3"
+        "line 6: unknown split 'holdout', wanted train, val or test; line 7: 2 fields where the header has 3. "
+        "Files were looked for in PARENT."
     )
 
 
@@ -188,7 +230,7 @@ def test_list_with_many_bad_rows(pool: DecoderPool, tmp_path: Path) -> None:
     text = complaint(tmp_path / "my.csv", pool)
 
     assert text.count("there is no file") == 20
-    assert text.endswith("; ... and 30 more")
+    assert "; ... and 30 more. Files were looked for in " in text
 
 
 def test_list_with_some_splits(pool: DecoderPool, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def codes(
         exclude=exclude,
     )
     limit_threads(threads)
-    with result_output(as_json=json) as output, _checked_place(out) as place, working(quiet=quiet) as resources:
+    with result_output(as_json=json) as output, _checked_place(source, out) as place, working(quiet=quiet) as resources:
         from unfreeze.workflows.codes import write_codes
         from unfreeze.workflows.reading import Phases
 
@@ -93,7 +93,7 @@ def codes(
 
 
 @contextmanager
-def _checked_place(out: Path) -> Iterator[Path]:
+def _checked_place(source: Path, out: Path) -> Iterator[Path]:
     """The file to write: what was named, or one in the folder that was named."""
     suffix = out.suffix.lower()
     if suffix not in {"", *FILES} and not out.is_dir():
@@ -103,5 +103,5 @@ def _checked_place(out: Path) -> Iterator[Path]:
         checked_new_file(out)
         yield out
         return
-    with fresh_folder(out, out) as folder:
+    with fresh_folder(source, out) as folder:
         yield folder / "codes.parquet"

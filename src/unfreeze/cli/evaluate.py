@@ -10,7 +10,7 @@ from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_model, checked_source
 from unfreeze.cli.work import NOTHING_WRITTEN, working
 from unfreeze.core.files import checked_new_file
-from unfreeze.core.wording import count, nats, passed_over, percent, percent_range
+from unfreeze.core.wording import count, files_found, nats, passed_over, percent, percent_range
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
     from unfreeze.core.documents import EvaluateRecord, Mistake
@@ -63,10 +63,7 @@ def evaluate(
 def _show(record: "EvaluateRecord", out: Output) -> None:
     images = record.images
     of_part = " of the test part" if record.part == "test" else ""
-    out.line(
-        f"{count(images.found, 'file')} found: {images.used:,} used, {images.set_aside:,} set aside, "
-        f"{images.duplicates_removed:,} duplicates removed; {record.scored:,}{of_part} scored, {record.right:,} right"
-    )
+    out.line(f"{files_found(images)}; {record.scored:,}{of_part} scored, {record.right:,} right")
     over = f" over {count(record.groups, 'group')}" if record.groups else ""
     loss = "" if record.log_loss is None else f"; log-loss {nats(record.log_loss)}"
     out.line(

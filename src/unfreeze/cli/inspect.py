@@ -7,7 +7,7 @@ from unfreeze.cli.options import AsJson, Source
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_source
 from unfreeze.cli.work import NOTHING_WRITTEN, working
-from unfreeze.core.wording import count
+from unfreeze.core.wording import count, files_found
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
     from unfreeze.core.documents import InspectRecord
@@ -31,10 +31,7 @@ def _show(record: "InspectRecord", out: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
     images, splits = record.images, record.splits
-    out.line(
-        f"{count(images.found, 'file')} found: {images.used:,} used, {images.set_aside:,} set aside, "
-        f"{images.duplicates_removed:,} duplicates removed; {count(len(record.classes), 'class')}"
-    )
+    out.line(f"{files_found(images)}; {count(len(record.classes), 'class')}")
     out.line(_sizes(record))
     out.line(_split_sentence(record))
     out.line()

@@ -167,8 +167,8 @@ Name the class of images with a model that unfreeze has written.
 
 MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
 files, and folders that are searched for images at any depth: by content, as
-in training, without hidden files and symbolic links; how many files were
-passed over is said. Prints a table with the path, the label and its
+in training, without what is hidden or left by a system; how many files were
+skipped, and why, is said. Prints a table with the path, the label and its
 probability; a model with an SVM as its head has none, and its decision score
 takes the place. With --threshold, a label below it is left open: unsure in
 the table, empty in CSV, null in JSON. Images that cannot be read are named on

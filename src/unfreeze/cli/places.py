@@ -18,7 +18,7 @@ RUNS = Path("unfreeze-runs")
 def run_name(source: Path) -> str:
     """A plain folder name for runs on `source`: its own name without what file systems or shells dislike."""
     resolved = Path(source).expanduser().resolve()
-    stem = resolved.stem if resolved.suffix.lower() in {".csv", ".parquet"} else resolved.name
+    stem = resolved.stem if resolved.suffix.lower() in {".csv", ".parquet", ".tsv", ".txt"} else resolved.name
     return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
 
 
@@ -94,6 +94,27 @@ def checked_empty(folder: Path) -> None:
                 raise OutputError(msg)
 
 
+def checked_outside(source: Path, out: Path) -> None:
+    """Make sure that results do not go among the photos, where the next command would find them.
+
+    Args:
+        source: Folder or list of images.
+        out: The folder for results.
+
+    Raises:
+        OutputError: It lies in the source, and is neither hidden nor below a folder of the name that runs have.
+    """
+    photos, place = source.expanduser().resolve(), out.expanduser().resolve()
+    if photos == place or not place.is_relative_to(photos):
+        return
+    if not any(part.startswith(".") or part == RUNS.name for part in place.relative_to(photos).parts):
+        msg = (
+            f"{out} lies among the photos in {source}, where its folder would be taken for a class. Choose a place "
+            "outside with --out."
+        )
+        raise OutputError(msg)
+
+
 @contextlib.contextmanager
 def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
     """An empty, writable folder for a run; whatever folders were made for it go again if the work leaves it empty.
@@ -106,9 +127,10 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
         The folder.
 
     Raises:
-        OutputError: The place cannot be written, or is not empty.
+        OutputError: The place cannot be written, is not empty, or lies among the photos.
     """
     if out is not None:
+        checked_outside(source, out)
         checked_empty(out)
     before = {folder for folder in [RUNS, *(out.parents if out else ())] if folder.exists()}
     made_here = out is None or not out.exists()

@@ -71,11 +71,11 @@ class InspectRecord:
         flags: Number of images by what is worth knowing of them.
         set_aside: Files that cannot be used.
         duplicates: Images that were removed.
-        skipped: Number of files that are not image files, by reason.
+        skipped: Number of files that were not read, by reason.
         findings: What the user should know.
     """
 
-    schema: Literal["unfreeze.inspect/2"] = "unfreeze.inspect/2"
+    schema: Literal["unfreeze.inspect/3"] = "unfreeze.inspect/3"
     source: str
     images: ImageCounts
     classes: tuple[ClassCounts, ...]
@@ -102,19 +102,23 @@ class CodesRecord:
         images: How many have codes.
         computed: How many of them ran through the network now.
         reused: How many had their codes from the store.
+        files_found: Where every file went.
         set_aside: Files that cannot be used.
+        skipped: Number of files that were not read, by reason.
         taps: Number of code values by tap, shallow to deep.
         files: What was written.
         phases: Seconds by phase; ``whole`` is all of it.
     """
 
-    schema: Literal["unfreeze.codes/1"] = "unfreeze.codes/1"
+    schema: Literal["unfreeze.codes/2"] = "unfreeze.codes/2"
     source: str
     network: str
     images: int
     computed: int
     reused: int
+    files_found: ImageCounts
     set_aside: tuple[SetAside, ...]
+    skipped: dict[str, int]
     taps: dict[str, int]
     files: tuple[str, ...]
     phases: dict[str, float]
@@ -129,6 +133,7 @@ class ProbeRecord:
         source: What the user named.
         network: Name of the network.
         images: Where every file went.
+        skipped: Number of files that were not read, by reason.
         classes: Class names, in the order of the class indices.
         train_images: How many the classifiers learned from.
         test_images: How many they were measured on.
@@ -138,10 +143,11 @@ class ProbeRecord:
         phases: Seconds by phase; ``whole`` is all of it.
     """
 
-    schema: Literal["unfreeze.probe/1"] = "unfreeze.probe/1"
+    schema: Literal["unfreeze.probe/2"] = "unfreeze.probe/2"
     source: str
     network: str
     images: ImageCounts
+    skipped: dict[str, int]
     classes: tuple[str, ...]
     train_images: int
     test_images: int
@@ -158,6 +164,7 @@ class TuneRecord:
     Attributes:
         schema: Name and version of this document.
         images: Where every file went.
+        skipped: Number of files that were not read, by reason.
         classes: Class names, in the order of the class indices.
         test_images: Names of the images of the test part.
         test_labels: Class index of each.
@@ -166,8 +173,9 @@ class TuneRecord:
         phases: Seconds by phase; ``whole`` is all of it.
     """
 
-    schema: Literal["unfreeze.tune/2"] = "unfreeze.tune/2"
+    schema: Literal["unfreeze.tune/3"] = "unfreeze.tune/3"
     images: ImageCounts
+    skipped: dict[str, int]
     classes: tuple[str, ...]
     test_images: tuple[str, ...]
     test_labels: tuple[int, ...]
@@ -212,14 +220,16 @@ class PredictRecord:
         schema: Name and version of this document.
         classes: Of the model, in the order of the class indices.
         threshold: Probability below which the label is left open; None if it never is.
+        files_found: Where every file went.
         images: One a readable image, in the order in which they were given.
         set_aside: Files that cannot be read.
-        skipped: Number of files in the folders that are not image files, by reason.
+        skipped: Number of files that were not read, by reason.
     """
 
-    schema: Literal["unfreeze.predict/3"] = "unfreeze.predict/3"
+    schema: Literal["unfreeze.predict/4"] = "unfreeze.predict/4"
     classes: tuple[str, ...]
     threshold: float | None
+    files_found: ImageCounts
     images: tuple[PredictedImage, ...]
     set_aside: tuple[SetAside, ...]
     skipped: dict[str, int]
@@ -282,11 +292,11 @@ class EvaluateRecord:
         mistakes: The images of which the model is surest and wrong, as many as were asked for.
         set_aside: Files that cannot be used.
         duplicates: Images that were removed.
-        skipped: Number of files that are not image files, by reason.
+        skipped: Number of files that were not read, by reason.
         findings: What the user should know.
     """
 
-    schema: Literal["unfreeze.evaluate/1"] = "unfreeze.evaluate/1"
+    schema: Literal["unfreeze.evaluate/2"] = "unfreeze.evaluate/2"
     model: str
     source: str
     part: Literal["all", "test"]

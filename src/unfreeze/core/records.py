@@ -1,5 +1,6 @@
 """What was measured, as plain data: the parts of a run record, which other documents use, too."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
@@ -48,16 +49,35 @@ class ClassScores:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCounts:
-    """Where every file that was found has gone: found = used + set_aside + duplicates_removed."""
+    """Where every file that was found has gone: found = used + set_aside + duplicates_removed + skipped.
+
+    A folder or a link that is not read counts as one where it cannot be opened, else as the files in it.
+    """
 
     found: int
     used: int
     set_aside: int
     duplicates_removed: int
+    skipped: int
 
     def __post_init__(self) -> None:
         """Refuse counts that do not add up: that would be our mistake."""
-        assert self.found == self.used + self.set_aside + self.duplicates_removed, self  # noqa: S101
+        parts = self.used + self.set_aside + self.duplicates_removed + self.skipped
+        assert self.found == parts, self  # noqa: S101
+
+    @classmethod
+    def of(
+        cls, *, used: int, set_aside: int = 0, duplicates_removed: int = 0, skipped: Mapping[str, int]
+    ) -> "ImageCounts":
+        """The counts of files of which each went one of these ways; what was skipped is given by reason."""
+        passed = sum(skipped.values())
+        return cls(
+            found=used + set_aside + duplicates_removed + passed,
+            used=used,
+            set_aside=set_aside,
+            duplicates_removed=duplicates_removed,
+            skipped=passed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 CLASSES_FILE, CONFUSION_FILE = "classes.csv", "confusion.csv"
 
-Schema = Literal["unfreeze.run/7"]
-SCHEMA: Schema = "unfreeze.run/7"
+Schema = Literal["unfreeze.run/8"]
+SCHEMA: Schema = "unfreeze.run/8"
 _MOST_SHOWN = 60  # characters of a value in an error
 
 
@@ -59,6 +59,7 @@ class RunResults:
         classes: Class names, in the order of the class indices.
         set_aside: Every file that could not be used.
         duplicates: Every image that was removed, what it equals, and why it went.
+        skipped: Number of files that were not read, by reason.
         findings: What was noticed about the images and the task.
         train_images: Names of the images that splits are made of and that the delivered model is trained on.
         train_labels: Class index of each.
@@ -109,6 +110,7 @@ class RunResults:
     classes: tuple[str, ...]
     set_aside: tuple[SetAside, ...]
     duplicates: tuple[Duplicate, ...]
+    skipped: dict[str, int]
     findings: tuple[Finding, ...]
     train_images: tuple[str, ...]
     train_labels: tuple[int, ...]

@@ -8,8 +8,12 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from unfreeze.core.settings import Metric
+
+if TYPE_CHECKING:  # records know nothing of wording, but settings of records do
+    from unfreeze.core.records import ImageCounts
 
 # The largest difference that there can be; of few splits an interval reaches beyond it.
 MOST: MappingProxyType[Metric, float] = MappingProxyType(
@@ -170,10 +174,19 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural(noun)}"
 
 
+def files_found(images: "ImageCounts") -> str:
+    """Where files have gone: ``9 files found: 6 used, 1 set aside, 1 duplicate removed, 1 skipped``."""
+    return (
+        f"{count(images.found, 'file')} found: {images.used:,} used, {images.set_aside:,} set aside, "
+        f"{images.duplicates_removed:,} {'duplicate' if images.duplicates_removed == 1 else 'duplicates'} removed, "
+        f"{images.skipped:,} skipped"
+    )
+
+
 def passed_over(skipped: Mapping[str, int]) -> str:
-    """Files that were not read, with the reasons: ``3 files passed over: 2 not an image by name, 1 dangling link``."""
+    """Files that were not read, with the reasons: ``3 files skipped: 2 not an image by name, 1 dangling link``."""
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in skipped.items())
-    return f"{count(sum(skipped.values()), 'file')} passed over: {reasons}"
+    return f"{count(sum(skipped.values()), 'file')} skipped: {reasons}"
 
 
 def listed(names: list[str]) -> str:

@@ -3,33 +3,28 @@
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 from unfreeze.core.errors import ImageSetError
-from unfreeze.core.findings import finding
+from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.records import SetAside
 from unfreeze.core.wording import count, listed
 from unfreeze.data.image_table import ImageTable
-from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
+from unfreeze.data.layout import ClassFolder, Glance, Kind, Layout, layout_of
+from unfreeze.data.listed_files import Candidate
+from unfreeze.data.system_names import is_left_behind, written_by_unfreeze
 
-# Names that systems and tools leave behind; `unfreeze-runs` is where our own results go by default.
-_LITTER = {
-    "__macosx",
-    "thumbs.db",
-    "desktop.ini",
-    "@eadir",
-    "$recycle.bin",
-    "system volume information",
-    "unfreeze-runs",
-}
 # Files whose name says clearly that they are something else are not read: a folder may hold gigabytes of them.
 # fmt: off
 _OTHER_FILES = frozenset((
     ".txt", ".json", ".jsonl", ".csv", ".tsv", ".md", ".rst", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",
     ".log", ".html", ".htm", ".css", ".js", ".py", ".pyc", ".ipynb", ".sh", ".bat", ".db", ".sqlite", ".parquet",
     ".arrow", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pt", ".pth", ".onnx", ".safetensors", ".bin",
+    ".ckpt", ".tflite", ".pb", ".keras", ".weights", ".dvc",
     ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
     ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".lock", ".sha256", ".md5",
 ))
@@ -38,8 +33,18 @@ IMAGE_SUFFIXES = frozenset((
     ".heif", ".hif", ".avif", ".mpo", ".ppm", ".pgm", ".pbm", ".ico", ".psd", ".svg", ".eps", ".jp2", ".j2k",
     ".jxl", ".tga", ".dds", ".exr", ".fits", ".fit",
 ))
+# Of these, what a person may have put into a class folder: not what programs leave beside photos.
+_NO_WORK = frozenset((
+    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
+    ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".webm",
+))
 # fmt: on
 NO_IMAGE = "not an image by name and content"
+NO_IMAGE_BY_NAME = "not an image by name"
+BESIDE = "beside the class folders"
+LEFT_BEHIND = "hidden or left by a system"
+_SHOWN = 5
+_LEVELS_OF_CLASSES = 2  # class folders lie in a folder, or in the parts of a split in it
 
 
 def is_unrecognised(path: Path, reason: str) -> bool:
@@ -58,58 +63,166 @@ def is_unrecognised(path: Path, reason: str) -> bool:
 
 @final
 class _Walk:
-    """One walk over a folder: what it has met so far."""
+    """One walk over a folder: what it has met so far.
+
+    Attributes:
+        skipped: Number of files that are not read, by reason.
+        of_class: The same of the class that is walked now, in more detail.
+        blocked: What could not even be looked at: name, reason and class.
+        left_out: Folders and links that are neither parts nor classes, in words.
+    """
 
     def __init__(self, root: Path, *, follow_links: bool, advance: Advance) -> None:
         self.root = root
         self.advance = advance
         self.follow_links = follow_links
         self.skipped: Counter[str] = Counter()
-        self.blocked: list[tuple[str, str]] = []
+        self.of_class: Counter[str] = Counter()
+        self.blocked: list[tuple[str, str, str]] = []
+        self.left_out: list[str] = []
         self.visited: set[tuple[int, int]] = set()
+        self._label = ""
+        self._glances: dict[str, Glance] = {}
+        self._led_to: dict[tuple[int, int], str] = {}
 
     def name_of(self, path: str) -> str:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
-    def entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """What a folder holds, without hidden things, litter, and links that are not to be followed; in any order."""
+    def glance(self, folder: str) -> Glance:
+        """What lies in a folder; links to folders are followed, since class folders and parts may well be links."""
+        if folder not in self._glances:
+            photos, folders = 0, []
+            try:
+                with os.scandir(folder) as found:
+                    for entry in found:
+                        if is_left_behind(entry.name):
+                            continue
+                        if entry.is_dir():
+                            folders.append(entry)
+                        else:
+                            photos += _kind_of_file(entry) == "photos"
+            except OSError:
+                pass  # said when its files are listed
+            folders.sort(key=lambda entry: (entry.is_symlink(), entry.name))
+            taken = [entry for entry in folders if not (entry.is_symlink() and self._why_no_link(entry))]
+            kinds = {entry.name: _kind_of_folder(entry.path) for entry in sorted(taken, key=lambda entry: entry.name)}
+            self._glances[folder] = Glance(kinds, photos)
+        return self._glances[folder]
+
+    def _why_no_link(self, entry: os.DirEntry[str]) -> str:
+        """Why a link to a folder is not followed; nothing if it is."""
+        target, root = Path(os.path.realpath(entry.path)), Path(os.path.realpath(self.root))
+        if root.is_relative_to(target):
+            return "link to a folder around it"
+        if target.is_relative_to(root) and not any(map(is_left_behind, target.relative_to(root).parts)):
+            return "link to a folder that is read anyway"
+        status = entry.stat()
+        first = self._led_to.setdefault((status.st_dev, status.st_ino), entry.path)
+        return "" if first == entry.path else "second link to one folder"
+
+    def entries(self, folder: str, *, links: bool = False) -> Iterator[os.DirEntry[str]]:
+        """What a folder holds, in any order, without what is left behind and links that are not followed.
+
+        Args:
+            folder: The folder.
+            links: Whether links to folders are followed in it.
+        """
         try:
             with os.scandir(folder) as found:
-                yield from filter(self._wanted, found)
+                for entry in found:
+                    if self._wanted(entry, links=links or self.follow_links):
+                        yield entry
         except OSError as error:
-            reason = "permission" if isinstance(error, PermissionError) else f"cannot-open: {error.strerror}"
-            self.blocked.append((self.name_of(folder) + "/", reason))
+            self.block(folder, error)
 
-    def _wanted(self, entry: os.DirEntry[str]) -> bool:
+    def block(self, folder: str, error: OSError) -> None:
+        """Note a folder that cannot be opened."""
+        denied = isinstance(error, PermissionError)
+        reason = "permission: the folder may not be read" if denied else f"cannot-open: {error.strerror}"
+        self.blocked.append((self.name_of(folder) + "/", reason, self._label))
+
+    def _wanted(self, entry: os.DirEntry[str], *, links: bool) -> bool:
+        if is_left_behind(entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                self.skip_folder(entry.path, LEFT_BEHIND, if_photos=True)
+            else:
+                self.skip(LEFT_BEHIND)
+            return False
+        if not entry.is_symlink():
+            return True
         reason = ""
-        if entry.name.startswith(".") or entry.name.lower() in _LITTER:
-            reason = "hidden or left by a system"
-        elif entry.is_symlink():
-            if not Path(entry.path).exists():
-                reason = "dangling link"
-            elif not self.follow_links:
-                reason = "symbolic link (not followed)"
+        if not Path(entry.path).exists():
+            reason = "dangling link"
+        elif entry.is_dir():
+            reason = self._why_no_link(entry) if links and not self.follow_links else ""
+            reason = reason or ("" if links else "link to a folder below a class folder (not followed)")
         if reason:
-            self.skipped[reason] += 1
+            self.skip(reason)
+            if links:
+                self.left_out.append(f"{self.name_of(entry.path)} ({reason})")
         return not reason
 
-    def files_below(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """All candidate files below a folder, at any depth."""
-        waiting = [folder]
+    def skip(self, reason: str, number: int = 1, detail: str = "") -> None:
+        """Count files that are not read."""
+        if number:
+            self.skipped[reason] += number
+            self.of_class[reason + detail] += number
+
+    def skip_folder(self, folder: str, reason: str, *, if_photos: bool = False) -> None:
+        """Count the files of a folder that is not read, at any depth, and note it.
+
+        Args:
+            folder: The folder.
+            reason: Why.
+            if_photos: Whether to note it only if it holds photos by name.
+        """
+
+        def note(error: OSError) -> None:
+            self.block(error.filename, error)
+
+        suffixes = Counter(Path(name).suffix.lower() for _, _, names in os.walk(folder, onerror=note) for name in names)
+        self.skip(reason, suffixes.total())
+        photos = sum(number for suffix, number in suffixes.items() if suffix in IMAGE_SUFFIXES)
+        if photos or not if_photos:
+            what = count(photos, "image") if photos else count(suffixes.total(), "file") if suffixes else "empty"
+            self.left_out.append(f"{self.name_of(folder)}/ ({what}, {reason})")
+
+    def strays(self, folder: str) -> int:
+        """Number of files right in a folder that holds class folders; they have no label and are counted as skipped."""
+        number = sum(not entry.is_dir() for entry in self.entries(folder, links=True))
+        self.skip(BESIDE, number)
+        return number
+
+    def files_below(self, folder: str, *, label: str = "", link_levels: int = 0) -> Iterator[os.DirEntry[str]]:
+        """All candidate files below a folder, at any depth.
+
+        Args:
+            folder: The folder.
+            label: Its class.
+            link_levels: In how many levels links to folders are followed.
+        """
+        self._label = label
+        self.of_class = Counter()
+        if self.follow_links:
+            status = os.stat(folder)  # noqa: PTH116 - as the entries of a walk give it
+            self.visited.add((status.st_dev, status.st_ino))
+        waiting = [(folder, link_levels)]
         while waiting:
+            place, levels = waiting.pop()
             below = []
-            for entry in self.entries(waiting.pop()):
+            for entry in self.entries(place, links=levels > 0):
                 if entry.is_dir():
                     below.append(entry)
                 elif not entry.is_file():
-                    self.skipped["not a regular file"] += 1
-                elif os.path.splitext(entry.name)[1].lower() in _OTHER_FILES:  # noqa: PTH122 - a million times
-                    self.skipped["not an image by name"] += 1
+                    self.skip("not a regular file")
+                elif _kind_by_name(entry.name) != "photos":
+                    self.skip(NO_IMAGE_BY_NAME, detail=f" ({Path(entry.name).suffix.lower()})")
                 else:
                     self.advance(1)
                     yield entry
             below.sort(key=lambda entry: entry.name)  # of two links to one folder always the same is followed
-            waiting += [entry.path for entry in below if self.is_new(entry)]
+            waiting += [(entry.path, levels - 1) for entry in below if self.is_new(entry)]
+        self._label = ""
 
     def is_new(self, entry: os.DirEntry[str]) -> bool:
         """Whether a folder was not met before: with links followed, a loop would never end."""
@@ -118,10 +231,44 @@ class _Walk:
         status = entry.stat()
         key = (status.st_dev, status.st_ino)
         if key in self.visited:
-            self.skipped["folder met before (link loop)"] += 1
+            self.skip("folder met before (link loop)")
             return False
         self.visited.add(key)
         return True
+
+
+def _kind_by_name(name: str) -> Kind:
+    """Whether a file may be an image (photos), is one of programs (work), or something else (nothing)."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
+    return "photos" if suffix not in _OTHER_FILES else "nothing" if suffix in _NO_WORK else "work"
+
+
+def _kind_of_file(entry: os.DirEntry[str]) -> Kind:
+    return _kind_by_name(entry.name) if entry.is_file() else "nothing"
+
+
+def _kind_of_folder(folder: str) -> Kind:
+    """What a folder holds, links to folders in it aside; one that cannot be opened may hold photos."""
+    ours = written_by_unfreeze(folder)
+    if ours:
+        return ours
+    kinds: set[Kind] = set()
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as found:
+                for entry in found:
+                    if is_left_behind(entry.name):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        kinds.add(_kind_of_file(entry))
+        except OSError:
+            return "photos"
+        if "photos" in kinds:
+            return "photos"
+    return "work" if kinds == {"work"} else "nothing"
 
 
 def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ignore) -> None:
@@ -130,33 +277,69 @@ def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ign
     Args:
         table: Gets every file below its root that may be an image, labelled by the class folder that it lies in at any
             depth, and what else is there.
-        follow_links: Whether to follow symbolic links below the root.
+        follow_links: Whether to follow links to folders below the class folders, too.
         advance: Reports progress per file that may be an image.
 
     Raises:
         ImageSetError: There are no class folders, or two folders mean the same split.
     """
-    root = table.root
-    walk = _Walk(root, follow_links=follow_links, advance=advance)
-    folders, strays = _folders_and_strays(walk, str(root))
-    splits = _split_folders(folders)
-    if splits:
-        beside = len(folders) - len(splits)
-        if beside:
-            walk.skipped["folder beside the split folders"] += beside
-        for split, entry in splits.items():
-            _walk_split(walk, split, entry.path, table)
-    else:
-        _walk_classes(walk, folders, "", table)
+    walk = _Walk(table.root, follow_links=follow_links, advance=advance)
+    _check_readable(table.root)
+    layout = layout_of(str(table.root), walk.glance)
+    strays = _take(table, walk, layout)
+    for split, place in layout.bare:
+        if split == "train":
+            _check_readable(Path(place))
+            msg = f"{place} has no class folders. Put the training images of each class into a folder of its own."
+            raise ImageSetError(msg)
     if not len(table) and not table.empty_labels:
         found_instead = _what_was_there(strays, walk)
         msg = (
-            f"{root} has no class folders with images{found_instead}. "
+            f"{table.root} has no class folders with images{found_instead}. "
             "Put the images of each class into a folder of its own."
         )
         raise ImageSetError(msg)
+
+
+def _check_readable(folder: Path) -> None:
+    try:
+        with os.scandir(folder):
+            pass
+    except OSError as error:
+        reason = "permission" if isinstance(error, PermissionError) else error.strerror
+        msg = f"{folder} may not be read ({reason}). Wanted a folder of class folders that can be opened."
+        raise ImageSetError(msg) from error
+
+
+def _take(table: ImageTable, walk: _Walk, layout: Layout, split: str = "") -> int:
+    """Add the candidates of all class folders, in one part if one is named; the number of files without a label."""
+    strays = {place: walk.strays(place) for place in layout.opened}
+    for place, reason in layout.beside:
+        walk.skip_folder(place, reason)
+    for folder in layout.classes:
+        if not table.add(_candidates(walk, folder, split or folder.split)):
+            table.empty_labels.append(folder.label)
+        table.skipped_of[folder.label].update(walk.of_class)
+    table.findings += layout.findings
+    for _, place in layout.bare:
+        if strays[place]:
+            sentence = (
+                f"{count(strays[place], 'file')} in {place} lie beside the class folders and have no label: they were "
+                "not used."
+            )
+            table.findings.append(finding("UF107", sentence, "Put them into the folder of their class."))
+    if walk.left_out:
+        table.findings.append(_left_out(walk.left_out))
+    table.no_classes.update(Path(place).name for place, _ in layout.beside)
     table.skipped.update(walk.skipped)
     table.block(walk.blocked)
+    return sum(strays.values())
+
+
+def _left_out(what: Sequence[str]) -> Finding:
+    more = [f"{len(what) - NAMED_IMAGES:,} more"] if len(what) > NAMED_IMAGES else []
+    sentence = f"Left out, since it is neither a class nor a part of a split: {listed([*what[:NAMED_IMAGES], *more])}."
+    return finding("UF111", sentence)
 
 
 def add_test_folder(
@@ -172,7 +355,7 @@ def add_test_folder(
     Args:
         table: Of candidates; none of them in a test part.
         folder: Of class folders, beside what the table lists.
-        follow_links: Whether to follow symbolic links below the folder.
+        follow_links: As for `list_folder`.
         to_exclude: Classes that will be taken out of the table, so that only the folder may have them.
         advance: Reports progress per file that may be an image.
 
@@ -182,13 +365,16 @@ def add_test_folder(
     """
     place = Path(folder).expanduser().resolve()
     _check_test_folder(table, folder, place)
-    walk = _Walk(table.root, follow_links=follow_links, advance=advance)
-    folders, _ = _folders_and_strays(walk, str(place))
-    if not folders:
+    _check_readable(place)
+    walk = _Walk(place, follow_links=follow_links, advance=advance)
+    layout = layout_of(str(place), walk.glance)
+    walk.root = table.root  # names are relative to the source from here on
+    _check_one_part(layout, folder)
+    if not layout.classes:
         msg = f"{folder} has no class folders. Put the test images of each class into a folder of its own."
         raise ImageSetError(msg)
     known = table.labels()
-    strange = sorted({entry.name for entry in folders} - known - set(to_exclude))
+    strange = sorted({each.label for each in layout.classes} - known - set(to_exclude))
     if strange:
         msg = (
             f"The classes of the test folder must be those of {table.source}, but {listed(list(map(repr, strange)))} "
@@ -198,15 +384,21 @@ def add_test_folder(
         raise ImageSetError(msg)
     table.mark_as_train()
     try:
-        _walk_classes(walk, folders, "test", table)
+        _take(table, walk, layout, "test")
     except sqlite3.IntegrityError as error:  # a name that is there already
         msg = f"{table.source} lists images of {folder}, too. An image either trains or tests: leave them out of one."
         raise ImageSetError(msg) from error
     if "test" not in table.given_splits():
         msg = f"There is no image in the class folders of {folder} to test on. Put some there, or leave out --test."
         raise ImageSetError(msg)
-    table.skipped.update(walk.skipped)
-    table.block(walk.blocked)
+
+
+def _check_one_part(layout: Layout, folder: Path) -> None:
+    splits = {each.split for each in layout.classes} | {split for split, _ in layout.bare}
+    if len(splits) > 1:
+        parts = listed(sorted(splits))
+        msg = f"{folder} has parts of its own ({parts}), but all of it is to test on. Give one of them with --test."
+        raise ImageSetError(msg)
 
 
 def _check_test_folder(table: ImageTable, given: Path, place: Path) -> None:
@@ -221,74 +413,49 @@ def _check_test_folder(table: ImageTable, given: Path, place: Path) -> None:
         raise ImageSetError(msg)
 
 
-def files_below(folder: Path, *, advance: Advance = ignore) -> tuple[list[Path], Counter[str]]:
+@dataclass(frozen=True)
+class FilesBelow:
+    """What may be images at any depth of a folder.
+
+    Attributes:
+        paths: Of files that may be some, by name.
+        skipped: Number of other files, by reason.
+        blocked: Folders that cannot be opened.
+    """
+
+    paths: tuple[Path, ...]
+    skipped: Mapping[str, int]
+    blocked: tuple[SetAside, ...]
+
+
+def files_below(folder: Path, *, advance: Advance = ignore) -> FilesBelow:
     """Files at any depth of a folder that may be images, whether or not they lie in class folders.
 
     Args:
-        folder: Is walked as a folder of class folders is: without hidden files, litter and symbolic links.
+        folder: Is walked as a folder of class folders is: without what is hidden or left by a system; links to folders
+            are followed where class folders may be.
         advance: Reports progress per file that may be an image.
 
     Returns:
-        The files, by name, and how many others there are, by reason; a folder that cannot be opened is one of them.
+        The files, and what else there is.
     """
     walk = _Walk(folder, follow_links=False, advance=advance)
-    files = sorted(Path(entry.path) for entry in walk.files_below(str(folder)))
-    walk.skipped.update(f"folder that cannot be opened ({reason})" for _, reason in walk.blocked)
-    return files, walk.skipped
+    walked = walk.files_below(str(folder), link_levels=_LEVELS_OF_CLASSES)
+    paths = tuple(sorted(Path(entry.path) for entry in walked))
+    blocked = tuple(SetAside(name=f"{folder / name}/", reason=reason) for name, reason, _ in walk.blocked)
+    return FilesBelow(paths, walk.skipped, blocked)
 
 
-def _folders_and_strays(walk: _Walk, folder: str) -> tuple[list[os.DirEntry[str]], int]:
-    """Folders in a folder, and the number of files beside them, which have no label and are counted as skipped."""
-    entries = sorted(walk.entries(folder), key=lambda entry: entry.name)
-    folders = [entry for entry in entries if entry.is_dir() and walk.is_new(entry)]
-    strays = sum(not entry.is_dir() for entry in entries)
-    if strays:
-        walk.skipped["beside the class folders"] += strays
-    return folders, strays
-
-
-def _split_folders(folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
-    """Folders of splits; empty if these are class folders (a class may well be called "train")."""
-    splits: dict[str, os.DirEntry[str]] = {}
-    for entry in folders:
-        split = SPLIT_WORDS.get(entry.name.lower())
-        if split in splits:
-            parent = Path(entry.path).parent
-            msg = f"Both {splits[split].name}/ and {entry.name}/ in {parent} mean the {split} part. Keep one of them."
-            raise ImageSetError(msg)
-        if split:
-            splits[split] = entry
-    alone = len(splits) == len(folders)
-    return splits if "train" in splits and (len(splits) > 1 or alone) else {}
-
-
-def _walk_split(walk: _Walk, split: str, folder: str, table: ImageTable) -> None:
-    folders, strays = _folders_and_strays(walk, folder)
-    if not folders and split == "train":
-        msg = f"{folder} has no class folders. Put the training images of each class into a folder of its own."
-        raise ImageSetError(msg)
-    if not folders and strays:
-        sentence = (
-            f"{count(strays, 'file')} in {folder} lie beside the class folders and have no label: they were not used."
-        )
-        table.findings.append(finding("UF107", sentence, "Put them into the folder of their class."))
-    _walk_classes(walk, folders, split, table)
-
-
-def _walk_classes(walk: _Walk, folders: list[os.DirEntry[str]], split: str, table: ImageTable) -> None:
-    for folder in folders:
-        if not table.add(_candidates(walk, folder, split)):
-            table.empty_labels.append(folder.name)
-
-
-def _candidates(walk: _Walk, folder: os.DirEntry[str], split: str) -> Iterator[Candidate]:
-    for entry in walk.files_below(folder.path):
+def _candidates(walk: _Walk, folder: ClassFolder, split: str) -> Iterator[Candidate]:
+    for entry in walk.files_below(folder.place, label=folder.label):
         path = Path(os.path.realpath(entry.path)) if walk.follow_links else Path(entry.path)
-        yield Candidate(path=path, name=walk.name_of(entry.path), label=folder.name, split=split)
+        yield Candidate(path=path, name=walk.name_of(entry.path), label=folder.label, split=split)
 
 
 def _what_was_there(strays: int, walk: _Walk) -> str:
     """Half a sentence on what was found instead of class folders."""
     parts = [f"{strays} file(s) beside"] if strays else []
-    parts += [f"{number} skipped: {reason}" for reason, number in walk.skipped.items() if "link" in reason]
+    parts += walk.left_out[:_SHOWN] or [
+        f"{number} skipped: {reason}" for reason, number in walk.skipped.items() if reason != BESIDE
+    ]
     return f" ({', '.join(parts)})" if parts else ""

@@ -58,7 +58,7 @@ class ImageSet:
         images: Ordered by name.
         set_aside: Files that could not be used, and why.
         duplicates: Images that were removed, and why.
-        skipped: Number of files that are not image files, by reason.
+        skipped: Number of files that are not read, by reason.
         findings: What the user should know.
         class_names: All classes when `images` is a part of a larger set; empty to take those of `images`.
     """
@@ -80,7 +80,7 @@ class ImageSet:
     def counts(self) -> ImageCounts:
         """Where every file that was found has gone."""
         used, bad, removed = len(self.images), len(self.set_aside), len(self.duplicates)
-        return ImageCounts(found=used + bad + removed, used=used, set_aside=bad, duplicates_removed=removed)
+        return ImageCounts.of(used=used, set_aside=bad, duplicates_removed=removed, skipped=self.skipped)
 
     @property
     def digest(self) -> str:

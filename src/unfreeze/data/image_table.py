@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import json
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
@@ -62,7 +62,9 @@ class ImageTable:
         source: As given.
         root: The folder that names are relative to.
         skipped: Number of files that are no candidates, by reason.
+        skipped_of: The same by class, for the classes that have some.
         empty_labels: Labels of class folders without any candidate.
+        no_classes: Names of folders that lie among the class folders and are none.
         findings: What the user should know.
     """
 
@@ -71,7 +73,9 @@ class ImageTable:
         self.source = source
         self.root = source if source.is_dir() else source.parent
         self.skipped: Counter[str] = Counter()
+        self.skipped_of: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.empty_labels: list[str] = []
+        self.no_classes: set[str] = set()
         self.findings: list[Finding] = []
 
     def add(self, candidates: Iterable[Candidate]) -> int:
@@ -84,12 +88,12 @@ class ImageTable:
         """Add the candidate that stands in a line of a list."""
         self._database.execute(_INSERT, _candidate_row(candidate, line))
 
-    def block(self, blocked: Iterable[tuple[str, str]]) -> None:
-        """Add what could not even be looked at, name and reason; it has no label."""
+    def block(self, blocked: Iterable[tuple[str, str, str]]) -> None:
+        """Add what could not even be looked at: name, reason and class, which is empty where there is none."""
         self._database.executemany(
             "INSERT INTO image (name, label, split, sha256, state, reason) "
-            f"VALUES (?, x'', '', x'', {State.SET_ASIDE}, ?)",
-            ((_coded(name), reason) for name, reason in blocked),
+            f"VALUES (?, ?, '', x'', {State.SET_ASIDE}, ?)",
+            ((_coded(name), _coded(label), reason) for name, reason, label in blocked),
         )
 
     def remove_classes(self, labels: Iterable[str]) -> int:
@@ -104,10 +108,11 @@ class ImageTable:
         """Give candidates without a split to the train part."""
         self._database.execute("UPDATE image SET split = 'train' WHERE split = ''")
 
-    def line_of(self, name: str) -> int | None:
-        """Line of the list in which a name stands; None if it was not added."""
-        found = self._database.execute("SELECT line FROM image WHERE name = ?", (_coded(name),)).fetchone()
-        return None if found is None else int(found[0])
+    def listed_before(self, name: str) -> tuple[int, str] | None:
+        """Line of the list in which a name stands, and its label there; None if it was not added."""
+        query = "SELECT line, label FROM image WHERE name = ?"
+        found = self._database.execute(query, (_coded(name),)).fetchone()
+        return None if found is None else (int(found[0]), _text(found[1]))
 
     def __len__(self) -> int:
         """Number of candidates, whatever became of them."""
@@ -116,6 +121,11 @@ class ImageTable:
     def number_of(self, *states: State) -> int:
         """Number of candidates in any of these states."""
         return self._number(f"state IN ({', '.join(str(int(state)) for state in states)})")
+
+    def number_of_class(self, label: str, state: State) -> int:
+        """Number of candidates of a class in a state."""
+        query = f"SELECT count(*) FROM image WHERE state = {int(state)} AND label = ?"
+        return int(self._database.execute(query, (_coded(label),)).fetchone()[0])
 
     def number_without_split(self) -> int:
         """Number of candidates for which no split was given."""
@@ -207,10 +217,11 @@ class ImageTable:
             if label is None or label == _text(its_label):
                 yield SetAside(name=_text(name), reason=reason, sha256=sha256.hex())
 
-    def duplicates(self) -> Iterator[Duplicate]:
-        """What was removed."""
-        for name, same_as, why in self._rows("name, same_as, reason", f"state = {State.DUPLICATE}"):
-            yield Duplicate(name=_text(name), same_as=_text(same_as), why=why)
+    def duplicates(self, label: str | None = None) -> Iterator[Duplicate]:
+        """What was removed, of all classes or of one."""
+        for name, same_as, why, its_label in self._rows("name, same_as, reason, label", f"state = {State.DUPLICATE}"):
+            if label is None or label == _text(its_label):
+                yield Duplicate(name=_text(name), same_as=_text(same_as), why=why)
 
     def labels(self) -> set[str]:
         """Labels of all candidates and of class folders without any."""
@@ -236,9 +247,9 @@ class ImageTable:
         return {split for (split,) in self._database.execute("SELECT DISTINCT split FROM image")}
 
     def counts(self) -> ImageCounts:
-        """Where the candidates have gone; unrecognised files are none."""
+        """Where every file has gone; those that are not recognised are skipped."""
         used, aside, removed = map(self.number_of, (State.USED, State.SET_ASIDE, State.DUPLICATE))
-        return ImageCounts(found=used + aside + removed, used=used, set_aside=aside, duplicates_removed=removed)
+        return ImageCounts.of(used=used, set_aside=aside, duplicates_removed=removed, skipped=self.skipped)
 
     def class_indices(self, *splits: str) -> Int[np.ndarray, " image"]:
         """Class index of every used image of some splits, in the order of the names, int32."""

@@ -1,9 +1,8 @@
 """Inspection: from a folder or a list to an image set whose images can all be read and are all different."""
 
 import itertools
-import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +13,15 @@ import numpy as np
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
-from unfreeze.core.records import Duplicate, SetAside
-from unfreeze.core.wording import count
+from unfreeze.core.records import Duplicate
+from unfreeze.core.wording import count, listed
 from unfreeze.data.folders import NO_IMAGE, add_test_folder, is_unrecognised, list_folder
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.left_out import exclude_classes
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import LIST_SUFFIXES, list_rows
+from unfreeze.data.shortfalls import CONFLICTING, codes_of, shortfall
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool, Inspection
 from unfreeze.metrics.imbalance import TINY, strongly_imbalanced
@@ -56,7 +56,7 @@ def read_image_set(
         pool: Decoder pool.
         progress: Reports progress per file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
-        follow_links: Whether to follow symbolic links below a folder.
+        follow_links: Whether to follow links to folders below the class folders, too.
         geometry: Of the squares that will be read next, so that each file is decoded once (see `DecoderPool.inspect`).
         test: As for `listed_images`, like the next.
         exclude: Classes that are left out.
@@ -132,7 +132,7 @@ def listed_images(
         test: A folder of class folders, whose images become the test part; the source may have none then. All classes
             in it must be classes of the source.
         exclude: Classes that are left out, of the source and of `test`.
-        follow_links: Whether to follow symbolic links below a folder.
+        follow_links: Whether to follow links to folders below the class folders, too.
         progress: Its stop is looked at for every file.
 
     Yields:
@@ -147,7 +147,7 @@ def listed_images(
         msg = f"There is no folder or list {source}. Check the spelling."
         raise ImageSetError(msg)
     if not source.is_dir() and source.suffix.lower() not in LIST_SUFFIXES:
-        msg = f"{source} is neither a folder nor a .csv or .parquet list. Give the folder that holds the class folders."
+        msg = f"{source} is neither a folder nor a .csv or .parquet list. {_instead(source)}"
         raise ImageSetError(msg)
     with image_table(source) as table:
         if source.is_dir():
@@ -158,6 +158,12 @@ def listed_images(
             add_test_folder(table, test, follow_links=follow_links, to_exclude=exclude, advance=progress.checkpoint)
         exclude_classes(table, exclude)
         yield table
+
+
+def _instead(source: Path) -> str:
+    if source.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"}:
+        return "Save the table as CSV, and give that."
+    return "Give the folder that holds the class folders."
 
 
 def inspected_portions(
@@ -231,17 +237,11 @@ def _check_bad_files(table: ImageTable, max_bad: float) -> None:
     total = bad + table.number_of(State.USED)
     if bad > max(_BAD_FILES_ALWAYS_ALLOWED, max_bad * total):
         msg = (
-            f"{bad} of {total} files in {table.source} cannot be used ({_counted(table.files_set_aside())}; "
+            f"{bad} of {total} files in {table.source} cannot be used ({codes_of(table.files_set_aside())}; "
             f"for example {next(table.files_set_aside()).name}), but at most {max_bad:.0%} may be. "
             "Mend or remove them, or allow more."
         )
         raise TooManyBadFilesError(msg)
-
-
-def _counted(aside: Iterable[SetAside]) -> str:
-    """Reasons and their counts, most frequent first."""
-    reasons = Counter(re.split(r"[: ]", item.reason, maxsplit=1)[0] for item in aside)
-    return ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
 
 
 def _remove_duplicates(table: ImageTable) -> None:
@@ -274,7 +274,7 @@ def _remove_duplicates(table: ImageTable) -> None:
 
 def _conflict(image: Image, same: Sequence[Image]) -> Duplicate:
     other = next(other for other in same if other.label != image.label)
-    return Duplicate(name=image.name, same_as=other.name, why="conflicting labels")
+    return Duplicate(name=image.name, same_as=other.name, why=CONFLICTING)
 
 
 def _why(other: Image, first: Image) -> str:
@@ -306,10 +306,7 @@ def _check_classes(table: ImageTable) -> None:
 
 def _check_any(table: ImageTable) -> None:
     if not table.number_of(State.USED):
-        msg = (
-            f"No image in {table.root} can be used{_reasons_of(table.files_set_aside())}. "
-            "Wanted folders with images of each class."
-        )
+        msg = f"No image in {table.root} can be used{shortfall(table)}. Wanted folders with images of each class."
         raise ImageSetError(msg)
 
 
@@ -328,15 +325,12 @@ def _check_names(labels: Iterable[str]) -> None:
 def _check_given_splits(table: ImageTable, labels: Iterable[str]) -> None:
     in_train = table.sizes("train")
     if not in_train:
-        reasons = _reasons_of(table.files_set_aside())
-        msg = f"{table.root} has no usable training image{reasons}. Mark images as train."
-        raise ImageSetError(msg)
+        raise ImageSetError(_without_training(table))
     missing = sorted(set(labels) - set(in_train))
     if missing:
         elsewhere = table.sizes()
         shown = ", ".join(
-            f"{label!r} ({elsewhere[label]} elsewhere{_reasons_of(table.files_set_aside(label))})"
-            for label in missing[:_SHOWN]
+            f"{label!r} ({elsewhere[label]} elsewhere{shortfall(table, label)})" for label in missing[:_SHOWN]
         )
         msg = (
             f"{len(missing)} class(es) have no usable training image: {shown}. Add training images or remove the class."
@@ -344,23 +338,27 @@ def _check_given_splits(table: ImageTable, labels: Iterable[str]) -> None:
         raise ImageSetError(msg)
 
 
+def _without_training(table: ImageTable) -> str:
+    """What to say of a source that gives parts, and none to learn from."""
+    given = sorted(table.given_splits() - {"", "train"})
+    if "train" in table.given_splits() or not table.source.is_dir():
+        return f"{table.root} has no usable training image{shortfall(table)}. Mark images as train."
+    return (
+        f"{table.root} has {listed([f'a {split} part' for split in given])} and no train part to learn from. Name the "
+        "folder to learn from train/, or give the folders apart: unfreeze run ONE --test OTHER."
+    )
+
+
 def _check_sizes(table: ImageTable, labels: Iterable[str]) -> None:
     sizes = table.sizes()
     small = sorted(label for label in labels if sizes[label] < 2)
     if small:
-        shown = ", ".join(
-            f"{label!r} has {sizes[label]}{_reasons_of(table.files_set_aside(label))}" for label in small[:_SHOWN]
-        )
+        shown = ", ".join(f"{label!r} has {sizes[label]}{shortfall(table, label)}" for label in small[:_SHOWN])
         msg = (
             f"Each class needs at least two usable images, one to learn from and one to measure on, but {len(small)} "
             f"class(es) have fewer: {shown}. Add images or remove the folder."
         )
         raise ImageSetError(msg)
-
-
-def _reasons_of(aside: Iterable[SetAside]) -> str:
-    some = list(aside)
-    return f" ({len(some)} set aside: {_counted(some)})" if some else ""
 
 
 def _findings(table: ImageTable) -> Iterator[Finding]:

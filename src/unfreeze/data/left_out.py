@@ -24,7 +24,7 @@ def exclude_classes(table: ImageTable, names: Sequence[str]) -> None:
         return
     known = sorted(table.labels())
     for name in names:
-        if name not in known:
+        if name not in known and name not in table.no_classes:
             msg = f"There is no class {name!r} to leave out. {_proposal(name, known)}"
             raise ImageSetError(msg)
     gone = table.remove_classes(names)

@@ -2,18 +2,23 @@
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.findings import Finding, finding
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.data.image_table import ImageTable
+from unfreeze.data.list_text import as_western, encoding_of, header_of, is_undecoded
+from unfreeze.data.list_values import fault_of_label, label_of_several, text_of, without_missing
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
+from unfreeze.data.listed_paths import PathFinder
 
-LIST_SUFFIXES = (".csv", ".parquet")
+LIST_SUFFIXES = (".csv", ".parquet", ".tsv", ".txt")
 _SHOWN = 20
 _AT_ONCE = 4096  # rows of a Parquet list in memory
 _COLUMNS = ("path", "label", "split", "group")
@@ -21,57 +26,91 @@ _WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and gr
 _Row = tuple[int, Mapping[str, str]]
 
 
-def list_rows(table: ImageTable, *, advance: Advance = ignore) -> None:
+@final
+class _Faults:
+    """What is wrong with rows: the first of them in words, and how many there are."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.number = 0
+
+    def add(self, text: str) -> None:
+        self.number += 1
+        if len(self.shown) < _SHOWN:
+            self.shown.append(text)
+
+    def text(self) -> str:
+        more = [f"... and {self.number - _SHOWN} more"] if self.number > _SHOWN else []
+        return "; ".join([*self.shown, *more])
+
+
+def list_rows(table: ImageTable, *, here: Path | None = None, advance: Advance = ignore) -> None:
     """Read a list of images.
 
     Args:
-        table: Gets one candidate per row of its source, a ``.csv`` or ``.parquet`` file; paths are relative to the
-            folder that the list lies in.
+        table: Gets one candidate per row of its source, a ``.csv``, ``.tsv`` or ``.parquet`` file; paths are relative
+            to the folder that the list lies in, or else to `here`.
+        here: Folder in which the command was given; the working directory if None.
         advance: Reports progress per row.
 
     Raises:
         ImageSetError: The list cannot be read, or rows of it cannot be used; the first twenty are named by line.
     """
-    source, root = table.source, table.root
-    is_csv = source.suffix.lower() == ".csv"
-    rows = _csv_rows(source) if is_csv else _parquet_rows(source)
-    word = "line" if is_csv else "row"
-    shown: list[str] = []
-    faults = 0
-    for line, row in rows:
+    source, faults = table.source, _Faults()
+    finder = PathFinder(table.root, here or Path.cwd())
+    is_table = source.suffix.lower() == ".parquet"
+    word = "row" if is_table else "line"
+    lost = was_western = False
+    for line, row in _parquet_rows(source) if is_table else _csv_rows(source):
         advance(1)
-        fault = _fault(row) or _fault_of_path(row["path"], root, table, word)
+        was_western |= any(map(is_undecoded, row.values()))
+        fault = _fault(row)
+        path = None if fault else finder.find(row["path"])
         if not fault:
-            table.add_listed(_candidate(root, _name(row["path"], root), row), line)
-            continue
-        faults += 1
-        if len(shown) < _SHOWN:
-            shown.append(f"{word} {line}: {fault}")
-    shown = shown or _faults_of_whole(table)
-    if shown:
-        more = [f"... and {faults - _SHOWN} more"] if faults > _SHOWN else []
-        msg = f"{source} cannot be used as a list of images; mend these rows: " + "; ".join([*shown, *more])
+            lost |= path is None
+            fault = finder.fault(row["path"]) if path is None else _listed_before(row, path, table, word)
+        if fault:
+            faults.add(f"{word} {line}: {fault}")
+        elif path is not None:
+            table.add_listed(_candidate(table.root, path, row), line)
+    for text in [] if faults.shown else _faults_of_whole(table):
+        faults.add(text)
+    if faults.shown:
+        where = f". Files were looked for in {' and in '.join(map(str, finder.searched))}." if lost else ""
+        msg = f"{source} cannot be used as a list of images; mend these rows: {faults.text()}{where}"
         raise ImageSetError(msg)
     if not len(table):
         msg = f"{source} names no image. Wanted one row per image with its path and label."
         raise ImageSetError(msg)
+    table.findings += _how_it_was_read(finder, was_western=was_western)
 
 
-def _candidate(root: Path, name: str, row: Mapping[str, str]) -> Candidate:
+def _how_it_was_read(finder: PathFinder, *, was_western: bool) -> Iterator[Finding]:
+    if finder.base not in {None, finder.root}:
+        sentence = (
+            f"The paths of the list were taken from {finder.base}, where the command was given, since there is nothing "
+            f"at them in {finder.root}, where the list lies."
+        )
+        yield finding("UF112", sentence)
+    if was_western:
+        sentence = "The list is no UTF-8: it was read as Windows-1252."
+        yield finding("UF112", sentence, "If accents are wrong in class names, save it as UTF-8.")
+
+
+def _candidate(root: Path, path: Path, row: Mapping[str, str]) -> Candidate:
     return Candidate(
-        path=Path(os.path.realpath(root / name)),
-        name=name,
-        label=row["label"],
+        path=Path(os.path.realpath(path)),
+        name=_name(path, root),
+        label=as_western(row["label"]),
         split=SPLIT_WORDS.get(row.get("split", "").lower(), ""),
-        group=row.get("group", ""),
+        group=as_western(row.get("group", "")),
         listed=True,
     )
 
 
-def _name(path: str, root: Path) -> str:
+def _name(path: Path, root: Path) -> str:
     """Relative to the root where that is possible, else absolute; with slashes."""
-    absolute = Path(os.path.normpath(root / path))
-    return (absolute.relative_to(root) if absolute.is_relative_to(root) else absolute).as_posix()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _fault(row: Mapping[str, str]) -> str:
@@ -86,57 +125,68 @@ def _fault(row: Mapping[str, str]) -> str:
     split = row.get("split", "")
     if split and split.lower() not in SPLIT_WORDS:
         return f"unknown split {split!r}, wanted train, val or test"
-    return ""
+    return fault_of_label(row["label"])
 
 
-def _fault_of_path(path: str, root: Path, table: ImageTable, word: str) -> str:
-    name = _name(path, root)
-    line = table.line_of(name)
-    if line is not None:
-        return f"{path!r} was already listed in {word} {line}"
-    return "" if os.path.isfile(root / name) else f"there is no file {path!r}"  # noqa: PTH113 - a million times
+def _listed_before(row: Mapping[str, str], path: Path, table: ImageTable, word: str) -> str:
+    before = table.listed_before(_name(path, table.root))
+    if before is None:
+        return ""
+    line, label = before
+    other = f", as {label!r}: an image has one class" if label != as_western(row["label"]) else ""
+    return f"{row['path']!r} was already listed in {word} {line}{other}"
 
 
 def _faults_of_whole(table: ImageTable) -> list[str]:
     without = table.number_without_split()
     if 0 < without < len(table):
         return [f"{without} of {len(table)} rows have no split; give one to all of them or to none"]
-    return []
+    several = label_of_several(table.labels())
+    return [f"the label {several!r} looks like several; give each image one class"] if several else []
 
 
 def _csv_rows(source: Path) -> Iterator[_Row]:
     """Line number and row; a row that does not fit its header has the complaint under the empty name."""
     try:
-        with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        encoding = encoding_of(source)
+        errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
+        with source.open(encoding=encoding, errors=errors, newline="") as file:
             yield from _rows_of_csv(file, source)
-    except (OSError, csv.Error) as error:
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
         msg = f"{source} cannot be read as CSV: {error}."
         raise ImageSetError(msg) from error
 
 
 def _rows_of_csv(file: Iterable[str], source: Path) -> Iterator[_Row]:
     lines = iter(file)
-    first = next(lines, "")
-    # Spreadsheets in much of Europe write semicolons.
-    header, delimiter = next(
-        ((names, mark) for mark in ",;\t" if {"path", "label"} <= set(names := _names(first, mark))), ([], ",")
-    )
-    if not header:
-        msg = f"{source} needs a first line {_WANTED_COLUMNS}; found {first.strip()[:80]!r}."
+    header = header_of(lines, _COLUMNS)
+    if not {"path", "label"} <= set(header.names):
+        msg = f"{source} needs a first line {_WANTED_COLUMNS}; found {header.text.strip()[:80]!r}."
         raise ImageSetError(msg)
-    reader = csv.reader(lines, delimiter=delimiter)
-    line = 2
+    _check_once(header.names, source)
+    reader = csv.reader(lines, delimiter=header.delimiter)
+    line = header.line + 1
     for fields in reader:
         if fields:
-            values = {name: value.strip() for name, value in zip(header, fields, strict=False) if name in _COLUMNS}
-            if len(fields) != len(header):
-                values = {"": f"{len(fields)} fields where the header has {len(header)}"}
-            yield line, values
-        line = reader.line_num + 2
+            values = {
+                name: value.strip() for name, value in zip(header.names, fields, strict=False) if name in _COLUMNS
+            }
+            if len(fields) != len(header.names):
+                values = {"": f"{len(fields)} fields where the header has {len(header.names)}"}
+            yield line, _with_gaps(values)
+        line = reader.line_num + header.line + 1
 
 
-def _names(first: str, delimiter: str) -> list[str]:
-    return [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
+def _with_gaps(row: Mapping[str, str]) -> dict[str, str]:
+    """A row whose split and group are empty where a program has written that there is none."""
+    return {name: without_missing(text) if name in {"split", "group"} else text for name, text in row.items()}
+
+
+def _check_once(names: Sequence[str], source: Path) -> None:
+    twice = [name for name in _COLUMNS if names.count(name) > 1]
+    if twice:
+        msg = f"{source} has {names.count(twice[0])} columns called {twice[0]}. Keep one of them, or rename the others."
+        raise ImageSetError(msg)
 
 
 def _parquet_rows(source: Path) -> Iterator[_Row]:
@@ -150,16 +200,29 @@ def _parquet_rows(source: Path) -> Iterator[_Row]:
 
 
 def _rows_of_parquet(file: pq.ParquetFile, source: Path) -> Iterator[_Row]:
-    found = file.schema_arrow.names
+    schema = file.schema_arrow
+    found = schema.names
+    _check_once([name.lower() for name in found], source)
     names = {name.lower(): name for name in found}
     if not {"path", "label"} <= names.keys():
         msg = f"{source} needs the columns path and label (and, if wanted, split and group); found {found}."
         raise ImageSetError(msg)
     chosen = [column for column in _COLUMNS if column in names]
+    for column in chosen:
+        _check_type(column, schema.field(names[column]).type, source)
     number = 0
     for batch in file.iter_batches(_AT_ONCE, columns=[names[column] for column in chosen], use_threads=False):
         columns = batch.to_pydict()
         for values in zip(*(columns[names[column]] for column in chosen), strict=True):
             number += 1
-            texts = ["" if value is None else str(value).strip() for value in values]
-            yield number, dict(zip(chosen, texts, strict=True))
+            yield number, _with_gaps(dict(zip(chosen, map(text_of, values), strict=True)))
+
+
+def _check_type(column: str, kind: pa.DataType, source: Path) -> None:
+    """Refuse columns whose values are no single texts or numbers."""
+    if not pa.types.is_nested(kind):
+        return
+    several = column == "label" and not pa.types.is_struct(kind)
+    because = "so that an image may have several labels, while here it has one class" if several else "wanted text"
+    msg = f"The column {column} of {source} holds values of the type {kind}, {because}. Write one text per row."
+    raise ImageSetError(msg)

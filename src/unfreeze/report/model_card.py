@@ -252,7 +252,8 @@ def _data(classes: Sequence[str], images: ImageCounts, test_size: int) -> str:
         [
             f"{count(images.used - test_size, 'image')} trained this model{apart}. "
             f"{count(images.found, 'file')} {'was' if images.found == 1 else 'were'} found, "
-            f"{images.set_aside:,} set aside as unusable, {images.duplicates_removed:,} removed as duplicates.",
+            f"{images.set_aside:,} set aside as unusable, {images.duplicates_removed:,} removed as duplicates, "
+            f"{images.skipped:,} skipped.",
             "",
             f"{count(len(classes), 'class')}, by index:",
             "",

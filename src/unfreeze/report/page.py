@@ -14,7 +14,18 @@ from unfreeze.core.files import write_bytes
 from unfreeze.core.findings import KINDS, Finding
 from unfreeze.core.phrases import CAVEAT, CAVEAT_OF_SEVERAL, ON_PART, best_score, looked_at, on_folder
 from unfreeze.core.run_record import RunRecord
-from unfreeze.core.wording import amount, capital, count, duration, nats, percent, percent_range, printable, probability
+from unfreeze.core.wording import (
+    amount,
+    capital,
+    count,
+    duration,
+    files_found,
+    nats,
+    percent,
+    percent_range,
+    printable,
+    probability,
+)
 from unfreeze.report.charts import (
     LEFT,
     RIGHT,
@@ -196,8 +207,7 @@ def _summary(record: RunRecord) -> dict[str, Any]:
     confirmed = sum(outcome.confirmation is not None for outcome in record.strategies)
     return {
         "source": str(record.command.source),
-        "images": f"{images.found:,} found, {images.used:,} used, {images.set_aside:,} set aside, "
-        f"{images.duplicates_removed:,} duplicates removed",
+        "images": files_found(images),
         "splits": f"{count(len(splits), 'split')} of {count(train, 'image')}",
         "train": train,
         "tested": len(splits[0].test) if splits else 0,

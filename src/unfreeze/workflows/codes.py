@@ -70,7 +70,7 @@ def write_codes(
             table = stack.enter_context(listed)
         with phases.timed("prefix"):
             stored = stack.enter_context(_stored(table, network, settings, resources, phases))
-        say_what_was_found(settings, table.findings, table.number_of(State.SET_ASIDE), resources.progress)
+        say_what_was_found(settings, table.findings, table.counts(), table.skipped, resources.progress)
         split_table(table, seed=settings.seed)
         counts: Counter[str] = Counter()
         with phases.timed("write"):
@@ -85,7 +85,9 @@ def write_codes(
             images=counts["images"],
             computed=counts["computed"],
             reused=counts["images"] - counts["computed"],
+            files_found=table.counts(),
             set_aside=tuple(table.files_set_aside()),
+            skipped=dict(table.skipped),
             taps=widths,
             files=tuple(map(str, files)),
             phases=phases.all(),

@@ -354,6 +354,7 @@ def _image_fields(task: Task) -> dict[str, Any]:
         "classes": image_set.classes,
         "set_aside": image_set.set_aside,
         "duplicates": image_set.duplicates,
+        "skipped": dict(image_set.skipped),
         "train_images": task.names(train),
         "train_labels": tuple(task.labels[train].tolist()),
         "train_groups": tuple(task.groups[row] for row in train),

@@ -13,7 +13,7 @@ from unfreeze.core.cards import card_from
 from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
 from unfreeze.core.errors import InputError, TooManyBadFilesError
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core.records import SetAside
+from unfreeze.core.records import ImageCounts, SetAside
 from unfreeze.core.wording import count, passed_over
 from unfreeze.data.folders import NO_IMAGE, files_below, is_unrecognised
 from unfreeze.data.squares import geometry_of
@@ -25,6 +25,8 @@ from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.zoo.devices import Device, find_device
 from unfreeze.zoo.model_config import OUR_KEY, checked_config, read_config
+
+_NAMED = 5  # folders in an error
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,32 +169,38 @@ def predict(
 
 @dataclass(frozen=True)
 class _Files:
-    """Files to read, each once; those of them that only lie in a folder; how many were passed over, and why."""
+    """Files to read, each once; those of them that only lie in a folder; what is not read, and why."""
 
     named: Sequence[Path]
     paths: tuple[Path, ...]
     in_folders: frozenset[str]
     skipped: dict[str, int]
+    blocked: tuple[SetAside, ...]
 
 
 def _files(named: Sequence[Path], progress: Progress) -> _Files:
     paths: dict[Path, None] = {}
     by_name = {str(path) for path in named if not path.is_dir()}
     skipped: Counter[str] = Counter()
+    blocked: list[SetAside] = []
     for path in named:
         if path.is_dir():
-            below, others = files_below(path, advance=progress.checkpoint)
-            paths.update(dict.fromkeys(below))
-            skipped.update(others)
+            below = files_below(path, advance=progress.checkpoint)
+            paths.update(dict.fromkeys(below.paths))
+            skipped.update(below.skipped)
+            blocked += below.blocked
         else:
             paths[path] = None
     if not paths:
-        raise InputError(_no_image(named))
-    return _Files(named, tuple(paths), frozenset(map(str, paths)) - by_name, dict(skipped))
+        raise InputError(_no_image(named, blocked, skipped))
+    return _Files(named, tuple(paths), frozenset(map(str, paths)) - by_name, dict(skipped), tuple(blocked))
 
 
-def _no_image(named: Sequence[Path]) -> str:
-    return f"There is no image in {', '.join(map(str, named))}. Name images, or folders that hold some."
+def _no_image(named: Sequence[Path], blocked: Sequence[SetAside], skipped: Mapping[str, int]) -> str:
+    parts = [f"{item.name}: {item.reason}" for item in blocked[:_NAMED]]
+    parts += [passed_over(skipped)] if skipped else []
+    seen = f" ({'; '.join(parts)})" if parts else ""
+    return f"There is no image in {', '.join(map(str, named))}{seen}. Name images, or folders that hold some."
 
 
 def _without_others(predictions: Predictions, files: _Files, progress: Progress) -> tuple[Predictions, dict[str, int]]:
@@ -208,6 +216,7 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         if item.name not in files.in_folders or not is_unrecognised(Path(item.name), item.reason)
     )
     unrecognised = len(predictions.set_aside) - len(bad)
+    bad += files.blocked
     skipped = files.skipped | ({NO_IMAGE: unrecognised} if unrecognised else {})
     for item in bad:
         progress.say(f"set aside: {item.name}: {item.reason}")
@@ -217,7 +226,7 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         msg = f"None of {count(len(bad), 'file')} can be used; for example {bad[0].name}: {bad[0].reason}."
         raise TooManyBadFilesError(msg)
     if not predictions.names:
-        raise InputError(_no_image(files.named))
+        raise InputError(_no_image(files.named, files.blocked, skipped))
     return replace(predictions, set_aside=bad), skipped
 
 
@@ -239,6 +248,9 @@ def prediction_record(
     return PredictRecord(
         classes=predictions.class_names,
         threshold=threshold,
+        files_found=ImageCounts.of(
+            used=len(predictions.names), set_aside=len(predictions.set_aside), skipped=dict(skipped or {})
+        ),
         images=tuple(
             _predicted(name, _guesses(predictions, row, top), threshold or 0.0)
             for name, row in zip(predictions.names, values, strict=True)

@@ -57,6 +57,7 @@ def probe(
         source=str(settings.source),
         network=network.card.name,
         images=image_set.counts,
+        skipped=dict(image_set.skipped),
         classes=image_set.classes,
         train_images=len(task.train_rows),
         test_images=len(task.test_rows),

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,9 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.findings import Finding
 from unfreeze.core.phases import timed
 from unfreeze.core.progress import Progress
+from unfreeze.core.records import ImageCounts
 from unfreeze.core.settings import ImageSettings
-from unfreeze.core.wording import count
+from unfreeze.core.wording import count, files_found, passed_over
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.splits import split_image_set
@@ -101,18 +102,25 @@ def split_images(settings: ImageSettings, card: Card, resources: Resources) -> I
         test=settings.test,
         exclude=settings.exclude,
     )
-    say_what_was_found(settings, image_set.findings, len(image_set.set_aside), resources.progress)
+    say_what_was_found(settings, image_set.findings, image_set.counts, image_set.skipped, resources.progress)
     return split_image_set(image_set, seed=settings.seed)
 
 
 def say_what_was_found(
-    settings: ImageSettings, findings: Iterable[Finding], set_aside: int, progress: Progress
+    settings: ImageSettings,
+    findings: Iterable[Finding],
+    counts: ImageCounts,
+    skipped: Mapping[str, int],
+    progress: Progress,
 ) -> None:
-    """Say what the user should know of the images."""
+    """Say what the user should know of the images, and where all files have gone."""
     for finding in findings:
         progress.notice(finding)
-    if set_aside:
-        progress.say(f"{count(set_aside, 'file')} set aside; unfreeze inspect {settings.source} says why")
+    progress.say(f"{files_found(counts)}.")
+    if skipped:
+        progress.say(passed_over(skipped))
+    if counts.set_aside:
+        progress.say(f"{count(counts.set_aside, 'file')} set aside; unfreeze inspect {settings.source} says why")
 
 
 def known_tap(tap: str | None, taps: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from unfreeze.core.phases import timed
 from unfreeze.core.plans import RECIPES
 from unfreeze.core.records import Screened
 from unfreeze.core.settings import Metric, StudySettings
-from unfreeze.core.wording import count
+from unfreeze.core.wording import count, files_found, passed_over
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
@@ -241,10 +241,8 @@ def _inspected(settings: StudySettings, geometry: Geometry, resources: Resources
     )
     for finding in image_set.findings:
         progress.notice(finding)
-    counts = image_set.counts
-    progress.say(
-        f"{count(counts.found, 'file')} found: {counts.used:,} used, {counts.set_aside:,} set aside, "
-        f"{counts.duplicates_removed:,} duplicates removed; {count(len(image_set.classes), 'class')}."
-    )
+    progress.say(f"{files_found(image_set.counts)}; {count(len(image_set.classes), 'class')}.")
+    if image_set.skipped:
+        progress.say(passed_over(image_set.skipped))
     _ = make_task(image_set, seed=settings.seed).folds  # too few groups are said before anything is computed
     return image_set

@@ -65,6 +65,7 @@ def tune(
     tested = image_set.part("test")
     return TuneRecord(
         images=image_set.counts,
+        skipped=dict(image_set.skipped),
         classes=image_set.classes,
         test_images=tuple(image.name for image in tested.images),
         test_labels=tuple(tested.labels().tolist()),

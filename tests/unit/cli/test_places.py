@@ -132,3 +132,19 @@ def test_a_folder_that_was_named_is_continued_or_refused(tmp_path: Path) -> None
     (out / "run.json").touch()
     with pytest.raises(OutputError, match="holds a finished run, which is never touched"), run_place(SETTINGS, out):
         pass
+
+
+def test_results_never_go_among_the_photos(tmp_path: Path) -> None:
+    """Their folder would be taken for a class; one that is hidden, or that runs lie in, would not."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+
+    with pytest.raises(OutputError) as caught, fresh_folder(photos, photos / "out"):
+        pytest.fail("taken")
+    assert str(caught.value) == (
+        f"{photos / 'out'} lies among the photos in {photos}, where its folder would be taken for a class. Choose a "
+        "place outside with --out."
+    )
+    for place in (tmp_path / "out", photos / ".out", photos / "unfreeze-runs/mine"):
+        with fresh_folder(photos, place) as folder:
+            assert folder == place

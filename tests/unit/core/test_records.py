@@ -40,8 +40,8 @@ def test_a_document_begins_with_its_schema_and_has_every_field() -> None:
     """Who reads the file sees first what it is; each field of a record is there under its own name."""
     document = run_record().to_json()
 
-    assert next(iter(document.items())) == ("schema", "unfreeze.run/7")
-    assert SCHEMA == "unfreeze.run/7"
+    assert next(iter(document.items())) == ("schema", "unfreeze.run/8")
+    assert SCHEMA == "unfreeze.run/8"
     assert set(document) == {field.name for field in fields(RunRecord)}
 
 
@@ -106,9 +106,10 @@ def test_an_outcome_has_its_score_in_every_metric() -> None:
 
 def test_counts_of_images_add_up() -> None:
     """A file that is nowhere would be our own mistake."""
-    ImageCounts(found=4, used=1, set_aside=2, duplicates_removed=1)
+    ImageCounts(found=9, used=1, set_aside=2, duplicates_removed=1, skipped=5)
+    assert ImageCounts.of(used=1, skipped={"one reason": 2, "another": 3}).found == 6
     with pytest.raises(AssertionError):
-        ImageCounts(found=5, used=1, set_aside=2, duplicates_removed=1)
+        ImageCounts(found=5, used=1, set_aside=2, duplicates_removed=1, skipped=0)
 
 
 @pytest.mark.parametrize("broken", [None, "frozen_unchanged", "codes_agree", "optimizer_matches"])

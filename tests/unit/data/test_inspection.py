@@ -109,8 +109,9 @@ def test_a_class_may_be_called_train(pool: DecoderPool, tmp_path: Path) -> None:
 def test_every_file_is_accounted_for(pool: DecoderPool, tmp_path: Path) -> None:
     """Hidden files, litter, other files, strays and bad images are counted, each once, and content beats the suffix."""
     fill(tmp_path, "a", "b")
-    (tmp_path / ".ipynb_checkpoints").mkdir()
-    (tmp_path / "__MACOSX").mkdir()
+    for folder in (".ipynb_checkpoints", "__MACOSX"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0.png").touch()
     (tmp_path / "stray.png").touch()
     for name in (".DS_Store", "._0.png", "Thumbs.db", "notes.txt", "labels.csv"):
         (tmp_path / "a" / name).write_text("hello")
@@ -129,7 +130,8 @@ def test_every_file_is_accounted_for(pool: DecoderPool, tmp_path: Path) -> None:
     }
     assert [(item.name, item.reason) for item in seen.set_aside] == [("a/empty.JPG", "empty-file")]
     assert {"a/photo", "b/really_png.jfif"} <= set(names(seen))
-    assert (seen.counts.found, seen.counts.used, seen.counts.set_aside) == (12, 11, 1)
+    assert (seen.counts.found, seen.counts.used, seen.counts.set_aside) == (21, 11, 1)
+    assert seen.counts.skipped == 9
 
 
 def test_our_own_results_are_no_class(pool: DecoderPool, tmp_path: Path) -> None:
@@ -139,8 +141,8 @@ def test_our_own_results_are_no_class(pool: DecoderPool, tmp_path: Path) -> None
     assert read(tmp_path, pool).classes == ("a", "b")
 
 
-def test_links_are_not_followed_unless_asked(pool: DecoderPool, tmp_path: Path) -> None:
-    """Links are skipped and counted; when followed, a loop ends and files keep the name of the link."""
+def test_links_below_class_folders(pool: DecoderPool, tmp_path: Path) -> None:
+    """A linked image is read, a linked folder only if asked, when a loop ends; files keep the name of the link."""
     fill(tmp_path / "set", "a", "b", count=2)
     outside = write(tmp_path / "outside.png")
     try:
@@ -152,8 +154,8 @@ def test_links_are_not_followed_unless_asked(pool: DecoderPool, tmp_path: Path) 
 
     plain, followed = read(tmp_path / "set", pool), read(tmp_path / "set", pool, follow_links=True)
 
-    assert dict(plain.skipped) == {"symbolic link (not followed)": 2, "dangling link": 1}
-    assert names(plain) == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
+    assert dict(plain.skipped) == {"link to a folder below a class folder (not followed)": 1, "dangling link": 1}
+    assert names(plain) == ["a/0.png", "a/1.png", "a/link.png", "b/0.png", "b/1.png"]
     assert names(followed) == ["a/0.png", "a/1.png", "a/link.png", "b/0.png", "b/1.png"]
     assert dict(followed.skipped) == {"dangling link": 1, "folder met before (link loop)": 1}
     assert followed.images[2].path == outside

@@ -6,6 +6,7 @@ import io
 import pandas as pd
 
 from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
+from unfreeze.core.records import ImageCounts
 from unfreeze.report.comma_separated import csv_text, prediction_rows
 
 SURE = PredictedImage(
@@ -26,7 +27,10 @@ OPEN = PredictedImage(
 
 def record(*images: PredictedImage) -> PredictRecord:
     """What a model of two classes says of images."""
-    return PredictRecord(classes=("ant", "bee"), threshold=0.6, images=images, set_aside=(), skipped={})
+    counts = ImageCounts.of(used=len(images), skipped={})
+    return PredictRecord(
+        classes=("ant", "bee"), threshold=0.6, files_found=counts, images=images, set_aside=(), skipped={}
+    )
 
 
 def test_any_text_is_read_back() -> None:

@@ -75,7 +75,7 @@ def card(network: Card = NETWORK, *, test_size: int = 0, warnings: Sequence[str]
         outcome=replace(ON_SPLITS, **changes),
         network=network,
         classes=("ants", "<b>bees|_x_"),
-        images=ImageCounts(found=12, used=10, set_aside=1, duplicates_removed=1),
+        images=ImageCounts(found=12, used=10, set_aside=1, duplicates_removed=1, skipped=0),
         test_size=test_size,
         measured=("Measured on one core.",),
         warnings=warnings,

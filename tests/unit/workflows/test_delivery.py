@@ -104,7 +104,7 @@ def test_a_folder_that_says_something_else_is_not_delivered(
 
 def card_text(outcome: Outcome, card: Card) -> str:
     """The card of a model of which nothing was measured."""
-    counts = ImageCounts(found=3, used=3, set_aside=0, duplicates_removed=0)
+    counts = ImageCounts(found=3, used=3, set_aside=0, duplicates_removed=0, skipped=0)
     return model_card(
         title="test", outcome=outcome, network=card, classes=NAMES, images=counts, test_size=0, measured=()
     )
