@@ -1,7 +1,7 @@
 """The decoder child, ``python -m unfreeze.images.decoder HANDLE``: requests on standard input, answers on its output.
 
-A request is one line of JSON: ``{"path": ..., "geometries": [{...}, ...], "inspect": true | false, "offset": ...}``. An
-answer is one line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`),
+A request is one line of JSON: ``{"path": ..., "geometries": [{...}, ...], "inspect": true | false, "sha256": ...,
+"offset": ...}``, where the sha256 is that of the bytes that are expected, or empty. An answer is one line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`),
 from the offset that the request names, as many bytes as the answer says: one square after the other. The first answer,
 without a request, says that the child is ready. The child imports nothing but Pillow, numpy and the standard library,
 and ends when its input ends.
@@ -25,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfreeze.core.interrupts import SIGNALS
-from unfreeze.images.decoding import UnreadableImageError, decode, pixels_sha256
+from unfreeze.images.camera_raw import SUFFIXES
+from unfreeze.images.decoding import Decoded, UnreadableImageError, decode
 from unfreeze.images.geometry import Geometry, square
+from unfreeze.images.levels import used_range
 from unfreeze.images.shared_memory import open_ring
 
 try:
@@ -86,7 +88,8 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
 
     Args:
         request: ``path``; ``geometries`` of the squares that are wanted of one decoded image, so that their `at_least`
-            and `background` are the first one's; ``inspect``: whether to say what the image is.
+            `background` and `levels` are the first one's; ``inspect``: whether to say what the image is; ``sha256``: of
+            the bytes that are expected: others are not decoded, since their squares would be taken for the expected.
 
     Returns:
         The reply, and the bytes of the squares if any were wanted and could be had. `reason` is empty if the image
@@ -94,15 +97,18 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
     """
     header: dict[str, Any] = {"reason": "", "sha256": ""}
     try:
+        suffix = os.path.splitext(request["path"])[1].lower()  # noqa: PTH122 - a million times
+        if suffix in SUFFIXES:
+            raise UnreadableImageError(f"camera-raw: {suffix}")
         data = read_file(request["path"])
-        if request["inspect"]:
+        if request["inspect"] or request["sha256"]:
             header["sha256"] = hashlib.sha256(data).hexdigest()
+        if request["sha256"] not in {"", header["sha256"]}:
+            raise UnreadableImageError("changed")
         geometries = [_geometry(settings) for settings in request["geometries"]]
-        first = geometries[0] if geometries else None
-        decoded = decode(data) if first is None else decode(data, background=first.background, at_least=first.at_least)
+        decoded = _decoded(data, geometries)
         if request["inspect"]:
-            header |= {"pixels_sha256": pixels_sha256(decoded.image), "width": decoded.width, "height": decoded.height}
-            header |= {"mode": decoded.mode, "notes": decoded.notes}
+            header |= _description(decoded)
         if geometries:
             return header, np.concatenate([square(decoded.image, geometry).reshape(-1) for geometry in geometries])
     except UnreadableImageError as error:
@@ -114,12 +120,33 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
     return header, None
 
 
+def _decoded(data: bytes, geometries: list[Geometry]) -> Decoded:
+    if not geometries:
+        return decode(data)
+    first = geometries[0]
+    return decode(data, background=first.background, at_least=first.at_least, levels=first.levels)
+
+
+def _description(decoded: Decoded) -> dict[str, Any]:
+    """What an image is."""
+    return {
+        "pixels_sha256": decoded.pixels_sha256,
+        "width": decoded.width,
+        "height": decoded.height,
+        "mode": decoded.mode,
+        "notes": decoded.notes,
+        "levels": None if decoded.levels is None else used_range(decoded.levels),
+    }
+
+
 def _geometry(settings: dict[str, Any]) -> Geometry:
     colours = {key: tuple(value) for key, value in settings.items() if isinstance(value, list)}
     return Geometry(**settings | colours)
 
 
-def request_line(path: str | Path, geometries: tuple[Geometry, ...], *, inspect: bool, offset: int) -> bytes:
+def request_line(
+    path: str | Path, geometries: tuple[Geometry, ...], *, inspect: bool, offset: int, sha256: str = ""
+) -> bytes:
     """One request, encoded; names that are not UTF-8 survive as surrogates.
 
     Args:
@@ -127,11 +154,13 @@ def request_line(path: str | Path, geometries: tuple[Geometry, ...], *, inspect:
         geometries: The squares that are wanted, if any are.
         inspect: Whether to say what the image is.
         offset: Where the pixels go in the shared memory, in bytes.
+        sha256: Of the bytes that are expected; empty for any.
 
     Returns:
         A line of ASCII.
     """
     document = {"path": str(path), "geometries": _settings(geometries), "inspect": inspect, "offset": offset}
+    document["sha256"] = sha256
     return json.dumps(document).encode("ascii") + b"\n"
 
 

@@ -1,6 +1,7 @@
 """A few decoder children and the order of their answers: an image that kills or stops its decoder costs only itself."""
 
 import io
+import itertools
 import json
 import os
 import queue
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,13 +29,17 @@ from unfreeze.core.threads import usable_cores
 from unfreeze.images.decoder import request_line
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import Geometry
+from unfreeze.images.levels import Range
 from unfreeze.images.shared_memory import RING_BYTES, new_ring
 
 # Requests under way per child: enough that it never waits for the parent, few enough to repeat if it dies.
 IN_FLIGHT = 4
 # Answers that may wait for an earlier, slower one, per child.
 AHEAD = 32
-START_SECONDS = 60.0
+START_SECONDS = 60.0  # of processor time, or without any
+STARTS = 3  # in a row that may fail: something else may have killed the child
+IDLE_FACTOR = 3  # times the limit of an image, for one whose decoder does nothing at all, as on a disk that is gone
+_TICK = 1.0  # seconds of waiting at most: on Windows a wait cannot be interrupted
 MEMORY_SHARE = 0.25  # of what is free, for squares that are kept
 
 
@@ -51,6 +55,7 @@ class Inspection:
         mode: Pillow's mode of the file.
         notes: What was noticed, for example ``animated: frame 1 of 7``.
         reason: Why it cannot be used; empty if it can.
+        levels: Of a photo with 16 bits a channel, between which of them it lies; None of others.
     """
 
     sha256: str
@@ -60,6 +65,7 @@ class Inspection:
     mode: str
     notes: tuple[str, ...]
     reason: str
+    levels: Range | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +73,6 @@ class _Reply:
     child: "_Child"
     header: dict[str, Any] | None  # None: the child's output ended
     pixels: NDArray[np.uint8] | None
-    moment: float
 
 
 @dataclass(eq=False)
@@ -77,8 +82,41 @@ class _Child:
     ring: mmap
     handed_out: int = 0
     under_way: deque[int] = field(default_factory=deque)
-    since: float = 0.0  # when its oldest request became the one that it works on
     ready: bool = False
+    # Of the request that it works on, in seconds of its processor's time; None until it is looked at.
+    begun: float | None = None
+    used: float = 0.0
+    idle: float = 0.0  # seconds for which we waited and it did nothing
+
+    def begin(self) -> None:
+        """It works on something new from now on."""
+        self.begun = None
+
+    def exceeds(self, limit: float, idle_limit: float, waited: float) -> bool:
+        """Whether it has worked, or stood still, for too long.
+
+        Neither is wall time: a job that was stopped for a minute, or a machine that does ten other things, is no fault
+        of an image.
+
+        Args:
+            limit: Seconds of its processor's time.
+            idle_limit: Seconds of our waiting in which it used no processor.
+            waited: Seconds that we waited since the last look.
+        """
+        now = self._processor_seconds()
+        if self.begun is None:
+            self.begun, self.used, self.idle = now, now, 0.0
+            return False
+        self.idle = self.idle + waited if now <= self.used else 0.0
+        self.used = now
+        return now - self.begun >= limit or self.idle >= idle_limit
+
+    def _processor_seconds(self) -> float:
+        try:
+            times = psutil.Process(self.process.pid).cpu_times()
+        except psutil.Error:  # it is gone, which the end of its output says
+            return self.used
+        return float(times.user + times.system)
 
     def kill(self) -> None:
         """End it at once and collect it."""
@@ -99,7 +137,7 @@ class DecoderPool:
 
     Args:
         workers: Number of children; by default one per core that this process may use.
-        timeout: Seconds that one image may take.
+        timeout: Seconds of its processor's time that one image may take; it is tried twice.
     """
 
     def __init__(self, *, workers: int | None = None, timeout: float = 10.0) -> None:
@@ -108,6 +146,7 @@ class DecoderPool:
         self._children: list[_Child] = []
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._stream = 0
+        self._failed_starts = 0
         self._kept: dict[tuple[str, Geometry], NDArray[np.uint8]] = {}
         self._room: int | None = None  # bytes; measured when the first square comes
         self._together: tuple[Geometry, ...] = ()
@@ -139,13 +178,17 @@ class DecoderPool:
     def forget_squares(self, geometry: Geometry) -> None:
         """Let go of the squares of this geometry, to which nobody comes back; others may be kept in their place."""
         for key in [key for key in self._kept if key[1] == geometry]:
+            self._forget_square(key)
+
+    def _forget_square(self, key: tuple[str, Geometry]) -> None:
+        if key in self._kept:
             self._room = (self._room or 0) + self._kept.pop(key).nbytes
 
     @contextmanager
     def together(self, geometries: Collection[Geometry]) -> Iterator[None]:
         """Inside, an image that is decoded for one of these squares is made into the others too, which are kept.
 
-        Only squares that are made of the same decoded pixels: those whose `at_least` and `background` are equal.
+        Only squares that are made of the same decoded pixels: those whose `Geometry.decoding` is equal.
         """
         self._together = tuple(geometries)
         try:
@@ -167,6 +210,7 @@ class DecoderPool:
         geometries = () if geometry is None else (geometry,)
         for path, header, pixels in self._answers(paths, geometries, inspect=True):
             if pixels is not None and geometry is not None:
+                self._forget_square((str(path), geometry))  # of what the file held before
                 self._keep(path, geometry, pixels)
             yield Inspection(
                 sha256=header.get("sha256", ""),
@@ -176,14 +220,19 @@ class DecoderPool:
                 mode=header.get("mode", ""),
                 notes=tuple(header.get("notes", ())),
                 reason=header["reason"],
+                levels=_range(header.get("levels")),
             )
 
-    def squares(self, paths: Iterable[Path], geometry: Geometry) -> Iterator[NDArray[np.uint8] | UnreadableImageError]:
+    def squares(
+        self, paths: Iterable[Path], geometry: Geometry, *, hashes: Iterable[str] | None = None
+    ) -> Iterator[NDArray[np.uint8] | UnreadableImageError]:
         """Decode, resize and crop each file.
 
         Args:
             paths: Files; read as the answers are taken.
             geometry: What each becomes.
+            hashes: Of the bytes of each, as an inspection said: of a file that holds something else by now there is the
+                error ``changed``. None to take whatever the files hold.
 
         Yields:
             One read-only array of shape (side, side, 3) per path, in order, or the error that says why there is none.
@@ -193,7 +242,7 @@ class DecoderPool:
             yield from (self._kept[str(path), geometry] for path in paths)
             return
         geometries = (geometry, *self._made_beside(geometry))
-        for path, header, pixels in self._answers(paths, geometries, inspect=False):
+        for path, header, pixels in self._answers(paths, geometries, inspect=False, hashes=hashes):
             if pixels is None:
                 yield UnreadableImageError(header["reason"])
             else:
@@ -203,9 +252,8 @@ class DecoderPool:
         """Squares that are made of the same decoded image, while there is room to keep them."""
         if geometry not in self._together:
             return ()
-        decoding = geometry.at_least, geometry.background
         others = (other for other in self._together if other != geometry)
-        beside = tuple(other for other in others if (other.at_least, other.background) == decoding)
+        beside = tuple(other for other in others if other.decoding == geometry.decoding)
         size = sum(one.bytes for one in (geometry, *beside))
         return beside if size <= RING_BYTES and (self._room is None or size <= self._room) else ()
 
@@ -231,14 +279,20 @@ class DecoderPool:
         return square
 
     def _answers(
-        self, paths: Iterable[Path], geometries: tuple[Geometry, ...], *, inspect: bool
+        self,
+        paths: Iterable[Path],
+        geometries: tuple[Geometry, ...],
+        *,
+        inspect: bool,
+        hashes: Iterable[str] | None = None,
     ) -> Iterator[tuple[Path, dict[str, Any], NDArray[np.uint8] | None]]:
         """Answers in the order of `paths`; a later call ends an earlier one that was left half read."""
         self._stream += 1
         stream = self._stream
         self._drop_busy_children()
         kept = {} if inspect else self._kept
-        job = _Job(paths, geometries, kept=kept, inspect=inspect, limit=self.workers * AHEAD)
+        wanted = zip(paths, itertools.repeat("") if hashes is None else hashes, strict=hashes is not None)
+        job = _Job(wanted, geometries, kept=kept, inspect=inspect, limit=self.workers * AHEAD)
         try:
             while job.fill():
                 while job.next not in job.done:
@@ -265,11 +319,11 @@ class DecoderPool:
             child = min(self._children, key=lambda child: len(child.under_way), default=None)
             if len(self._children) < self.workers and (child is None or child.under_way):
                 child = self._start()
-            if child is None or len(child.under_way) >= job.slots:
+            if child is None or len(child.under_way) >= job.slots or not job.may_join(child.under_way):
                 return
             number = job.waiting.popleft()
             if not child.under_way:
-                child.since = time.monotonic()
+                child.begin()
             child.under_way.append(number)  # before writing: an interrupt in between must find the child busy
             assert child.process.stdin is not None  # noqa: S101
             with suppress(OSError):  # a dead child is noticed by the end of its output
@@ -302,15 +356,15 @@ class DecoderPool:
 
     def _take_in(self, job: "_Job") -> None:
         """Wait for one reply, or for a child's time to run out."""
-        now = time.monotonic()
-        limits = {child: child.since + (self.timeout if child.ready else START_SECONDS) for child in self._busy()}
-        first = min(limits, key=lambda child: limits[child])
+        wait = min(_TICK, self.timeout / 4)
         try:
-            # Never long: on Windows a wait cannot be interrupted.
-            reply = self._replies.get(timeout=min(max(limits[first] - now, 0.001), 1.0))
+            reply = self._replies.get(timeout=wait)
         except queue.Empty:
-            if time.monotonic() >= limits[first]:
-                self._bury(first, job, f"decoder-timeout {self.timeout:g} s")
+            for child in self._busy():
+                limit = self.timeout if child.ready else START_SECONDS
+                # As long as we meant to wait, not as long as it took: we may have been stopped ourselves.
+                if child.exceeds(limit, IDLE_FACTOR * limit, wait):
+                    self._bury(child, job, f"decoder-timeout {self.timeout:g} s")
             return
         child = reply.child
         if child not in self._children:
@@ -318,9 +372,10 @@ class DecoderPool:
         if reply.header is None:
             self._bury(child, job, None)
             return
-        child.since = max(child.since, reply.moment)  # it may have been ready long before it was given anything
+        child.begin()
         if not child.ready:
             child.ready = True
+            self._failed_starts = 0
             return
         job.done[child.under_way.popleft()] = (reply.header, reply.pixels)
 
@@ -328,9 +383,12 @@ class DecoderPool:
         return [child for child in self._children if child.under_way]
 
     def _bury(self, child: _Child, job: "_Job", reason: str | None) -> None:
-        """Remove a child; its current image gets the reason, the others go to another child."""
+        """Remove a child; its current image gets the reason, the others go to another child.
+
+        An image whose time ran out is tried once more, with nothing behind it: the machine may have been to blame.
+        """
         self._children.remove(child)
-        started = child.ready
+        has_timed_out = reason is not None
         if reason is None:
             child.process.wait()
             code = child.process.returncode
@@ -338,11 +396,20 @@ class DecoderPool:
         child.complaints.seek(0)
         complaint = child.complaints.read()[-2000:].decode(errors="replace").strip()
         child.kill()
-        if not started:
+        if not child.ready:
+            self._failed_starts += 1
+            if self._failed_starts < STARTS:
+                job.waiting.extendleft(reversed(child.under_way))
+                return
+            self._failed_starts = 0
             msg = f"The image decoder could not be started ({reason}): {complaint or 'it said nothing'}"
             raise UnfreezeError(msg)
         if child.under_way:
-            job.done[child.under_way.popleft()] = ({"reason": reason}, None)
+            number = child.under_way[0]
+            if has_timed_out and number not in job.second_tries:
+                job.second_tries.add(number)
+            else:
+                job.done[child.under_way.popleft()] = ({"reason": reason}, None)
             job.waiting.extendleft(reversed(child.under_way))
 
 
@@ -367,9 +434,15 @@ class _Job:
     """The requests of one stream: waiting, under way, done and not yet taken. What is kept is done at once."""
 
     def __init__(
-        self, paths: Iterable[Path], geometries: tuple[Geometry, ...], *, kept: _Kept, inspect: bool, limit: int
+        self,
+        wanted: Iterable[tuple[Path, str]],
+        geometries: tuple[Geometry, ...],
+        *,
+        kept: _Kept,
+        inspect: bool,
+        limit: int,
     ) -> None:
-        self._paths = iter(paths)
+        self._wanted = iter(wanted)
         self._geometries, self._inspect, self._kept, self._limit = geometries, inspect, kept, limit
         self._square_bytes = sum(geometry.bytes for geometry in geometries)
         # Requests that a child may have at a time; each has a place of its own in the shared memory.
@@ -380,18 +453,19 @@ class _Job:
             raise UnfreezeError(msg)
         self.next = 0  # number of the answer that is yielded next
         self._count = 0  # paths taken
-        self._taken: dict[int, Path] = {}
+        self._taken: dict[int, tuple[Path, str]] = {}
         self.waiting: deque[int] = deque()
+        self.second_tries: set[int] = set()
         self.done: dict[int, tuple[dict[str, Any], NDArray[np.uint8] | None]] = {}
 
     def fill(self) -> bool:
         """Take more paths up to the limit; False once every answer was taken."""
         while self._count - self.next < self._limit:
-            path = next(self._paths, None)
-            if path is None:
+            wanted = next(self._wanted, None)
+            if wanted is None:
                 break
-            self._taken[self._count] = path
-            square = self._kept.get((str(path), self._geometries[0])) if self._geometries else None
+            self._taken[self._count] = wanted
+            square = self._kept.get((str(wanted[0]), self._geometries[0])) if self._geometries else None
             if square is None:
                 self.waiting.append(self._count)
             else:
@@ -399,15 +473,20 @@ class _Job:
             self._count += 1
         return self.next < self._count
 
+    def may_join(self, under_way: Collection[int]) -> bool:
+        """Whether the next request may stand behind others: neither it nor any of them is a second try."""
+        return not under_way or self.second_tries.isdisjoint((self.waiting[0], *under_way))
+
     def line(self, number: int, *, slot: int) -> bytes:
         """The request as the child reads it."""
         offset = slot * self._square_bytes
-        return request_line(self._taken[number], self._geometries, inspect=self._inspect, offset=offset)
+        path, sha256 = self._taken[number]
+        return request_line(path, self._geometries, inspect=self._inspect, offset=offset, sha256=sha256)
 
     def pop(self) -> tuple[Path, dict[str, Any], NDArray[np.uint8] | None]:
         """The next answer in order."""
         header, pixels = self.done.pop(self.next)
-        path = self._taken.pop(self.next)
+        path, _ = self._taken.pop(self.next)
         self.next += 1
         return path, header, pixels
 
@@ -422,8 +501,12 @@ def _read_replies(child: _Child, replies: "queue.SimpleQueue[_Reply]") -> None:
         for line in lines:
             header = json.loads(line)
             shared = np.frombuffer(child.ring, np.uint8, header["pixels"], header["offset"])
-            replies.put(_Reply(child, header, shared.copy() if header["pixels"] else None, time.monotonic()))
-    replies.put(_Reply(child, None, None, time.monotonic()))
+            replies.put(_Reply(child, header, shared.copy() if header["pixels"] else None))
+    replies.put(_Reply(child, None, None))
+
+
+def _range(stored: list[int] | None) -> Range | None:
+    return None if stored is None else (stored[0], stored[1])
 
 
 def _environment() -> dict[str, str]:
