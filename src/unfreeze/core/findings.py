@@ -25,6 +25,8 @@ KINDS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
         "UF106": ("warning", "A group lies in the test part and in the rest"),
         "UF107": ("note", "Files lie beside the class folders"),
         "UF108": ("note", "The photos are smaller than the network's input"),
+        "UF118": ("note", "Photos lie beside others of the same name"),
+        "UF119": ("note", "Photos of 16 bits use a part of their range"),
         "UF120": ("note", "No rule of thumb applies"),
         "UF121": ("note", "Few images like the source's: linear classifier on the last codes"),
         "UF122": ("note", "Few images unlike the source's: linear classifier on earlier codes"),

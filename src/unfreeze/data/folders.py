@@ -11,6 +11,7 @@ from unfreeze.core.errors import ImageSetError
 from unfreeze.core.findings import finding
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.wording import count, listed
+from unfreeze.data.foreign import CAMERA_RAW, foreign_by_content, foreign_by_name
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
 
@@ -30,30 +31,35 @@ _OTHER_FILES = frozenset((
     ".txt", ".json", ".jsonl", ".csv", ".tsv", ".md", ".rst", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",
     ".log", ".html", ".htm", ".css", ".js", ".py", ".pyc", ".ipynb", ".sh", ".bat", ".db", ".sqlite", ".parquet",
     ".arrow", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pt", ".pth", ".onnx", ".safetensors", ".bin",
-    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
-    ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".lock", ".sha256", ".md5",
+    ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
+    ".mp3", ".wav", ".lock", ".sha256", ".md5",
 ))
 IMAGE_SUFFIXES = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic",
-    ".heif", ".hif", ".avif", ".mpo", ".ppm", ".pgm", ".pbm", ".ico", ".psd", ".svg", ".eps", ".jp2", ".j2k",
+    ".heif", ".hif", ".avif", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".psd", ".svg", ".eps", ".jp2", ".j2k",
     ".jxl", ".tga", ".dds", ".exr", ".fits", ".fit",
 ))
 # fmt: on
 NO_IMAGE = "not an image by name and content"
 
 
-def is_unrecognised(path: Path, reason: str) -> bool:
-    """Whether a file that cannot be read is no image at all: neither its name nor its content claims to be one.
+def skipped_as(path: Path, reason: str) -> str:
+    """As what a file is passed over that cannot be read: neither its name nor its content claims to be such an image.
 
     Args:
         path: Of the file.
         reason: Why it cannot be read, as the decoder says it.
 
     Returns:
-        False for what should have been an image.
+        Words for a count of such files; empty for what should have been an image.
     """
+    foreign = foreign_by_content(reason)
+    if foreign == CAMERA_RAW:
+        return foreign
     is_no_image = reason.startswith(("not-an-image", "empty-file", "format-not-allowed"))
-    return is_no_image and path.suffix.lower() not in IMAGE_SUFFIXES
+    if not is_no_image or path.suffix.lower() in IMAGE_SUFFIXES:
+        return ""
+    return foreign or NO_IMAGE
 
 
 @final
@@ -103,8 +109,8 @@ class _Walk:
                     below.append(entry)
                 elif not entry.is_file():
                     self.skipped["not a regular file"] += 1
-                elif os.path.splitext(entry.name)[1].lower() in _OTHER_FILES:  # noqa: PTH122 - a million times
-                    self.skipped["not an image by name"] += 1
+                elif other := _other_by_name(entry.name):
+                    self.skipped[other] += 1
                 else:
                     self.advance(1)
                     yield entry
@@ -122,6 +128,12 @@ class _Walk:
             return False
         self.visited.add(key)
         return True
+
+
+def _other_by_name(name: str) -> str:
+    """What a file is that is not read, by its name; empty if it may be an image."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
+    return foreign_by_name(suffix) or ("not an image by name" if suffix in _OTHER_FILES else "")
 
 
 def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ignore) -> None:

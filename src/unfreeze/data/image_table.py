@@ -9,7 +9,7 @@ import itertools
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, final
@@ -22,6 +22,7 @@ from unfreeze.core.findings import Finding
 from unfreeze.core.records import Duplicate, ImageCounts, SetAside
 from unfreeze.data.image_set import Image
 from unfreeze.data.listed_files import Candidate
+from unfreeze.images.levels import WHOLE, Range
 from unfreeze.images.pool import Inspection
 
 
@@ -64,6 +65,7 @@ class ImageTable:
         skipped: Number of files that are no candidates, by reason.
         empty_labels: Labels of class folders without any candidate.
         findings: What the user should know.
+        levels: By which its photos of 16 bits are scaled; see `data.levels`.
     """
 
     def __init__(self, database: sqlite3.Connection, source: Path) -> None:
@@ -73,6 +75,7 @@ class ImageTable:
         self.skipped: Counter[str] = Counter()
         self.empty_labels: list[str] = []
         self.findings: list[Finding] = []
+        self.levels: Range = WHOLE
 
     def add(self, candidates: Iterable[Candidate]) -> int:
         """Add candidates of different names; how many there were."""
@@ -171,6 +174,27 @@ class ImageTable:
             f"UPDATE image SET state = {State.DUPLICATE}, same_as = ?, reason = ? WHERE name = ?",
             ((_coded(item.same_as), item.why, _coded(item.name)) for item in duplicates),
         )
+
+    def group_by_stem(self) -> list[str]:
+        """Make one group of used images that differ only in their suffix, where no group was given.
+
+        Returns:
+            Names of all that have another before them.
+        """
+        groups: dict[bytes, list[bytes]] = {}
+        later = []
+        for (name,) in self._rows("name", f"state = {State.USED} AND grouping = x''"):
+            # Whatever has the same stem comes before the first name that does not begin with it.
+            if groups and not name.startswith(next(iter(groups)) + b"."):
+                later += self._grouped(groups)
+                groups.clear()
+            groups.setdefault(_stem(name), []).append(name)
+        return [*later, *self._grouped(groups)]
+
+    def _grouped(self, groups: Mapping[bytes, Sequence[bytes]]) -> list[str]:
+        pairs = [(stem, name) for stem, names in groups.items() if len(names) > 1 for name in names]
+        self._database.executemany("UPDATE image SET grouping = ? WHERE name = ?", pairs)
+        return [_text(name) for names in groups.values() for name in names[1:]]
 
     def images(self) -> Iterator[Image]:
         """All that are used."""
@@ -294,6 +318,13 @@ def image_table(source: Path) -> Iterator[ImageTable]:
     """
     with temporary_database(_SCHEMA) as database:
         yield ImageTable(database, source)
+
+
+def _stem(name: bytes) -> bytes:
+    """A name without its suffix."""
+    folder, slash, file = name.rpartition(b"/")
+    stem, dot, _ = file.rpartition(b".")
+    return folder + slash + (stem if dot and stem else file)
 
 
 def _coded(text: str) -> bytes:

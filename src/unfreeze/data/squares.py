@@ -24,6 +24,7 @@ def geometry_of(card: Card) -> Geometry:
         interpolation=card.interpolation,
         crop=card.crop_mode,
         border=card.border if card.crop_mode == "border" else (0, 0, 0),
+        levels=card.levels,
     )
 
 

@@ -1,7 +1,8 @@
 """The decoder child, ``python -m unfreeze.images.decoder HANDLE``: requests on standard input, answers on its output.
 
 A request is one line of JSON: ``{"path": ..., "geometries": [{...}, ...], "inspect": true | false, "sha256": ...,
-"offset": ...}``, where the sha256 is that of the bytes that are expected, or empty. An answer is one line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`),
+"offset": ...}``, where the sha256 is that of the bytes that are expected, or empty. An answer is one line of JSON too;
+pixels are written to the memory that the child shares with its parent (see `ring`),
 from the offset that the request names, as many bytes as the answer says: one square after the other. The first answer,
 without a request, says that the child is ready. The child imports nothing but Pillow, numpy and the standard library,
 and ends when its input ends.
@@ -26,9 +27,9 @@ from numpy.typing import NDArray
 
 from unfreeze.core.interrupts import SIGNALS
 from unfreeze.images.camera_raw import SUFFIXES
-from unfreeze.images.decoding import Decoded, UnreadableImageError, decode
+from unfreeze.images.decoding import Decoded, UnreadableImageError, decode, levels_in
 from unfreeze.images.geometry import Geometry, square
-from unfreeze.images.levels import used_range
+from unfreeze.images.levels import is_plain_png, used_range
 from unfreeze.images.shared_memory import open_ring
 
 try:
@@ -50,14 +51,15 @@ _OPEN_REASONS = {
 }
 
 
-def read_file(path: str | Path) -> bytes:
+def read_file(path: str | Path, *, most: int | None = None) -> bytes:
     """The bytes of a regular file; never waits on a pipe or a device.
 
     Args:
         path: A file; symbolic links are followed, since whoever walks a folder has decided about them already.
+        most: How many bytes to read, from the start; None for all.
 
     Returns:
-        All bytes.
+        The bytes.
 
     Raises:
         UnreadableImageError: It is missing, not a regular file, too large or may not be read.
@@ -76,7 +78,7 @@ def read_file(path: str | Path) -> bytes:
         if status.st_size > MAX_BYTES:
             raise UnreadableImageError(f"file-too-large {status.st_size:,} > {MAX_BYTES:,} bytes")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(status.st_size)
+            return file.read(status.st_size if most is None else most)
     except OSError as error:
         raise UnreadableImageError(f"read-error: {error.strerror}") from error
     finally:
@@ -90,6 +92,7 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
         request: ``path``; ``geometries`` of the squares that are wanted of one decoded image, so that their `at_least`
             `background` and `levels` are the first one's; ``inspect``: whether to say what the image is; ``sha256``: of
             the bytes that are expected: others are not decoded, since their squares would be taken for the expected.
+            Without squares and inspection, the question is between which levels a photo of 16 bits lies.
 
     Returns:
         The reply, and the bytes of the squares if any were wanted and could be had. `reason` is empty if the image
@@ -100,12 +103,16 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] |
         suffix = os.path.splitext(request["path"])[1].lower()  # noqa: PTH122 - a million times
         if suffix in SUFFIXES:
             raise UnreadableImageError(f"camera-raw: {suffix}")
+        if not request["geometries"] and not request["inspect"] and is_plain_png(read_file(request["path"], most=32)):
+            return header, None
         data = read_file(request["path"])
         if request["inspect"] or request["sha256"]:
             header["sha256"] = hashlib.sha256(data).hexdigest()
         if request["sha256"] not in {"", header["sha256"]}:
             raise UnreadableImageError("changed")
         geometries = [_geometry(settings) for settings in request["geometries"]]
+        if not geometries and not request["inspect"]:
+            return header | {"levels": levels_in(data)}, None
         decoded = _decoded(data, geometries)
         if request["inspect"]:
             header |= _description(decoded)

@@ -33,7 +33,7 @@ from PIL import (  # noqa: F401 - plugins are imported for their registration: P
 from unfreeze.images import tags
 from unfreeze.images.camera_raw import camera_raw
 from unfreeze.images.frames import frame_note
-from unfreeze.images.levels import WHOLE, Range, deep_levels, eight_bit, is_deep
+from unfreeze.images.levels import WHOLE, Range, deep_levels, eight_bit, is_deep, used_range
 from unfreeze.images.refusals import is_heif, known_kind, refusal, too_many_pixels
 
 # The pixel budget of one image, of what is decoded: 100 megapixels are 300 MB as RGB.
@@ -105,7 +105,7 @@ class Decoded:
         if self.levels is None or not any((row % 257).any() for row in self.levels):
             return pixels_sha256(self.image)
         digest = hashlib.sha256(f"16 bits {self.width}x{self.height} {self.levels.shape}".encode())
-        digest.update(np.ascontiguousarray(self.levels))
+        digest.update(np.ascontiguousarray(self.levels).data)
         return digest.hexdigest()
 
 
@@ -138,6 +138,30 @@ def decode(data: bytes, *, background: _RGB = WHITE, at_least: int | None = None
         # Pillow raises OSError, ValueError, SyntaxError, KeyError, struct.error and more on broken files.
         except Exception as error:
             raise UnreadableImageError(refusal(data, error, heif=_heif_is_installed())) from error
+
+
+def levels_in(data: bytes) -> Range | None:
+    """Between which levels a photo of 16 bits a channel lies.
+
+    Args:
+        data: The whole file.
+
+    Returns:
+        The range; None of a file that has 8 bits, or cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if camera_raw(data):
+                return None
+            with _pixel_budget(MAX_PIXELS), Image.open(io.BytesIO(data), formats=["PNG", "TIFF", "PPM"]) as image:
+                if not is_deep(image, data):
+                    return None
+                image.load()
+                levels = deep_levels(image, data)
+        except Exception:  # whatever it is, it will be said when the file is inspected
+            return None
+    return None if levels is None else used_range(levels)
 
 
 def pixels_sha256(image: Image.Image) -> str:

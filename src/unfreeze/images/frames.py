@@ -1,4 +1,4 @@
-"""How many frames a file holds, counted over its bytes up to a limit: Pillow would walk, and decode, over all of them."""
+"""How many frames a file holds, counted over its bytes up to a limit: Pillow would walk over all of them."""
 
 from PIL import Image
 

@@ -1,8 +1,8 @@
 """Photos with 16 bits a channel: what they hold, which range of it they use, and how that becomes 8 bits.
 
-Scanners, microscopes, thermal cameras and X-ray machines write 10 to 14 bits, or a narrow band, into 16. Divided by 257,
-such photos are nearly black or one flat grey. So a set of photos is scaled by the range that all of it uses, and the same
-range is used for every photo that its model sees later.
+Scanners, microscopes, thermal cameras and X-ray machines write 10 to 14 bits, or a narrow band, into 16. Divided by
+257, such photos are nearly black or one flat grey. So a set of photos is scaled by the range that all of it uses, and
+the same range is used for every photo that its model sees later.
 """
 
 import sys
@@ -50,6 +50,11 @@ def is_deep(image: Image.Image, data: bytes) -> bool:
     return image.format == "TIFF" and isinstance(bits, tuple) and set(bits[:3]) == {16}
 
 
+def is_plain_png(start: bytes) -> bool:
+    """Whether a file begins as a PNG with no more than 8 bits a channel."""
+    return start.startswith(b"\x89PNG") and start[24:25] != b"\x10"
+
+
 def deep_levels(image: Image.Image, data: bytes) -> NDArray[np.uint16] | None:
     """What a photo with 16 bits a channel holds.
 
@@ -76,13 +81,13 @@ def _colour_levels(image: Image.Image, data: bytes) -> NDArray[np.uint16] | None
     """Pillow keeps the upper byte of each level; read as if the bytes were in the other order, it keeps the lower."""
     with Image.open(BytesIO(data), formats=[str(image.format)]) as lower:
         tiles = []
-        for tile in lower.tile:
-            mode, rest = (tile.args, None) if isinstance(tile.args, str) else (tile.args[0], tile.args[1:])
+        for tile in getattr(lower, "tile", ()):
+            mode, *rest = (tile.args,) if isinstance(tile.args, str) else (tile.args or (None,))
             other = _in_other_order(mode)
             if other is None:
                 return None
-            tiles.append(tile._replace(args=other if rest is None else (other, *rest)))
-        lower.tile = tiles
+            tiles.append(tile._replace(args=other if isinstance(tile.args, str) else (other, *rest)))
+        lower.tile = tiles  # type: ignore[attr-defined]
         lower.load()
         if lower.size != image.size:
             return None

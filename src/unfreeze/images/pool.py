@@ -75,6 +75,34 @@ class _Reply:
     pixels: NDArray[np.uint8] | None
 
 
+@dataclass
+class _Watch:
+    """Over one image, since it was first looked at, in seconds.
+
+    Wall time is not counted: a job that was stopped for a minute, or a machine that does ten other things, is no fault
+    of an image.
+    """
+
+    begun: float | None = None
+    used: float = 0.0
+    idle: float = 0.0
+
+    def exceeds(self, now: float, *, limit: float, waited: float) -> bool:
+        """Whether its decoder has worked, or stood still, for too long.
+
+        Args:
+            now: What the decoder has used of a processor.
+            limit: The most that it may use; it may stand still for `IDLE_FACTOR` times as long.
+            waited: For how long we have waited since the last look.
+        """
+        if self.begun is None:
+            self.begun = self.used = now
+            return False
+        self.idle = self.idle + waited if now <= self.used else 0.0
+        self.used = now
+        return now - self.begun >= limit or self.idle >= IDLE_FACTOR * limit
+
+
 @dataclass(eq=False)
 class _Child:
     process: subprocess.Popen[bytes]
@@ -83,39 +111,18 @@ class _Child:
     handed_out: int = 0
     under_way: deque[int] = field(default_factory=deque)
     ready: bool = False
-    # Of the request that it works on, in seconds of its processor's time; None until it is looked at.
-    begun: float | None = None
-    used: float = 0.0
-    idle: float = 0.0  # seconds for which we waited and it did nothing
+    watch: _Watch = field(default_factory=_Watch)
 
     def begin(self) -> None:
         """It works on something new from now on."""
-        self.begun = None
+        self.watch = _Watch()
 
-    def exceeds(self, limit: float, idle_limit: float, waited: float) -> bool:
-        """Whether it has worked, or stood still, for too long.
-
-        Neither is wall time: a job that was stopped for a minute, or a machine that does ten other things, is no fault
-        of an image.
-
-        Args:
-            limit: Seconds of its processor's time.
-            idle_limit: Seconds of our waiting in which it used no processor.
-            waited: Seconds that we waited since the last look.
-        """
-        now = self._processor_seconds()
-        if self.begun is None:
-            self.begun, self.used, self.idle = now, now, 0.0
-            return False
-        self.idle = self.idle + waited if now <= self.used else 0.0
-        self.used = now
-        return now - self.begun >= limit or self.idle >= idle_limit
-
-    def _processor_seconds(self) -> float:
+    def processor_seconds(self) -> float:
+        """What it has used of a processor."""
         try:
             times = psutil.Process(self.process.pid).cpu_times()
         except psutil.Error:  # it is gone, which the end of its output says
-            return self.used
+            return self.watch.used
         return float(times.user + times.system)
 
     def kill(self) -> None:
@@ -248,6 +255,18 @@ class DecoderPool:
             else:
                 yield self._keep_all(path, geometries, pixels.reshape(-1))
 
+    def levels(self, paths: Iterable[Path]) -> Iterator[Range | None]:
+        """Between which levels each photo of 16 bits lies.
+
+        Args:
+            paths: Files; of one that plainly has 8 bits only the beginning is read.
+
+        Yields:
+            One range per path, in order; None of files that have 8 bits, or cannot be read.
+        """
+        for _, header, _ in self._answers(paths, (), inspect=False):
+            yield _range(header.get("levels"))
+
     def _made_beside(self, geometry: Geometry) -> tuple[Geometry, ...]:
         """Squares that are made of the same decoded image, while there is room to keep them."""
         if geometry not in self._together:
@@ -363,7 +382,7 @@ class DecoderPool:
             for child in self._busy():
                 limit = self.timeout if child.ready else START_SECONDS
                 # As long as we meant to wait, not as long as it took: we may have been stopped ourselves.
-                if child.exceeds(limit, IDLE_FACTOR * limit, wait):
+                if child.watch.exceeds(child.processor_seconds(), limit=limit, waited=wait):
                     self._bury(child, job, f"decoder-timeout {self.timeout:g} s")
             return
         child = reply.child

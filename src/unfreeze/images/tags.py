@@ -31,7 +31,7 @@ class _Layout:
         """Numbers at a place; empty where the file ends before."""
         form = self.order + letters
         end = place + struct.calcsize(form)
-        return struct.unpack(form, data[place:end]) if 0 <= place and end <= len(data) else ()
+        return struct.unpack(form, data[place:end]) if place >= 0 and end <= len(data) else ()
 
 
 def directories(data: bytes) -> Iterator[Directory]:
@@ -46,7 +46,8 @@ def directories(data: bytes) -> Iterator[Directory]:
     layout, first = _layout(data)
     if layout is None:
         return
-    waiting, seen = [first], set()
+    waiting = [first]
+    seen: set[int] = set()
     while waiting and len(seen) < MOST_DIRECTORIES:
         place = waiting.pop()
         if place in seen or not 0 < place < len(data):

@@ -15,7 +15,8 @@ from unfreeze.core.errors import InputError, TooManyBadFilesError
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import SetAside
 from unfreeze.core.wording import count, passed_over
-from unfreeze.data.folders import NO_IMAGE, files_below, is_unrecognised
+from unfreeze.data.folders import files_below, skipped_as
+from unfreeze.data.foreign import foreign_files
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.classifiers import kept_classifier
 from unfreeze.features.engines import PrefixEngine, openvino_is_installed
@@ -187,7 +188,7 @@ def _files(named: Sequence[Path], progress: Progress) -> _Files:
         else:
             paths[path] = None
     if not paths:
-        raise InputError(_no_image(named))
+        raise InputError(_no_image(named) + foreign_files(skipped))
     return _Files(named, tuple(paths), frozenset(map(str, paths)) - by_name, dict(skipped))
 
 
@@ -202,13 +203,14 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         InputError: There is no image.
         TooManyBadFilesError: No image can be read.
     """
-    bad = tuple(
-        item
-        for item in predictions.set_aside
-        if item.name not in files.in_folders or not is_unrecognised(Path(item.name), item.reason)
-    )
-    unrecognised = len(predictions.set_aside) - len(bad)
-    skipped = files.skipped | ({NO_IMAGE: unrecognised} if unrecognised else {})
+    bad = []
+    skipped = Counter(files.skipped)
+    for item in predictions.set_aside:
+        other = skipped_as(Path(item.name), item.reason) if item.name in files.in_folders else ""
+        if other:
+            skipped[other] += 1
+        else:
+            bad.append(item)
     for item in bad:
         progress.say(f"set aside: {item.name}: {item.reason}")
     if skipped:
@@ -217,8 +219,8 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         msg = f"None of {count(len(bad), 'file')} can be used; for example {bad[0].name}: {bad[0].reason}."
         raise TooManyBadFilesError(msg)
     if not predictions.names:
-        raise InputError(_no_image(files.named))
-    return replace(predictions, set_aside=bad), skipped
+        raise InputError(_no_image(files.named) + foreign_files(skipped))
+    return replace(predictions, set_aside=tuple(bad)), dict(skipped)
 
 
 def prediction_record(

@@ -132,5 +132,5 @@ def test_an_image_that_goes_bad_during_a_run_ends_it(images: list[Image], pool: 
     """Wherever it stands the error names it, since a row without pixels would shift all labels after it."""
     images[bad].path.write_bytes(b"")
 
-    with pytest.raises(ImageSetError, match=rf"^{bad} could be read at the start .*empty-file.*Leave the images alone"):
+    with pytest.raises(ImageSetError, match=rf"^{bad} could be read at the start .*changed.*Leave the images alone"):
         list(Squares(images, CARD, pool).read(np.arange(3)))

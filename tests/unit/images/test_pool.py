@@ -255,27 +255,35 @@ def test_a_decoder_that_was_stopped_costs_nothing(paths: list[Path], slow: Path)
 
 def test_an_image_that_takes_too_long_is_tried_twice(paths: list[Path], slow: Path) -> None:
     """An image that uses more of a processor than it may is set aside alone, after a second decoder has had it."""
-    started = []
+    started: list[pool_module._Child] = []
     with DecoderPool(workers=1, timeout=0.1) as pool:
         start = pool._start
-        pool._start = lambda: started.append(start()) or started[-1]
+
+        def counting() -> pool_module._Child:
+            started.append(start())
+            return started[-1]
+
+        pool._start = counting
         reasons = [seen.reason for seen in pool.inspect([*paths[:2], slow, *paths[2:6]])]
 
     assert reasons == ["", "", "decoder-timeout 0.1 s", "", "", "", ""]
     assert len(started) == 3  # the first, that of the second try, and that of the others
 
 
-def test_wall_time_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a decoder whose processor's time goes on, however slowly, hours of waiting are no reason; only its own time is."""
-    used = iter([0.0, 0.1, 0.2, 0.2, 0.3, 0.3, 0.3])
-    child = pool_module._Child(None, None, None)  # type: ignore[arg-type]
-    monkeypatch.setattr(pool_module._Child, "_processor_seconds", lambda _: next(used))
+def test_wall_time_is_not_counted() -> None:
+    """While a decoder's own time goes on, however slowly, hours of waiting are no reason to end it."""
+    watch = pool_module._Watch()
 
-    looks = [child.exceeds(0.3, 5000.0, 3600.0) for _ in range(5)]
+    looks = [watch.exceeds(used, limit=0.3, waited=0.5) for used in (7.0, 7.1, 7.1, 7.2, 7.2, 7.25, 7.31)]
 
-    assert looks == [False, False, False, False, True]
-    child.begin()
-    assert [child.exceeds(0.3, 5000.0, 3600.0) for _ in range(2)] == [False, False]
+    assert looks == [False] * 6 + [True]
+
+
+def test_a_decoder_that_stands_still_is_given_up() -> None:
+    """One that uses no processor is waited for three times as long as an image may take."""
+    watch = pool_module._Watch()
+
+    assert [watch.exceeds(7.0, limit=1.0, waited=1.0) for _ in range(4)] == [False, False, False, True]
 
 
 def test_a_file_that_has_changed_is_not_taken_for_the_old_one(paths: list[Path], tmp_path: Path) -> None:
@@ -298,7 +306,8 @@ def test_a_file_that_has_changed_is_not_taken_for_the_old_one(paths: list[Path],
 def test_a_decoder_killed_while_it_starts_is_started_again(paths: list[Path]) -> None:
     """Somebody else may kill a child in its first moment: twice in a row that costs neither the run nor an image."""
     with DecoderPool(workers=1) as pool:
-        start, killed = pool._start, []
+        start = pool._start
+        killed: list[int] = []
 
         def killing() -> pool_module._Child:
             child = start()
@@ -307,7 +316,7 @@ def test_a_decoder_killed_while_it_starts_is_started_again(paths: list[Path]) ->
                 child.process.kill()
             return child
 
-        pool._start = killing  # type: ignore[method-assign]
+        pool._start = killing
         reasons = [seen.reason for seen in pool.inspect(paths[:3])]
 
     assert (reasons, len(killed)) == (["", "", ""], 2)
