@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,8 @@ from numpy.typing import NDArray
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.interrupts import SIGNALS
 from unfreeze.core.threads import usable_cores
-from unfreeze.images.decoder import request_line
+from unfreeze.images.channel import HANDS_OVER, Channel, handed_over, send
+from unfreeze.images.decoder import Wanted
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.levels import Range
@@ -108,6 +110,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     complaints: IO[bytes]
     ring: mmap
+    channel: Channel
     handed_out: int = 0
     under_way: deque[int] = field(default_factory=deque)
     ready: bool = False
@@ -129,9 +132,8 @@ class _Child:
         """End it at once and collect it."""
         self.process.kill()
         self.process.wait()
-        assert self.process.stdin is not None  # noqa: S101
         with suppress(OSError):
-            self.process.stdin.close()
+            self.channel.close()
         self.complaints.close()
 
 
@@ -145,6 +147,9 @@ class DecoderPool:
     Args:
         workers: Number of children; by default one per core that this process may use.
         timeout: Seconds of its processor's time that one image may take; it is tried twice.
+
+    Attributes:
+        locks: That its children have put on themselves; empty before the first is ready.
     """
 
     def __init__(self, *, workers: int | None = None, timeout: float = 10.0) -> None:
@@ -154,6 +159,7 @@ class DecoderPool:
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._stream = 0
         self._failed_starts = 0
+        self.locks: tuple[str, ...] = ()
         self._kept: dict[tuple[str, Geometry], NDArray[np.uint8]] = {}
         self._room: int | None = None  # bytes; measured when the first square comes
         self._together: tuple[Geometry, ...] = ()
@@ -344,21 +350,20 @@ class DecoderPool:
             if not child.under_way:
                 child.begin()
             child.under_way.append(number)  # before writing: an interrupt in between must find the child busy
-            assert child.process.stdin is not None  # noqa: S101
-            with suppress(OSError):  # a dead child is noticed by the end of its output
-                child.process.stdin.write(job.line(number, slot=child.handed_out % job.slots))
+            _hand_over(child.channel, job.wanted(number, slot=child.handed_out % job.slots))
             child.handed_out += 1
 
     def _start(self) -> _Child:
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         ring, handle = new_ring()
         inherited = [handle] if isinstance(handle, int) else []
+        ours, theirs = socket.socketpair() if HANDS_OVER else (None, None)
         try:
             # -P: a file numpy.py in the folder that the user stands in must not replace the module.
             with _blocked_signals():
                 process = subprocess.Popen(  # noqa: S603 - our own program, and a number
                     [sys.executable, "-P", "-m", "unfreeze.images.decoder", str(handle)],
-                    stdin=subprocess.PIPE,
+                    stdin=theirs or subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=complaints,
                     bufsize=0,
@@ -366,9 +371,13 @@ class DecoderPool:
                     pass_fds=inherited,
                 )
         finally:
+            if theirs is not None:
+                theirs.close()
             for own in inherited:
                 os.close(own)
-        child = _Child(process, complaints, ring)
+        channel: Channel | None = ours or process.stdin
+        assert channel is not None  # noqa: S101
+        child = _Child(process, complaints, ring, channel)
         self._children.append(child)
         threading.Thread(target=_read_replies, args=(child, self._replies), daemon=True).start()
         return child
@@ -394,6 +403,7 @@ class DecoderPool:
         child.begin()
         if not child.ready:
             child.ready = True
+            self.locks = tuple(reply.header["locks"])
             self._failed_starts = 0
             return
         job.done[child.under_way.popleft()] = (reply.header, reply.pixels)
@@ -496,11 +506,10 @@ class _Job:
         """Whether the next request may stand behind others: neither it nor any of them is a second try."""
         return not under_way or self.second_tries.isdisjoint((self.waiting[0], *under_way))
 
-    def line(self, number: int, *, slot: int) -> bytes:
-        """The request as the child reads it."""
-        offset = slot * self._square_bytes
+    def wanted(self, number: int, *, slot: int) -> Wanted:
+        """The request."""
         path, sha256 = self._taken[number]
-        return request_line(path, self._geometries, inspect=self._inspect, offset=offset, sha256=sha256)
+        return Wanted(path, self._geometries, self._inspect, slot * self._square_bytes, sha256)
 
     def pop(self) -> tuple[Path, dict[str, Any], NDArray[np.uint8] | None]:
         """The next answer in order."""
@@ -508,6 +517,17 @@ class _Job:
         path, _ = self._taken.pop(self.next)
         self.next += 1
         return path, header, pixels
+
+
+def _hand_over(channel: Channel, wanted: Wanted) -> None:
+    """Send a request with its photo."""
+    handle, refused = handed_over(wanted.path)
+    try:
+        with suppress(OSError):  # a dead child is noticed by the end of its output
+            send(channel, wanted.line(handed_over=handle is not None, refused=refused), handle)
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _read_replies(child: _Child, replies: "queue.SimpleQueue[_Reply]") -> None:
