@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from unfreeze.core.cards import Card
 from unfreeze.core.readouts import Readout
@@ -35,7 +35,7 @@ class FrozenNetwork(Protocol):
         """What is known of it; with the weights' hash and the input that it takes, it tells stores of codes apart."""
         ...
 
-    def with_levels(self, levels: tuple[int, int]) -> Self:
+    def with_levels(self, levels: tuple[int, int]) -> "FrozenNetwork":
         """The same network, for photos of 16 bits that are scaled by another range; see `Card.levels`."""
         ...
 
