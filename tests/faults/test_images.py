@@ -20,8 +20,8 @@ from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool
 
 REASON = re.compile(
-    r"empty-file|truncated|corrupt-\w+|\w+-variant|not-an-image: .*|format-not-allowed: .*|sample-format: .*|"
-    r"too-many-pixels .*|aspect-ratio .*|decoder-\w+.*|heic: .*"
+    r"empty-file|truncated|corrupt-\w+|\w+-variant.*|bands: .*|camera-raw: .*|not-an-image: .*|"
+    r"format-not-allowed: .*|sample-format: .*|too-many-pixels .*|aspect-ratio .*|decoder-\w+.*|heic: .*"
 )
 
 

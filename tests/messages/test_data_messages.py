@@ -128,8 +128,8 @@ def test_classes_of_other_files(pool: DecoderPool, tmp_path: Path) -> None:
 
     assert complaint(tmp_path, pool) == (
         "Each class needs at least two usable images, one to learn from and one to measure on, but 2 class(es) have "
-        "fewer: 'b' has 0 (2 skipped: not an image by name (.mp4)), 'c' has 0 (1 skipped: neither named like an image "
-        "nor one by content). Add images or remove the folder."
+        "fewer: 'b' has 0 (2 skipped: video (not read: export frames as JPEG)), 'c' has 0 (1 skipped: DICOM (not read: "
+        "export it as PNG)). Add images or remove the folder."
     )
 
 

@@ -39,6 +39,7 @@ class Card:
         blocks: Names of the blocks, shallow to deep.
         taps: Names of the taps, shallow to deep.
         head: Module name of the classifier.
+        levels: Of photos with 16 bits a channel, from 0 to 65,535, which becomes black and which white.
     """
 
     name: str
@@ -59,11 +60,17 @@ class Card:
     blocks: tuple[str, ...]
     taps: tuple[str, ...]
     head: str
+    levels: tuple[int, int] = (0, 65_535)
 
     @property
     def unusual_input(self) -> list[Any]:
         """Order of channels and scale where they are not ``RGB`` and 255, for keys of what is kept; else empty."""
         return [] if (self.channels, self.scale) == ("RGB", 255.0) else [self.channels, self.scale]
+
+    @property
+    def unusual_levels(self) -> list[Any]:
+        """Levels that are not the whole range, for keys of codes; else empty."""
+        return [] if self.levels == (0, 65_535) else [["levels", *self.levels]]
 
     @property
     def resize(self) -> ResizeWord:

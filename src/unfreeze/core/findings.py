@@ -29,6 +29,8 @@ KINDS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
         "UF110": ("note", "Folders below the class folders are not told apart"),
         "UF111": ("warning", "Something beside the class folders was left out"),
         "UF112": ("note", "A list was read in another way than it is written"),
+        "UF118": ("note", "Photos lie beside others of the same name"),
+        "UF119": ("note", "Photos of 16 bits use a part of their range"),
         "UF120": ("note", "No rule of thumb applies"),
         "UF121": ("note", "Few images like the source's: linear classifier on the last codes"),
         "UF122": ("note", "Few images unlike the source's: linear classifier on earlier codes"),

@@ -13,6 +13,7 @@ from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import SetAside
 from unfreeze.core.wording import count, listed
+from unfreeze.data.foreign import CAMERA_RAW, foreign_by_content, foreign_by_name
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.layout import ClassFolder, Glance, Kind, Layout, layout_of
 from unfreeze.data.listed_files import Candidate
@@ -25,18 +26,18 @@ _OTHER_FILES = frozenset((
     ".log", ".html", ".htm", ".css", ".js", ".py", ".pyc", ".ipynb", ".sh", ".bat", ".db", ".sqlite", ".parquet",
     ".arrow", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pt", ".pth", ".onnx", ".safetensors", ".bin",
     ".ckpt", ".tflite", ".pb", ".keras", ".weights", ".dvc",
-    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
-    ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".lock", ".sha256", ".md5",
+    ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
+    ".mp3", ".wav", ".lock", ".sha256", ".md5",
 ))
 IMAGE_SUFFIXES = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic",
-    ".heif", ".hif", ".avif", ".mpo", ".ppm", ".pgm", ".pbm", ".ico", ".psd", ".svg", ".eps", ".jp2", ".j2k",
+    ".heif", ".hif", ".avif", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".psd", ".svg", ".eps", ".jp2", ".j2k",
     ".jxl", ".tga", ".dds", ".exr", ".fits", ".fit",
 ))
 # Of these, what a person may have put into a class folder: not what programs leave beside photos.
 _NO_WORK = frozenset((
-    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
-    ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".webm",
+    ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar",
+    ".mp3", ".wav",
 ))
 # fmt: on
 NO_IMAGE = "not an image by name and content"
@@ -47,18 +48,23 @@ _SHOWN = 5
 _LEVELS_OF_CLASSES = 2  # class folders lie in a folder, or in the parts of a split in it
 
 
-def is_unrecognised(path: Path, reason: str) -> bool:
-    """Whether a file that cannot be read is no image at all: neither its name nor its content claims to be one.
+def skipped_as(path: Path, reason: str) -> str:
+    """As what a file is passed over that cannot be read: neither its name nor its content claims to be such an image.
 
     Args:
         path: Of the file.
         reason: Why it cannot be read, as the decoder says it.
 
     Returns:
-        False for what should have been an image.
+        Words for a count of such files; empty for what should have been an image.
     """
+    foreign = foreign_by_content(reason)
+    if foreign == CAMERA_RAW:
+        return foreign
     is_no_image = reason.startswith(("not-an-image", "empty-file", "format-not-allowed"))
-    return is_no_image and path.suffix.lower() not in IMAGE_SUFFIXES
+    if not is_no_image or path.suffix.lower() in IMAGE_SUFFIXES:
+        return ""
+    return foreign or NO_IMAGE
 
 
 @final
@@ -216,7 +222,9 @@ class _Walk:
                 elif not entry.is_file():
                     self.skip("not a regular file")
                 elif _kind_by_name(entry.name) != "photos":
-                    self.skip(NO_IMAGE_BY_NAME, detail=f" ({Path(entry.name).suffix.lower()})")
+                    suffix = Path(entry.name).suffix.lower()
+                    foreign = foreign_by_name(suffix)
+                    self.skip(foreign or NO_IMAGE_BY_NAME, detail="" if foreign else f" ({suffix})")
                 else:
                     self.advance(1)
                     yield entry
@@ -240,7 +248,9 @@ class _Walk:
 def _kind_by_name(name: str) -> Kind:
     """Whether a file may be an image (photos), is one of programs (work), or something else (nothing)."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
-    return "photos" if suffix not in _OTHER_FILES else "nothing" if suffix in _NO_WORK else "work"
+    if foreign_by_name(suffix) or suffix in _NO_WORK:
+        return "nothing"
+    return "work" if suffix in _OTHER_FILES else "photos"
 
 
 def _kind_of_file(entry: os.DirEntry[str]) -> Kind:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unfreeze.core.files import sha256_of
 from unfreeze.core.findings import Finding
 from unfreeze.core.records import Duplicate, ImageCounts, SetAside
+from unfreeze.images.levels import WHOLE, Range
 
 SPLITS = ("train", "val", "test")
 
@@ -61,6 +62,7 @@ class ImageSet:
         skipped: Number of files that are not read, by reason.
         findings: What the user should know.
         class_names: All classes when `images` is a part of a larger set; empty to take those of `images`.
+        levels: By which photos of 16 bits are scaled, which whoever reads them has to know; see `data.levels`.
     """
 
     root: Path
@@ -70,6 +72,7 @@ class ImageSet:
     skipped: Mapping[str, int] = field(default_factory=_nothing_skipped)
     findings: tuple[Finding, ...] = ()
     class_names: tuple[str, ...] = ()
+    levels: Range = WHOLE
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import itertools
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, final
@@ -22,6 +22,7 @@ from unfreeze.core.findings import Finding
 from unfreeze.core.records import Duplicate, ImageCounts, SetAside
 from unfreeze.data.image_set import Image
 from unfreeze.data.listed_files import Candidate
+from unfreeze.images.levels import WHOLE, Range
 from unfreeze.images.pool import Inspection
 
 
@@ -66,6 +67,7 @@ class ImageTable:
         empty_labels: Labels of class folders without any candidate.
         no_classes: Names of folders that lie among the class folders and are none.
         findings: What the user should know.
+        levels: By which its photos of 16 bits are scaled; see `data.levels`.
     """
 
     def __init__(self, database: sqlite3.Connection, source: Path) -> None:
@@ -77,6 +79,7 @@ class ImageTable:
         self.empty_labels: list[str] = []
         self.no_classes: set[str] = set()
         self.findings: list[Finding] = []
+        self.levels: Range = WHOLE
 
     def add(self, candidates: Iterable[Candidate]) -> int:
         """Add candidates of different names; how many there were."""
@@ -118,14 +121,14 @@ class ImageTable:
         """Number of candidates, whatever became of them."""
         return self._number("true")
 
+    def skip(self, label: str, reason: str) -> None:
+        """Count a candidate of a class that turned out to be something else."""
+        self.skipped[reason] += 1
+        self.skipped_of[label][reason] += 1
+
     def number_of(self, *states: State) -> int:
         """Number of candidates in any of these states."""
         return self._number(f"state IN ({', '.join(str(int(state)) for state in states)})")
-
-    def number_of_class(self, label: str, state: State) -> int:
-        """Number of candidates of a class in a state."""
-        query = f"SELECT count(*) FROM image WHERE state = {int(state)} AND label = ?"
-        return int(self._database.execute(query, (_coded(label),)).fetchone()[0])
 
     def number_without_split(self) -> int:
         """Number of candidates for which no split was given."""
@@ -181,6 +184,27 @@ class ImageTable:
             f"UPDATE image SET state = {State.DUPLICATE}, same_as = ?, reason = ? WHERE name = ?",
             ((_coded(item.same_as), item.why, _coded(item.name)) for item in duplicates),
         )
+
+    def group_by_stem(self) -> list[str]:
+        """Make one group of used images that differ only in their suffix, where no group was given.
+
+        Returns:
+            Names of all that have another before them.
+        """
+        groups: dict[bytes, list[bytes]] = {}
+        later = []
+        for (name,) in self._rows("name", f"state = {State.USED} AND grouping = x''"):
+            # Whatever has the same stem comes before the first name that does not begin with it.
+            if groups and not name.startswith(next(iter(groups)) + b"."):
+                later += self._grouped(groups)
+                groups.clear()
+            groups.setdefault(_stem(name), []).append(name)
+        return [*later, *self._grouped(groups)]
+
+    def _grouped(self, groups: Mapping[bytes, Sequence[bytes]]) -> list[str]:
+        pairs = [(stem, name) for stem, names in groups.items() if len(names) > 1 for name in names]
+        self._database.executemany("UPDATE image SET grouping = ? WHERE name = ?", pairs)
+        return [_text(name) for names in groups.values() for name in names[1:]]
 
     def images(self) -> Iterator[Image]:
         """All that are used."""
@@ -305,6 +329,13 @@ def image_table(source: Path) -> Iterator[ImageTable]:
     """
     with temporary_database(_SCHEMA) as database:
         yield ImageTable(database, source)
+
+
+def _stem(name: bytes) -> bytes:
+    """A name without its suffix."""
+    folder, slash, file = name.rpartition(b"/")
+    stem, dot, _ = file.rpartition(b".")
+    return folder + slash + (stem if dot and stem else file)
 
 
 def _coded(text: str) -> bytes:

@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,10 +16,12 @@ from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
 from unfreeze.core.wording import count, listed
-from unfreeze.data.folders import NO_IMAGE, add_test_folder, is_unrecognised, list_folder
+from unfreeze.data.folders import add_test_folder, list_folder, skipped_as
+from unfreeze.data.foreign import CAMERA_RAW
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.left_out import exclude_classes
+from unfreeze.data.levels import measure_levels
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import LIST_SUFFIXES, list_rows
 from unfreeze.data.shortfalls import CONFLICTING, codes_of, shortfall
@@ -57,7 +60,8 @@ def read_image_set(
         progress: Reports progress per file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
         follow_links: Whether to follow links to folders below the class folders, too.
-        geometry: Of the squares that will be read next, so that each file is decoded once (see `DecoderPool.inspect`).
+        geometry: Of the squares that will be read next, so that each file is decoded once (see `DecoderPool.inspect`);
+            its levels are those that are found.
         test: As for `listed_images`, like the next.
         exclude: Classes that are left out.
 
@@ -70,6 +74,8 @@ def read_image_set(
     """
     listed = listed_images(source, test=test, exclude=exclude, follow_links=follow_links, progress=progress)
     with listed as table:
+        levels = measure_levels(table, pool=pool, progress=progress)
+        geometry = None if geometry is None else replace(geometry, levels=levels)
         portions = inspected_portions(
             table, pool=pool, progress=progress, max_bad=max_bad, geometry=geometry, portion=max(1, len(table))
         )
@@ -113,6 +119,7 @@ def _image_set(table: ImageTable) -> ImageSet:
         duplicates=tuple(table.duplicates()),
         skipped=MappingProxyType(dict(table.skipped)),
         findings=tuple(table.findings),
+        levels=table.levels,
     )
 
 
@@ -205,6 +212,7 @@ def inspected_portions(
             yield table.images_called(candidate.name for candidate in some)
     _check_bad_files(table, max_bad)
     _remove_duplicates(table)
+    _group_by_stem(table)
     _check_classes(table)
     table.findings += _findings(table)
     yield table.images_called(candidate.name for candidate in some)
@@ -219,17 +227,19 @@ def _inspect(
         found.append((candidate, _state(candidate, seen), seen))
         advance(1)
     table.record(found)
-    unrecognised = sum(state is State.UNRECOGNISED for _, state, _ in found)
-    if unrecognised:
-        table.skipped[NO_IMAGE] += unrecognised
+    for candidate, state, seen in found:
+        if state is State.UNRECOGNISED:
+            table.skip(candidate.label, skipped_as(candidate.path, seen.reason))
 
 
 def _state(candidate: Candidate, seen: Inspection) -> State:
     """What becomes of a file that was read."""
     if not seen.reason:
         return State.USED
-    unrecognised = not candidate.listed and is_unrecognised(candidate.path, seen.reason)
-    return State.UNRECOGNISED if unrecognised else State.SET_ASIDE
+    other = skipped_as(candidate.path, seen.reason)
+    # What a list names should be an image; that it has the camera's originals too is no fault of the list.
+    is_passed_over = other == CAMERA_RAW or (other and not candidate.listed)
+    return State.UNRECOGNISED if is_passed_over else State.SET_ASIDE
 
 
 def _check_bad_files(table: ImageTable, max_bad: float) -> None:
@@ -270,6 +280,17 @@ def _remove_duplicates(table: ImageTable) -> None:
         )
         table.findings.append(finding("UF101", sentence, "Decide which is right.", images=concerned))
     table.findings += _leak_findings(leaks)
+
+
+def _group_by_stem(table: ImageTable) -> None:
+    """Files of one name in one folder, as photo.jpg and photo.png, are one photo in two forms: one group."""
+    names = table.group_by_stem()
+    if names:
+        sentence = (
+            f"{count(len(names), 'photo')} {'lies' if len(names) == 1 else 'lie'} beside another of the same name, in "
+            "another format: each such pair stays on one side of every split."
+        )
+        table.findings.append(finding("UF118", sentence, images=names))
 
 
 def _conflict(image: Image, same: Sequence[Image]) -> Duplicate:

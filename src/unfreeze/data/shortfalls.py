@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from unfreeze.core.records import SetAside
-from unfreeze.data.image_table import ImageTable, State
+from unfreeze.data.image_table import ImageTable
 
 CONFLICTING = "conflicting labels"
 _IN_WORDS = {CONFLICTING: "since the same picture lies in two classes"}
@@ -36,9 +36,7 @@ def shortfall(table: ImageTable, label: str | None = None) -> str:
     removed = Counter(_IN_WORDS.get(item.why, "as exact copies") for item in table.duplicates(label))
     parts += [f"{number} removed {why}" for why, number in removed.most_common()]
     skipped = _skipped(table) if label is None else table.skipped_of.get(label, Counter())
-    strangers = 0 if label is None else table.number_of_class(label, State.UNRECOGNISED)
     parts += [f"{number} skipped: {reason}" for reason, number in skipped.most_common(3)]
-    parts += [f"{strangers} skipped: neither named like an image nor one by content"] if strangers else []
     return f" ({'; '.join(parts)})" if parts else ""
 
 

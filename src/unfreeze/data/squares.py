@@ -24,6 +24,7 @@ def geometry_of(card: Card) -> Geometry:
         interpolation=card.interpolation,
         crop=card.crop_mode,
         border=card.border if card.crop_mode == "border" else (0, 0, 0),
+        levels=card.levels,
     )
 
 
@@ -31,7 +32,8 @@ def decoded(
     images: Sequence[Image], card: Card, pool: DecoderPool, set_aside: list[SetAside]
 ) -> Iterator[tuple[Image, UInt8[np.ndarray, "side side 3"]]]:
     """Images with their squares, in order; one that cannot be decoded is appended to `set_aside` instead."""
-    squares = pool.squares([image.path for image in images], geometry_of(card))
+    hashes = [image.sha256 for image in images]
+    squares = pool.squares([image.path for image in images], geometry_of(card), hashes=hashes)
     for image, square in zip(images, squares, strict=True):
         if isinstance(square, UnreadableImageError):
             set_aside.append(SetAside(name=image.name, reason=square.reason, sha256=image.sha256))

@@ -332,7 +332,8 @@ def _engine_part(engine: Engine) -> dict[str, Any]:
 def _description(network: FrozenNetwork) -> dict[str, Any]:
     """Everything but the engine that decides the numbers. The images' decoding is Pillow's, so its version counts."""
     card = network.card
-    images = [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std, *card.unusual_input]
+    images = [card.size, card.crop_pct, card.crop_mode, card.interpolation, card.mean, card.std]
+    images += [*card.unusual_input, *card.unusual_levels]
     return {
         "weights": card.weights_sha256,
         "network": card.name,

@@ -1,7 +1,7 @@
 """Today's backbones in the role of a frozen network, and their codes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -38,6 +38,10 @@ class FrozenBackbone:
     def card(self) -> Card:
         """The backbone's."""
         return self.backbone.card
+
+    def with_levels(self, levels: tuple[int, int]) -> "FrozenBackbone":
+        """See `FrozenNetwork`."""
+        return replace(self, backbone=self.backbone.with_levels(levels))
 
     @property
     def key(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ them, so such a network is built every time.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache as once_only
 from pathlib import Path
 from typing import Any, final
@@ -55,6 +55,10 @@ class KnownNetwork:
     details: Mapping[Readout, int]
     graph: str
     built: Callable[[], DetailedNetwork]
+
+    def with_levels(self, levels: tuple[int, int]) -> "KnownNetwork":
+        """See `FrozenNetwork`; what is built takes pixels, and need not know."""
+        return replace(self, card=replace(self.card, levels=levels))
 
     @property
     def key(self) -> dict[str, Any]:

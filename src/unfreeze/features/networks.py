@@ -35,6 +35,10 @@ class FrozenNetwork(Protocol):
         """What is known of it; with the weights' hash and the input that it takes, it tells stores of codes apart."""
         ...
 
+    def with_levels(self, levels: tuple[int, int]) -> "FrozenNetwork":
+        """The same network, for photos of 16 bits that are scaled by another range; see `Card.levels`."""
+        ...
+
     @property
     def key(self) -> dict[str, Any]:
         """What else tells stores of its codes apart, beside card and engine; for most networks nothing."""

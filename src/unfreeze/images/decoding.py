@@ -1,21 +1,21 @@
 """From the bytes of one file to upright 8-bit RGB pixels, or one reason why not.
 
 Every choice that changes pixels is made here: EXIF rotation is applied, colour profiles are converted to sRGB,
-transparent pixels lie on the background, 16-bit grey is scaled (and never clipped), and of several frames the first
-counts.
+transparent pixels lie on the background, 16-bit photos are scaled by the range of their set, and of several frames the
+first counts.
 """
 
 import contextlib
 import functools
 import hashlib
 import io
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (  # noqa: F401 - plugins are imported for their registration: Pillow would import all 40 otherwise
     AvifImagePlugin,
     BmpImagePlugin,
@@ -25,48 +25,28 @@ from PIL import (  # noqa: F401 - plugins are imported for their registration: P
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
-# The pixel budget of one image: 100 megapixels are 300 MB as RGB.
+from unfreeze.images import tags
+from unfreeze.images.camera_raw import camera_raw
+from unfreeze.images.frames import frame_note
+from unfreeze.images.levels import WHOLE, Range, deep_levels, eight_bit, is_deep, used_range
+from unfreeze.images.refusals import is_heif, known_kind, refusal, too_many_pixels
+
+# The pixel budget of one image, of what is decoded: 100 megapixels are 300 MB as RGB.
 MAX_PIXELS = 100_000_000
+# A JPEG is decoded at a half, a quarter or an eighth until it fits; phones make 200 megapixels.
+MAX_JPEG_PIXELS = 500_000_000
 MAX_ASPECT = 100
 TINY_SIDE = 32
 # A multi-picture JPEG (MPO) comes through the JPEG plugin.
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
 _RGB = tuple[int, int, int]
 WHITE: _RGB = (255, 255, 255)
 
-# First bytes of formats that are recognised in order to be refused by name.
-_REFUSED = (
-    (b"%!PS", "EPS"),
-    (b"\xc5\xd0\xd3\xc6", "EPS"),
-    (b"%PDF", "PDF"),
-    (b"SIMPLE  =", "FITS"),
-    (b"\xd7\xcd\xc6\x9a", "WMF"),
-    (b"8BPS", "PSD"),
-    (b"\x00\x00\x01\x00", "ICO"),
-    (b"DDS ", "DDS"),
-    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-    (b"\x76\x2f\x31\x01", "OpenEXR"),
-    (b"II\xbc", "JPEG XR"),
-    (b"<svg", "SVG"),
-    (b"P5", "PPM"),
-    (b"P6", "PPM"),
-)
-_KNOWN = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF8", "gif"),
-    (b"BM", "bmp"),
-    (b"II*\x00", "tiff"),
-    (b"MM\x00*", "tiff"),
-)
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -82,11 +62,9 @@ _LYING = (
     Image.Transpose.TRANSVERSE,
     Image.Transpose.ROTATE_90,
 )
-_ORIENTATION, _TIFF_BITS, _TIFF_PHOTOMETRIC = 0x0112, 258, 262
+_ORIENTATION = 0x0112
 _SAMPLES = {"F": "32-bit float", "I": "32-bit or signed", "LAB": "CIE Lab", "HSV": "HSV"}
-_WORD_OF_FRAMES = dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), "animated: frame 1 of {}") | {
-    "TIFF": "pages: page 1 of {}"
-}
+_SCALES = (1, 2, 4, 8)  # of libjpeg
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -109,6 +87,8 @@ class Decoded:
         height: The same.
         mode: Pillow's mode of the file.
         notes: For example ``animated: frame 1 of 7``.
+        levels: What the file holds of a photo with 16 bits a channel, from 0 to 65,535, shape (height, width) or
+            (height, width, 3), not turned; None of others.
     """
 
     image: Image.Image
@@ -116,9 +96,20 @@ class Decoded:
     height: int
     mode: str
     notes: tuple[str, ...]
+    levels: NDArray[np.uint16] | None = None
+
+    @property
+    def pixels_sha256(self) -> str:
+        """Hash of what the file shows; equal for equal pixels, whatever the format, and of 16 bits where there are."""
+        # Levels that eight bits can hold are the same picture as one of eight bits.
+        if self.levels is None or not any((row % 257).any() for row in self.levels):
+            return pixels_sha256(self.image)
+        digest = hashlib.sha256(f"16 bits {self.width}x{self.height} {self.levels.shape}".encode())
+        digest.update(np.ascontiguousarray(self.levels).data)
+        return digest.hexdigest()
 
 
-def decode(data: bytes, *, background: _RGB = WHITE, at_least: int | None = None) -> Decoded:
+def decode(data: bytes, *, background: _RGB = WHITE, at_least: int | None = None, levels: Range = WHOLE) -> Decoded:
     """Decode the first frame of an image file.
 
     Args:
@@ -126,6 +117,7 @@ def decode(data: bytes, *, background: _RGB = WHITE, at_least: int | None = None
         background: Colour behind transparent pixels.
         at_least: Pixels that both sides must keep. A JPEG that is at least twice as large is decoded at a half, a
             quarter or an eighth, which its format allows at a fraction of the cost.
+        levels: Of a photo with 16 bits a channel, what becomes black and what becomes white.
 
     Returns:
         Upright RGB pixels.
@@ -138,12 +130,38 @@ def decode(data: bytes, *, background: _RGB = WHITE, at_least: int | None = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _decode(data, background, at_least)
+            return _decode(data, background, at_least, levels)
         except UnreadableImageError:
             raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise UnreadableImageError(too_many_pixels(error, _most_pixels(data))) from error
         # Pillow raises OSError, ValueError, SyntaxError, KeyError, struct.error and more on broken files.
         except Exception as error:
-            raise UnreadableImageError(_reason(data, error)) from error
+            raise UnreadableImageError(refusal(data, error, heif=_heif_is_installed())) from error
+
+
+def levels_in(data: bytes) -> Range | None:
+    """Between which levels a photo of 16 bits a channel lies.
+
+    Args:
+        data: The whole file.
+
+    Returns:
+        The range; None of a file that has 8 bits, or cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if camera_raw(data):
+                return None
+            with _pixel_budget(MAX_PIXELS), Image.open(io.BytesIO(data), formats=["PNG", "TIFF", "PPM"]) as image:
+                if not is_deep(image, data):
+                    return None
+                image.load()
+                levels = deep_levels(image, data)
+        except Exception:  # whatever it is, it will be said when the file is inspected
+            return None
+    return None if levels is None else used_range(levels)
 
 
 def pixels_sha256(image: Image.Image) -> str:
@@ -164,17 +182,23 @@ def pixels_sha256(image: Image.Image) -> str:
     return digest.hexdigest()
 
 
-def _decode(data: bytes, background: _RGB, at_least: int | None) -> Decoded:
-    formats = [*FORMATS, "HEIF"] if _is_heif(data) and _heif_is_installed() else FORMATS
-    with _pixel_budget(), Image.open(io.BytesIO(data), formats=formats) as image:
-        _check_shape(image.width, image.height)
+def _decode(data: bytes, background: _RGB, at_least: int | None, levels: Range) -> Decoded:
+    raw = camera_raw(data)
+    if raw:
+        raise UnreadableImageError(f"camera-raw: {raw}")
+    if data.startswith(b"P") and known_kind(data) is None:  # Pillow's own inventions beside PBM, PGM and PPM
+        raise UnreadableImageError(refusal(data, ValueError(), heif=False))
+    formats = [*FORMATS, "HEIF"] if is_heif(data) and _heif_is_installed() else FORMATS
+    with _pixel_budget(_most_pixels(data)), Image.open(io.BytesIO(data), formats=formats) as image:
         mode, size = image.mode, image.size
-        is_reduced = at_least is not None and image.draft(None, (at_least, at_least)) is not None
+        is_reduced = _reduce(image, at_least)
+        _check_shape(image.width, image.height)
         image.load()
         turn, turn_notes = _turn(image)
-        colour, alpha = _layers(image, data)
+        deep = deep_levels(image, data) if is_deep(image, data) else None
+        colour, alpha = _layers(image, data, deep, levels)
         rgb, colour_notes = _to_srgb(colour, image.info.get("icc_profile"))
-        frame_notes = _frame_notes(image)
+        frame_notes = (*_frame_notes(image, data), *_band_notes(image))
     if alpha is not None:
         canvas = Image.new("RGB", rgb.size, background)
         canvas.paste(rgb, mask=alpha)
@@ -186,20 +210,35 @@ def _decode(data: bytes, background: _RGB, at_least: int | None) -> Decoded:
     width, height = size if is_reduced else rgb.size
     size_notes = ("tiny",) if min(width, height) < TINY_SIDE else ()
     notes = (*frame_notes, *turn_notes, *colour_notes, *size_notes)
-    return Decoded(image=rgb, width=width, height=height, mode=mode, notes=notes)
+    return Decoded(image=rgb, width=width, height=height, mode=mode, notes=notes, levels=deep)
+
+
+def _most_pixels(data: bytes) -> int:
+    """What the header of a file may promise."""
+    return MAX_JPEG_PIXELS if data.startswith(b"\xff\xd8\xff") else MAX_PIXELS
 
 
 @contextlib.contextmanager
-def _pixel_budget() -> Iterator[None]:
+def _pixel_budget(most: int) -> Iterator[None]:
     """Let Pillow itself refuse headers that promise more than the budget; some formats learn their size late."""
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    Image.MAX_IMAGE_PIXELS = most
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+def _reduce(image: Image.Image, at_least: int | None) -> bool:
+    """Have a JPEG decoded as small as is wanted, and as is allowed; whether it is a JPEG that this concerns."""
+    width, height = image.size
+    fits = next((scale for scale in _SCALES if width * height <= MAX_PIXELS * scale**2), _SCALES[-1])
+    if at_least is None and fits == 1:
+        return False
+    wanted = min(width // fits, height // fits, at_least or width + height)
+    return image.draft(None, (max(1, wanted), max(1, wanted))) is not None
 
 
 def _check_shape(width: int, height: int) -> None:
@@ -218,33 +257,32 @@ def _turn(image: Image.Image) -> tuple[Image.Transpose | None, tuple[str, ...]]:
         return None, ("exif-unreadable",)
 
 
-def _layers(image: Image.Image, data: bytes) -> tuple[Image.Image, Image.Image | None]:
+def _layers(
+    image: Image.Image, data: bytes, deep: NDArray[np.uint16] | None, levels: Range
+) -> tuple[Image.Image, Image.Image | None]:
     """Colours (mode L, RGB or CMYK) and opacity (mode L, None if opaque)."""
-    if image.mode.startswith("I;16"):
-        return _sixteen_bit(image)
+    if deep is not None and deep.ndim == 2:
+        return Image.fromarray(eight_bit(deep, levels)), _opacity_of_levels(image)
     if image.mode in {"F", "I", "LAB", "HSV"}:
         raise UnreadableImageError(f"sample-format: {_SAMPLES[image.mode]}")
+    if image.mode == "La":  # Pillow knows no way from premultiplied grey to RGBA
+        image = image.convert("LA")
     if image.mode in {"L", "RGB"} and "transparency" in image.info:
         image.info["transparency"] = _in_eight_bit(image.info["transparency"], data)
+    alpha = None
     if image.has_transparency_data:
         full = image.convert("RGBA")
-        return full.convert("RGB"), full.getchannel("A")
+        image, alpha = full.convert("RGB"), full.getchannel("A")
+    if deep is not None and levels != WHOLE:
+        return Image.fromarray(eight_bit(deep, levels)), alpha
     if image.mode in {"L", "RGB", "CMYK"}:
-        return image.copy(), None
-    return image.convert("L" if image.mode == "1" else "RGB"), None
+        return image.copy(), alpha
+    return image.convert("L" if image.mode == "1" else "RGB"), alpha
 
 
-def _sixteen_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """16-bit grey by 1/257, rounded: Pillow's own conversion clips at 255, so that nearly every photo turns white."""
-    values = np.asarray(image).astype(np.uint32)
-    tags = getattr(image, "tag_v2", {})
-    top = 4095 if tags.get(_TIFF_BITS) in {12, (12,)} else 65535
-    grey = ((values * 255 + top // 2) // top).clip(max=255).astype(np.uint8)
-    if tags.get(_TIFF_PHOTOMETRIC) == 0:  # "white is zero", which Pillow heeds at 8 bits only
-        grey = 255 - grey
+def _opacity_of_levels(image: Image.Image) -> Image.Image | None:
     clear = image.info.get("transparency")
-    alpha = None if clear is None else Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8))
-    return Image.fromarray(grey), alpha
+    return None if clear is None else Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
 
 
 def _in_eight_bit(clear: Any, data: bytes) -> Any:
@@ -279,18 +317,17 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     return ImageCms.buildTransform(source, _SRGB, mode, "RGB")
 
 
-def _frame_notes(image: Image.Image) -> tuple[str, ...]:
-    if image.format not in _WORD_OF_FRAMES:
-        return ()
-    with contextlib.suppress(Exception):  # counting walks over bytes that may be broken; the first frame is good
-        count = int(getattr(image, "n_frames", 1))
-        if count > 1:
-            return (_WORD_OF_FRAMES[image.format].format(count),)
+def _frame_notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
+    with contextlib.suppress(Exception):  # the first frame is good, whatever the headers of the others are
+        return frame_note(image, data)
     return ()
 
 
-def _is_heif(data: bytes) -> bool:
-    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+def _band_notes(image: Image.Image) -> tuple[str, ...]:
+    """A TIFF may have more bands than are shown: infrared, say, or the mask of an annotation."""
+    bands = getattr(image, "tag_v2", {}).get(tags.SAMPLES, 0)
+    shown = len(image.getbands())
+    return (f"bands: {shown} of {bands} are used",) if isinstance(bands, int) and bands > shown > 1 else ()
 
 
 @functools.cache
@@ -302,47 +339,3 @@ def _heif_is_installed() -> bool:
         return False
     pillow_heif.register_heif_opener(thumbnails=False)
     return True
-
-
-def _reason(data: bytes, error: Exception) -> str:
-    """Reason code of whatever Pillow raised."""
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        found = re.search(r"\((\d+) pixels\)", str(error))
-        return f"too-many-pixels {int(found[1]):,} > {MAX_PIXELS:,}" if found else "too-many-pixels"
-    if isinstance(error, MemoryError):
-        return "decoder-memory"
-    kind = _kind(data)
-    if kind is None:
-        return _unrecognised(data)
-    if isinstance(error, NotImplementedError):
-        return f"{kind}-variant"
-    return (
-        "truncated"
-        if re.search("truncated|unexpected end|end of file", str(error), re.IGNORECASE)
-        else f"corrupt-{kind}"
-    )
-
-
-def _kind(data: bytes) -> str | None:
-    """Which allowed format the first bytes announce."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    if data[4:8] == b"ftyp" and data[8:12] in {b"avif", b"avis"}:
-        return "avif"
-    if _is_heif(data) and _heif_is_installed():
-        return "heic"
-    return next((kind for start, kind in _KNOWN if data.startswith(start)), None)
-
-
-def _unrecognised(data: bytes) -> str:
-    """Reason for bytes of no allowed format."""
-    if _is_heif(data):
-        return "heic: install unfreeze[heif]"
-    name = next((name for start, name in _REFUSED if data.startswith(start)), None)
-    if name is None and b"<svg" in data[:1000]:
-        name = "SVG"
-    if name is not None:
-        return f"format-not-allowed: {name}"
-    start = data[:12]
-    printable = start.isascii() and start.decode("ascii").isprintable()
-    return "not-an-image: starts with " + (f'"{start.decode("ascii")}"' if printable else f"0x{start[:8].hex()}")

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unfreeze.images.levels import WHOLE, Range
+
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -31,6 +33,7 @@ class Geometry:
         crop: timm's word: ``center`` resizes the shorter side to `resize`, ``border`` the longer one, ``squash`` both.
         background: Colour behind transparent pixels.
         border: Colour of the border.
+        levels: Of a photo with 16 bits a channel, which becomes black and which white.
     """
 
     size: int
@@ -39,6 +42,7 @@ class Geometry:
     crop: str = "center"
     background: tuple[int, int, int] = (255, 255, 255)
     border: tuple[int, int, int] = (0, 0, 0)
+    levels: Range = WHOLE
 
     def __post_init__(self) -> None:
         """Refuse what no decoder can do: that would be a caller's mistake."""
@@ -58,6 +62,11 @@ class Geometry:
         differs by 0.3 of 255 levels on average.
         """
         return 2 * self.resize
+
+    @property
+    def decoding(self) -> tuple[object, ...]:
+        """What decoding depends on: squares that agree in it can be made of one decoded image."""
+        return self.at_least, self.background, self.levels
 
     @property
     def side(self) -> int:

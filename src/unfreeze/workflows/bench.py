@@ -96,6 +96,7 @@ def executor_at(bench: Bench, resources: Resources) -> InThisProcess:
     """
     torch.set_num_threads(bench.threads)
     source = load_backbone(bench.network, weights=bench.weights, size=bench.size).resized_by(bench.resize)
+    source = source.with_levels(bench.image_set.levels)
     if source.card.weights_sha256 != bench.weights_sha256:
         msg = f"{bench.network} has other weights here than where the run was begun. Bring the same ones."
         raise WeightsError(msg)

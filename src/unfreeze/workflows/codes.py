@@ -21,6 +21,7 @@ from unfreeze.core.settings import ImageSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.inspection import PORTION, inspected_portions, listed_images
+from unfreeze.data.levels import measure_levels
 from unfreeze.data.splits import split_table
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.networks import FrozenNetwork
@@ -98,6 +99,9 @@ def _stored(
     table: ImageTable, network: FrozenNetwork, settings: ImageSettings, resources: Resources, phases: Phases
 ) -> AbstractContextManager[CodesInPortions]:
     """The codes of all images of the table; decoding is a phase of its own."""
+    with phases.timed("decode"):
+        levels = measure_levels(table, pool=resources.pool, progress=resources.progress)
+    network = network.with_levels(levels)
     inspected = inspected_portions(
         table,
         pool=resources.pool,

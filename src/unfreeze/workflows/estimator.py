@@ -29,9 +29,11 @@ from unfreeze.core.records import Outcome
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ResizeWord
 from unfreeze.core.strategies import parse_strategy
 from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.data.levels import may_be_deep
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import Geometry
+from unfreeze.images.levels import common_range
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
 from unfreeze.strategies.experiment import Experiment
@@ -174,6 +176,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.resize is not None and self.resize != "auto":
             source = source.resized_by(self.resize)
         began = clock.elapsed()
+        deep = (path for path in paths if may_be_deep(path))
+        source = source.with_levels(common_range(found for found in pool.levels(deep) if found is not None))
         image_set = _image_set(paths, places, pool, geometry_of(source.card))
         decoding = clock.elapsed() - began
         plain, request = Resources(pool=pool), EngineSettings()

@@ -15,7 +15,7 @@ from unfreeze.core.errors import InputError, TooManyBadFilesError
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import ImageCounts, SetAside
 from unfreeze.core.wording import count, passed_over
-from unfreeze.data.folders import NO_IMAGE, files_below, is_unrecognised
+from unfreeze.data.folders import files_below, skipped_as
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.classifiers import kept_classifier
 from unfreeze.features.engines import PrefixEngine, openvino_is_installed
@@ -210,14 +210,14 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         InputError: There is no image.
         TooManyBadFilesError: No image can be read.
     """
-    bad = tuple(
-        item
-        for item in predictions.set_aside
-        if item.name not in files.in_folders or not is_unrecognised(Path(item.name), item.reason)
-    )
-    unrecognised = len(predictions.set_aside) - len(bad)
-    bad += files.blocked
-    skipped = files.skipped | ({NO_IMAGE: unrecognised} if unrecognised else {})
+    bad = list(files.blocked)
+    skipped = Counter(files.skipped)
+    for item in predictions.set_aside:
+        other = skipped_as(Path(item.name), item.reason) if item.name in files.in_folders else ""
+        if other:
+            skipped[other] += 1
+        else:
+            bad.append(item)
     for item in bad:
         progress.say(f"set aside: {item.name}: {item.reason}")
     if skipped:
@@ -227,7 +227,7 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         raise TooManyBadFilesError(msg)
     if not predictions.names:
         raise InputError(_no_image(files.named, files.blocked, skipped))
-    return replace(predictions, set_aside=bad), skipped
+    return replace(predictions, set_aside=tuple(bad)), dict(skipped)
 
 
 def prediction_record(

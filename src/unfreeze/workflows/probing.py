@@ -43,6 +43,7 @@ def probe(
     phases.started()
     with phases.timed("decode"):
         image_set = split_images(settings, network.card, resources)
+    network = network.with_levels(image_set.levels)
     with phases.timed("prefix"):
         codes = codes_of(image_set, network, resources, settings.request)
     image_set = with_codes_only(image_set, codes)

@@ -100,6 +100,7 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
         sources = _loaded(settings)
     with timed(phases, "inspect"):
         image_set = _inspected(settings, geometry_of(sources[0].card), resources)
+        sources = [source.with_levels(image_set.levels) for source in sources]
     preparing = partial(
         prepare,
         resources=resources,

@@ -56,6 +56,7 @@ def tune(
     phases.started()
     with phases.timed("decode"):
         image_set = split_images(settings, source.card, resources)
+    source = source.with_levels(image_set.levels)
     with phases.timed("train"):
         outcome, fit = tune_model(image_set, source, settings, tuning, resources)
     with phases.timed("write"):

@@ -172,6 +172,10 @@ class Backbone:
         """The same network, for photos that become squares in another way; see `Card.resized_by`."""
         return replace(self, card=self.card.resized_by(word))
 
+    def with_levels(self, levels: tuple[int, int]) -> "Backbone":
+        """The same network, for photos of 16 bits that are scaled by another range; see `Card.levels`."""
+        return replace(self, card=replace(self.card, levels=levels))
+
     def copy(self) -> "Backbone":
         """A deep copy; its graph shares the modules of its own network."""
         network, graph = copy.deepcopy((self.network, self.graph))

@@ -202,7 +202,8 @@ def load_model(folder: Path | str) -> tuple[Backbone | CutNetwork, tuple[str, ..
     images = Preprocessing(**{field.name: getattr(card, field.name) for field in fields(Preprocessing)})
     source = f"folder {folder.name}, from {card.source}"
     name, network = parse_name(card.name), saved.module.network
-    return describe(name, network, images, source=source, licence=card.licence), saved.class_names
+    backbone = describe(name, network, images, source=source, licence=card.licence)
+    return backbone.with_levels(card.levels), saved.class_names
 
 
 def read_model(folder: Path) -> SavedModel:

@@ -63,7 +63,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         ours = config[OUR_KEY]
         _check_version(ours["schema"], folder)
         complete = ours["schema"] in READ and {"file_sha256", "margins"} <= ours.keys() and "label_names" in config
-        complete = complete and ours["card"].keys() == {field.name for field in fields(Card)}
+        known = {field.name for field in fields(Card)}
+        complete = complete and known - {"levels"} <= ours["card"].keys() <= known  # cards of before had no levels
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 
 from unfreeze.core.cards import CROP_MODES, Card
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.files import sha256_of_file
 from unfreeze.core.records import SetAside
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import Squares, decoded, geometry_of
@@ -52,7 +53,7 @@ def images(tmp_path: Path) -> list[Image]:
         path = tmp_path / f"{grey}.png"
         PillowImage.new("RGB", (40, 40), (grey, grey, grey)).save(path)
         found.append(
-            Image(path=path, name=f"{grey}", label="a", sha256=f"hash {grey}", width=40, height=40, mode="RGB")
+            Image(path=path, name=f"{grey}", label="a", sha256=sha256_of_file(path), width=40, height=40, mode="RGB")
         )
     return found
 
@@ -108,13 +109,14 @@ def test_what_cannot_be_decoded_is_set_aside_and_the_rest_comes_in_order(
     images: list[Image], pool: DecoderPool
 ) -> None:
     """The gap is named with its reason and its hash, and no other image moves into its place."""
+    known = images[1].sha256
     images[1].path.write_bytes(b"")
     aside: list[SetAside] = []
 
     found = [(image.name, int(square.max())) for image, square in decoded(images, CARD, pool, aside)]
 
     assert found == [("0", 0), ("2", 2)]
-    assert aside == [SetAside(name="1", reason="empty-file", sha256="hash 1")]
+    assert aside == [SetAside(name="1", reason="changed", sha256=known)]
 
 
 def test_rows_are_read_in_the_order_that_was_asked_for(images: list[Image], pool: DecoderPool) -> None:
@@ -130,5 +132,5 @@ def test_an_image_that_goes_bad_during_a_run_ends_it(images: list[Image], pool: 
     """Wherever it stands the error names it, since a row without pixels would shift all labels after it."""
     images[bad].path.write_bytes(b"")
 
-    with pytest.raises(ImageSetError, match=rf"^{bad} could be read at the start .*empty-file.*Leave the images alone"):
+    with pytest.raises(ImageSetError, match=rf"^{bad} could be read at the start .*changed.*Leave the images alone"):
         list(Squares(images, CARD, pool).read(np.arange(3)))

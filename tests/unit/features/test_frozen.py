@@ -74,6 +74,10 @@ class MeansAndSquares:
             head="",
         )
 
+    def with_levels(self, levels: tuple[int, int]) -> "MeansAndSquares":
+        """Itself: its photos have 8 bits."""
+        return self
+
     def engines(self, request: EngineSettings) -> Sequence[Engine]:
         """NumPy alone."""
         return [ARRAYS]

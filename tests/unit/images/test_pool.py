@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +46,9 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image within the pixel budget that takes a good second to decode."""
+    """An image within the pixel budget that takes a good part of a second to decode."""
     path = tmp_path_factory.mktemp("slow") / "slow.png"
-    Image.new("RGB", (9000, 9000)).save(path, compress_level=1)
+    Image.new("RGB", (6000, 6000)).save(path, compress_level=1)
     return path
 
 
@@ -243,25 +242,84 @@ def signal_when_busy(pool: DecoderPool, number: int) -> threading.Thread:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
-def test_a_decoder_that_hangs_is_replaced(paths: list[Path], slow: Path) -> None:
-    """A decoder that does not answer in time is replaced; only the image that it worked on is lost."""
+def test_a_decoder_that_was_stopped_costs_nothing(paths: list[Path], slow: Path) -> None:
+    """A decoder that does nothing for long is replaced, and the image that it worked on is tried once more."""
     with DecoderPool(workers=1, timeout=1.0) as pool:
         list(pool.inspect(paths[:1]))
         stopper = signal_when_busy(pool, signal.SIGSTOP)
         reasons = [seen.reason for seen in pool.inspect([slow, *paths[:6]])]
         stopper.join()
 
-    assert reasons == ["decoder-timeout 1 s", "", "", "", "", "", ""]
+    assert reasons == [""] * 7
 
 
-def test_waiting_for_the_first_image_is_no_fault_of_it(slow: Path) -> None:
-    """A child that was ready long before its first image still has the whole time for it."""
+def test_an_image_that_takes_too_long_is_tried_twice(paths: list[Path], slow: Path) -> None:
+    """An image that uses more of a processor than it may is set aside alone, after a second decoder has had it."""
+    started: list[pool_module._Child] = []
+    with DecoderPool(workers=1, timeout=0.1) as pool:
+        start = pool._start
+
+        def counting() -> pool_module._Child:
+            started.append(start())
+            return started[-1]
+
+        pool._start = counting
+        reasons = [seen.reason for seen in pool.inspect([*paths[:2], slow, *paths[2:6]])]
+
+    assert reasons == ["", "", "decoder-timeout 0.1 s", "", "", "", ""]
+    assert len(started) == 3  # the first, that of the second try, and that of the others
+
+
+def test_wall_time_is_not_counted() -> None:
+    """While a decoder's own time goes on, however slowly, hours of waiting are no reason to end it."""
+    watch = pool_module._Watch()
+
+    looks = [watch.exceeds(used, limit=0.3, waited=0.5) for used in (7.0, 7.1, 7.1, 7.2, 7.2, 7.25, 7.31)]
+
+    assert looks == [False] * 6 + [True]
+
+
+def test_a_decoder_that_stands_still_is_given_up() -> None:
+    """One that uses no processor is waited for three times as long as an image may take."""
+    watch = pool_module._Watch()
+
+    assert [watch.exceeds(7.0, limit=1.0, waited=1.0) for _ in range(4)] == [False, False, False, True]
+
+
+def test_a_file_that_has_changed_is_not_taken_for_the_old_one(paths: list[Path], tmp_path: Path) -> None:
+    """Bytes other than those that were inspected give no square, since codes would be kept under the old hash."""
+    path = tmp_path / "photo.png"
+    path.write_bytes(paths[0].read_bytes())
     with DecoderPool(workers=1) as pool:
-        pool.start()
-        ready = pool._replies.get(timeout=60)
-        pool._replies.put(replace(ready, moment=ready.moment - 100))
+        (before,) = pool.inspect([path])
+        path.write_bytes(paths[1].read_bytes())
+        (changed,) = pool.squares([path], SMALL, hashes=[before.sha256])
+        (after,) = pool.inspect([path], SMALL)
+        (again,) = pool.squares([path], SMALL, hashes=[after.sha256])
 
-        assert [seen.reason for seen in pool.inspect([slow])] == [""]
+    assert isinstance(changed, UnreadableImageError)
+    assert changed.reason == "changed"
+    np.testing.assert_array_equal(again, square(Image.open(paths[1]), SMALL))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+def test_a_decoder_killed_while_it_starts_is_started_again(paths: list[Path]) -> None:
+    """Somebody else may kill a child in its first moment: twice in a row that costs neither the run nor an image."""
+    with DecoderPool(workers=1) as pool:
+        start = pool._start
+        killed: list[int] = []
+
+        def killing() -> pool_module._Child:
+            child = start()
+            if len(killed) < 2:
+                killed.append(child.process.pid)
+                child.process.kill()
+            return child
+
+        pool._start = killing
+        reasons = [seen.reason for seen in pool.inspect(paths[:3])]
+
+    assert (reasons, len(killed)) == (["", "", ""], 2)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")

@@ -6,13 +6,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from unfreeze.core.errors import InputError, OutputError
+from unfreeze.images.pool import DecoderPool
+from unfreeze.workflows.prediction import predict_images
 from unfreeze.zoo.backbones import Backbone, load_backbone, network_input
 from unfreeze.zoo.folders import load_model, read_model, save_model
+from unfreeze.zoo.model_config import read_card
 
 NAMES = ("ant", "bee", "Käfer")
 STRANGER = """
@@ -120,6 +125,26 @@ def test_blue_first_into_no_convolution_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="resnet18 takes blue, green, red, and its first layer is no plain"):
         save_model(tmp_path / "model", backbone, class_names=NAMES, card_text="")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_range_of_a_set_goes_with_its_model(tmp_path: Path) -> None:
+    """A photo of 16 bits that comes alone is scaled as those of the set were; models of before have the whole range."""
+    backbone = trained("resnet18", 64).with_levels((30_000, 30_510))
+    save_model(tmp_path / "model", backbone, class_names=NAMES, card_text="")
+    grey = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint16)
+    Image.fromarray(grey * 2 + 30_000).save(tmp_path / "deep.png")
+    Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "grey.png")
+
+    with DecoderPool(workers=1) as pool:
+        paths = [tmp_path / "deep.png", tmp_path / "grey.png"]
+        deep, shallow = predict_images(tmp_path / "model", paths, pool=pool, engine="torch").scores
+
+    np.testing.assert_array_equal(deep, shallow)
+    assert load_model(tmp_path / "model")[0].card.levels == (30_000, 30_510)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    del config["unfreeze"]["card"]["levels"]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    assert read_card(tmp_path / "model")[0].levels == (0, 65_535)
 
 
 @pytest.mark.parametrize(("version", "words"), [(1, "an older unfreeze"), (99, "a newer unfreeze")])
