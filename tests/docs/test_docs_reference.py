@@ -214,7 +214,10 @@ def test_each_error_stands_beside_its_exit_code() -> None:
 
 def test_each_reason_and_note_of_the_decoder_is_documented() -> None:
     """Each reason and note in the code of the decoder has a row; a format's name in it is an example."""
-    sources = [ROOT / "src" / "unfreeze" / "images" / f"{name}.py" for name in ("decoder", "decoding", "pool")]
+    sources = [
+        ROOT / "src" / "unfreeze" / "images" / f"{name}.py"
+        for name in ("channel", "decoder", "decoding", "pool", "refusals")
+    ]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     hyphenated = re.findall(r'"([a-z]+(?:-[a-z]+)+)\b', text)
     codes = {*hyphenated, *re.findall(r'errno\.E\w+: "([a-z-]+)"', text), "truncated", "corrupt-png", "png-variant"}

@@ -47,7 +47,7 @@ MAX_MEMORY = 2 * 1024**3
 # The parent kills a child that hangs; this ends one whose parent was killed first.
 MAX_CPU_SECONDS = 60
 # Of texts in headers: EXIF, PNG, colour profiles.
-_CODECS = ("ascii", "utf-8", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "latin-1", "cp437", "cp1252", "mac-roman")
+_CODECS = ("ascii", "utf-8", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "latin-1", "cp437", "cp1252", "mac_roman")
 
 
 def read_file(handle: int, *, most: int | None = None) -> bytes:

@@ -87,7 +87,7 @@ def _colour_levels(image: Image.Image, data: bytes) -> NDArray[np.uint16] | None
             if other is None:
                 return None
             tiles.append(tile._replace(args=other if isinstance(tile.args, str) else (other, *rest)))
-        lower.tile = tiles  # type: ignore[attr-defined]
+        lower.tile = tiles
         lower.load()
         if lower.size != image.size:
             return None

@@ -363,7 +363,7 @@ class DecoderPool:
             with _blocked_signals():
                 process = subprocess.Popen(  # noqa: S603 - our own program, and a number
                     [sys.executable, "-P", "-m", "unfreeze.images.decoder", str(handle)],
-                    stdin=theirs or subprocess.PIPE,
+                    stdin=subprocess.PIPE if theirs is None else theirs.fileno(),
                     stdout=subprocess.PIPE,
                     stderr=complaints,
                     bufsize=0,
