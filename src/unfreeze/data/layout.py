@@ -118,18 +118,26 @@ class _Reading:
             self._take_inner_parts(place, inner)
         else:
             self._say_what_lies_below(place, names)
+            self._say_which_sound_like_parts(names)
             self._take_classes(place, "")
         return self.found
 
     def _holds(self, place: str, name: str) -> list[str]:
         return self.glance(_in(place, name)).named("photos")
 
+    def _holds_deeper(self, place: str, name: str) -> list[str]:
+        """The same of the first folder below that holds more than one."""
+        inside = _in(place, name)
+        while not (here := self.glance(inside)).photos and len(here.named("photos")) == 1:
+            inside = _in(inside, here.named("photos")[0])
+        return here.named("photos")
+
     def _parts(self, place: str) -> Mapping[str, Part]:
         return self._parts_called(place, self.glance(place).named("photos"))
 
     def _parts_called(self, place: str, names: Sequence[str]) -> Mapping[str, Part]:
         try:
-            return parts_of(names, lambda name: self._holds(place, name))
+            return parts_of(names, lambda name: self._holds_deeper(place, name))
         except TwoForOnePartError as error:
             one, other, split = error.args
             msg = f"Both {one}/ and {other}/ in {place} mean the {split} part. Keep one of them."
@@ -263,6 +271,15 @@ class _Reading:
         )
         advice = "If those are the classes, move them one level up, or name the class of each image in a list."
         self.found.findings.append(finding("UF110", sentence, advice))
+
+    def _say_which_sound_like_parts(self, names: Sequence[str]) -> None:
+        """That a class is called like a part of a split: cats, dogs, test."""
+        like_parts = [name for name in names if means_a_part(name)]
+        if like_parts:
+            what = "a class" if len(like_parts) == 1 else "classes"
+            sentence = f"{_folders(like_parts)} {_is(like_parts)} taken for {what}."
+            advice = "If it is a part of a split, put the class folders into train/, test/ and so on."
+            self.found.findings.append(finding("UF109", sentence, advice))
 
     def _name(self, place: str) -> str:
         return Path(os.path.relpath(place, self.root)).as_posix()

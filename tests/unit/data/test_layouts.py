@@ -59,6 +59,7 @@ CATS_AND_DOGS = {("cats", "train", 2), ("dogs", "train", 2), ("cats", "test", 2)
         ("train", "hold-out"),
         ("train", "eval"),
         ("train/train", "test/test"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
         ("train/images", "test/images"),
         ("photos/train", "photos/test"),
         ("a/b/train", "a/b/test"),
@@ -93,6 +94,13 @@ def test_the_part_may_stand_below_the_class_or_in_its_name(names: str, tmp_path:
     )
 
     assert listing(tmp_path)[0] == CATS_AND_DOGS
+
+
+def test_a_class_that_is_called_like_a_part_is_said(tmp_path: Path) -> None:
+    """Photos in test/ beside class folders may well have no label."""
+    touch(tmp_path, "cats/", "dogs/", "test/")
+
+    assert listing(tmp_path)[2] == ["UF109 test/ is taken for a class."]
 
 
 @pytest.mark.parametrize(
