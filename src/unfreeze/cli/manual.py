@@ -12,7 +12,7 @@ Exit codes:
   1    a fault of unfreeze
   2    something in the input or the options has to be changed
   3    too many files cannot be used
-  4    the disk is full
+  4    the disk is full, or does not work
   129  stopped by SIGHUP: the terminal was closed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
+from unfreeze.core.files import disk_errors_explained, make_folder, sha256_of, write_json
 from unfreeze.core.plans import Arithmetic, Plan, Timed
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.store.places import kept_beside
@@ -132,8 +132,9 @@ def time_training(
     chosen = fastest(timed)
     if kept is None:
         with disk_errors_explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"layout": chosen.arithmetic.layout, "precision": chosen.arithmetic.precision, "for": key})
+            make_folder(path.parent, private=True)
+        found = {"layout": chosen.arithmetic.layout, "precision": chosen.arithmetic.precision, "for": key}
+        write_json(path, found, private=True)
     return Pace(
         timed=chosen,
         others=tuple(one for one in timed if one != chosen),

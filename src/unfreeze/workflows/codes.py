@@ -149,7 +149,7 @@ def write_parquet(path: Path, widths: Widths, portions: Iterable[Portion]) -> li
         "write_page_checksum": True,
         "use_dictionary": ["label", "split"],  # codes are hardly ever the same twice: it would take three times as long
     }
-    with durable_file(path) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
+    with durable_file(path, new=True) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
         for images, by_tap in portions:
             columns: list[Any] = [text_column(values) for values in _rows(images).values()]
             columns += [codes_column(values, schema.field(tap).type) for tap, values in by_tap.items()]
@@ -178,11 +178,12 @@ def write_npy(path: Path, widths: Widths, portions: Iterable[Portion], *, rows: 
     for file in [*names.values(), rows_file]:
         checked_new_file(file)
     with ExitStack() as stack:
-        arrays = {tap: stack.enter_context(stack.enter_context(durable_file(names[tap])).open("wb")) for tap in widths}
+        new = {file: stack.enter_context(durable_file(file, new=True)) for file in [*names.values(), rows_file]}
+        arrays = {tap: stack.enter_context(new[names[tap]].open("wb")) for tap in widths}
         for tap, array in arrays.items():
             shape = (rows, widths[tap])
             np.lib.format.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": shape})
-        text = stack.enter_context(stack.enter_context(durable_file(rows_file)).open("w", encoding="utf-8", newline=""))
+        text = stack.enter_context(new[rows_file].open("w", encoding="utf-8", newline=""))
         writer = csv.writer(text)
         writer.writerow(_rows([]))
         for images, by_tap in portions:
