@@ -26,7 +26,7 @@ from unfreeze.cli.inspect import inspect
 from unfreeze.cli.output import ReaderGoneError
 from unfreeze.cli.predict import predict
 from unfreeze.cli.probe import probe
-from unfreeze.cli.process import settle_process
+from unfreeze.cli.process import open_streams, settle_process
 from unfreeze.cli.report import report
 from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
@@ -114,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the exit code.
     """
+    open_streams()
     if not sys.warnoptions:  # what libraries say to programmers is no news for users; python -W brings it back
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category)

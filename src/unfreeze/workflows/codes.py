@@ -17,6 +17,7 @@ from jaxtyping import Float32
 from unfreeze.core.documents import CodesRecord
 from unfreeze.core.files import checked_new_file, durable_file
 from unfreeze.core.progress import Progress
+from unfreeze.core.room import check_room
 from unfreeze.core.settings import ImageSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.image_table import ImageTable, State
@@ -68,6 +69,8 @@ def write_codes(
                 settings.source, test=settings.test, exclude=settings.exclude, progress=resources.progress
             )
             table = stack.enter_context(listed)
+        numbers = table.number_of(State.WAITING, State.USED) * sum(widths.values())
+        check_room(place.parent, 4 * numbers, f"the codes of {place.name}")
         with phases.timed("prefix"):
             stored = stack.enter_context(_stored(table, network, settings, resources, phases))
         say_what_was_found(settings, table.findings, table.number_of(State.SET_ASIDE), resources.progress)

@@ -10,6 +10,7 @@ from unfreeze.core.documents import TuneRecord
 from unfreeze.core.errors import DidNotTrainError, PlanError
 from unfreeze.core.plans import RECIPES
 from unfreeze.core.records import Outcome
+from unfreeze.core.room import check_room, model_bytes
 from unfreeze.core.settings import ImageSettings, TuneSettings
 from unfreeze.core.strategies import StrategyId, parse_strategy
 from unfreeze.core.trained_on import write_trained_on
@@ -53,6 +54,7 @@ def tune(
     """
     phases = phases or Phases()
     source = load_network(settings)  # first, since a mistake in its name should not cost an inspection
+    check_room(out, model_bytes(source.card.parameters), "the model's files")
     phases.started()
     with phases.timed("decode"):
         image_set = split_images(settings, source.card, resources)
