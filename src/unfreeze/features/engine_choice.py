@@ -327,7 +327,7 @@ def sample_pixels(
 
 
 def _engine_part(engine: Engine) -> dict[str, Any]:
-    """Torch adds in another order on another number of threads, which moves the last bits; OpenVINO does not."""
+    """Torch adds in another order on another number of threads, which moves the last bits."""
     threads = {"threads": torch_threads()} if engine.name == "torch" else {}
     return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled, **threads}
 

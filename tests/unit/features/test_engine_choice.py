@@ -249,7 +249,7 @@ def test_stores_are_told_apart_by_all_that_decides_the_numbers(tiny: Backbone, t
 
 
 def test_codes_of_other_thread_counts_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch on one thread and on two gives other last bits, so each has a store of its own; OpenVINO has one."""
+    """Torch on one thread and on two gives other last bits, so each has a store of its own."""
     found = []
     for number in ("1", "2"):
         monkeypatch.setenv("OMP_NUM_THREADS", number)
