@@ -154,6 +154,10 @@ Trains on the training part, reports on the test part (a stratified fifth
 where none is given), and writes a folder with a model card, which plain torch
 runs without unfreeze; timm.create_model("local-dir:PATH", pretrained=True)
 loads it too if the network in it is whole.
+
+With --like RUN, layout, precision and threads of the training are those of
+that run, not the fastest ones here, so that nothing in it depends on time:
+twice the same command with --epochs, on one machine, gives the same bits.
 {_SOURCE}{_JSON}
 Examples:
 
