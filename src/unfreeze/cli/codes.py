@@ -30,11 +30,10 @@ from unfreeze.cli.options import (
     image_settings,
 )
 from unfreeze.cli.output import result_output
-from unfreeze.cli.places import fresh_folder
+from unfreeze.cli.places import fresh_folder, new_file
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import OutputError
-from unfreeze.core.files import checked_new_file
 from unfreeze.core.settings import DEFAULT_BACKBONE
 from unfreeze.core.threads import limit_threads
 from unfreeze.core.wording import count, duration
@@ -100,8 +99,8 @@ def _checked_place(source: Path, out: Path) -> Iterator[Path]:
         msg = f"--out must end in .parquet or .npy, or be a folder; got {out}."
         raise OutputError(msg)
     if suffix in FILES and not out.is_dir():
-        checked_new_file(out)
-        yield out
+        with new_file(out):
+            yield out
         return
     with fresh_folder(source, out) as folder:
         yield folder / "codes.parquet"

@@ -1,5 +1,6 @@
 """``unfreeze evaluate``: the score of a model on labelled images, and where it is wrong."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,9 +8,8 @@ import typer
 
 from unfreeze.cli.options import AsJson, Device, DeviceName
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.places import checked_model, checked_source
+from unfreeze.cli.places import checked_model, checked_source, new_file
 from unfreeze.cli.work import NOTHING_WRITTEN, working
-from unfreeze.core.files import checked_new_file
 from unfreeze.core.wording import count, files_found, nats, passed_over, percent, percent_range
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
@@ -40,9 +40,8 @@ def evaluate(
     """Score a model."""
     checked_source(labelled)
     checked_model(model)
-    if rows is not None:
-        checked_new_file(rows, option="--csv")
-    with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
+    kept = nullcontext() if rows is None else new_file(rows, option="--csv")
+    with kept, result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
         from unfreeze.workflows.evaluation import evaluate as score
 
         record = score(model, labelled, mistakes=mistakes, rows=rows, device=device.value, resources=resources)

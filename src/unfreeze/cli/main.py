@@ -5,7 +5,6 @@ at once. So every command imports what it needs in its own body, which is the on
 """
 
 import contextlib
-import errno
 import os
 import sys
 import tempfile
@@ -27,14 +26,15 @@ from unfreeze.cli.inspect import inspect
 from unfreeze.cli.output import ReaderGoneError
 from unfreeze.cli.predict import predict
 from unfreeze.cli.probe import probe
-from unfreeze.cli.process import settle_process
+from unfreeze.cli.process import open_streams, settle_process
 from unfreeze.cli.report import report
 from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
 from unfreeze.cli.tune import tune
 from unfreeze.cli.usage import usage_sentence
 from unfreeze.cli.version import version
-from unfreeze.core.errors import DiskFullError, StoppedError, UnfreezeError
+from unfreeze.core.errors import StoppedError, UnfreezeError
+from unfreeze.core.files import explained_error
 from unfreeze.core.stop import INTERRUPTED
 from unfreeze.core.wording import printable
 
@@ -114,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the exit code.
     """
+    open_streams()
     if not sys.warnoptions:  # what libraries say to programmers is no news for users; python -W brings it back
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category)
@@ -159,7 +160,7 @@ def exit_code_of(arguments: Sequence[str], *, show_traceback: bool = False) -> i
 
 
 def _other(error: Exception, arguments: Sequence[str], *, show_traceback: bool) -> int:
-    """Usage errors, a full disk that nobody named, and our own faults."""
+    """Usage errors, a disk that takes no more, and our own faults."""
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error), err=True)
         return 2
@@ -169,9 +170,9 @@ def _other(error: Exception, arguments: Sequence[str], *, show_traceback: bool) 
         return _explained(
             error, usage_sentence(error, arguments, typer.main.get_command(app)), 2, show_traceback=show_traceback
         )
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        text = "The disk is full. What was finished before is safe; free some space and run again."
-        return _explained(error, text, DiskFullError.exit_code, show_traceback=show_traceback)
+    explained = explained_error(error, None) if isinstance(error, OSError) else None
+    if isinstance(explained, UnfreezeError):
+        return _explained(error, str(explained), explained.exit_code, show_traceback=show_traceback)
     return _fault(error, show_traceback=show_traceback)
 
 

@@ -12,7 +12,7 @@ Exit codes:
   1    a fault of unfreeze
   2    something in the input or the options has to be changed
   3    too many files cannot be used
-  4    the disk is full
+  4    the disk is full, or does not work
   129  stopped by SIGHUP: the terminal was closed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM
@@ -154,6 +154,10 @@ Trains on the training part, reports on the test part (a stratified fifth
 where none is given), and writes a folder with a model card, which plain torch
 runs without unfreeze; timm.create_model("local-dir:PATH", pretrained=True)
 loads it too if the network in it is whole.
+
+With --like RUN, layout, precision and threads of the training are those of
+that run, not the fastest ones here, so that nothing in it depends on time:
+twice the same command with --epochs, on one machine, gives the same bits.
 {_SOURCE}{_JSON}
 Examples:
 

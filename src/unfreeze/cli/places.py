@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
-from unfreeze.core.files import check_writable, disk_errors_explained, new_folder
-from unfreeze.core.run_folder import PLAN, can_be_continued, check_run_folder
+from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
+from unfreeze.core.leftovers import sweep
+from unfreeze.core.reservations import reserved
+from unfreeze.core.run_folder import LOCK, PLAN, can_be_continued, check_run_folder
 from unfreeze.core.run_record import RUN_FILE
 from unfreeze.core.settings import StudySettings
 
@@ -78,6 +80,22 @@ def checked_model(folder: Path) -> None:
         raise InputError(msg)
 
 
+@contextlib.contextmanager
+def new_file(path: Path, *, option: str = "--out") -> Iterator[None]:
+    """Make sure that a file can be written at `path`, and keep the place while the command works.
+
+    Args:
+        path: Of the file.
+        option: Which names it.
+
+    Raises:
+        OutputError: It exists already, its folder cannot be written, or another process writes it.
+    """
+    checked_new_file(path, option=option)
+    with reserved(path, option=option):
+        yield
+
+
 def checked_empty(folder: Path) -> None:
     """Make sure that `folder` may be filled: it is missing or empty.
 
@@ -89,7 +107,8 @@ def checked_empty(folder: Path) -> None:
             if not folder.is_dir():
                 msg = f"{folder} is no folder. Choose another place with --out."
                 raise OutputError(msg)
-            if any(folder.iterdir()):
+            sweep(folder)
+            if any(path.name != LOCK for path in folder.iterdir()):  # which a run leaves that was killed at once
                 msg = f"{folder} is not empty, and results are never overwritten. Choose another place with --out."
                 raise OutputError(msg)
 
@@ -138,11 +157,13 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
         folder = new_folder(RUNS, run_name(source))
     else:
         with disk_errors_explained(out):
-            out.mkdir(parents=True, exist_ok=True)
+            make_folder(out)
             check_writable(out)
         folder = out
     try:
-        yield folder
+        with reserved(folder):
+            checked_empty(folder)
+            yield folder
     except BaseException:
         if made_here:
             _remove_empty([folder, *(parent for parent in folder.parents if parent not in before and parent != Path())])

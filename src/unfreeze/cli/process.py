@@ -22,6 +22,20 @@ def settle_process() -> None:
     _wait_briefly()
 
 
+def open_streams() -> None:
+    """Give a command that was started without standard output or error (``>&-``) ones that take everything.
+
+    Else Python has None in their place, and the first file that is opened gets the number of standard output.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - as long as the process
+
+
 def process_began() -> float:
     """When the operating system started this process, seconds since 1970."""
     import psutil

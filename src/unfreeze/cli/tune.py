@@ -81,6 +81,10 @@ def tune(
     quiet: Quiet = False,
     augment: AugmentName = Augment.light,
     metric: MetricName = MetricChoice.auto,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="RUN", help="Train with layout and threads of that run.", show_default=False),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
@@ -106,6 +110,7 @@ def tune(
         epochs=epochs,
         augment=augment.value,
         metric=METRICS[metric],
+        like=like,
     )
     with (
         result_output(as_json=json) as output,

@@ -67,11 +67,13 @@ def working(kept: str = CODES_KEPT, *, images: int | None = None, quiet: bool = 
     with stoppable(kept, quiet=quiet) as progress:
         from unfreeze.features.resources import Resources
         from unfreeze.images.pool import DecoderPool
+        from unfreeze.store.sweeping import sweep_cache
 
         progress.stop.check()
         workers = usable_cores() if images is None else min(images, usable_cores())
         with DecoderPool(workers=workers) as pool:
             pool.start()
+            sweep_cache()
             yield Resources(pool=pool, progress=progress)
 
 

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from unfreeze.core.errors import DiskFullError
+from unfreeze.core.errors import DiskFailedError, DiskFullError
 
 CACHE_KIB = 4096  # of pages in memory; what is more goes to the file
 
@@ -24,6 +24,7 @@ def temporary_database(schema: str) -> Iterator[sqlite3.Connection]:
 
     Raises:
         DiskFullError: There is no room for the file.
+        DiskFailedError: Its disk does not work.
     """
     connection = sqlite3.connect("")
     try:
@@ -34,6 +35,12 @@ def temporary_database(schema: str) -> Iterator[sqlite3.Connection]:
         )
         yield connection
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+            msg = (
+                f"The disk with the folder for temporary files does not work ({error}). "
+                "Check it, or set TMPDIR to a folder on another one."
+            )
+            raise DiskFailedError(msg) from error
         if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
             raise
         msg = (

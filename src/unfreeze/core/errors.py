@@ -12,7 +12,9 @@
     |  |- PlanError                    a strategy and a network do not fit
     |  `- OutputError                  a place that cannot be written
     |- TooManyBadFilesError            exit code 3
-    |- DiskFullError                   exit code 4
+    |- DiskError                       exit code 4: a disk that takes nothing more
+    |  |- DiskFullError                it is full
+    |  `- DiskFailedError              it does not work
     `- StoppedError                    exit code 130, 143 or 129: somebody stopped the work
 """
 
@@ -75,10 +77,18 @@ class TooManyBadFilesError(UnfreezeError):
     exit_code = 3
 
 
-class DiskFullError(UnfreezeError, OSError):
-    """The disk is full; what was committed before is safe."""
+class DiskError(UnfreezeError, OSError):
+    """A disk takes nothing more; what was committed before is safe."""
 
     exit_code = 4
+
+
+class DiskFullError(DiskError):
+    """The disk is full, or a quota is used up."""
+
+
+class DiskFailedError(DiskError):
+    """The disk, or the way to it, does not work."""
 
 
 class StoppedError(UnfreezeError):

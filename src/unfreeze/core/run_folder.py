@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from unfreeze.core.errors import OutputError
 from unfreeze.core.event_log import EVENTS_FILE
-from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, paths_in, sync_folder, write_json
+from unfreeze.core.files import NO_FOLLOW, disk_errors_explained, make_folder, sync_folder, write_json
 from unfreeze.core.journal import FileJournal
+from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in, remove
 from unfreeze.core.records import plain
+from unfreeze.core.reservations import lock_now
 from unfreeze.core.run_record import CLASSES_FILE, CONFUSION_FILE, RUN_FILE, STOPPED_FILE
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.versions import versions
@@ -107,7 +109,7 @@ def owned_run(folder: Path, settings: StudySettings | None) -> Iterator[RunFolde
     """
     check_run_folder(folder, settings)
     with disk_errors_explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     with _only_here(folder):
         _sweep(folder)
         plan = _plan_of(folder, settings)
@@ -209,9 +211,9 @@ def _shown(value: Any) -> str:
 def _only_here(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; the system lets go of it when the process ends, however it ends."""
     with disk_errors_explained(folder):  # of the lock alone: what fails inside the block speaks for itself
-        file = (folder / LOCK).open("a+b")
+        file = os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_APPEND | os.O_CREAT | NO_FOLLOW, 0o666), "a+b")
     with file:
-        if not _locked(file.fileno()):
+        if not lock_now(file.fileno()):
             owner = (folder / LOCK).read_bytes().decode(errors="replace") or "?"
             msg = f"Another process ({owner}) works in {folder}. Wait for it, or choose another place with --out."
             raise OutputError(msg)
@@ -221,27 +223,11 @@ def _only_here(folder: Path) -> Iterator[None]:
         yield
 
 
-def _locked(handle: int) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
 def _sweep(folder: Path) -> None:
     """Remove what a process left half written that was killed here."""
     for path in [*paths_in(folder), *paths_in(folder / STATE)]:
         if path.name.startswith(TEMPORARY_PREFIX):
-            with contextlib.suppress(OSError):
-                path.unlink() if path.is_file() else shutil.rmtree(path)
+            remove(path)
     sync_folder(folder)
 
 

@@ -86,6 +86,8 @@ class TuneSettings:
         epochs: Passes over the images, instead of the plan's own number.
         augment: Augmentation of training images.
         metric: With balanced accuracy all classes count the same in training; None to go by the classes.
+        like: Folder of a run in which the strategy was trained: layout, precision and threads are taken from there, so
+            that the same seed and epochs give the same bits; None to take what is fastest.
     """
 
     strategy: str | int
@@ -93,6 +95,7 @@ class TuneSettings:
     epochs: int | None = None
     augment: AugmentWord = "light"
     metric: Metric | None = None
+    like: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,12 @@ def thread_limit() -> int | None:
     return int(given) if given.isascii() and given.isdigit() and int(given) > 0 else None
 
 
+def torch_threads() -> int:
+    """The number that PyTorch has when it is imported: OMP_NUM_THREADS, which `limit_threads` sets, else all cores."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isascii() and given.isdigit() and int(given) > 0 else usable_cores()
+
+
 def usable_cores() -> int:
     """Number of cores that this process may use."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

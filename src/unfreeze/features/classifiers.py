@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unfreeze.core.errors import DiskFullError, OutputError
-from unfreeze.core.files import disk_errors_explained, paths_in
+from unfreeze.core.errors import DiskError, OutputError
+from unfreeze.core.files import disk_errors_explained, make_folder
+from unfreeze.core.leftovers import paths_in
 from unfreeze.features.engines import Engine, PrefixEngine, openvino_engine
 from unfreeze.features.openvino_graphs import COMPILED_SUFFIX, keep_program, kept_program, program_key
 from unfreeze.features.provenance import made_by
@@ -55,12 +56,12 @@ def keep_classifier(settings: Mapping[str, Any], compiled: Any | None, cache: Pa
         cache: Folder of all that is kept; the user's cache if None.
     """
     folder, key = kept_beside("classifiers", cache), _key(settings)
-    with contextlib.suppress(DiskFullError, OutputError):
+    with contextlib.suppress(DiskError, OutputError):
         if compiled is None:
             keep_document(folder / f"{key}.json", {"converts": False})
             return
         with disk_errors_explained(folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder, private=True)
         keep_program(folder, key, compiled)
         _let_go(folder)
 

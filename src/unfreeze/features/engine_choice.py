@@ -17,6 +17,7 @@ from unfreeze.core.files import sha256_of
 from unfreeze.core.journal import once
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.settings import EngineSettings
+from unfreeze.core.threads import torch_threads
 from unfreeze.core.wording import milliseconds
 from unfreeze.data.image_set import Image
 from unfreeze.data.squares import decoded
@@ -326,7 +327,9 @@ def sample_pixels(
 
 
 def _engine_part(engine: Engine) -> dict[str, Any]:
-    return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled}
+    """Torch adds in another order on another number of threads, which moves the last bits."""
+    threads = {"threads": torch_threads()} if engine.name == "torch" else {}
+    return {"engine": engine.name, "precision": engine.precision, "compiled": engine.compiled, **threads}
 
 
 def _description(network: FrozenNetwork) -> dict[str, Any]:

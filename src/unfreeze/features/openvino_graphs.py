@@ -6,14 +6,14 @@ file is checked whenever it is read.
 
 import contextlib
 import json
-import secrets
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from unfreeze.core.errors import InputError
-from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of, write_bytes, write_json
+from unfreeze.core.errors import InputError, OutputError
+from unfreeze.core.files import PRIVATE_FILE, durable_folder, sha256_of, write_bytes, write_json
 from unfreeze.core.readouts import Readout
 from unfreeze.core.threads import thread_limit
 from unfreeze.store.places import kept_beside
@@ -23,6 +23,7 @@ from unfreeze.store.places import kept_beside
 BATCH_SIZE = 4
 GRAPH, WEIGHTS, MANIFEST = "prefix.xml", "prefix.bin", "manifest.json"
 COMPILED_SUFFIX = ".compiled"
+_PIECE = 2**20  # bytes at a time
 
 GraphPrecision = Literal["f32", "bf16"]
 
@@ -150,7 +151,7 @@ def keep_program(folder: Path, key: str, compiled: Any) -> None:
         OutputError: The folder cannot be written.
     """
     data = compiled.export_model().getvalue()
-    write_bytes(folder / _program_name(key, data), data)
+    write_bytes(folder / _program_name(key, data), data, private=True)
 
 
 def _program_name(key: str, data: bytes) -> str:
@@ -180,20 +181,36 @@ def save_graph(model: Any, folder: Path, description: dict[str, Any]) -> None:
         DiskFullError: No space is left.
         OutputError: The place cannot be written.
     """
-    temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
-    with disk_errors_explained(folder):
-        try:
-            temporary.mkdir(parents=True, mode=0o700)
-            openvino_library().save_model(model, temporary / GRAPH, compress_to_fp16=False)
+    try:
+        with durable_folder(folder, private=True) as temporary:
+            _save(model, temporary / GRAPH)
+            for name in (GRAPH, WEIGHTS):
+                (temporary / name).chmod(PRIVATE_FILE)
             hashes = {name: sha256_of((temporary / name).read_bytes()) for name in (GRAPH, WEIGHTS)}
-            write_json(temporary / MANIFEST, {**description, "files": hashes})
-            shutil.rmtree(folder, ignore_errors=True)  # a damaged one
-            temporary.rename(folder)
-        except FileExistsError:  # another process was faster
-            shutil.rmtree(temporary, ignore_errors=True)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
+            write_json(temporary / MANIFEST, {**description, "files": hashes}, private=True)
+            if not is_whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+    except OutputError:
+        if not is_whole(folder):  # else another process was faster
             raise
+
+
+def _save(model: Any, graph: Path) -> None:
+    """OpenVINO writes by itself, and of a disk that takes no more says ``iostream error``: what is wrong is asked anew.
+
+    Raises:
+        OSError: The disk takes no more.
+    """
+    try:
+        openvino_library().save_model(model, graph, compress_to_fp16=False)
+    except RuntimeError:
+        weights = sum(node.get_byte_size() for node in model.get_ops() if node.get_type_name() == "Constant")
+        with (graph.parent / "room").open("xb") as file:
+            for _ in range(0, weights + 1, _PIECE):
+                file.write(bytes(_PIECE))
+            file.flush()
+            os.fsync(file.fileno())
+        raise
 
 
 def is_whole(folder: Path) -> bool:

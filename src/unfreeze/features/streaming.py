@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from unfreeze.core.cards import Card
-from unfreeze.core.errors import UnfreezeError
+from unfreeze.core.errors import UnfreezeError, WeightsError
 from unfreeze.core.progress import Advance
 from unfreeze.core.records import SetAside
 from unfreeze.core.settings import EngineSettings
@@ -220,6 +220,21 @@ def codes_of_table(
         yield codes
 
 
+def _check_finite(row: Row, image: Image) -> None:
+    """Refuse codes that are no numbers: a network whose weights are finite can still overflow.
+
+    Raises:
+        WeightsError: They are not finite.
+    """
+    for column, values in row.items():
+        if not np.isfinite(values).all():
+            msg = (
+                f"The network gives codes that are not finite, at {column}, for {image.name}: its weights are not "
+                "usable. Use other weights, or another network."
+            )
+            raise WeightsError(msg)
+
+
 def computed_shards(
     images: Sequence[Image],
     card: Card,
@@ -244,7 +259,8 @@ def computed_shards(
     shard: dict[str, Row] = {}
     started = time.monotonic()
     for position, outputs in enumerate(engine.run(pixels())):
-        shard[order[position].sha256] = dict(zip(columns, outputs, strict=True))
+        shard[order[position].sha256] = row = dict(zip(columns, outputs, strict=True))
+        _check_finite(row, order[position])
         if len(shard) == SHARD_ROWS or time.monotonic() - started > SHARD_SECONDS or stop.is_requested:
             yield shard
             shard, started = {}, time.monotonic()

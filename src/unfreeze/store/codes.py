@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import NDArray
 
-from unfreeze.core.files import disk_errors_explained, write_bytes, write_json
+from unfreeze.core.files import disk_errors_explained, make_folder, write_bytes, write_json
 from unfreeze.store.eviction import evict, size_limit
 from unfreeze.store.locks import Use, mark_in_use, touch
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest, Values, key_of, new_manifest, values_in
@@ -105,8 +105,8 @@ class CodeStore:
         """
         name, data = encoded_shard(rows, self.manifest)
         with disk_errors_explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # somebody may have emptied the cache by hand
-        write_bytes(self.folder / name, data)
+            make_folder(self.folder, private=True)  # somebody may have emptied the cache by hand
+        write_bytes(self.folder / name, data, private=True)
         touch(self.folder)
         evict(self.folder.parent, size_limit(self.folder), keep=self.folder)
         return self.folder / name
@@ -149,5 +149,5 @@ def open_store(
     manifest = recorded_manifest(folder)
     if manifest is None:
         manifest = rebuilt_manifest(folder) or fresh
-        write_json(folder / MANIFEST_FILE, manifest)
+        write_json(folder / MANIFEST_FILE, manifest, private=True)
     return CodeStore(folder, dict(widths), manifest, use)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
+from unfreeze.core.files import disk_errors_explained, make_folder, sha256_of, write_json
 
 
 def keep_document(path: Path, content: Any) -> None:
@@ -20,8 +20,8 @@ def keep_document(path: Path, content: Any) -> None:
     """
     plain = json.loads(json.dumps(content))  # tuples become lists now, not when it is read again
     with disk_errors_explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_json(path, {"content": plain, "sha256": _hash_of(plain)})
+        make_folder(path.parent, private=True)
+    write_json(path, {"content": plain, "sha256": _hash_of(plain)}, private=True)
 
 
 def kept_document(path: Path) -> Any:

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from unfreeze.core.files import TEMPORARY_PREFIX, paths_in
+from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in
 from unfreeze.core.sizes import parse_size
 from unfreeze.store.locks import last_used, remove_store
 

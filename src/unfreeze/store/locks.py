@@ -8,14 +8,14 @@ system has no locks at all, nothing is ever removed.
 
 import contextlib
 import os
-import secrets
 import shutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
-from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained
+from unfreeze.core.files import disk_errors_explained, make_folder
+from unfreeze.core.leftovers import temporary_path
 
 USE_FILE = "last-used"
 _TRIES = 10
@@ -60,7 +60,7 @@ def mark_in_use(folder: Path) -> Use | None:
     """
     for _ in range(_TRIES):  # the store may be removed between any two of these steps
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder, private=True)
             handle = os.open(folder / USE_FILE, os.O_RDONLY | os.O_CREAT, 0o600)
         except OSError:
             continue
@@ -70,7 +70,7 @@ def mark_in_use(folder: Path) -> Use | None:
             return _latest[folder]
         os.close(handle)
     with disk_errors_explained(folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder, private=True)
     return None
 
 
@@ -105,7 +105,7 @@ def remove_store(folder: Path) -> bool:
     Returns:
         Whether it was removed.
     """
-    doomed = folder.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}")
+    doomed = temporary_path(folder.parent)
     with unused(folder) as free:
         if not free:
             return False

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from unfreeze.core.files import paths_in, sha256_of
+from unfreeze.core.files import sha256_of
+from unfreeze.core.leftovers import paths_in
 from unfreeze.store.columns import codes_column, codes_of_column, text_column
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest, checked_manifest, values_in
 

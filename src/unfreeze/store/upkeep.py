@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from unfreeze.core.files import TEMPORARY_PREFIX, paths_in, write_json
+from unfreeze.core.files import write_json
+from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.store.eviction import bytes_in, evict, half_removed, store_folders
 from unfreeze.store.locks import is_in_use, last_used, remove_store, unused
@@ -190,7 +191,7 @@ def _rebuild(folder: Path) -> bool:
     """Write the manifest as a shard has it. Done before damaged shards go: one may be all that knows it."""
     manifest = rebuilt_manifest(folder)
     if manifest is not None:
-        write_json(folder / MANIFEST_FILE, manifest)
+        write_json(folder / MANIFEST_FILE, manifest, private=True)
     return manifest is not None
 
 

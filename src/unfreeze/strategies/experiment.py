@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from unfreeze.core.plans import LIGHT, Augmentation
+from unfreeze.core.plans import LIGHT, Arithmetic, Augmentation
 from unfreeze.core.progress import Progress
 from unfreeze.core.settings import Metric
 from unfreeze.data.squares import Squares
@@ -30,6 +30,8 @@ class Experiment:
         seed: The run's seed.
         device: Where networks learn, and where torch runs the frozen layers.
         resources: Decoders, progress, and what is kept between runs.
+        pinned: How trainings compute, in place of what is kept or fastest (`training.timing.time_training`); then all
+            views are remembered too, whatever time that takes.
     """
 
     task: Task
@@ -41,6 +43,7 @@ class Experiment:
     seed: int
     device: Device
     resources: Resources
+    pinned: Arithmetic | None = None
 
     @property
     def progress(self) -> Progress:

@@ -374,6 +374,7 @@ def price(
             advance=experiment.progress.checkpoint,
             affordable=affordable / (fewest * (learn + len(everything.learn))),
             like=like,
+            pinned=experiment.pinned,
         )
     except TooSlowError:
         return asked.left_out(f"a step of it took many times what fits into {duration(affordable)}")
@@ -420,7 +421,7 @@ def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
     _check_fits(asked, forecast(found, request), found, request)
     inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
     if strategy.blocks is not None:
-        views = SHARE_OF_VIEWS * request.allowance
+        views = math.inf if experiment.pinned else SHARE_OF_VIEWS * request.allowance
         inputs, plan = _remembered(experiment, strategy.blocks, plan, seconds=views)
     left = replace(request, allowance=request.allowance - (time.perf_counter() - began))
     expected = forecast(replace(found, preparation=0.0), left)

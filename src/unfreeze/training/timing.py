@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unfreeze.core.files import disk_errors_explained, sha256_of, write_json
+from unfreeze.core.files import disk_errors_explained, make_folder, sha256_of, write_json
 from unfreeze.core.plans import Arithmetic, Plan, Timed
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.store.places import kept_beside
@@ -95,6 +95,7 @@ def time_training(
     advance: Advance = ignore,
     affordable: float = math.inf,
     like: Pace | None = None,
+    pinned: Arithmetic | None = None,
 ) -> Pace:
     """Layout and precision, the kept choice or else the fastest of all candidates; how many at a time; and threads.
 
@@ -108,6 +109,8 @@ def time_training(
         advance: Called with 0 at every step, so that it can look at the stop.
         affordable: Seconds that one image may take in one epoch for the training to be of use.
         like: Another training's pace here, which tells how many threads are best alone; timed if None.
+        pinned: Layout and precision to take, and the threads of a training that runs alone, in place of what is kept
+            or fastest; nothing is kept then.
 
     Returns:
         The pace.
@@ -118,7 +121,7 @@ def time_training(
     steps = _Steps(start, inputs, advance, affordable)
     key = _key(start, plan, inputs)
     path = kept_beside("training", cache) / f"{sha256_of(json.dumps(key, sort_keys=True).encode())[:16]}.json"
-    kept = _kept(path, inputs.device)
+    kept = _kept(path, inputs.device) if pinned is None else replace(pinned, threads=None)
     wanted = _candidates(plan, inputs.device) if kept is None else (kept,)
     at_once = steps.that_fit(plan) if inputs.device.is_cpu else 1
     threads = 1 if at_once > 1 else None
@@ -132,15 +135,21 @@ def time_training(
     chosen = fastest(timed)
     if kept is None:
         with disk_errors_explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"layout": chosen.arithmetic.layout, "precision": chosen.arithmetic.precision, "for": key})
+            make_folder(path.parent, private=True)
+        found = {"layout": chosen.arithmetic.layout, "precision": chosen.arithmetic.precision, "for": key}
+        write_json(path, found, private=True)
     return Pace(
         timed=chosen,
         others=tuple(one for one in timed if one != chosen),
         side_by_side=at_once,
-        alone=_alone(steps, plan, chosen, at_once, like),
+        alone=_alone(steps, plan, chosen, at_once, like) if pinned is None else _as_pinned(chosen, at_once, pinned),
         draws=draws,
     )
+
+
+def _as_pinned(chosen: Timed, at_once: int, pinned: Arithmetic) -> Timed:
+    """One training on the threads that are asked for, as fast as on one."""
+    return replace(chosen, arithmetic=pinned, seconds=at_once * chosen.seconds)
 
 
 def _alone(steps: "_Steps", plan: Plan, chosen: Timed, at_once: int, like: Pace | None) -> Timed:

@@ -17,6 +17,7 @@ from jaxtyping import Float32
 from unfreeze.core.documents import CodesRecord
 from unfreeze.core.files import checked_new_file, durable_file
 from unfreeze.core.progress import Progress
+from unfreeze.core.room import check_room
 from unfreeze.core.settings import ImageSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.image_table import ImageTable, State
@@ -69,6 +70,8 @@ def write_codes(
                 settings.source, test=settings.test, exclude=settings.exclude, progress=resources.progress
             )
             table = stack.enter_context(listed)
+        numbers = table.number_of(State.WAITING, State.USED) * sum(widths.values())
+        check_room(place.parent, 4 * numbers, f"the codes of {place.name}")
         with phases.timed("prefix"):
             stored = stack.enter_context(_stored(table, network, settings, resources, phases))
         say_what_was_found(settings, table.findings, table.counts(), table.skipped, resources.progress)
@@ -155,7 +158,7 @@ def write_parquet(path: Path, widths: Widths, portions: Iterable[Portion]) -> li
         "write_page_checksum": True,
         "use_dictionary": ["label", "split"],  # codes are hardly ever the same twice: it would take three times as long
     }
-    with durable_file(path) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
+    with durable_file(path, new=True) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
         for images, by_tap in portions:
             columns: list[Any] = [text_column(values) for values in _rows(images).values()]
             columns += [codes_column(values, schema.field(tap).type) for tap, values in by_tap.items()]
@@ -184,11 +187,12 @@ def write_npy(path: Path, widths: Widths, portions: Iterable[Portion], *, rows: 
     for file in [*names.values(), rows_file]:
         checked_new_file(file)
     with ExitStack() as stack:
-        arrays = {tap: stack.enter_context(stack.enter_context(durable_file(names[tap])).open("wb")) for tap in widths}
+        new = {file: stack.enter_context(durable_file(file, new=True)) for file in [*names.values(), rows_file]}
+        arrays = {tap: stack.enter_context(new[names[tap]].open("wb")) for tap in widths}
         for tap, array in arrays.items():
             shape = (rows, widths[tap])
             np.lib.format.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": shape})
-        text = stack.enter_context(stack.enter_context(durable_file(rows_file)).open("w", encoding="utf-8", newline=""))
+        text = stack.enter_context(new[rows_file].open("w", encoding="utf-8", newline=""))
         writer = csv.writer(text)
         writer.writerow(_rows([]))
         for images, by_tap in portions:

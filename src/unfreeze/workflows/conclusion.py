@@ -1,5 +1,6 @@
 """What comes after a race: the choice, the model, its confirmation, the record."""
 
+import contextlib
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from unfreeze.advisor.questions import measured_strategies, pairs
 from unfreeze.advisor.rule_check import rule_record
 from unfreeze.advisor.selection import Selection, select_strategy, winner_of
 from unfreeze.advisor.verdict import verdict
-from unfreeze.core.errors import DidNotTrainError, StoppedError
+from unfreeze.core.errors import DidNotTrainError, DiskError, StoppedError
 from unfreeze.core.events import Finished
 from unfreeze.core.facts import Prediction, Similarity
 from unfreeze.core.files import write_json
@@ -109,7 +110,8 @@ class Delivery:
         model: Name of the model's folder; None without a model.
         folder_step: What was delivered against the feature extractor on that folder.
         learning_curve: Scores by number of images.
-        interrupted: Whether the user stopped it.
+        interrupted: Whether the user stopped it, or a disk that took nothing more.
+        failure: What the disk said.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -117,6 +119,7 @@ class Delivery:
     folder_step: FolderStep | None = None
     learning_curve: LearningCurves | None = None
     interrupted: bool = False
+    failure: DiskError | None = None
 
 
 def conclude(run: RunFolder, raced: Raced, resources: Resources) -> RunRecord:
@@ -129,6 +132,9 @@ def conclude(run: RunFolder, raced: Raced, resources: Resources) -> RunRecord:
 
     Returns:
         The record, as written.
+
+    Raises:
+        DiskError: A disk took nothing more; as far as it took it, what was measured is written as after a stop.
     """
     while True:
         with ignore_interrupts():
@@ -144,6 +150,9 @@ def conclude(run: RunFolder, raced: Raced, resources: Resources) -> RunRecord:
     with ignore_interrupts():
         results = _results(run, raced, selection, delivery)
         record = RunRecord.of(results, verdict=verdict(results), details=details(results))
+        if delivery.failure is not None:
+            _write_what_fits(run, record)
+            raise delivery.failure
         write_report(record, run.path)
         write_json(run.path / (STOPPED_FILE if record.interrupted else RUN_FILE), record.to_json())
         if not record.interrupted:
@@ -152,10 +161,17 @@ def conclude(run: RunFolder, raced: Raced, resources: Resources) -> RunRecord:
     return record
 
 
+def _write_what_fits(run: RunFolder, record: RunRecord) -> None:
+    """What was measured, the record first, which is the smallest; the run can be continued once there is room."""
+    with contextlib.suppress(DiskError):
+        write_json(run.path / STOPPED_FILE, record.to_json())
+        write_report(record, run.path)
+
+
 def _delivered(
     run: RunFolder, raced: Raced, selection: Selection, delivery: Delivery, *, resources: Resources
 ) -> Delivery:
-    """The model, then its confirmation and learning curves; a stop ends it and keeps what is finished."""
+    """The model, its confirmation and learning curves; a stop or a full disk ends it and keeps what is finished."""
     stages: tuple[Callable[[Delivery], Delivery], ...] = (
         lambda found: _with_model(found, raced, selection, resources, run.path / MODEL),
         lambda found: _timed(found, raced),
@@ -176,6 +192,10 @@ def _delivered(
             if delivery.model is None:
                 shutil.rmtree(run.path / MODEL, ignore_errors=True)  # half a model
             return replace(delivery, interrupted=True)
+    except DiskError as error:
+        if delivery.model is None:
+            shutil.rmtree(run.path / MODEL, ignore_errors=True)
+        return replace(delivery, interrupted=True, failure=error)
     return delivery
 
 

@@ -115,7 +115,7 @@ def evaluate(
     labels = np.array([class_of[_composed(image.label)] for image in images.images])
     scored = Scored(images=images, labels=labels, predictions=predictions, part=part)
     if rows is not None:
-        write_bytes(rows, image_rows(scored, _shown_root(source)).encode("utf-8", "surrogateescape"))
+        write_bytes(rows, image_rows(scored, _shown_root(source)).encode("utf-8", "surrogateescape"), new=True)
     found = _known_photos(model_folder, images)
     whole = replace(whole, findings=(*found, *whole.findings))
     return evaluation(scored, whole, model=model_folder, source=source, mistakes=mistakes)

@@ -81,7 +81,7 @@ def predict_images(
         Scores in float32, rows in the order of the paths that could be read.
 
     Raises:
-        InputError: The folder is no model.
+        InputError: The folder is no model, or gives a score that is not finite.
     """
     config = checked_config(model_folder)
     card, class_names = card_from(config[OUR_KEY]["card"]), tuple(config["label_names"])
@@ -99,7 +99,13 @@ def predict_images(
                 yield centre(square[None], card.size)[0]
 
     with progress.phase("predict", total=len(paths), unit="image") as advance:
-        for (row,) in runner.run(readable()):
+        for position, (row,) in enumerate(runner.run(readable())):
+            if not np.isfinite(row).all():
+                msg = (
+                    f"The model in {model_folder} gives scores that are not finite for {names[position]}: its weights "
+                    "are not usable. Train it again."
+                )
+                raise InputError(msg)
             scores.append(row[None])
             advance(1)
         advance(len(aside))

@@ -22,6 +22,7 @@ from unfreeze.core.event_log import EventLog
 from unfreeze.core.facts import Similarity
 from unfreeze.core.journal import once
 from unfreeze.core.progress import SILENT, Progress
+from unfreeze.core.room import REPORT_BYTES, check_room, model_bytes
 from unfreeze.core.run_folder import RunFolder, owned_run
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.settings import StudySettings
@@ -78,6 +79,8 @@ def study(run: RunFolder, resources: Resources) -> RunRecord:
             if run.lives == 1:  # nothing was begun that could be continued
                 run.discard()
             raise
+        parameters = setup.experiment.source.card.parameters
+        check_room(run.path, model_bytes(parameters) + REPORT_BYTES, "the model and the report")
         return conclude(run, _raced(run.settings, setup, clock, resources), resources)
 
 

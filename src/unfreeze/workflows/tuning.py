@@ -7,9 +7,11 @@ from pathlib import Path
 
 from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.core.documents import TuneRecord
-from unfreeze.core.errors import DidNotTrainError, PlanError
-from unfreeze.core.plans import RECIPES
+from unfreeze.core.errors import DidNotTrainError, InputError, PlanError
+from unfreeze.core.plans import RECIPES, Arithmetic, TrainingSettings
 from unfreeze.core.records import Outcome
+from unfreeze.core.room import check_room, model_bytes
+from unfreeze.core.run_record import read_run
 from unfreeze.core.settings import ImageSettings, TuneSettings
 from unfreeze.core.strategies import StrategyId, parse_strategy
 from unfreeze.core.trained_on import write_trained_on
@@ -25,11 +27,13 @@ from unfreeze.strategies.predictions import confirmation_of
 from unfreeze.strategies.preparation import prepare, with_measured_flips
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
 from unfreeze.strategies.strategy import Fit, Strategy
+from unfreeze.training.precision import arithmetics
 from unfreeze.workflows.delivery import add_program
 from unfreeze.workflows.loading import load_network
 from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.reading import Phases, split_images
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import Device
 from unfreeze.zoo.folders import save_model
 
 
@@ -53,6 +57,7 @@ def tune(
     """
     phases = phases or Phases()
     source = load_network(settings)  # first, since a mistake in its name should not cost an inspection
+    check_room(out, model_bytes(source.card.parameters), "the model's files")
     phases.started()
     with phases.timed("decode"):
         image_set = split_images(settings, source.card, resources)
@@ -107,11 +112,32 @@ def tune_model(
     )
     metric, because = metric_for(experiment.task, tuning.metric)
     resources.progress.say(because)
-    experiment = replace(experiment, metric=metric)
+    experiment = replace(experiment, metric=metric, pinned=_pinned(tuning.like, strategy, experiment.device))
     left = tuning.budget_seconds - (time.perf_counter() - started)
     outcome, fit = tuned(experiment, strategy, Request(allowance=left, splits=0), epochs=tuning.epochs)
     confirmation = confirmation_of(fit.scores, experiment.task, probabilities=fit.probabilities, seed=settings.seed)
     return with_milliseconds(replace(outcome, confirmation=confirmation), experiment), fit
+
+
+def _pinned(run: Path | None, strategy: StrategyId, device: Device) -> Arithmetic | None:
+    """How a run computed when it trained a strategy on everything; None without a run, or where no block learns.
+
+    Raises:
+        InputError: The run did not train it, or in a precision that there is none of here.
+    """
+    if run is None or not strategy.trains_blocks:
+        return None
+    outcomes = [one for one in read_run(run).strategies if one.strategy == strategy and one.status != "left out"]
+    settings = [outcome.settings for outcome in outcomes]
+    timed = [one.timed for one in settings if isinstance(one, TrainingSettings) and one.timed]
+    if not timed:
+        msg = f"The run in {run} did not train {strategy.in_words}. Name a run that did, or leave --like out."
+        raise InputError(msg)
+    found = timed[0][-1].arithmetic  # of a training that runs alone
+    if replace(found, threads=None) not in arithmetics(device):
+        msg = f"The run in {run} trained in {found.precision}, which this machine does not have. Leave --like out."
+        raise InputError(msg)
+    return found
 
 
 def tuned(

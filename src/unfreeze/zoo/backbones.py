@@ -30,6 +30,7 @@ from unfreeze.zoo.weights import (
     BUNDLED_LICENCE,
     bundled_file,
     bundled_package,
+    bundled_weights,
     download_weights,
     lite_names,
     load_strictly,
@@ -289,7 +290,7 @@ def load_backbone(
         return backbone
     elif (file := bundled_file(parsed)) is not None:
         source, licence = _package_of(parsed), BUNDLED_LICENCE
-        load_strictly(network, lite_names(read_weights(file), network), head=backbone.head, source=source)
+        load_strictly(network, lite_names(bundled_weights(parsed, file), network), head=backbone.head, source=source)
     else:
         found, source = download_weights(parsed, size, head=backbone.head)
         licence = licence_of(parsed)

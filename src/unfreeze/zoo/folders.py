@@ -1,25 +1,23 @@
 """The delivered model: a folder that timm loads without this package, if the network in it is whole."""
 
-import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import timm
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, fx, nn
 
 from unfreeze.core.cards import Card, card_from, with_tuples
 from unfreeze.core.errors import InputError, OutputError
-from unfreeze.core.files import TEMPORARY_PREFIX, disk_errors_explained, sha256_of_file, sync_folder, write_bytes
+from unfreeze.core.files import durable_folder, sha256_of_file, write_bytes
 from unfreeze.core.readouts import Readout
 from unfreeze.zoo.backbones import Backbone, PixelClassifier, describe
 from unfreeze.zoo.graph import Cut, graph_of, is_live, prefix_module
-from unfreeze.zoo.model_config import OUR_KEY, README, SCHEMA, WEIGHTS, checked_config, write_config
-from unfreeze.zoo.networks import Preprocessing, drawing_from, parse_name, seeded_network, timm_arguments
+from unfreeze.zoo.model_config import OUR_KEY, README, SCHEMA, WEIGHTS, checked_weights, read_config, write_config
+from unfreeze.zoo.networks import Preprocessing, parse_name, seeded_network, timm_arguments
 from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 from unfreeze.zoo.weights import load_strictly
 
@@ -74,19 +72,8 @@ def save_model(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"{folder} exists and is not empty, and a model never replaces another. Choose another folder."
         raise OutputError(msg)
-    temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
-    with disk_errors_explained(folder):
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary.mkdir()
-            _fill(temporary, model, class_names, card_text, margins=margins)
-            if folder.exists():
-                folder.rmdir()  # Windows does not rename onto an empty folder
-            temporary.rename(folder)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync_folder(folder.parent)
+    with durable_folder(folder) as temporary:
+        _fill(temporary, model, class_names, card_text, margins=margins)
 
 
 def _fill(
@@ -218,30 +205,48 @@ def read_model(folder: Path) -> SavedModel:
     Raises:
         InputError: As for `load_model`.
     """
-    config = checked_config(folder)
+    config = read_config(folder)
     ours, names = config[OUR_KEY], tuple(config["label_names"])
     card = card_from(ours["card"])
-    cut = "readouts" in ours
+    try:
+        weights = load(checked_weights(folder, config))
+        module = _built(folder, card, config, weights)
+    except InputError:
+        raise
+    except (*_MISFITS, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
+        msg = f"The model in {folder} cannot be built from its settings ({reason}). Train it again."
+        raise InputError(msg) from error
     return SavedModel(
-        module=_load_cut(folder, card, ours) if cut else PixelClassifier(_load_network(folder, card, len(names)), card),
+        module=module,
         card=card,
         class_names=names,
         gives_probabilities=not ours["margins"],
     )
 
 
-def _load_network(folder: Path, card: Card, classes: int) -> nn.Module:
-    if card.library == "timm":
-        with drawing_from(0):
-            return cast("nn.Module", timm.create_model(f"local-dir:{folder}", pretrained=True).eval())
+# What libraries raise at settings that are none of theirs.
+_MISFITS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+
+def _built(
+    folder: Path, card: Card, config: dict[str, Any], weights: dict[str, Tensor]
+) -> PixelClassifier | CutNetwork:
+    """The network that the card names; no other part of the settings reaches a library."""
+    classes = len(config["label_names"])
+    if "readouts" in config[OUR_KEY]:
+        module = _cut_network(folder, card, config[OUR_KEY], weights)
+        if module.classes != classes:
+            msg = f"The model in {folder} names {classes} classes and gives {module.classes} scores. Train it again."
+            raise InputError(msg)
+        return module
     network = seeded_network(parse_name(card.name), classes=classes, size=card.size, seed=0)
-    load_strictly(network, load_file(folder / WEIGHTS), head=None, source=str(folder))
-    return network
+    load_strictly(network, weights, head=None, source=str(folder))
+    return PixelClassifier(network, card)
 
 
-def _load_cut(folder: Path, card: Card, ours: dict[str, Any]) -> CutNetwork:
+def _cut_network(folder: Path, card: Card, ours: dict[str, Any], weights: dict[str, Tensor]) -> CutNetwork:
     """A network of that name, traced and cut where it was, with the saved weights; what comes after is let go."""
-    weights = load_file(folder / WEIGHTS)
     graph = graph_of(seeded_network(parse_name(card.name), size=card.size, seed=0))
     try:
         cuts = [Cut(**with_tuples(cut)) for cut in ours["cuts"]]

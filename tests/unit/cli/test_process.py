@@ -49,3 +49,15 @@ def run(code: str, *arguments: str, **environment: str) -> str:
     return subprocess.run(
         command, env={**plain, **environment}, capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX closes them")
+@pytest.mark.parametrize("closed", ["1", "2", "1 2", "0 1 2"])
+def test_closed_streams_are_no_fault(closed: str) -> None:
+    """A command that was started without standard output, error or input does its work and ends with 0."""
+    closing = " ".join(f"{number}>&-" for number in closed.split())
+    command = f'"{sys.executable}" -m unfreeze version {closing}'
+
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")

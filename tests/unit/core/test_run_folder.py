@@ -11,7 +11,7 @@ import pytest
 
 from unfreeze.core import run_folder
 from unfreeze.core.errors import OutputError
-from unfreeze.core.files import TEMPORARY_PREFIX
+from unfreeze.core.leftovers import TEMPORARY_PREFIX
 from unfreeze.core.run_folder import RunFolder, can_be_continued, check_run_folder, owned_run
 from unfreeze.core.settings import EngineSettings, StudySettings
 

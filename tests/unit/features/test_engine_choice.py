@@ -18,6 +18,7 @@ from unfreeze.features.engine_choice import (
     EngineChoice,
     MeasuredEngine,
     _description,
+    _engine_part,
     _is_worth_trying,
     choice_from_json,
     choose_engine,
@@ -245,6 +246,17 @@ def test_stores_are_told_apart_by_all_that_decides_the_numbers(tiny: Backbone, t
 
     assert folder(tiny, REFERENCE, EngineSettings()) == same
     assert len({same, *others}) == 7
+
+
+def test_codes_of_other_thread_counts_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch on one thread and on two gives other last bits, so each has a store of its own."""
+    found = []
+    for number in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        found.append((_engine_part(REFERENCE), _engine_part(FAST)))
+
+    assert [torch["threads"] for torch, _ in found] == [1, 2]
+    assert found[0][1] == found[1][1]
 
 
 def test_the_key_of_usual_networks_is_that_of_stores_that_exist(tiny: Backbone) -> None:

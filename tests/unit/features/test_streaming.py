@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from unfreeze.core.errors import WeightsError
 from unfreeze.core.settings import EngineSettings
 from unfreeze.data.image_set import Image
 from unfreeze.data.inspection import inspected_portions, listed_images, read_image_set
@@ -133,3 +135,15 @@ def test_what_goes_bad_meanwhile_is_set_aside(
         assert [(item.name, item.reason) for item in table.files_set_aside()] == [("ants/003.png", "empty-file")]
     assert computed == len(images) == 23
     assert all(len(values) == 23 and values.any(axis=1).all() for values in by_tap.values())
+
+
+def test_codes_that_are_no_numbers_are_refused(source: Path, pool: DecoderPool, tmp_path: Path) -> None:
+    """Weights that are finite and overflow on the way give an error that names tap and photo, and nothing is stored."""
+    network = load_backbone(size=32)
+    with torch.no_grad():
+        for parameter in network.network.parameters():
+            parameter.mul_(1e20)
+
+    with pytest.raises(WeightsError, match=r"codes that are not finite, at .*, for .*\.png"):
+        in_portions(source, network, pool, tmp_path / "cache", portion=8)
+    assert not list((tmp_path / "cache").rglob("*.parquet"))

@@ -140,6 +140,19 @@ def test_what_trains_alone_has_all_threads_only_where_they_help(
     assert (other.alone, asked) == (pace.alone, [on_one(EXACT)])
 
 
+@pytest.mark.parametrize("threads", [None, 1, 2])
+def test_what_is_pinned_is_taken(
+    start: Backbone, nothing_made: Inputs, at_costs: SetCosts, tmp_path: Path, threads: int | None
+) -> None:
+    """Layout, precision and threads are those that are asked for, though others are faster, and nothing is kept."""
+    asked, pinned = at_costs(layout_decides), replace(LOW, threads=threads)
+    pace = time_training(start, BLOCKS, nothing_made, cache=tmp_path, pinned=pinned)
+
+    assert (pace.timed.arithmetic, pace.alone.arithmetic) == (on_one(LOW), pinned)
+    assert asked == [on_one(LOW)]
+    assert not (tmp_path / "training").exists()
+
+
 def test_all_threads_are_given_up_after_a_step_where_one_is_held_up(start: Backbone, nothing_made: Inputs) -> None:
     """A step that takes many times what one thread takes ends their timing: nothing else is learned from more."""
     steps = timing._Steps(start, nothing_made, lambda _: None, math.inf)

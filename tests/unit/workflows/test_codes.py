@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from unfreeze.core.errors import OutputError
 from unfreeze.data.image_set import Image
 from unfreeze.workflows.codes import write_npy, write_parquet
 
@@ -77,3 +78,24 @@ def test_nothing_is_left_of_files_that_were_not_finished(codes: dict[str, np.nda
     with pytest.raises(RuntimeError):
         write_parquet(tmp_path / "c.parquet", WIDTHS, failing())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["c.parquet", "c.npy"])
+def test_what_appears_during_the_work_is_kept(codes: dict[str, np.ndarray], tmp_path: Path, name: str) -> None:
+    """A file that somebody puts in the place while codes are read stays, and one sentence says so."""
+    path = tmp_path / name
+
+    def slow() -> Iterator[tuple[list[Image], dict[str, np.ndarray]]]:
+        yield from portions(codes)
+        path.write_bytes(b"theirs")
+
+    def work() -> None:
+        if path.suffix == ".npy":
+            write_npy(path, {"low": 3}, ((images, {"low": found["low"]}) for images, found in slow()), rows=7, one=True)
+        else:
+            write_parquet(path, WIDTHS, slow())
+
+    with pytest.raises(OutputError, match="appeared while this worked and is not overwritten"):
+        work()
+    assert path.read_bytes() == b"theirs"
+    assert not list(tmp_path.glob(".*"))

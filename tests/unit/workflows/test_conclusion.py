@@ -1,5 +1,6 @@
 """What comes after a race, with strategies that predict what we say and a delivery that only says so."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from example_run import CARD, FINDINGS, LEARNING, NO_RULE
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.questions import Question, pairs
 from unfreeze.advisor.verdict import verdict
-from unfreeze.core.errors import DidNotTrainError
+from unfreeze.core.errors import DidNotTrainError, DiskFullError
 from unfreeze.core.facts import Similarity
 from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import CodeCounts, Cost, Outcome
@@ -387,6 +388,29 @@ def test_an_interrupt_of_the_delivery_leaves_no_half_of_a_model(
     assert not (tmp_path / "model").exists()
     assert record.verdict[0].startswith("There is no model, since the run was stopped")
     assert read_run(tmp_path) == record
+
+
+def test_a_disk_that_is_full_costs_the_model_alone(
+    task: Task, concluded: Conclude, deliver: Mock, tmp_path: Path
+) -> None:
+    """No room for the model: the error says so, what was measured is written, and the same command goes on."""
+    whole = deliver.side_effect
+
+    def full(*args: object, **named: object) -> Outcome:
+        (tmp_path / "model").mkdir()
+        raise DiskFullError("full")
+
+    deliver.side_effect = full
+    with pytest.raises(DiskFullError):
+        concluded(raced(task, entry(HEAD, task)))
+    assert not (tmp_path / "model").exists()
+    assert json.loads((tmp_path / "stopped.json").read_text())["picked"] == HEAD.key
+    assert (tmp_path / "report.html").exists()
+    assert not (tmp_path / "run.json").exists()
+
+    deliver.side_effect = whole
+    assert concluded(raced(task, entry(HEAD, task))).model == "model"
+    assert (tmp_path / "run.json").exists()
 
 
 def test_an_interrupt_after_the_delivery_keeps_the_model(

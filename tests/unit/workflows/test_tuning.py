@@ -1,13 +1,17 @@
 """One strategy alone: whatever step one holds is tuned, if it gives a model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from unfreeze.core.errors import DidNotTrainError, PlanError
-from unfreeze.core.plans import TrainingSettings
+from example_run import run_record
+from unfreeze.core.errors import DidNotTrainError, InputError, PlanError
+from unfreeze.core.files import write_json
+from unfreeze.core.plans import Arithmetic, TrainingSettings
 from unfreeze.core.progress import Advance
 from unfreeze.core.readouts import Readout
 from unfreeze.core.records import Outcome
@@ -18,7 +22,9 @@ from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.workflows import tuning
-from unfreeze.workflows.tuning import tuned
+from unfreeze.workflows.tuning import _pinned, tuned
+from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import CPU, Device
 from unfreeze.zoo.tap_classifier import TapClassifier
 
 MakeExperiment = Callable[..., Experiment]
@@ -90,6 +96,35 @@ def test_a_block_is_tuned_for_the_epochs_that_were_asked_for(make_experiment: Ma
     assert len(fit.curve) == 2
     assert fit.audit is not None
     assert fit.audit.passed
+
+
+def test_what_is_pinned_gives_the_same_bits(make_experiment: MakeExperiment) -> None:
+    """Two trainings with layout and threads of another run are equal, also where the cache of the first is gone."""
+    pinned = Arithmetic(layout="NCHW", precision="float32", threads=1)
+    states = []
+    for _ in range(2):
+        outcome, fit = tuned(replace(make_experiment(12), pinned=pinned), unfreeze(1), REQUEST, epochs=2)
+        assert isinstance(outcome.settings, TrainingSettings)
+        assert outcome.settings.plan.arithmetic.layout == "NCHW"
+        assert outcome.settings.timed[-1].arithmetic == pinned
+        assert isinstance(fit.model, Backbone)
+        states.append(fit.model.network.state_dict())
+
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_run_tells_how_it_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads are those of a training alone, as the record has them last; what it did not train is said."""
+    monkeypatch.setattr(Device, "computes_bfloat16", property(lambda _: True))
+    record = run_record()
+    done = next(one for one in record.strategies if isinstance(one.settings, TrainingSettings) and one.settings.timed)
+    write_json(tmp_path / "run.json", record.to_json())
+
+    assert isinstance(done.settings, TrainingSettings)
+    assert _pinned(tmp_path, done.strategy, CPU) == done.settings.timed[-1].arithmetic
+    assert _pinned(None, done.strategy, CPU) is None
+    with pytest.raises(InputError, match=r"did not train .*\. Name a run that did, or leave --like out"):
+        _pinned(tmp_path, unfreeze(97), CPU)
 
 
 @pytest.mark.parametrize("allowance", [0.0, 1e-5])

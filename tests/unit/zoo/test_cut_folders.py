@@ -14,6 +14,7 @@ from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.readouts import Readout
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.folders import load_model, read_model, save_model
+from unfreeze.zoo.model_config import write_config
 from unfreeze.zoo.pooling import statistics_at
 from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 
@@ -118,7 +119,7 @@ def test_a_tap_that_the_network_does_not_have(tmp_path: Path, rng: np.random.Gen
     config = tmp_path / "model" / "config.json"
     found = json.loads(config.read_text())
     found["unfreeze"]["cuts"][1]["node"] = "gone"
-    config.write_text(json.dumps(found))
+    write_config(config.parent, found)
 
     with pytest.raises(InputError) as caught:
         load_model(tmp_path / "model")
@@ -135,7 +136,7 @@ def test_layers_that_do_not_fit(tmp_path: Path, rng: np.random.Generator) -> Non
     config = tmp_path / "model" / "config.json"
     found = json.loads(config.read_text())
     found["unfreeze"]["cuts"][1]["node"] = found["unfreeze"]["cuts"][0]["node"]
-    config.write_text(json.dumps(found))
+    write_config(config.parent, found)
 
     with pytest.raises(InputError, match="is not built like that"):
         load_model(tmp_path / "model")

@@ -152,7 +152,7 @@ def test_a_folder_of_another_version_says_so(tmp_path: Path, version: int, words
     """Whoever keeps models for years learns which side is to be renewed."""
     save_model(tmp_path / "model", trained("resnet18", 64), class_names=NAMES, card_text="")
     config = tmp_path / "model" / "config.json"
-    config.write_text(config.read_text().replace("unfreeze.model/3", f"unfreeze.model/{version}"))
+    config.write_text(config.read_text().replace("unfreeze.model/4", f"unfreeze.model/{version}"))
 
     with pytest.raises(InputError, match=f"was written by {words} \\(schema unfreeze.model/{version}, this one reads"):
         load_model(tmp_path / "model")
