@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
+from unfreeze.core.calibration import Calibration
 from unfreeze.core.plans import ProbeSettings, TrainingSettings
 from unfreeze.core.settings import Metric, ResizeWord
 from unfreeze.core.strategies import Kind, Loss, StrategyId
@@ -254,6 +255,8 @@ class Outcome:
         curve: Mean training loss of every epoch of the last training; if it did not train, after the loss of its start.
         model_cost: What using its model takes; None where there is none. Of the probe at the best tap that of the
             latest training, which chose its own.
+        calibration: What one temperature does to its probabilities; None for what is not delivered, for an SVM, and
+            where nothing was held out.
     """
 
     strategy: StrategyId
@@ -274,6 +277,7 @@ class Outcome:
     audit: Audit | None = None
     curve: tuple[float, ...] = ()
     model_cost: ModelCost | None = None
+    calibration: Calibration | None = None
 
     @property
     def name(self) -> str:

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 CLASSES_FILE, CONFUSION_FILE = "classes.csv", "confusion.csv"
 
-Schema = Literal["unfreeze.run/7"]
-SCHEMA: Schema = "unfreeze.run/7"
+Schema = Literal["unfreeze.run/8"]
+SCHEMA: Schema = "unfreeze.run/8"
 _MOST_SHOWN = 60  # characters of a value in an error
 
 

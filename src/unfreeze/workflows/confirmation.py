@@ -26,15 +26,26 @@ from unfreeze.strategies.strategy import Strategy
 SEEDS = 3  # of the delivered strategy, the delivered model included
 
 
-def confirmed(outcome: Outcome, experiment: Experiment, strategy: Strategy) -> Outcome:
-    """The outcome with what the strategy, trained on the whole train part, reaches on the test folder."""
+def confirmed(outcome: Outcome, experiment: Experiment, strategy: Strategy, *, temperature: float = 1.0) -> Outcome:
+    """The outcome with what the strategy, trained on the whole train part, reaches on the test folder.
+
+    Args:
+        outcome: Of the strategy.
+        experiment: With a test folder.
+        strategy: Ready to run.
+        temperature: By which its scores are divided, as those of a delivered model are.
+
+    Returns:
+        The outcome with its confirmation.
+    """
     _, fit = fit_everything(experiment, strategy)
-    confirmation = confirmation_of(fit.scores, experiment.task, probabilities=fit.probabilities, seed=experiment.seed)
+    scores = fit.scores / temperature
+    confirmation = confirmation_of(scores, experiment.task, probabilities=fit.probabilities, seed=experiment.seed)
     return replace(outcome, confirmation=confirmation)
 
 
 def other_seeds(
-    experiment: Experiment, strategy: Strategy, again: float, *, seconds: float
+    experiment: Experiment, strategy: Strategy, again: float, *, seconds: float, temperature: float = 1.0
 ) -> tuple[Confirmation, ...]:
     """The delivered strategy trained on everything with other seeds, as far as the time allows.
 
@@ -43,6 +54,7 @@ def other_seeds(
         strategy: Step one gives the same with every seed, so that nothing is trained again.
         again: Seconds that training it once more is expected to take.
         seconds: That are left.
+        temperature: Of the delivered model.
 
     Returns:
         At most two.
@@ -55,7 +67,7 @@ def other_seeds(
             break
         other = strategy.with_seed(derive_seed(experiment.seed, "again", number))
         try:
-            confirmation = confirmed(strategy.outcome, experiment, other).confirmation
+            confirmation = confirmed(strategy.outcome, experiment, other, temperature=temperature).confirmation
         except DidNotTrainError:  # with this seed
             continue
         found += [confirmation] if confirmation else []
