@@ -2,8 +2,7 @@
 
 import math
 
-from unfreeze.core.calibration import Calibration
-from unfreeze.core.records import Answer, Comparison, FolderStep, Interval, Settling, Winner
+from unfreeze.core.records import Answer, Calibration, Comparison, FolderStep, Interval, Settling, Winner
 from unfreeze.core.settings import Metric
 from unfreeze.core.wording import MOST, amount, count, difference_span, nats, percent, probability, score, score_span
 

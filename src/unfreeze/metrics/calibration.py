@@ -5,16 +5,18 @@ Neural Networks", arXiv:1706.04599).
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from unfreeze.core.calibration import Reliability, ReliabilityBin
+from unfreeze.core.records import Reliability, ReliabilityBin
+from unfreeze.metrics.intervals import accuracy_interval
 
 BINS = 10  # of equal width; Guo et al. take 15, for test sets of thousands
-_BOUNDS = (0.05, 20.0)  # of temperatures; networks of that paper had 0.7 to 3
+_BOUNDS = (1e-3, 1e2)  # of temperatures: of networks 0.7 to 3, of scores near -1 and 1 (ridge classifiers) far less
 _FLOOR = math.log(np.finfo(np.float64).eps)  # as scikit-learn's log-loss: a confident mistake costs 36 nats
 
 
@@ -30,7 +32,7 @@ def fit_temperature(scores: Float[np.ndarray, "image cls"], labels: Int[np.ndarr
         labels: Class index of each.
 
     Returns:
-        A number from 0.05 to 20; above 1 where the scores are too sure of themselves.
+        A number from 0.001 to 100; above 1 where the scores are too sure of themselves.
 
     Example:
         >>> scores, labels = np.array([[3.0, 0.0]] * 100), np.array([0] * 80 + [1] * 20)
@@ -77,6 +79,9 @@ def reliability(
     scores: Float[np.ndarray, "image cls"],
     labels: Int[np.ndarray, " image"],
     temperatures: Float[np.ndarray, " image"] | float = 1.0,
+    *,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> Reliability:
     """How far the softmax of scores can be believed, once they are divided by temperatures.
 
@@ -84,6 +89,8 @@ def reliability(
         scores: Logits.
         labels: Class index of each image.
         temperatures: Of each image, or of all.
+        groups: Group of each image, for the intervals; "" is a group of its own.
+        seed: Of the resampling of groups.
 
     Returns:
         Log-loss, expected calibration error and its bins.
@@ -91,18 +98,23 @@ def reliability(
     divisors = np.broadcast_to(np.asarray(temperatures, np.float64), len(labels))
     every = log_softmax(scores.astype(np.float64) / divisors[:, None], axis=1)
     own = np.maximum(every[np.arange(len(labels)), labels], _FLOOR)
-    bins = _bins(np.exp(every.max(axis=1)), every.argmax(axis=1) == labels)
+    bins = _bins(np.exp(every.max(axis=1)), every.argmax(axis=1) == labels, groups or [""] * len(labels), seed)
     gaps = sum(one.images * abs(one.confidence - one.accuracy) for one in bins)
     return Reliability(log_loss=float(-own.mean()), error=gaps / len(labels), bins=bins)
 
 
-def _bins(confidence: Float[np.ndarray, " image"], right: Bool[np.ndarray, " image"]) -> tuple[ReliabilityBin, ...]:
+def _bins(
+    confidence: Float[np.ndarray, " image"], right: Bool[np.ndarray, " image"], groups: Sequence[str], seed: int
+) -> tuple[ReliabilityBin, ...]:
     places = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return tuple(
         ReliabilityBin(
             images=int((places == place).sum()),
             confidence=float(confidence[places == place].mean()),
             accuracy=float(right[places == place].mean()),
+            interval=accuracy_interval(
+                right[places == place], [groups[row] for row in np.flatnonzero(places == place).tolist()], seed=seed
+            ),
         )
         for place in np.unique(places)
     )

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from unfreeze.core.calibration import Calibration, Reliability
-from unfreeze.core.wording import count, percent, probability
+from unfreeze.core.records import Calibration, Reliability
+from unfreeze.core.wording import count, percent, percent_range, probability
 from unfreeze.report.charts import Tick
 from unfreeze.report.thresholds import Threshold, Thresholds
 
 SIDE: Final = 264.0  # of a square
 TOP: Final = 44.0
-LEFTS: Final = (72.0, 430.0)  # of the two squares in a view box
+LEFTS: Final = (72.0, 404.0)  # of the two squares in a view box
 HEIGHT: Final = TOP + SIDE + 48
 _NAMED: Final = (0.1, 0.5, 0.9)  # thresholds that are marked on the curves
 _SMALLEST, _LARGEST = 3.0, 13.0  # radius of a dot
@@ -28,6 +28,7 @@ class Dot:
         radius: Of the dot.
         text: What a reader sees on pointing at it.
         label: What stands beside it; empty for nothing.
+        bar: Upper and lower end of its interval, down; None without one.
     """
 
     x: float
@@ -35,6 +36,7 @@ class Dot:
     radius: float
     text: str
     label: str = ""
+    bar: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ def _reliability(title: str, found: Reliability, axes: _Axes, kind: str) -> Squa
             axes.across(one.confidence),
             axes.down(one.accuracy),
             round(max(_SMALLEST, _LARGEST * math.sqrt(one.images / most)), 1),
-            f"{count(one.images, 'photo')}: {percent(one.confidence)} sure, {percent(one.accuracy)} right",
+            f"{count(one.images, 'photo')}: {percent(one.confidence)} sure, {percent(one.accuracy)} right "
+            f"({percent_range(one.interval)})",
+            bar=(axes.down(one.interval.high), axes.down(max(axes.low, one.interval.low))),
         )
         for one in found.bins
     )

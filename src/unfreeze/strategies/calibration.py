@@ -1,10 +1,12 @@
 """The temperature of a strategy, from what its splits held out, and how it gets into the head."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from unfreeze.core.calibration import Calibration
+from unfreeze.core.records import Calibration
+from unfreeze.core.seeding import derive_seed
 from unfreeze.data.tasks import Task
 from unfreeze.metrics.calibration import fit_apart, fit_temperature, reliability
 from unfreeze.strategies.predictions import Measured
@@ -14,41 +16,67 @@ from unfreeze.zoo.backbones import Backbone
 PARTS = 5  # of the images of a single split
 
 
-def calibration_of(measured: Measured, task: Task) -> Calibration | None:
-    """How far a strategy's probabilities can be believed, and by which temperature more so.
+@dataclass(frozen=True, eq=False)
+class _HeldOut:
+    """What models answered that had not learned from the images; each image once.
 
-    The scores are those of models that had not learned from the images; of the first round of splits, so that every
-    image counts once.
+    Attributes:
+        rows: Of the images.
+        scores: As trained.
+        own: Of each row the temperature that the learning side of its model gave.
+        parts: Of each row its split, or, of a single split, a part of it that has whole groups.
+    """
+
+    rows: Int[np.ndarray, " row"]
+    scores: Float[np.ndarray, "row cls"]
+    own: Float[np.ndarray, " row"]
+    parts: Int[np.ndarray, " row"]
+
+
+def calibrated(fit: Fit, measured: Measured, task: Task) -> tuple[Fit, Calibration | None]:
+    """A training on everything with the temperature that the strategy's splits give.
+
+    A softmax has chosen its C in every training anew, and with it the size of its scores. So its scores are first
+    divided by what held-out rows of its own learning side say, on splits and on everything; then by what all splits
+    together say of scores that were. Tried on hymenoptera (244 images): with the splits' temperature alone, 0.65, the
+    log-loss on its test folder rose from 0.164 to 0.205, since most splits had chosen a smaller C.
 
     Args:
-        measured: The strategy.
+        fit: On everything; is not changed.
+        measured: The same strategy on splits.
         task: Labels and groups.
 
     Returns:
-        The calibration; None for an SVM, whose margins are no probabilities, where scores were too many to be kept,
-        and where all images that were tested are of one group.
+        The fit, its scores divided by a temperature if that lowers the log-loss of held-out images; and what was found:
+        None where the scores are no probabilities or were too many to be kept.
     """
-    kept = [(one.split.test, one.scores) for one in measured.predicted if one.scores is not None]
+    held = _held_out(measured, task) if fit.probabilities else None
+    if held is None:
+        return fit, None
+    labels, scaled = task.labels[held.rows], held.scores / held.own[:, None]
+    groups, seed = [task.groups[row] for row in held.rows], derive_seed(task.seed, "reliability")
+    before = reliability(held.scores, labels, groups=groups, seed=seed)
+    apart = held.own * fit_apart(scaled, labels, held.parts)
+    after = reliability(held.scores, labels, apart, groups=groups, seed=seed)
+    pays = after.log_loss < before.log_loss
+    temperature = round(fit.temperature * fit_temperature(scaled, labels), 4) if pays else 1.0
+    found = Calibration(temperature=temperature, images=len(labels), before=before, after=after)
+    return tempered(fit, temperature), found
+
+
+def _held_out(measured: Measured, task: Task) -> _HeldOut | None:
+    """Of the first round of splits; None where nothing was kept, or all of it is of one group."""
+    kept = [(one.split.test, one.scores, one.temperature) for one in measured.predicted if one.scores is not None]
     if not kept:
         return None
-    rows, scores = np.concatenate([rows for rows, _ in kept]), np.concatenate([scores for _, scores in kept])
-    parts = np.repeat(np.arange(len(kept)), [len(rows) for rows, _ in kept])
+    sizes = [len(rows) for rows, *_ in kept]
+    rows, scores = np.concatenate([rows for rows, *_ in kept]), np.concatenate([scores for _, scores, _ in kept])
+    parts = np.repeat(np.arange(len(kept)), sizes)
     if len(kept) == 1:
         parts = np.unique(task.units[rows], return_inverse=True)[1] % PARTS
     if len(np.unique(parts)) < 2 or not np.isfinite(scores).all():
         return None
-    labels = task.labels[rows]
-    before = reliability(scores, labels)
-    after = reliability(scores, labels, fit_apart(scores, labels, parts))
-    pays = after.log_loss < before.log_loss
-    temperature = round(fit_temperature(scores, labels), 4) if pays else 1.0
-    return Calibration(temperature=temperature, images=len(labels), before=before, after=after)
-
-
-def temperature_of(measured: Measured, task: Task) -> float:
-    """By what the scores of a strategy are divided; 1 where nothing is known, or nothing is gained."""
-    found = calibration_of(measured, task)
-    return found.temperature if found else 1.0
+    return _HeldOut(rows, scores, np.repeat([own for *_, own in kept], sizes), parts)
 
 
 def tempered(fit: Fit, temperature: float) -> Fit:
@@ -71,4 +99,4 @@ def tempered(fit: Fit, temperature: float) -> Fit:
     elif model is not None:
         divisor = np.float32(temperature)
         model = replace(model, weight=model.weight / divisor, bias=model.bias / divisor)
-    return replace(fit, model=model, scores=(fit.scores / temperature).astype(fit.scores.dtype))
+    return replace(fit, model=model, scores=fit.scores / np.float32(temperature))

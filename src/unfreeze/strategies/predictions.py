@@ -39,12 +39,14 @@ class Predicted:
         log_likelihoods: Log of the probability of each row's own class, nats; None for an SVM.
         scores: Logits of each test row, for the temperature; None for an SVM, beyond the first round of splits, and
             where there are too many.
+        temperature: By what held-out rows of the learning side say that they should be divided.
     """
 
     split: Split
     predictions: Int[np.ndarray, " row"]
     log_likelihoods: Float[np.ndarray, " row"] | None
     scores: Float[np.ndarray, "row cls"] | None = None
+    temperature: float = 1.0
 
     def values(self, metric: Metric, task: Task) -> Float[np.ndarray, " row"]:
         """A value per test row, larger being better (see `outcome_values`); of an SVM the log-loss is infinite."""
@@ -150,7 +152,13 @@ def predicted_in(found: TrialOutcome, split: Split) -> Predicted:
     likelihoods = None if found.log_likelihoods is None else np.array(found.log_likelihoods, np.float64)
     scores = None if found.scores is None else np.array(found.scores, np.float32)
     predictions = np.array(found.predictions, np.int64)
-    return Predicted(split=split, predictions=predictions, log_likelihoods=likelihoods, scores=scores)
+    return Predicted(
+        split=split,
+        predictions=predictions,
+        log_likelihoods=likelihoods,
+        scores=scores,
+        temperature=found.temperature,
+    )
 
 
 def log_likelihoods(scores: Float[np.ndarray, "row cls"], labels: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:

@@ -15,7 +15,7 @@ from unfreeze.core.records import Outcome
 from unfreeze.core.trained_on import write_trained_on
 from unfreeze.images.pool import DecoderPool
 from unfreeze.report.model_card import PROGRAM_HEADING, model_card, program_section
-from unfreeze.strategies.calibration import calibration_of, tempered
+from unfreeze.strategies.calibration import calibrated
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement, fit_everything, with_fit
 from unfreeze.strategies.predictions import Measured, confirmation_of
@@ -69,13 +69,13 @@ def deliver(
     refit, fit = fit_everything(experiment, picked.strategy)
     outcome = _with_refit(picked.measured, refit, fit).record(task)
     outcome = with_milliseconds(outcome, experiment) if confirm else outcome
-    calibration = calibration_of(picked.measured, task)
+    scaled, calibration = calibrated(fit, picked.measured, task)
     outcome = replace(outcome, calibration=calibration)
-    temperature = calibration.temperature if calibration else 1.0
-    _save(folder, tempered(fit, temperature), outcome, experiment, warnings)
+    _save(folder, scaled, outcome, experiment, warnings)
     confirms = confirm and len(task.test_rows) > 0
     rows = task.test_rows if confirms else task.train_rows[:CHECKED_IMAGES]
     assert fit.model is not None, picked.label  # noqa: S101 - only what gives a model is picked
+    temperature = calibration.temperature if calibration else 1.0
     scores = _scores_as_saved(folder, fit.model, experiment, rows, temperature=temperature, pool=pool)
     if confirms:
         confirmation = confirmation_of(scores, task, probabilities=fit.probabilities, seed=experiment.seed)

@@ -33,7 +33,7 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool
-from unfreeze.strategies.calibration import temperature_of, tempered
+from unfreeze.strategies.calibration import calibrated
 from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Request
@@ -266,7 +266,7 @@ def _chosen(experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
     picked = next(entry for entry in race.entered if selection and entry.outcome.strategy == selection.picked)
     assert picked.strategy is not None  # noqa: S101 - probes always give something; what was measured is ready to run
     outcome, fit = fit_everything(catalogue.experiment, picked.strategy)
-    return outcome, tempered(fit, temperature_of(picked.measured, experiment.task))
+    return outcome, calibrated(fit, picked.measured, experiment.task)[0]
 
 
 def _as_paths(X: Rows, folder: Path) -> list[Path]:
