@@ -56,6 +56,7 @@ class JoinedSearch:
         of_groups: The same of every group at its own best C.
         temperature: By which scores were divided.
         loss: ridge; softmax where all classes count the same.
+        held_out_temperature: By what held-out rows say that scores should still be divided: 1 of a ridge classifier.
     """
 
     group: tuple[int, ...]
@@ -67,6 +68,7 @@ class JoinedSearch:
     of_groups: tuple[float, ...]
     temperature: float
     loss: Literal["ridge", "softmax"] = "ridge"
+    held_out_temperature: float = 1.0
 
     def scores(self, readouts: Sequence[Codes], rows: slice | NDArray[np.int64] = _EVERY) -> Scores:
         """Logits.
@@ -176,17 +178,17 @@ def _softmax(
     behind, noise = behind_best(correct, balanced_weights(labels[seen]))
     place = int(np.flatnonzero(behind <= noise)[0])
     best = found[place]
-    temperature = held_out_temperature(best, labels)
     return JoinedSearch(
         group=tried[place],
-        weight=best.probe.weight / np.float32(temperature),
-        bias=best.probe.bias / np.float32(temperature),
+        weight=best.probe.weight,
+        bias=best.probe.bias,
         C=best.C,
         Cs=best.Cs,
         cv_accuracy=best.cv_accuracy,
         of_groups=tuple(one.cv_accuracy for one in found),
-        temperature=temperature,
+        temperature=1.0,
         loss="softmax",
+        held_out_temperature=held_out_temperature(best, labels),
     )
 
 

@@ -186,7 +186,7 @@ def test_a_missing_field_is_named(document: Document, name: str) -> None:
     ("schema", "said"),
     [
         (
-            "unfreeze.run/8",
+            "unfreeze.run/9",
             "run.json was written by a newer unfreeze (schema unfreeze.run/9, this one reads unfreeze.run/8). "
             "Update unfreeze.",
         ),
