@@ -11,10 +11,11 @@ from unfreeze.report.charts import Tick
 from unfreeze.report.thresholds import Threshold, Thresholds
 
 SIDE: Final = 264.0  # of a square
-TOP: Final = 44.0
+TOP: Final = 54.0
 LEFTS: Final = (72.0, 404.0)  # of the two squares in a view box
 HEIGHT: Final = TOP + SIDE + 48
 _NAMED: Final = (0.1, 0.5, 0.9)  # thresholds that are marked on the curves
+_TICK = 0.25
 _SMALLEST, _LARGEST = 3.0, 13.0  # radius of a dot
 
 
@@ -94,8 +95,7 @@ class _Axes:
     @property
     def at(self) -> list[float]:
         """Round values."""
-        step = 0.25 if self.low == 0 else 0.1
-        return [round(self.low + step * place, 2) for place in range(round((1 - self.low) / step) + 1)]
+        return [round(self.low + _TICK * place, 2) for place in range(round((1 - self.low) / _TICK) + 1)]
 
     def ticks(self) -> tuple[tuple[Tick, ...], tuple[Tick, ...]]:
         labelled = [(value, f"{100 * value:.0f} %") for value in self.at]
