@@ -21,6 +21,7 @@ from unfreeze.core.plans import (
 from unfreeze.core.records import (
     Answer,
     Audit,
+    Calibration,
     CodeCounts,
     Comparison,
     Confirmation,
@@ -34,6 +35,8 @@ from unfreeze.core.records import (
     LearningCurves,
     ModelCost,
     Outcome,
+    Reliability,
+    ReliabilityBin,
     Screened,
     ScreenedResize,
     SetAside,
@@ -232,6 +235,26 @@ HEAD_TRAINED = TrainingSettings(
         views=0,
     )
 )
+CALIBRATION = Calibration(
+    temperature=1.5,
+    images=TRAIN,
+    before=Reliability(
+        log_loss=0.31,
+        error=0.06,
+        bins=(
+            ReliabilityBin(images=100, confidence=0.75, accuracy=0.65, interval=Interval(0.55, 0.74)),
+            ReliabilityBin(images=300, confidence=0.97, accuracy=0.92, interval=Interval(0.88, 0.95)),
+        ),
+    ),
+    after=Reliability(
+        log_loss=0.27,
+        error=0.02,
+        bins=(
+            ReliabilityBin(images=140, confidence=0.7, accuracy=0.68, interval=Interval(0.6, 0.75)),
+            ReliabilityBin(images=260, confidence=0.94, accuracy=0.95, interval=Interval(0.91, 0.97)),
+        ),
+    ),
+)
 CONFIRMED = Confirmation(
     accuracy=0.937,
     interval=Interval(0.903, 0.960),
@@ -283,6 +306,7 @@ STRATEGIES = (
         confirmation=CONFIRMED,
         curve=(0.9, 0.5, 0.3),
         settings=trained(2, halvings=1),
+        calibration=CALIBRATION,
     ),
     outcome(
         unfreeze(4),

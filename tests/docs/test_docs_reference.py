@@ -30,6 +30,7 @@ from unfreeze.core.plans import (
 )
 from unfreeze.core.records import (
     Audit,
+    Calibration,
     ClassScores,
     CodeCounts,
     Comparison,
@@ -43,6 +44,8 @@ from unfreeze.core.records import (
     LearningCurves,
     ModelCost,
     Outcome,
+    Reliability,
+    ReliabilityBin,
     Screened,
     ScreenedResize,
     SetAside,
@@ -82,6 +85,9 @@ PARTS: dict[str, type] = {
     "strategies": Outcome,
     "cost": Cost,
     "model_cost": ModelCost,
+    "calibration": Calibration,
+    "reliability": Reliability,
+    "A bin": ReliabilityBin,
     "confirmation": Confirmation,
     "folder_step": FolderStep,
     "Settings of a probe": ProbeSettings,

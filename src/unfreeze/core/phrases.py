@@ -2,9 +2,9 @@
 
 import math
 
-from unfreeze.core.records import Answer, Comparison, FolderStep, Interval, Settling, Winner
+from unfreeze.core.records import Answer, Calibration, Comparison, FolderStep, Interval, Settling, Winner
 from unfreeze.core.settings import Metric
-from unfreeze.core.wording import MOST, amount, difference_span, probability, score, score_span
+from unfreeze.core.wording import MOST, amount, count, difference_span, nats, percent, probability, score, score_span
 
 CAVEAT = "Another set of training images would give another model: that is not in this interval."
 CAVEAT_OF_SEVERAL = "Another set of training images would give other models: that is not in these intervals."
@@ -135,6 +135,23 @@ def not_ruled_out(interval: Interval, metric: Metric) -> str:
     left = [f"a gain of up to {amount(gain, metric)}"] if gain > 0 else []
     left += [f"a loss of up to {amount(loss, metric)}"] if loss > 0 else []
     return f"{' or '.join(left)} is not ruled out" if left else ""
+
+
+def calibrated(found: Calibration) -> str:
+    """What one temperature does to probabilities, and whether the delivered model has it: sentences."""
+    before, after = found.before, found.after
+    moved = (
+        f"on {count(found.images, 'held-out image')} the log-loss goes from {nats(before.log_loss)} to "
+        f"{nats(after.log_loss)} nats and the mean gap between how sure and how often right from "
+        f"{percent(before.error)} to {percent(after.error)}"
+    )
+    if not found.applied:
+        return f"The probabilities are as trained, since a temperature does not mend them: {moved}."
+    lean = "too sure of itself" if found.temperature > 1 else "not sure enough"
+    return (
+        f"As trained the model is {lean}: its scores are divided by a temperature of {found.temperature:.2f}, in the "
+        f"weights of its head, which changes no label: {moved} (each image with a temperature that others gave)."
+    )
 
 
 def looked_at(test_looks: int) -> str:

@@ -76,6 +76,8 @@ class TrialOutcome:
     Attributes:
         predictions: Class index of every test row of the split; none where it did not train.
         log_likelihoods: Log of the probability of each row's own class, nats; None for an SVM.
+        scores: Logits of each row; None for an SVM, beyond the first round of splits, and where there are too many.
+        temperature: By what held-out rows of the learning side say that scores should be divided; 1 where nobody asked.
         settings: How it was fitted, with what was chosen on the learning side; None to keep what was said before.
         tap: Where the codes were read (linear classifiers only).
         description: What was trained, in words, where that depends on the split; else empty.
@@ -91,6 +93,8 @@ class TrialOutcome:
 
     predictions: tuple[int, ...]
     log_likelihoods: tuple[float, ...] | None
+    scores: tuple[tuple[float, ...], ...] | None = None
+    temperature: float = 1.0
     settings: ProbeSettings | TrainingSettings | None = None
     tap: str | None = None
     description: str = ""

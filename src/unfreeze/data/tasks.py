@@ -135,6 +135,10 @@ class Task:
             rng=generator(self.seed, "round", number),
         )
 
+    def in_first_round(self, split: Split) -> bool:
+        """Whether a split is one of the first that together test every row once."""
+        return split.name in {f"split {number}" for number in range(self.folds)}
+
     def tested(self, splits: Sequence[Split], metric: Metric) -> Tested:
         """What some splits tested, for comparisons by a metric: the first ones, in their order."""
         classes = [self.labels[split.test] for split in splits] if metric == "balanced accuracy" else None

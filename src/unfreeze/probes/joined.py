@@ -16,16 +16,15 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.progress import Advance, ignore
+from unfreeze.metrics.calibration import fit_temperature
 from unfreeze.metrics.imbalance import balanced_weights
 from unfreeze.probes.coordinates import Scaling, scaling_of
 from unfreeze.probes.cores import side_by_side
 from unfreeze.probes.ridge import Ridge, ridge_in_dual, ridge_in_primal, ridge_targets
-from unfreeze.probes.search import Folds, behind_best, choose, search_probe
+from unfreeze.probes.search import Folds, behind_best, choose, held_out_temperature, search_probe
 from unfreeze.probes.solver import check_training_rows
 
 # Of joined codes whose mean square length is 1. On train folds of six sets (244 to 8,330 images, 2 to 136 classes) the
@@ -34,7 +33,6 @@ PENALTIES: tuple[float, ...] = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 # Rows on which readouts and penalty are chosen; the classifier itself is fitted on all. The time of a choice grows with
 # the cube of the rows, and what is best hardly moves with them.
 _MOST_CHOSEN_ON = 2500
-_TEMPERATURES = (1e-3, 1e2)  # a ridge classifier's scores lie near -1 and 1, so that logits are some times larger
 
 _EVERY = slice(None)  # rows
 
@@ -58,6 +56,7 @@ class JoinedSearch:
         of_groups: The same of every group at its own best C.
         temperature: By which scores were divided.
         loss: ridge; softmax where all classes count the same.
+        held_out_temperature: By what held-out rows say that scores should still be divided: 1 of a ridge classifier.
     """
 
     group: tuple[int, ...]
@@ -69,6 +68,7 @@ class JoinedSearch:
     of_groups: tuple[float, ...]
     temperature: float
     loss: Literal["ridge", "softmax"] = "ridge"
+    held_out_temperature: float = 1.0
 
     def scores(self, readouts: Sequence[Codes], rows: slice | NDArray[np.int64] = _EVERY) -> Scores:
         """Logits.
@@ -188,6 +188,7 @@ def _softmax(
         of_groups=tuple(one.cv_accuracy for one in found),
         temperature=1.0,
         loss="softmax",
+        held_out_temperature=held_out_temperature(best, labels),
     )
 
 
@@ -328,29 +329,6 @@ def _chosen(
     return _Choice(
         group=group,
         penalty=penalties[group],
-        temperature=fitted_temperature(scores[group, penalties[group]], labels),
+        temperature=fit_temperature(scores[group, penalties[group]], labels),
         accuracies=tuple(float(mean) for mean in best.mean(axis=1)),
     )
-
-
-def fitted_temperature(
-    scores: Float[np.ndarray, "row cls"],
-    labels: Int[np.ndarray, " row"],
-) -> float:
-    """What scores must be divided by for the least log-loss (Guo et al. 2017, arXiv:1706.04599).
-
-    Args:
-        scores: Of rows that the classifier has not learned from.
-        labels: Class index of each.
-
-    Returns:
-        The temperature, within bounds that are never met by scores near -1 and 1 unless all rows are right.
-    """
-    own = np.arange(len(labels))
-
-    def log_loss(log_temperature: float) -> float:
-        likelihoods = log_softmax(scores.astype(np.float64) / np.exp(log_temperature), axis=1)[own, labels]
-        return -float(likelihoods.mean())
-
-    found = minimize_scalar(log_loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
-    return float(np.exp(found.x))

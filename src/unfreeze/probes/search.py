@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
+from unfreeze.metrics.calibration import fit_temperature
 from unfreeze.metrics.imbalance import balanced_weights, log_shares
 from unfreeze.probes.coordinates import CodeBlocks, along_part_axes, main_axes, scaling_of
 from unfreeze.probes.losses import loss_on
@@ -35,6 +36,7 @@ _PATH_TOLERANCE = 1e-4
 _CLEARLY_BEHIND = 2.0
 # Numbers in the coordinates of all folds that are fitted together (256 MiB in float32); larger folds come one by one.
 _MOST_AT_ONCE = 2**26
+MOST_TEMPERED = 2000  # rows that give a temperature, one number
 
 Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
@@ -231,6 +233,23 @@ def _held_out(
     scores, labels = scores[:, seen], labels[seen]
     weight = balanced_weights(labels) if balanced else None
     return scores.argmax(axis=2) == labels, held_out_losses(scores, labels, loss, weight), weight
+
+
+def held_out_temperature(found: ProbeSearch, labels: Int[np.ndarray, " image"]) -> float:
+    """By what the scores of a softmax should be divided, as rows say that their fold's probe had not learned from.
+
+    The smaller C, the smaller are all scores: with it they compare between probes of different C.
+
+    Args:
+        found: A softmax.
+        labels: Class index of each row.
+
+    Returns:
+        The temperature; of `MOST_TEMPERED` rows at most.
+    """
+    seen = np.flatnonzero(np.isfinite(found.held_out_scores).all(axis=1))
+    seen = seen[:: -(-len(seen) // MOST_TEMPERED)]
+    return fit_temperature(found.held_out_scores[seen], labels[seen])
 
 
 def held_out_losses(

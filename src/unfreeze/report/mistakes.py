@@ -71,20 +71,20 @@ class NeverRight:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What an image was called, and the log of the probability that its own class had; nan without."""
+class Answer:
+    """What an image was called, and the log of the probability that its own class had, nats; nan without."""
 
     predicted: int
     log_likelihood: float
 
 
-def _answers(record: RunRecord, outcome: Outcome) -> dict[int, _Answer]:
-    """By place of the image, the answer of the first split that tested it."""
-    found: dict[int, _Answer] = {}
+def answers(record: RunRecord, outcome: Outcome) -> dict[int, Answer]:
+    """By place of the image in `train_images`, the answer of the first split that tested it."""
+    found: dict[int, Answer] = {}
     for number, (split, predictions) in enumerate(zip(record.splits, outcome.predictions, strict=False)):
         likelihoods = outcome.log_likelihoods[number] if outcome.log_likelihoods else (math.nan,) * len(predictions)
         for place, predicted, likelihood in zip(split.test, predictions, likelihoods, strict=True):
-            found.setdefault(place, _Answer(predicted, likelihood))
+            found.setdefault(place, Answer(predicted, likelihood))
     return found
 
 
@@ -116,7 +116,7 @@ class MistakesOf:
     def of_picked(self) -> tuple[Mistake, ...]:
         """All mistakes of the picked strategy on held-out images, surest first; none without a pick."""
         outcome, table = self.record.outcome_of(self.record.picked), self.record.by_class
-        return () if outcome is None or table is None else self._mistakes(_answers(self.record, outcome))
+        return () if outcome is None or table is None else self._mistakes(answers(self.record, outcome))
 
     def changed(self) -> Change | None:
         """What unfreezing mends and breaks; None where no deeper strategy was measured, or no shallow one."""
@@ -124,7 +124,7 @@ class MistakesOf:
         deep = self._best_deeper()
         if shallow is None or deep is None:
             return None
-        before, after = _answers(self.record, shallow), _answers(self.record, deep)
+        before, after = answers(self.record, shallow), answers(self.record, deep)
         common, labels = before.keys() & after.keys(), self.record.train_labels
         right_before = {place for place in common if before[place].predicted == labels[place]}
         right_after = {place for place in common if after[place].predicted == labels[place]}
@@ -141,14 +141,14 @@ class MistakesOf:
         measured = [outcome for outcome in self.record.strategies if outcome.measured]
         if len(measured) < FEWEST_STRATEGIES:
             return None
-        common = set.intersection(*({*_answers(self.record, outcome)} for outcome in measured))
+        common = set.intersection(*({*answers(self.record, outcome)} for outcome in measured))
         votes, labels = self._votes, self.record.train_labels
         never = {place for place in common if labels[place] not in votes[place]}
         picked = self.record.outcome_of(self.record.picked) or measured[0]
-        answers = _answers(self.record, picked)
+        of_picked = answers(self.record, picked)
         return NeverRight(
             strategies=len(measured),
-            images=self._mistakes({place: answers[place] for place in never if place in answers}),
+            images=self._mistakes({place: of_picked[place] for place in never if place in of_picked}),
             common=len(common),
         )
 
@@ -159,7 +159,7 @@ class MistakesOf:
         sign = -1.0 if self.record.metric == "log-loss" else 1.0
         return max(whole or found, key=lambda one: sign * (one.score(self.record.metric) or 0.0), default=None)
 
-    def _mistakes(self, answers: Mapping[int, _Answer]) -> tuple[Mistake, ...]:
+    def _mistakes(self, found: Mapping[int, Answer]) -> tuple[Mistake, ...]:
         """Those of some answers that are wrong: least probability left first, without probabilities most agreed."""
         votes, labels, names = self._votes, self.record.train_labels, self.record.train_images
         wrong = [
@@ -170,7 +170,7 @@ class MistakesOf:
                 left=None if math.isnan(answer.log_likelihood) else math.exp(answer.log_likelihood),
                 agree=votes[place][answer.predicted] / sum(votes[place].values()),
             )
-            for place, answer in answers.items()
+            for place, answer in found.items()
             if answer.predicted != labels[place]
         ]
         return tuple(sorted(wrong, key=lambda one: (one.left if one.left is not None else 0.0, -one.agree, one.name)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 
 from unfreeze.core.cards import Card
-from unfreeze.core.phrases import CAVEAT
+from unfreeze.core.phrases import CAVEAT, calibrated
 from unfreeze.core.plans import TrainingSettings
 from unfreeze.core.records import Confirmation, ImageCounts, Interval, ModelCost, Outcome
 from unfreeze.core.wording import count, megabytes, milliseconds, nats, percent, percent_range
@@ -272,6 +272,8 @@ def _measurement(outcome: Outcome, test_size: int, measured: Sequence[str]) -> s
             "in this folder was then trained on everything, so it is none of those that were measured.",
             _table(outcome.accuracy, outcome.interval, outcome.balanced_accuracy, outcome.log_loss),
         ]
+    if outcome.calibration is not None:
+        parts.append(calibrated(outcome.calibration))
     if outcome.confirmation is not None:
         parts += _confirmation(outcome.confirmation, test_size)
     return "\n\n".join([*(parts or ["Nothing was measured."]), *(["\n".join(measured)] if measured else [])])

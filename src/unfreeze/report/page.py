@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from unfreeze.core.class_table import ClassTable
 from unfreeze.core.files import write_bytes
 from unfreeze.core.findings import KINDS, Finding
-from unfreeze.core.phrases import CAVEAT, CAVEAT_OF_SEVERAL, ON_PART, best_score, looked_at, on_folder
+from unfreeze.core.phrases import CAVEAT, CAVEAT_OF_SEVERAL, ON_PART, best_score, calibrated, looked_at, on_folder
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.wording import (
     amount,
@@ -26,6 +26,7 @@ from unfreeze.core.wording import (
     printable,
     probability,
 )
+from unfreeze.report.calibration_charts import reliability_charts, threshold_charts
 from unfreeze.report.charts import (
     LEFT,
     RIGHT,
@@ -49,6 +50,7 @@ from unfreeze.report.table import (
     step_rows,
     strategy_rows,
 )
+from unfreeze.report.thresholds import thresholds_of
 
 LISTED: Final = 200  # files that were set aside or removed; run.json names them all
 WHOLE_MATRIX: Final = 25  # classes up to which the confusion matrix is shown whole
@@ -80,6 +82,7 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> str:
         **_strategies(record),
         **_classes(record, shown),
         **_curves(record),
+        **_probabilities(record),
         summary=_summary(record),
         winner=_winner(record),
         alarm=next((found for found in record.findings if found.code == ALARM), None),
@@ -197,6 +200,18 @@ def _curves(record: RunRecord) -> dict[str, Any]:
         "depth": depth_chart(record.depth_curve),
         "learning": learning_chart(record.learning_curve),
         "training": training_chart(record),
+    }
+
+
+def _probabilities(record: RunRecord) -> dict[str, Any]:
+    """How far to believe those of the delivered model, and what thresholds on them give."""
+    picked, thresholds = record.outcome_of(record.picked), thresholds_of(record)
+    calibration = picked.calibration if picked else None
+    return {
+        "reliability": reliability_charts(calibration),
+        "calibrated": calibrated(calibration) if calibration else "",
+        "thresholds": thresholds,
+        "threshold_squares": threshold_charts(thresholds),
     }
 
 

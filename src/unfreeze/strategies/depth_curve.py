@@ -14,7 +14,7 @@ from unfreeze.core.strategies import Loss
 from unfreeze.data.tasks import Split, Task
 from unfreeze.metrics.accuracy import accuracy
 from unfreeze.probes.cores import side_by_side
-from unfreeze.probes.search import ProbeSearch, search_probe
+from unfreeze.probes.search import ProbeSearch, held_out_temperature, search_probe
 from unfreeze.probes.solver import LinearProbe
 
 LOSSES: tuple[Loss, ...] = ("softmax", "svm")
@@ -40,6 +40,8 @@ class TapProbe:
         Cs: What it chose from.
         cv_accuracy: Its cross-validated accuracy.
         test_scores: Of the split's test rows.
+        temperature: By what held-out rows of the learning side say that a softmax's scores should be divided; 1 for an
+            SVM.
         seconds: Its part of the wall time of all that were fitted side by side, by their processor times: parts add up.
         cpu_seconds: Processor time of search and fit.
     """
@@ -51,6 +53,7 @@ class TapProbe:
     Cs: tuple[float, ...]
     cv_accuracy: float
     test_scores: Float[np.ndarray, "row cls"]
+    temperature: float
     seconds: float
     cpu_seconds: float
 
@@ -81,7 +84,7 @@ def fit_tap_probes(
         The probes, in the order of `specs`.
     """
 
-    def fit(spec: ProbeSpec) -> tuple[ProbeSearch, Float[np.ndarray, "row cls"], float]:
+    def fit(spec: ProbeSpec) -> tuple[ProbeSearch, Float[np.ndarray, "row cls"], float, float]:
         started, codes, learn = time.thread_time(), by_tap[spec.tap], spec.split.learn
         search = search_probe(
             codes[learn],
@@ -91,7 +94,8 @@ def fit_tap_probes(
             class_count=task.class_count,
             balanced=balanced,
         )
-        return search, search.probe.scores(codes[spec.split.test]), time.thread_time() - started
+        temperature = held_out_temperature(search, task.labels[learn]) if spec.loss == "softmax" else 1.0
+        return search, search.probe.scores(codes[spec.split.test]), temperature, time.thread_time() - started
 
     started = time.perf_counter()
     found = side_by_side(fit, specs, size=lambda spec: by_tap[spec.tap].shape[1], advance=advance)
@@ -105,10 +109,11 @@ def fit_tap_probes(
             Cs=search.Cs,
             cv_accuracy=search.cv_accuracy,
             test_scores=scores,
+            temperature=temperature,
             seconds=seconds * cpu_seconds / of_all,
             cpu_seconds=cpu_seconds,
         )
-        for spec, (search, scores, cpu_seconds) in zip(specs, found, strict=True)
+        for spec, (search, scores, temperature, cpu_seconds) in zip(specs, found, strict=True)
     ]
 
 

@@ -174,6 +174,8 @@ def outcome_on(strategy: Strategy, task: Task, split_name: str, *, advance: Adva
     return TrialOutcome(
         predictions=tuple(kept.predictions.tolist()),
         log_likelihoods=None if kept.log_likelihoods is None else tuple(kept.log_likelihoods.tolist()),
+        scores=None if kept.scores is None else tuple(map(tuple, kept.scores.tolist())),
+        temperature=fit.temperature,
         settings=fit.settings,
         tap=fit.tap,
         description=fit.description,

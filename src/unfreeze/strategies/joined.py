@@ -65,6 +65,7 @@ class JoinedStrategy:
         read = tuple(readouts[place] for place in found.group)
         return Fit(
             scores=found.scores(codes, split.test),
+            temperature=found.held_out_temperature,
             model=TapClassifier(backbone=experiment.source, readouts=read, weight=found.weight, bias=found.bias),
             settings=ProbeSettings(
                 loss=found.loss,

@@ -25,7 +25,8 @@ from unfreeze.metrics.repeated import (
     outcome_values,
 )
 
-DECIMALS = 5  # of log-likelihoods that are kept
+DECIMALS = 5  # of log-likelihoods and scores that are kept
+MOST_SCORES = 2**20  # of one split: beyond 1,000 classes and 1,000 images, say, memory has better uses
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,11 +37,16 @@ class Predicted:
         split: Where.
         predictions: Class index of every test row.
         log_likelihoods: Log of the probability of each row's own class, nats; None for an SVM.
+        scores: Logits of each test row, for the temperature; None for an SVM, beyond the first round of splits, and
+            where there are too many.
+        temperature: By what held-out rows of the learning side say that they should be divided.
     """
 
     split: Split
     predictions: Int[np.ndarray, " row"]
     log_likelihoods: Float[np.ndarray, " row"] | None
+    scores: Float[np.ndarray, "row cls"] | None = None
+    temperature: float = 1.0
 
     def values(self, metric: Metric, task: Task) -> Float[np.ndarray, " row"]:
         """A value per test row, larger being better (see `outcome_values`); of an SVM the log-loss is infinite."""
@@ -132,13 +138,27 @@ def predicted_of(
         The predictions.
     """
     likelihoods = log_likelihoods(scores, task.labels[split.test]) if probabilities else None
-    return Predicted(split=split, predictions=scores.argmax(axis=1), log_likelihoods=likelihoods)
+    kept = probabilities and task.in_first_round(split) and scores.size <= MOST_SCORES
+    return Predicted(
+        split=split,
+        predictions=scores.argmax(axis=1),
+        log_likelihoods=likelihoods,
+        scores=scores.astype(np.float64).round(DECIMALS) if kept else None,
+    )
 
 
 def predicted_in(found: TrialOutcome, split: Split) -> Predicted:
     """What is kept of a trial on a split."""
     likelihoods = None if found.log_likelihoods is None else np.array(found.log_likelihoods, np.float64)
-    return Predicted(split=split, predictions=np.array(found.predictions, np.int64), log_likelihoods=likelihoods)
+    scores = None if found.scores is None else np.array(found.scores, np.float32)
+    predictions = np.array(found.predictions, np.int64)
+    return Predicted(
+        split=split,
+        predictions=predictions,
+        log_likelihoods=likelihoods,
+        scores=scores,
+        temperature=found.temperature,
+    )
 
 
 def log_likelihoods(scores: Float[np.ndarray, "row cls"], labels: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:

@@ -88,8 +88,9 @@ class StepOne:
     def head(self, split: Split) -> Fit:
         """The head alone, trained to convergence with the C of the softmax on the last codes."""
         if split.name not in self._heads:
-            C = self.on_last(split, "softmax").C
-            self._heads[split.name] = _without_network(fit_head(self.experiment, split, C=C), C)
+            beside = self.on_last(split, "softmax")
+            fit = replace(fit_head(self.experiment, split, C=beside.C), temperature=beside.temperature)
+            self._heads[split.name] = _without_network(fit, beside.C)
         fit, head = self._heads[split.name]
         return replace(fit, model=_with_probe(self.experiment.source, head))
 
@@ -164,6 +165,7 @@ class ProbeStrategy:
         return Fit(
             scores=best.test_scores,
             probabilities=self.loss == "softmax",
+            temperature=best.temperature,
             model=self._model(best),
             settings=ProbeSettings(loss=self.loss, C=best.C, Cs=best.Cs, cv_accuracy=best.cv_accuracy),
             tap=best.tap,

@@ -23,6 +23,8 @@ class Fit:
     Attributes:
         scores: Of the split's test rows: logits, or an SVM's margins.
         probabilities: The scores are logits, so that their softmax means something.
+        temperature: By what rows of the learning side that were held out say that scores should be divided, so that
+            those of different C compare; 1 where nobody asked them.
         model: The trained network, or a linear classifier on its taps; None where neither is kept.
         settings: How it was fitted, with what was chosen on the learning side; None to keep what was said before.
         tap: Where the codes were read (probes only).
@@ -36,6 +38,7 @@ class Fit:
 
     scores: Float[np.ndarray, "row cls"]
     probabilities: bool = True
+    temperature: float = 1.0
     model: Backbone | TapClassifier | None = None
     settings: ProbeSettings | TrainingSettings | None = None
     tap: str | None = None

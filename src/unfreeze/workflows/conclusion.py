@@ -254,22 +254,22 @@ def _confirmed(outcome: Outcome, raced: Raced, selection: Selection, journal: Jo
     if raced.interrupted or not len(experiment.task.test_rows) or entry.refit_seconds > left:
         return outcome
     strategy, name = entry.strategy, f"{outcome.strategy.key}-on-the-test-folder"
-    return once(journal, name, Outcome, lambda: confirmed(outcome, experiment, strategy))
+    return once(journal, name, Outcome, lambda: confirmed(outcome, experiment, strategy, entry.measured))
 
 
 def _on_folder(raced: Raced, outcomes: Sequence[Outcome], selection: Selection, journal: Journal) -> FolderStep | None:
     """What was picked against the feature extractor on the user's own test folder, with other seeds if time is left."""
     race, experiment, picked = raced.race, raced.experiment, raced.entry(selection.picked)
     known = {outcome.strategy: outcome for outcome in outcomes}
-    strategy = picked.strategy
-    if raced.interrupted or not len(experiment.task.test_rows) or strategy is None or SOFTMAX_ON_LAST not in known:
+    asked = not raced.interrupted and len(experiment.task.test_rows) > 0
+    if not asked or picked.strategy is None or SOFTMAX_ON_LAST not in known:
         return None
     with race.timed("confirm"):
         others = once(
             journal,
             "other-seeds",
             tuple[Confirmation, ...],
-            lambda: other_seeds(experiment, strategy, picked.refit_seconds, seconds=race.clock.left()),
+            lambda: other_seeds(experiment, picked, seconds=race.clock.left()),
         )
     return folder_step(raced.setup.question, known[SOFTMAX_ON_LAST], known[selection.picked], others)
 

@@ -17,45 +17,54 @@ from unfreeze.core.settings import Metric
 from unfreeze.data.tasks import Task
 from unfreeze.metrics.comparison import difference_over_seeds
 from unfreeze.metrics.repeated import largest_difference, metric_values
+from unfreeze.strategies.calibration import calibrated
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning
-from unfreeze.strategies.measurement import fit_everything
-from unfreeze.strategies.predictions import confirmation_of
+from unfreeze.strategies.measurement import Measurement, fit_everything
+from unfreeze.strategies.predictions import Measured, confirmation_of
 from unfreeze.strategies.strategy import Strategy
 
 SEEDS = 3  # of the delivered strategy, the delivered model included
 
 
-def confirmed(outcome: Outcome, experiment: Experiment, strategy: Strategy) -> Outcome:
-    """The outcome with what the strategy, trained on the whole train part, reaches on the test folder."""
-    _, fit = fit_everything(experiment, strategy)
+def confirmed(outcome: Outcome, experiment: Experiment, strategy: Strategy, measured: Measured) -> Outcome:
+    """The outcome with what the strategy, trained on the whole train part, reaches on the test folder.
+
+    Args:
+        outcome: Of the strategy.
+        experiment: With a test folder.
+        strategy: Ready to run.
+        measured: What it gave on splits: its temperature, which the delivered model has too.
+
+    Returns:
+        The outcome with its confirmation.
+    """
+    fit, _ = calibrated(fit_everything(experiment, strategy)[1], measured, experiment.task)
     confirmation = confirmation_of(fit.scores, experiment.task, probabilities=fit.probabilities, seed=experiment.seed)
     return replace(outcome, confirmation=confirmation)
 
 
-def other_seeds(
-    experiment: Experiment, strategy: Strategy, again: float, *, seconds: float
-) -> tuple[Confirmation, ...]:
+def other_seeds(experiment: Experiment, picked: Measurement, *, seconds: float) -> tuple[Confirmation, ...]:
     """The delivered strategy trained on everything with other seeds, as far as the time allows.
 
     Args:
         experiment: With a test folder.
-        strategy: Step one gives the same with every seed, so that nothing is trained again.
-        again: Seconds that training it once more is expected to take.
+        picked: The strategy; step one gives the same with every seed, so that nothing is trained again.
         seconds: That are left.
 
     Returns:
         At most two.
     """
     found: list[Confirmation] = []
+    strategy = picked.strategy
     if not isinstance(strategy, FineTuning):
         return ()
     for number in range(1, SEEDS):
-        if number * again > seconds:
+        if number * picked.refit_seconds > seconds:
             break
         other = strategy.with_seed(derive_seed(experiment.seed, "again", number))
         try:
-            confirmation = confirmed(strategy.outcome, experiment, other).confirmation
+            confirmation = confirmed(strategy.outcome, experiment, other, picked.measured).confirmation
         except DidNotTrainError:  # with this seed
             continue
         found += [confirmation] if confirmation else []

@@ -15,6 +15,7 @@ from unfreeze.core.records import Outcome
 from unfreeze.core.trained_on import write_trained_on
 from unfreeze.images.pool import DecoderPool
 from unfreeze.report.model_card import PROGRAM_HEADING, model_card, program_section
+from unfreeze.strategies.calibration import calibrated
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement, fit_everything, with_fit
 from unfreeze.strategies.predictions import Measured, confirmation_of
@@ -44,6 +45,8 @@ def deliver(
 ) -> Outcome:
     """Train the picked strategy on everything, save it, and check that its folder says the same in float32.
 
+    Its head is divided by the temperature that its held-out predictions give, if that makes probabilities better.
+
     Args:
         experiment: Images, network and settings of the run.
         picked: What was picked; was measured.
@@ -66,11 +69,14 @@ def deliver(
     refit, fit = fit_everything(experiment, picked.strategy)
     outcome = _with_refit(picked.measured, refit, fit).record(task)
     outcome = with_milliseconds(outcome, experiment) if confirm else outcome
-    _save(folder, fit, outcome, experiment, warnings)
+    scaled, calibration = calibrated(fit, picked.measured, task)
+    outcome = replace(outcome, calibration=calibration)
+    _save(folder, scaled, outcome, experiment, warnings)
     confirms = confirm and len(task.test_rows) > 0
     rows = task.test_rows if confirms else task.train_rows[:CHECKED_IMAGES]
     assert fit.model is not None, picked.label  # noqa: S101 - only what gives a model is picked
-    scores = _scores_as_saved(folder, fit.model, experiment, rows, pool=pool)
+    temperature = calibration.temperature if calibration else 1.0
+    scores = _scores_as_saved(folder, fit.model, experiment, rows, temperature=temperature, pool=pool)
     if confirms:
         confirmation = confirmation_of(scores, task, probabilities=fit.probabilities, seed=experiment.seed)
         outcome = replace(outcome, confirmation=confirmation)
@@ -120,9 +126,10 @@ def _scores_as_saved(
     experiment: Experiment,
     rows: Int[np.ndarray, " row"],
     *,
+    temperature: float,
     pool: DecoderPool,
 ) -> np.ndarray:
-    """Scores of `rows` by the folder, reloaded from disk; checked against the trained network on a few."""
+    """Scores of `rows` by the folder, reloaded from disk; checked on a few against the network as it was trained."""
     images = [experiment.task.image_set.images[row] for row in rows]
     paths = [image.path for image in images]
     predictions = predict_images(
@@ -133,7 +140,7 @@ def _scores_as_saved(
         msg = f"{name} could be read at the start of the run and cannot be read any more. Run again."
         raise AuditError(msg)
     few = rows[:CHECKED_IMAGES]
-    expected = _scores_as_trained(trained, experiment, few)
+    expected = _scores_as_trained(trained, experiment, few) / temperature
     difference = float(np.abs(predictions.scores[: len(few)] - expected).max() / max(1.0, np.abs(expected).max()))
     if difference > DELIVERED_DIFFERENCE:
         msg = (

@@ -35,6 +35,7 @@ from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.levels import common_range
 from unfreeze.images.pool import DecoderPool
+from unfreeze.strategies.calibration import calibrated
 from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Request
@@ -266,9 +267,10 @@ def _chosen(experiment: Experiment, clock: Clock) -> tuple[Outcome, Fit]:
     race = Race(Comparisons(question), catalogue, clock, experiment.progress)
     race.run(trained_strategies(len(experiment.source.blocks), None))
     selection = select_strategy(race.measured, race.comparisons)
-    picked = next(entry.strategy for entry in race.entered if selection and entry.outcome.strategy == selection.picked)
-    assert picked is not None  # noqa: S101 - probes always give something, and what was measured is ready to run
-    return fit_everything(catalogue.experiment, picked)
+    picked = next(entry for entry in race.entered if selection and entry.outcome.strategy == selection.picked)
+    assert picked.strategy is not None  # noqa: S101 - probes always give something; what was measured is ready to run
+    outcome, fit = fit_everything(catalogue.experiment, picked.strategy)
+    return outcome, calibrated(fit, picked.measured, experiment.task)[0]
 
 
 def _as_paths(X: Rows, folder: Path) -> list[Path]:

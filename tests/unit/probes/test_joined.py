@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifier
-from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from unfreeze.core.errors import InputError
 from unfreeze.probes import joined
-from unfreeze.probes.joined import PENALTIES, fitted_temperature, search_joined, spread_rows
+from unfreeze.probes.joined import PENALTIES, search_joined, spread_rows
 from unfreeze.probes.search import search_probe
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
@@ -170,20 +169,6 @@ def test_rows_are_spread_over_the_classes(rng: np.random.Generator) -> None:
     assert (np.diff(rows) > 0).all()
     np.testing.assert_allclose(np.bincount(labels[rows]), [60, 30, 10], atol=1)
     assert (spread_rows(labels, 1000) == np.arange(1000)).all()
-
-
-def test_the_temperature_has_the_least_log_loss(rng: np.random.Generator) -> None:
-    """No temperature of a fine grid is better, by scikit-learn's log-loss."""
-    labels = rng.integers(0, 3, 200)
-    scores = (rng.normal(size=(200, 3)) + 1.5 * np.eye(3)[labels]) / 7
-
-    def at(temperature: float) -> float:
-        logits = scores / temperature
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return float(log_loss(labels, odds / odds.sum(axis=1, keepdims=True)))
-
-    found = fitted_temperature(scores, labels)
-    assert at(found) <= min(at(other) for other in np.geomspace(0.01, 10, 400)) + 1e-6
 
 
 def test_without_anything_to_choose_by_it_says_so(rng: np.random.Generator) -> None:

@@ -84,6 +84,26 @@ def test_the_two_sentences_come_first(record: RunRecord) -> None:
     assert all(text.rindex(" ".join(sentence.split())) > statistics for sentence in record.details)
 
 
+def test_probabilities_are_shown_before_and_after(record: RunRecord) -> None:
+    """The report has both log-losses, the temperature and what each threshold costs; without them, no section."""
+    text = shown_text(record)
+    without = tuple(replace(one, calibration=None, log_likelihoods=()) for one in record.strategies)
+
+    assert "divided by a temperature of 1.50" in text
+    assert "on 400 held-out images the log-loss goes from 0.310 to 0.270 nats" in text
+    assert "from 6.0 % to 2.0 %" in text
+    assert "unfreeze predict model NEW-PHOTOS/ --csv --top 2" in text
+    assert 'href="#thresholds"' in page(record)
+    bare = page(replace(record, strategies=without))
+    assert "probabilities" not in {one for tag, one in ids(bare)}
+    assert "thresholds" not in {one for tag, one in ids(bare)}
+
+
+def ids(html: str) -> list[tuple[str, str | None]]:
+    """Tags with an id."""
+    return [(tag, attributes["id"]) for tag, attributes in Tree(html).tags if "id" in attributes]
+
+
 def test_a_contradicting_folder_is_an_alarm(record: RunRecord) -> None:
     """In the section of the folder, which comes before the strategies, with the advice."""
     alarm = finding("UF131", "Your own test folder contradicts the splits: so it is.", "Trust the folder.")

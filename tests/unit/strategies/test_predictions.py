@@ -12,6 +12,7 @@ from sklearn.utils.extmath import softmax
 from unfreeze.core.records import Cost, Outcome
 from unfreeze.core.strategies import HEAD, SVM_ON_LAST
 from unfreeze.data.tasks import Task
+from unfreeze.strategies import predictions as module
 from unfreeze.strategies.predictions import (
     Measured,
     Predicted,
@@ -75,6 +76,20 @@ def test_a_record_has_the_means_over_splits(make_rows: MakeTask) -> None:
     assert [len(one) for one in record.predictions] == [10, 10]
     assert record.interval is not None
     assert 0.0 <= record.interval.low <= 0.8 <= record.interval.high <= 1.0
+
+
+def test_scores_are_kept_of_the_first_round_alone(make_rows: MakeTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later rounds test the same images again; and where there are too many scores, none are kept."""
+    task = make_rows(50)
+    scores = np.zeros((10, 2), np.float32)
+    first, later = (predicted_of(scores, task, task.split(number)) for number in (4, 5))
+
+    assert first.scores is not None
+    assert first.scores.shape == (10, 2)
+    assert later.scores is None
+    assert predicted_of(scores, task, task.half(task.split(0))).scores is None
+    monkeypatch.setattr(module, "MOST_SCORES", 19)
+    assert predicted_of(scores, task, task.split(0)).scores is None
 
 
 def test_one_split_has_no_interval(make_rows: MakeTask) -> None:

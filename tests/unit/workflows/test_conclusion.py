@@ -279,7 +279,7 @@ def test_a_contradicting_folder_is_found(make_rows: MakeTask, concluded: Conclud
     def confirming(experiment: Experiment, picked: Measurement, *args: object, **named: object) -> Outcome:
         outcome: Outcome = usual(experiment, picked, *args, **named)
         assert picked.strategy is not None
-        return confirmed(outcome, experiment, picked.strategy)
+        return confirmed(outcome, experiment, picked.strategy, picked.measured)
 
     deliver.side_effect = confirming
     record = concluded(raced(task, entry(HEAD, task, [1, *range(100, 160)])))
@@ -464,7 +464,7 @@ def test_the_test_folder_is_asked_about_cheap_strategies_and_what_was_delivered(
     def confirming(experiment: Experiment, picked: Measurement, *args: object, **named: object) -> Outcome:
         outcome: Outcome = usual(experiment, picked, *args, **named)
         assert picked.strategy is not None
-        return confirmed(outcome, experiment, picked.strategy)
+        return confirmed(outcome, experiment, picked.strategy, picked.measured)
 
     deliver.side_effect = confirming
     record = concluded(raced(task, *entries))

@@ -26,7 +26,7 @@ from unfreeze.report.model_card import PROGRAM_HEADING, model_card
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.measurement import Measurement
 from unfreeze.strategies.model_size import cost_of
-from unfreeze.strategies.predictions import Measured
+from unfreeze.strategies.predictions import Measured, predicted_of
 from unfreeze.strategies.strategy import Fit
 from unfreeze.workflows import delivery
 from unfreeze.workflows.delivery import add_program, card_of, deliver
@@ -84,6 +84,31 @@ def test_a_classifier_on_taps_is_delivered(make_experiment: MakeExperiment, tmp_
     text = (tmp_path / "model" / "README.md").read_text()
     assert f"the network ends at its tap `{deepest}`" in text
     assert "timm.create_model" not in text
+
+
+def test_a_temperature_is_delivered_in_the_weights(make_experiment: MakeExperiment, tmp_path: Path) -> None:
+    """Held-out scores that are far too sure: the folder gives the trained scores divided, and no other label."""
+    experiment = make_experiment(40)
+    task, ready = experiment.task, measured(experiment)
+    held_out = []
+    for split in map(task.split, range(2)):
+        said = np.where(np.arange(len(split.test)) % 4 == 0, 1 - task.labels[split.test], task.labels[split.test])
+        held_out.append(predicted_of(9 * np.eye(2, dtype=np.float32)[said], task, split))
+    ready.measured = replace(ready.measured, predicted=tuple(held_out))
+    assert ready.strategy is not None
+    trained = ready.strategy.fit(task.everything(), advance=lambda _: None).model
+    assert isinstance(trained, TapClassifier)
+
+    outcome = deliver(experiment, ready, "", tmp_path / "model", pool=experiment.squares.pool)
+
+    found, linear = outcome.calibration, read_model(tmp_path / "model").module.linear
+    assert found is not None
+    assert found.temperature > 2
+    np.testing.assert_allclose(found.temperature * linear.weight.detach().numpy(), trained.weight, rtol=1e-5)
+    np.testing.assert_allclose(found.temperature * linear.bias.detach().numpy(), trained.bias, rtol=1e-5)
+    card = " ".join((tmp_path / "model" / "README.md").read_text().split())
+    assert f"divided by a temperature of {found.temperature:.2f}" in card
+    assert f"on {found.images} held-out images" in card
 
 
 def test_a_folder_that_says_something_else_is_not_delivered(
