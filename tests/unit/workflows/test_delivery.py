@@ -16,7 +16,7 @@ from unfreeze.core.cards import Card
 from unfreeze.core.errors import AuditError
 from unfreeze.core.progress import Advance
 from unfreeze.core.readouts import Readout
-from unfreeze.core.records import ImageCounts, Outcome
+from unfreeze.core.records import ImageCounts, Interval, Outcome
 from unfreeze.core.settings import ResizeWord
 from unfreeze.core.strategies import LINEAR_ON_ALL
 from unfreeze.data.tasks import Split
@@ -84,6 +84,19 @@ def test_a_classifier_on_taps_is_delivered(make_experiment: MakeExperiment, tmp_
     text = (tmp_path / "model" / "README.md").read_text()
     assert f"the network ends at its tap `{deepest}`" in text
     assert "timm.create_model" not in text
+
+
+def test_the_card_says_first_that_the_test_folder_contradicts(make_experiment: MakeExperiment, tmp_path: Path) -> None:
+    """All is right on the folder, where half was expected: the alarm of the run stands above what was trained."""
+    experiment = make_experiment(24, 12)
+    picked = measured(experiment)
+    outcome = replace(picked.measured.outcome, accuracy=0.5, interval=Interval(0.45, 0.55), splits=1)
+    expected = Measurement(picked.strategy, Measured(outcome))
+
+    deliver(experiment, expected, "It won.", tmp_path / "model", pool=experiment.squares.pool, margin=0.01)
+
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert text.index("Your own test folder contradicts the splits") < text.index("## What was trained")
 
 
 def test_a_folder_that_says_something_else_is_not_delivered(
