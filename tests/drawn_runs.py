@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 
 from example_run import run_results
 from unfreeze.advisor.baseline import no_better_than_blind
+from unfreeze.advisor.class_answers import class_table
 from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.details import details
 from unfreeze.advisor.questions import Question, pairs
 from unfreeze.advisor.rule_check import rule_record
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.selection import select_strategy, winner_of
+from unfreeze.advisor.verdict import verdict
 from unfreeze.core.facts import Similarity
 from unfreeze.core.records import Cost, Outcome, SplitRecord
-from unfreeze.core.run_record import RunResults
+from unfreeze.core.run_record import RunRecord, RunResults
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import (
     FULL,
@@ -114,3 +117,35 @@ def results_of(task: Task, metric: Metric, known: list[Measured], *, margin: flo
         rule=rule_record(predicted(facts), known, comparisons),
         learning_curve=None,
     )
+
+
+def record_of(
+    sizes: tuple[int, ...], *, errors: tuple[float, ...] = (0.1, 0.2), splits: int = 5, metric: Metric = "accuracy"
+) -> RunRecord:
+    """A whole run with its answer and its classes: softmax on the last codes, the head, and two blocks.
+
+    Args:
+        sizes: Images of each class.
+        errors: Shares of wrong answers: of what trains two blocks, and of the others.
+        splits: Of every strategy.
+        metric: What decides.
+
+    Returns:
+        Its record; images are named by their number.
+    """
+    task = task_of(sizes)
+    deep, shallow = errors
+    found = [
+        measured(strategy, task, splits=splits, error=error, seed=seed)
+        for strategy, error, seed in ((SOFTMAX_ON_LAST, shallow, 0), (HEAD, shallow, 1), (unfreeze(2), deep, 2))
+    ]
+    results = results_of(task, metric, found, margin=0.01)
+    picked = next(one for one in found if one.strategy == results.picked)
+    results = replace(
+        results,
+        classes=task.image_set.classes,
+        train_labels=tuple(task.labels[task.train_rows].tolist()),
+        train_groups=("",) * len(task.train_rows),
+        by_class=class_table(picked, task),
+    )
+    return RunRecord.of(results, verdict=verdict(results), details=details(results))

@@ -333,7 +333,7 @@ def learning_chart(curves: LearningCurves | None) -> LearningChart | None:
     sizes = [*curves.probe.sizes, *curves.probe.ahead]
     places = _Sizes(first=sizes[0], last=sizes[-1])
     return LearningChart(
-        height=BOTTOM + 58,
+        height=BOTTOM + 48,
         ticks=scale.ticks,
         sizes=tuple(Tick(places.across(size), f"{size:,}") for size in sizes),
         curves=tuple(_drawn(kind, curve, scale, places) for kind, curve in drawn),

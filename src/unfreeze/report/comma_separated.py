@@ -12,9 +12,9 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """Rows as CSV (RFC 4180, with a line feed at the end of each line).
+    r"""Rows as CSV (RFC 4180, with a line feed at the end of each line).
 
-    File and class names come from strangers: what is no printable character is written as ``\\uXXXX``, as on a
+    File and class names come from strangers: what is no printable character is written as ``\uXXXX``, as on a
     terminal, and what a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection).
 
     Args:
