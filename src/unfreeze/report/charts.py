@@ -11,7 +11,7 @@ from unfreeze.core.run_record import RunRecord
 from unfreeze.core.wording import amount, duration, percent, percent_range, printable, probability
 
 WIDTH = 720
-LEFT = 72  # room for the labels of the axis of accuracy
+LEFT = 92  # room for the labels of the axis of accuracy
 RIGHT = 16
 NUMBER = 16  # room for the number of a strategy
 STEP = 150  # width of a step's small pictures
