@@ -12,8 +12,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.parametrize("kind", KINDS)]
 
 MOST_BYTES, MOST_PAGES, NARROW, SMALLEST_TEXT = 6_000_000, 8, 380, 9.0
 
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 EMPTY_FIGURES = """() => [...document.querySelectorAll("svg")]
-    .filter(svg => { const box = svg.getBoundingClientRect(); return box.width < 1 || box.height < 1 || !svg.children.length; })
+    .filter(svg => {
+        const box = svg.getBoundingClientRect();
+        return box.width < 1 || box.height < 1 || !svg.children.length;
+    })
     .map(svg => svg.getAttribute("aria-label"))"""
 BROKEN_PICTURES = """async () => {
     const images = [...document.images];
@@ -36,7 +40,7 @@ CUT_TEXTS = """() => [...document.querySelectorAll("svg text")].filter(text => {
 def test_a_report_opens_without_a_complaint_and_without_a_request(
     kind: str, browser: Any, reports: dict[str, Path]
 ) -> None:
-    """The console is silent, nothing but the file itself is asked for, every figure has a size, every photo a picture."""
+    """The console is silent, only the file itself is asked for, every figure has a size and every photo a picture."""
     found = opened(browser, reports[kind])
     pictures = found.page.evaluate(BROKEN_PICTURES)
 
@@ -70,7 +74,8 @@ def test_axe_finds_nothing_serious(scheme: str, kind: str, browser: Any, reports
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = opened(browser, reports[kind], scheme=scheme).page
 
-    violations = axe.run(page).response["violations"]
+    # All photos of a cell are built alike: those of the other lists stand for them.
+    violations = axe.run(page, context={"exclude": [[".cell"]]}, options=RULES).response["violations"]
 
     serious = [
         (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"])
