@@ -10,7 +10,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile
 SOURCES := src tests $(wildcard benchmarks docs/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test fast lint type layers format docs-check bench check clean
+.PHONY: help setup setup-dev demo test fast lint type layers format docs-check bench wheel check clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -62,7 +62,15 @@ bench: setup-dev  ## run the benchmarks on the sets in PANEL, then write docs/be
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --panel "$(PANEL)" || exit 1; done
 	$(BIN)/python benchmarks/page.py
 
-check: lint type layers test  ## all that .ci/run checks
+# The wheel alone, in an environment of its own, with the libraries of .venv but without its editable installation: a
+# whole installation costs the minutes that torch takes.
+wheel: setup-dev  ## build wheel and source archive, check them, and run the wheel elsewhere
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/try_wheel.py dist/*.whl
+
+check: lint type layers test wheel  ## all that .ci/run checks
 
 clean:  ## remove .venv and what tools leave behind
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

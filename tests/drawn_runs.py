@@ -1,21 +1,26 @@
 """Runs of any kind, for what must hold of the sentences that are made of them."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
 
-from example_run import run_results
+from example_run import CONFIRMED, LEARNING, run_results
 from unfreeze.advisor.baseline import no_better_than_blind
+from unfreeze.advisor.class_answers import class_table
 from unfreeze.advisor.comparisons import Comparisons
+from unfreeze.advisor.details import details
+from unfreeze.advisor.folder_check import contradicting_folder
 from unfreeze.advisor.questions import Question, pairs
 from unfreeze.advisor.rule_check import rule_record
 from unfreeze.advisor.rules import predicted
 from unfreeze.advisor.selection import select_strategy, winner_of
+from unfreeze.advisor.verdict import verdict
 from unfreeze.core.facts import Similarity
-from unfreeze.core.records import Cost, Outcome, SplitRecord
-from unfreeze.core.run_record import RunResults
+from unfreeze.core.records import Cost, Interval, Outcome, SplitRecord
+from unfreeze.core.run_record import RunRecord, RunResults
 from unfreeze.core.settings import Metric
 from unfreeze.core.strategies import (
     FULL,
@@ -113,4 +118,85 @@ def results_of(task: Task, metric: Metric, known: list[Measured], *, margin: flo
         picked=picked,
         rule=rule_record(predicted(facts), known, comparisons),
         learning_curve=None,
+    )
+
+
+def record_of(
+    sizes: tuple[int, ...], *, errors: tuple[float, ...] = (0.1, 0.2), splits: int = 5, metric: Metric = "accuracy"
+) -> RunRecord:
+    """A whole run with its answer and its classes: softmax on the last codes, the head, and two blocks.
+
+    Args:
+        sizes: Images of each class.
+        errors: Shares of wrong answers: of what trains two blocks, and of the others.
+        splits: Of every strategy.
+        metric: What decides.
+
+    Returns:
+        Its record; images are named by their number.
+    """
+    task = task_of(sizes)
+    deep, shallow = errors
+    found = [
+        measured(strategy, task, splits=splits, error=error, seed=seed)
+        for strategy, error, seed in ((SOFTMAX_ON_LAST, shallow, 0), (HEAD, shallow, 1), (unfreeze(2), deep, 2))
+    ]
+    results = results_of(task, metric, found, margin=0.01)
+    picked = next(one for one in found if one.strategy == results.picked)
+    results = replace(
+        results,
+        classes=task.image_set.classes,
+        train_labels=tuple(task.labels[task.train_rows].tolist()),
+        train_groups=("",) * len(task.train_rows),
+        by_class=class_table(picked, task),
+    )
+    return RunRecord.of(results, verdict=verdict(results), details=details(results))
+
+
+def kinds_of_runs() -> Iterator[tuple[str, RunRecord]]:
+    """Forty runs of every kind, always the same: name and record.
+
+    All metrics, balanced and unbalanced classes, from no split to ten, from no strategy to nine, good and useless
+    classifiers; with a test folder that confirms or contradicts, stopped, late, and with a learning curve.
+    """
+    for number in range(40):
+        rng = np.random.default_rng(number)
+        metric, sizes = METRICS[number % len(METRICS)], SIZES[number % len(SIZES)]
+        splits = (1, 2, 5, 5, 10)[number % 5]
+        chosen = [strategy for strategy in STRATEGIES if rng.random() < (number % 10) / 9]
+        known = [
+            measured(
+                strategy,
+                task_of(sizes),
+                splits=splits if rng.random() < 0.8 else int(rng.choice((0, 1, 2))),
+                error=float(rng.choice(ERRORS)),
+                seed=int(rng.integers(4)),
+            )
+            for strategy in chosen
+        ]
+        results = results_of(task_of(sizes), metric, known, margin=(0.0, 0.01, 0.05)[number // 14])
+        results = _with_folder(results, accuracy=(0.2, 0.9, 0.99)[number % 3]) if number % 4 == 0 else results
+        results = replace(results, learning_curve=LEARNING if number % 4 == 1 and metric == "accuracy" else None)
+        results = replace(results, interrupted=number % 8 == 2, seconds=2000.0 if number % 8 == 3 else results.seconds)
+        results = replace(results, model="model" if results.picked and not results.interrupted else None)
+        name = f"{number:02} {metric}, {'/'.join(map(str, sizes))} images, {len(known)} strategies"
+        yield name, RunRecord.of(results, verdict=verdict(results), details=details(results))
+
+
+def _with_folder(results: RunResults, *, accuracy: float) -> RunResults:
+    """The same with a test folder of 300 photos, on which what was picked reaches that accuracy."""
+    picked = results.outcome_of(results.picked)
+    if picked is None:
+        return results
+    low, high = max(0.0, accuracy - 0.04), min(1.0, accuracy + 0.04)
+    tested = replace(picked, confirmation=replace(CONFIRMED, accuracy=accuracy, interval=Interval(low, high)))
+    alarm, example = contradicting_folder(tested, margin=results.margin), run_results()
+    return replace(
+        results,
+        strategies=tuple(tested if one.strategy == tested.strategy else one for one in results.strategies),
+        findings=(*results.findings, *filter(None, [alarm])),
+        test_images=example.test_images,
+        test_labels=example.test_labels,
+        test_groups=example.test_groups,
+        test_looks=1,
     )

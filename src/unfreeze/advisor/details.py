@@ -50,8 +50,13 @@ from unfreeze.core.wording import (
     storage,
 )
 
-AGREE = 0.02  # of predictions may differ where two strategies are said to agree on all but some
+AGREE = 0.02  # of predictions: so many differ by rounding, early stopping and the few images on the border
 LATE = 1.2  # times its budget: a run ends within that, as a rule
+
+
+def agrees(step: Comparison) -> bool:
+    """Whether two strategies are said to agree: few predictions differ, and neither is shown to be worth more."""
+    return step.answer != "worth it" and step.disagreements <= AGREE * step.predictions
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class _Run:
         parts = [difference(comparison.difference, metric)]
         parts.append(f"95 % interval {difference_span(comparison.interval, metric)}")
         worse, equivalent, better = comparison.worse, comparison.equivalent, comparison.better
-        agree = comparison.answer != "worth it" and comparison.disagreements <= AGREE * comparison.predictions
+        agree = agrees(comparison)
         if agree:
             parts.append(agreement(comparison, metric, len(self.results.train_images)))
         if comparison.answer == "cannot tell":
@@ -204,9 +209,7 @@ def _on_feature_extractor(run: _Run) -> Iterable[str]:
             "measured: one of the two is missing."
         )
     else:
-        # One prediction in a hundred comes from rounding and early stopping alone.
-        few = step.disagreements <= step.predictions / 100 and step.answer != "worth it"
-        same = step.answer == "same" or few
+        same = step.answer == "same" or agrees(step)
         name = "the feature extractor (softmax on the last codes)"
         opening = {
             "worth it": f"Step one does better than {name}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from unfreeze.advisor.baseline import NO_BETTER
-from unfreeze.advisor.details import AGREE, LATE
+from unfreeze.advisor.details import LATE, agrees
 from unfreeze.advisor.folder_check import CONTRADICTS
 from unfreeze.advisor.questions import between, deeper, measured_strategies
 from unfreeze.core.phrases import budget_for
@@ -245,8 +245,7 @@ def _on_two_ways(run: _Run) -> Iterable[str]:
     step = run.step(SOFTMAX_ON_LAST, HEAD)
     if step is None:
         return
-    few = step.disagreements <= AGREE * step.predictions and step.answer != "worth it"
-    if few or step.answer in {"same", "equivalent"}:
+    if agrees(step) or step.answer in {"same", "equivalent"}:
         yield "A linear classifier on the frozen network's features and a trained last layer agree, as they should."
     elif step.answer == "cannot tell":
         yield (

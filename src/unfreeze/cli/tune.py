@@ -123,7 +123,7 @@ def tune(
 
         record = tune_model(settings, tuning, resources, out=folder, phases=Phases(process_began()))
         output.document(record)
-        output.table(strategy_table([with_its_test_part(outcome) for outcome in record.strategies], reasons=True))
+        output.table(strategy_table([with_its_test_part(outcome) for outcome in record.strategies]))
         output.line()
         tested = count(len(record.test_images), "image")
         output.line(f"Accuracy is that of the {tested} of the test part, which trained nothing.")

@@ -11,7 +11,7 @@ from unfreeze.core.run_record import RunRecord
 from unfreeze.core.wording import amount, duration, percent, percent_range, printable, probability
 
 WIDTH = 720
-LEFT = 72  # room for the labels of the axis of accuracy
+LEFT = 92  # room for the labels of the axis of accuracy
 RIGHT = 16
 NUMBER = 16  # room for the number of a strategy
 STEP = 150  # width of a step's small pictures
@@ -333,7 +333,7 @@ def learning_chart(curves: LearningCurves | None) -> LearningChart | None:
     sizes = [*curves.probe.sizes, *curves.probe.ahead]
     places = _Sizes(first=sizes[0], last=sizes[-1])
     return LearningChart(
-        height=BOTTOM + 58,
+        height=BOTTOM + 48,
         ticks=scale.ticks,
         sizes=tuple(Tick(places.across(size), f"{size:,}") for size in sizes),
         curves=tuple(_drawn(kind, curve, scale, places) for kind, curve in drawn),

@@ -1,14 +1,12 @@
 """`classes.csv` and `confusion.csv`: what the picked strategy answers class by class, for a spreadsheet."""
 
-import csv
-import io
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from unfreeze.core.files import write_bytes
 from unfreeze.core.records import ClassScores, Interval
 from unfreeze.core.run_record import CLASSES_FILE, CONFUSION_FILE, RunRecord
+from unfreeze.report.comma_separated import csv_text
 
 _HEADINGS = (
     *("class", "images", "right", "predicted", "precision", "precision_low", "precision_high"),
@@ -30,9 +28,9 @@ def write_class_files(folder: Path, record: RunRecord) -> None:
     if table is None:
         return
     rows = [[name, *_cells(row)] for name, row in zip(record.classes, table.classes, strict=True)]
-    write_bytes(folder / CLASSES_FILE, _csv([_HEADINGS, *rows]))
+    write_bytes(folder / CLASSES_FILE, csv_text([_HEADINGS, *rows]).encode())
     named = [[name, *row] for name, row in zip(record.classes, table.confusion, strict=True)]
-    write_bytes(folder / CONFUSION_FILE, _csv([("given / predicted", *record.classes), *named]))
+    write_bytes(folder / CONFUSION_FILE, csv_text([("given / predicted", *record.classes), *named]).encode())
 
 
 def _cells(row: ClassScores) -> list[Any]:
@@ -43,15 +41,3 @@ def _cells(row: ClassScores) -> list[Any]:
 def _score(value: float | None, interval: Interval | None) -> tuple[Any, Any, Any]:
     """The score and both ends, in digits that mean something; empty where there is none."""
     return tuple("" if number is None else round(number, 4) for number in (value, *(interval or (None, None))))  # type: ignore[return-value]
-
-
-def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
-    """UTF-8 as RFC 4180 has it; a byte of a class name that is no text becomes a backslash and its number."""
-    stream = io.StringIO(newline="")
-    csv.writer(stream).writerows([_plain(cell) for cell in row] for row in rows)
-    return stream.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _plain(cell: Any) -> Any:
-    """A spreadsheet takes what begins like a formula for one (OWASP, CSV injection): an apostrophe makes it text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -2,28 +2,51 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from unfreeze.core.documents import Guess, PredictRecord
+from unfreeze.core.wording import printable
+
+# What a spreadsheet takes for the beginning of a formula, also in the wide form of East Asian keyboards.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as CSV (RFC 4180, with a line feed at the end of each line).
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    r"""Rows as CSV (RFC 4180, with a line feed at the end of each line).
+
+    File and class names come from strangers: what is no printable character is written as ``\uXXXX``, as on a
+    terminal, and what a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection).
 
     Args:
-        rows: The first one holds the headings. What has a comma, a quotation mark or a line break in it is quoted.
+        rows: Text and numbers; the first row holds the headings. What has a comma or a quotation mark in it is quoted.
 
     Returns:
-        The text.
+        The text, which UTF-8 can hold; None is an empty cell.
 
     Example:
-        >>> print(csv_text([("path", "label"), ("a, b.jpg", "ant")]), end="")
+        >>> print(csv_text([("path", "label"), ("a, b.jpg", "=ant"), ("c.jpg", -0.5)]), end="")
         path,label
-        "a, b.jpg",ant
+        "a, b.jpg",'=ant
+        c.jpg,-0.5
     """
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
+    csv.writer(stream, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
     return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def prediction_rows(record: PredictRecord, *, top: int) -> list[tuple[str, ...]]:

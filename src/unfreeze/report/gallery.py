@@ -9,7 +9,7 @@ from typing import Final
 from unfreeze.core.run_record import RunRecord
 from unfreeze.report.mistakes import Change, Mistake, MistakesOf, NeverRight, cells
 
-SUREST: Final = 24  # mistakes that are shown first
+SUREST: Final = 24  # mistakes that are shown first, and as many of the user's own test folder
 IN_CELL: Final = 12  # of a cell of the confusion matrix
 OF_CHANGE: Final = 12  # that unfreezing mends, and that it breaks
 NEVER: Final = 24
@@ -58,6 +58,8 @@ class Gallery:
         change: What unfreezing mends and breaks; None where that was not measured.
         never: What no strategy gets right; None below two strategies.
         cells: By cell of the confusion matrix, most frequent first.
+        folder_mistakes: How many the delivered model made on the user's own test folder.
+        on_folder: The surest of those.
     """
 
     mistakes: int
@@ -66,6 +68,8 @@ class Gallery:
     change: Change | None
     never: NeverRight | None
     cells: tuple[Cell, ...]
+    folder_mistakes: int = 0
+    on_folder: tuple[Mistake, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,7 +77,7 @@ class Gallery:
         change = self.change
         changed = (*change.mended[:OF_CHANGE], *change.broken[:OF_CHANGE]) if change else ()
         never = self.never.images[:NEVER] if self.never else ()
-        shown = chain(self.surest, changed, never, *(cell.shown for cell in self.cells))
+        shown = chain(self.on_folder, self.surest, changed, never, *(cell.shown for cell in self.cells))
         return tuple(mistake.name for mistake in shown)
 
 
@@ -88,8 +92,8 @@ def gallery(record: RunRecord) -> Gallery:
     """
     of_run = MistakesOf(record)
     mistakes, change, never = of_run.of_picked(), of_run.changed(), of_run.never_right()
-    surest = mistakes[:SUREST]
-    already = {mistake.name for mistake in surest}
+    surest, folder = mistakes[:SUREST], of_run.of_test_folder()
+    already = {mistake.name for mistake in (*folder[:SUREST], *surest)}
     if change is not None:
         already |= {mistake.name for mistake in (*change.mended[:OF_CHANGE], *change.broken[:OF_CHANGE])}
     already |= {mistake.name for mistake in (never.images[:NEVER] if never else ())}
@@ -100,6 +104,8 @@ def gallery(record: RunRecord) -> Gallery:
         change=change,
         never=never,
         cells=tuple(_cells(mistakes, already)),
+        folder_mistakes=len(folder),
+        on_folder=folder[:SUREST],
     )
 
 

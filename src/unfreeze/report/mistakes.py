@@ -1,10 +1,12 @@
 """Which images a run's strategies got wrong, read from its record.
 
-Every image counts with what the first split that tested it gave: later rounds test the same images again.
+Every held-out image counts with what the first split that tested it gave: later rounds test the same images again. An
+image of the user's own test folder counts with what the models that were trained on everything gave.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -26,7 +28,8 @@ class Mistake:
         given: Its class.
         predicted: What it was called.
         left: Probability that was left for the given class; None for an SVM, which has none.
-        agree: Share of all predictions of this image, by all strategies on all splits, that call it the same.
+        agree: Share of all predictions of this image, by all strategies on all splits or by all that were asked about
+            the test folder, that call it the same.
     """
 
     name: str
@@ -88,14 +91,20 @@ def answers(record: RunRecord, outcome: Outcome) -> dict[int, Answer]:
     return found
 
 
-def _agreement(record: RunRecord) -> dict[int, dict[int, int]]:
-    """By place of the image, how often it was called what, by all strategies on all splits."""
-    votes: dict[int, dict[int, int]] = {}
+_Votes = dict[int, Counter[int]]  # by place of the image, how often it was called what
+
+
+def _vote(votes: _Votes, place: int, predicted: int) -> None:
+    votes.setdefault(place, Counter())[predicted] += 1
+
+
+def _agreement(record: RunRecord) -> _Votes:
+    """By all strategies on all splits."""
+    votes: _Votes = {}
     for outcome in record.strategies:
         for split, predictions in zip(record.splits, outcome.predictions, strict=False):
             for place, predicted in zip(split.test, predictions, strict=True):
-                image = votes.setdefault(place, {})
-                image[predicted] = image.get(predicted, 0) + 1
+                _vote(votes, place, predicted)
     return votes
 
 
@@ -110,13 +119,29 @@ class MistakesOf:
     record: RunRecord
 
     @cached_property
-    def _votes(self) -> dict[int, dict[int, int]]:
+    def _votes(self) -> _Votes:
         return _agreement(self.record)
 
     def of_picked(self) -> tuple[Mistake, ...]:
         """All mistakes of the picked strategy on held-out images, surest first; none without a pick."""
         outcome, table = self.record.outcome_of(self.record.picked), self.record.by_class
         return () if outcome is None or table is None else self._mistakes(answers(self.record, outcome))
+
+    def of_test_folder(self) -> tuple[Mistake, ...]:
+        """All mistakes of the delivered model on the user's own test folder, surest first; none without a folder."""
+        record = self.record
+        votes: _Votes = {}
+        asked = [(one.strategy, one.confirmation) for one in record.strategies if one.confirmation is not None]
+        for _, confirmation in asked:
+            for place, predicted in enumerate(confirmation.predictions):
+                _vote(votes, place, predicted)
+        of_picked = next((found for strategy, found in asked if strategy == record.picked), None)
+        if of_picked is None or not record.test_images:
+            return ()
+        predictions = of_picked.predictions
+        likelihoods = of_picked.log_likelihoods or (math.nan,) * len(predictions)
+        answers = dict(enumerate(map(Answer, predictions, likelihoods)))
+        return _wrong(answers, votes, record.test_labels, record.test_images)
 
     def changed(self) -> Change | None:
         """What unfreezing mends and breaks; None where no deeper strategy was measured, or no shallow one."""
@@ -159,21 +184,26 @@ class MistakesOf:
         sign = -1.0 if self.record.metric == "log-loss" else 1.0
         return max(whole or found, key=lambda one: sign * (one.score(self.record.metric) or 0.0), default=None)
 
-    def _mistakes(self, found: Mapping[int, Answer]) -> tuple[Mistake, ...]:
-        """Those of some answers that are wrong: least probability left first, without probabilities most agreed."""
-        votes, labels, names = self._votes, self.record.train_labels, self.record.train_images
-        wrong = [
-            Mistake(
-                name=names[place],
-                given=labels[place],
-                predicted=answer.predicted,
-                left=None if math.isnan(answer.log_likelihood) else math.exp(answer.log_likelihood),
-                agree=votes[place][answer.predicted] / sum(votes[place].values()),
-            )
-            for place, answer in found.items()
-            if answer.predicted != labels[place]
-        ]
-        return tuple(sorted(wrong, key=lambda one: (one.left if one.left is not None else 0.0, -one.agree, one.name)))
+    def _mistakes(self, answers: Mapping[int, Answer]) -> tuple[Mistake, ...]:
+        return _wrong(answers, self._votes, self.record.train_labels, self.record.train_images)
+
+
+def _wrong(
+    answers: Mapping[int, Answer], votes: _Votes, labels: Sequence[int], names: Sequence[str]
+) -> tuple[Mistake, ...]:
+    """Those of some answers that are wrong: least probability left first, without probabilities most agreed."""
+    wrong = [
+        Mistake(
+            name=names[place],
+            given=labels[place],
+            predicted=answer.predicted,
+            left=None if math.isnan(answer.log_likelihood) else math.exp(answer.log_likelihood),
+            agree=votes[place][answer.predicted] / sum(votes[place].values()),
+        )
+        for place, answer in answers.items()
+        if answer.predicted != labels[place]
+    ]
+    return tuple(sorted(wrong, key=lambda one: (one.left if one.left is not None else 0.0, -one.agree, one.name)))
 
 
 def cells(mistakes: Iterable[Mistake]) -> dict[tuple[int, int], list[Mistake]]:

@@ -59,7 +59,7 @@ ALARM: Final = "UF131"
 _NO_PICTURES = Pictures()
 
 
-def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> str:
+def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES, shown: Gallery | None = None) -> str:
     """The report as HTML, also of a run that was made long ago.
 
     It holds no script and loads nothing, so that it can be opened from a disk, mailed and printed.
@@ -68,11 +68,12 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> str:
         record: Of the run.
         pictures: Of the photos that `gallery` chooses; the names of those that lack one stand there alone. None to
             show no photo and to name no file.
+        shown: What `gallery` gives of the record, where that is known already.
 
     Returns:
         A whole HTML document.
     """
-    shown = gallery(record)
+    shown = gallery(record) if shown is None else shown
     record = record if pictures is not None else _without_files(record)
     return _template().render(
         run=record,
@@ -96,15 +97,18 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> str:
     )
 
 
-def write_page(path: Path, record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> None:
+def write_page(
+    path: Path, record: RunRecord, pictures: Pictures | None = _NO_PICTURES, shown: Gallery | None = None
+) -> None:
     """Write the report.
 
     Args:
         path: Where; an older report is replaced.
         record: Of the run.
         pictures: As for `page`.
+        shown: As for `page`.
     """
-    write_bytes(path, page(record, pictures).encode("utf-8", "backslashreplace"))
+    write_bytes(path, page(record, pictures, shown).encode("utf-8", "backslashreplace"))
 
 
 @cache

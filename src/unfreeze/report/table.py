@@ -71,7 +71,6 @@ class StrategyRow:
         model: Size of its model's weights.
         an_image: What the model takes for an image.
         description: What was trained; for a strategy that was not done, also why.
-        in_short: The same without the reasons, which the verdict's sentences give.
         picked: Whether it is the strategy to use.
     """
 
@@ -90,7 +89,6 @@ class StrategyRow:
     model: str
     an_image: str
     description: str
-    in_short: str
     picked: bool = False
 
 
@@ -137,7 +135,6 @@ def _row(outcome: Outcome, *, picked: bool, splits_of: int) -> StrategyRow:
         model=megabytes(using.megabytes) if using else "-",
         an_image=milliseconds(took / 1000) if took else "-",
         description=printable("; ".join(part for part in parts if part)),
-        in_short=printable("; ".join(part for part in (outcome.description, status) if part not in {"", "done"})),
         picked=picked,
     )
 
@@ -146,35 +143,23 @@ def _duration(seconds: float) -> str:
     return duration(seconds) if seconds else "-"
 
 
-def strategy_table(
-    outcomes: Sequence[Outcome],
-    *,
-    picked: StrategyId | None = None,
-    on_part: Collection[StrategyId] = (),
-    metric: Metric = "accuracy",
-    reasons: bool = False,
-) -> RenderableType:
-    """What each strategy gave: the score that decides, accuracy with its interval, splits, time, what was trained.
+def strategy_table(outcomes: Sequence[Outcome]) -> RenderableType:
+    """What each strategy gave: accuracy with its interval, splits, time, what was trained and why no more was.
 
     Where there is room, also the size of each model and what it takes for an image.
 
     Args:
         outcomes: Of the strategies.
-        picked: The one to use.
-        on_part: Those whose scores do not compare with the others'; `phrases.ON_PART` says so below the table.
-        metric: What decides; stands first.
-        reasons: Say also why a strategy was shortened, dropped or left out.
 
     Returns:
         A table for `rendered`.
     """
-    columns = (*SCORE_COLUMNS[metric], ("splits", "splits"), ("time", "time"))
-    trained = (("description" if reasons else "in_short", "trained"),)
-    rows = strategy_rows(outcomes, picked=picked, on_part=on_part)
-    narrow = _strategy_table(rows, (*columns, *trained))
+    columns, trained = (*SCORE_COLUMNS["accuracy"], ("splits", "splits"), ("time", "time")), ("description", "trained")
+    rows = strategy_rows(outcomes)
+    narrow = _strategy_table(rows, (*columns, trained))
     if not any(outcome.model_cost for outcome in outcomes):
         return narrow
-    return _ByWidth(narrow, _strategy_table(rows, (*columns, *USING_COLUMNS, *trained)))
+    return _ByWidth(narrow, _strategy_table(rows, (*columns, *USING_COLUMNS, trained)))
 
 
 _ANSWER_COLUMNS: dict[Metric, tuple[str, ...]] = {
@@ -253,12 +238,10 @@ def with_its_test_part(outcome: Outcome) -> Outcome:
 
 
 def _strategy_table(rows: Sequence[StrategyRow], columns: Sequence[tuple[str, str]]) -> Table:
-    right = {"accuracy", "balanced", "log-loss", "splits", "time", *(heading for _, heading in USING_COLUMNS)}
+    right = {"accuracy", "balanced", "splits", "time", *(heading for _, heading in USING_COLUMNS)}
     table = plain_table("strategy", *(heading for _, heading in columns), right=right)
     for row in rows:
-        name = f"{row.name} *" if row.picked else row.name
-        cells = (name, *(getattr(row, field) for field, _ in columns))
-        add_row(table, cells, style="bold" if row.picked else "")
+        add_row(table, (row.name, *(getattr(row, field) for field, _ in columns)))
     return table
 
 

@@ -1,13 +1,12 @@
 """The codes of images at every tap, written to a file: Parquet or .npy, a portion of the images at a time."""
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -28,10 +27,12 @@ from unfreeze.data.squares import geometry_of
 from unfreeze.features.networks import FrozenNetwork
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import CodesInPortions, codes_of_table
+from unfreeze.report.comma_separated import csv_text
 from unfreeze.store.columns import codes_column, text_column
 from unfreeze.workflows.reading import Phases, frozen_network, known_tap, say_what_was_found
 
 Widths = dict[str, int]
+ROW_COLUMNS: Final = ("path", "label", "split")
 Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "_ _"]]]
 
 
@@ -127,17 +128,15 @@ def _portions(
         yield some, {name: by_tap[name] for name in widths}
 
 
-def _rows(images: Sequence[Image]) -> dict[str, list[str]]:
-    """Columns that name the rows; a byte of a file name that is no text becomes a backslash and its number."""
+def _row_columns(images: Sequence[Image]) -> Iterator[list[str]]:
+    """The columns that name the rows; a byte of a file name that is no text becomes a backslash and its number."""
 
     def text(value: str) -> str:
         return value.encode("utf-8", "backslashreplace").decode()
 
-    return {
-        "path": [text(image.name) for image in images],
-        "label": [text(image.label) for image in images],
-        "split": [image.split for image in images],
-    }
+    yield [text(image.name) for image in images]
+    yield [text(image.label) for image in images]
+    yield [image.split for image in images]
 
 
 def write_parquet(path: Path, widths: Widths, portions: Iterable[Portion]) -> list[Path]:
@@ -151,7 +150,7 @@ def write_parquet(path: Path, widths: Widths, portions: Iterable[Portion]) -> li
     Returns:
         What was written.
     """
-    names = [(name, pa.string()) for name in ("path", "label", "split")]
+    names = [(name, pa.string()) for name in ROW_COLUMNS]
     schema = pa.schema([*names, *((tap, pa.list_(pa.float32(), width)) for tap, width in widths.items())])
     settings: dict[str, Any] = {
         # Of the formats tried with single flipped bits, only Parquet with checksums of its pages noticed every one.
@@ -160,7 +159,7 @@ def write_parquet(path: Path, widths: Widths, portions: Iterable[Portion]) -> li
     }
     with durable_file(path, new=True) as temporary, pq.ParquetWriter(temporary, schema, **settings) as writer:
         for images, by_tap in portions:
-            columns: list[Any] = [text_column(values) for values in _rows(images).values()]
+            columns: list[Any] = [text_column(values) for values in _row_columns(images)]
             columns += [codes_column(values, schema.field(tap).type) for tap, values in by_tap.items()]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return [path]
@@ -193,10 +192,9 @@ def write_npy(path: Path, widths: Widths, portions: Iterable[Portion], *, rows: 
             shape = (rows, widths[tap])
             np.lib.format.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": shape})
         text = stack.enter_context(new[rows_file].open("w", encoding="utf-8", newline=""))
-        writer = csv.writer(text)
-        writer.writerow(_rows([]))
+        text.write(csv_text([ROW_COLUMNS]))
         for images, by_tap in portions:
             for tap, values in by_tap.items():
                 arrays[tap].write(values.astype("<f4", copy=False).tobytes())
-            writer.writerows(zip(*_rows(images).values(), strict=True))
+            text.write(csv_text((image.name, image.label, image.split) for image in images))
     return [*names.values(), rows_file]

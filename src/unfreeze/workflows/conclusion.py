@@ -216,6 +216,7 @@ def _with_model(delivery: Delivery, raced: Raced, selection: Selection, resource
                 warnings=[found.text for found in raced.findings_on(selection.picked)],
                 pool=resources.pool,
                 confirm=not raced.interrupted,
+                margin=raced.setup.question.margin,
             )
         if not raced.interrupted:
             journal.keep(DELIVERED, delivered)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from unfreeze.advisor.folder_check import contradicting_folder
 from unfreeze.core.errors import AuditError
 from unfreeze.core.files import write_bytes
 from unfreeze.core.metering import Usage, added
@@ -42,6 +43,7 @@ def deliver(
     pool: DecoderPool,
     confirm: bool = True,
     warnings: Sequence[str] = (),
+    margin: float = 0.0,
 ) -> Outcome:
     """Train the picked strategy on everything, save it, and check that its folder says the same in float32.
 
@@ -55,7 +57,8 @@ def deliver(
         pool: Decoder pool.
         confirm: Whether the test folder may be looked at, if there is one, and the model timed: not in a run that was
             stopped.
-        warnings: Sentences that the model card begins with.
+        warnings: Sentences that the model card begins with, before the alarm of a test folder that contradicts.
+        margin: As for `advisor.folder_check.contradicting_folder`.
 
     Returns:
         What the strategy gave, with its refit, and with the confirmation by the test folder where there is one: what is
@@ -80,6 +83,8 @@ def deliver(
     if confirms:
         confirmation = confirmation_of(scores, task, probabilities=fit.probabilities, seed=experiment.seed)
         outcome = replace(outcome, confirmation=confirmation)
+    alarm = contradicting_folder(outcome, margin=margin)
+    warnings = (*warnings, alarm.text) if alarm else warnings
     card = _card(outcome, experiment, warnings, because)  # again, now with what was measured on the saved model
     write_bytes(folder / README, card.encode("utf-8", "surrogateescape"))
     return outcome

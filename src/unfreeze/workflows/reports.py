@@ -39,9 +39,9 @@ def write_report(record: RunRecord, folder: Path, *, photos: bool = True) -> Pat
     Raises:
         OutputError: It cannot be written.
     """
-    shown = photos and record.command.photos
-    pictures = thumbnails(record.command.source, gallery(record).names) if shown else None
-    write_page(folder / REPORT, record, pictures)
+    shown = gallery(record)
+    pictures = thumbnails(record.command.source, shown.names) if photos and record.command.photos else None
+    write_page(folder / REPORT, record, pictures, shown)
     write_class_files(folder, record)
     return folder / REPORT
 

@@ -35,8 +35,8 @@ def test_both_tables_are_written(mistaken: RunRecord, tmp_path: Path) -> None:
     assert (read["recall_low"], read["recall_high"], read["f1_low"]) == ("0.9643", "0.9972", "")
 
 
-def test_a_class_name_is_no_formula(mistaken: RunRecord, tmp_path: Path) -> None:
-    """What a spreadsheet would run is text there."""
+def test_class_names_are_written_as_any_name_is(mistaken: RunRecord, tmp_path: Path) -> None:
+    """By the writer of all tables: what a spreadsheet would run is text there."""
     write_class_files(tmp_path, replace(mistaken, classes=("=1+1", 'bees, "small"')))
 
     assert [row[0] for row in rows(tmp_path / "confusion.csv")][1:] == ["'=1+1", 'bees, "small"']

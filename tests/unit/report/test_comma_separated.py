@@ -2,8 +2,10 @@
 
 import csv
 import io
+import math
 
 import pandas as pd
+import pytest
 
 from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
 from unfreeze.core.records import ImageCounts
@@ -33,11 +35,31 @@ def record(*images: PredictedImage) -> PredictRecord:
     )
 
 
-def test_any_text_is_read_back() -> None:
-    """Commas, quotation marks and line breaks in names are what a reader gets."""
-    rows = [["path", "label"], ['a "b",c\nd.jpg', "é"], ["", " x "]]
+def test_any_printable_text_is_read_back() -> None:
+    """Commas and quotation marks in names are what a reader gets."""
+    rows = [["path", "label"], ['a "b",c d.jpg', "é"], ["", " x "]]
 
     assert list(csv.reader(io.StringIO(csv_text(rows), newline=""))) == rows
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\uff1d1+1"])
+def test_a_name_is_no_formula(name: str) -> None:
+    """What a spreadsheet would run (the examples of OWASP's page on CSV injection) is text there."""
+    assert csv_text([("path", name)]) == f"path,'{name}\n"
+
+
+def test_numbers_stay_numbers() -> None:
+    """Negative ones too, as text or not; pandas reads a column of them."""
+    table = pd.read_csv(io.StringIO(csv_text([("score",), ("-1.500000",), (-0.25,), ("-inf",)])))
+
+    assert table.score.tolist() == [-1.5, -0.25, -math.inf]
+
+
+def test_what_steers_a_terminal_or_turns_text_around_is_shown() -> None:
+    """Escape, line breaks, a right-to-left override and a byte that is no text are written as their code points."""
+    name = "a\x1b[2J\r\n\u202egpj.\udce9"
+
+    assert csv_text([(name,)]) == "a\\u001b[2J\\u000d\\u000a\\u202egpj.\\udce9\n"
 
 
 def test_a_label_that_is_left_open_is_empty() -> None:

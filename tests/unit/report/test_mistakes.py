@@ -80,6 +80,36 @@ def test_what_one_strategy_gets_right_once_is_not_never_right(mistaken: RunRecor
     assert {one.given for one in blind.images} == {1}
 
 
+def test_mistakes_on_the_test_folder_are_those_of_the_delivered_model(mistaken: RunRecord) -> None:
+    """It is wrong on the first and the third photo of the folder, surest on the third; another model does not count."""
+    picked = mistaken.outcome_of(mistaken.picked)
+    assert picked is not None
+    assert picked.confirmation is not None
+    right = mistaken.test_labels
+    wrong = (1 - right[0], right[1], 1 - right[2], *right[3:])
+    likelihoods = (-1.0, -0.1, -2.0, *(-0.1,) * (len(right) - 3))
+    found = replace(picked.confirmation, predictions=wrong, log_likelihoods=likelihoods)
+    always = replace(found, predictions=tuple(1 - label for label in right))
+    asked = {picked.strategy: found, HEAD: always}
+    record = replace(
+        mistaken, strategies=tuple(replace(one, confirmation=asked.get(one.strategy)) for one in mistaken.strategies)
+    )
+
+    first, second = MistakesOf(record).of_test_folder()
+
+    assert [first.name, second.name] == ["test/2.jpg", "test/0.jpg"]
+    assert [first.left, second.left] == pytest.approx([0.1353, 0.3679], abs=1e-4)
+    assert (first.agree, gallery(record).folder_mistakes) == (1.0, 2)
+    assert gallery(record).names[:2] == ("test/2.jpg", "test/0.jpg")
+
+
+def test_without_a_test_folder_there_are_no_mistakes_on_it(mistaken: RunRecord) -> None:
+    """Of a strategy that was not confirmed there is nothing to show."""
+    bare = replace(mistaken, strategies=tuple(replace(one, confirmation=None) for one in mistaken.strategies))
+
+    assert MistakesOf(bare).of_test_folder() == ()
+
+
 def test_a_run_without_a_pick_has_no_mistakes(interrupted_record: RunRecord) -> None:
     """Nothing was measured, so nothing is shown."""
     shown = gallery(interrupted_record)

@@ -114,6 +114,16 @@ def test_a_contradicting_folder_is_an_alarm(record: RunRecord) -> None:
     assert 'role="alert"' not in page(record)
 
 
+def test_photos_of_the_test_folder_stand_in_its_section(mistaken: RunRecord) -> None:
+    """What the delivered model gets wrong there comes before the strategies, with given and predicted class."""
+    html = page(mistaken)
+    folder = html[html.index('id="folder"') : html.index('id="strategies"')]
+
+    assert "The surest of 150 mistakes of the delivered model on it" in folder
+    assert folder.count('class="name"') == 24
+    assert "test/1.jpg" in folder
+
+
 def test_each_cell_of_the_matrix_leads_to_its_photos(mistaken: RunRecord) -> None:
     """The counts are those of the table; a cell with mistakes is a link to the place where they are, with names."""
     tree = Tree(page(mistaken))

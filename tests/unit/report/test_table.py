@@ -82,32 +82,11 @@ def test_whole_scores_stay_in_the_order_of_the_record(record: RunRecord) -> None
     assert [row.name for row in rows] == [outcome.strategy.plain for outcome in record.strategies]
 
 
-def test_the_table_gives_reasons_where_no_sentences_follow(record: RunRecord) -> None:
-    """A run leaves the reasons to its verdict; a table that stands alone gives them."""
+def test_the_table_gives_reasons(record: RunRecord) -> None:
+    """It stands alone, so what was dropped says why."""
     reason = "after 5 splits it was 2 points behind unfreeze 2"
-    short, long = (
-        rendered(strategy_table(record.strategies, picked=record.picked, reasons=reasons)) for reasons in (False, True)
-    )
 
-    assert reason not in short
-    assert "the last 4 blocks and the head; dropped\n" in short
-    assert f"dropped: {reason}\n" in long
-
-
-@pytest.mark.parametrize(
-    ("metric", "heading", "cell"),
-    [
-        ("accuracy", "accuracy", "92.1 %"),
-        ("balanced accuracy", "balanced", "91.6 %"),
-        ("log-loss", "log-loss", "0.158"),
-    ],
-)
-def test_the_score_that_decides_comes_first(record: RunRecord, metric: Metric, heading: str, cell: str) -> None:
-    """Right of the names stands the metric that decides, whichever it is."""
-    head, *lines = rendered(strategy_table(record.strategies, picked=record.picked, metric=metric)).splitlines()
-
-    assert re.split(r"  +", head)[1] == heading
-    assert re.split(r"  +", next(line for line in lines if "*" in line))[1] == cell
+    assert f"the last 4 blocks and the head; dropped: {reason}\n" in rendered(strategy_table(record.strategies))
 
 
 def test_a_step_says_what_it_gains_and_costs_and_what_would_settle_it(record: RunRecord) -> None:
@@ -135,17 +114,16 @@ def test_a_step_that_more_splits_would_settle_names_their_budget(record: RunReco
 
 def test_a_table_in_a_pipe_has_one_line_per_row_and_no_escapes(record: RunRecord) -> None:
     """Without a terminal, nothing is wrapped, coloured or padded at the end of a line."""
-    text = rendered(strategy_table(record.strategies, picked=record.picked))
+    text = rendered(strategy_table(record.strategies))
 
     assert "\x1b" not in text
     assert len(text.splitlines()) == 2 + len(record.strategies)
     assert text == "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    assert "last 2 blocks *" in text
 
 
 def test_what_using_a_model_takes_stands_where_there_is_room(record: RunRecord) -> None:
     """Size and time of each model on 140 columns; on 80, where lines wrap already, they do not crowd out the scores."""
-    table = strategy_table(record.strategies, picked=record.picked)
+    table = strategy_table(record.strategies)
     wide, narrow = (rendered(table, width=width) for width in (140, 80))
     line = next(line for line in wide.splitlines() if line.startswith("linear, best layer  "))
 
@@ -176,7 +154,7 @@ def test_a_tuned_strategy_shows_the_scores_of_its_test_part() -> None:
 
 def test_a_table_fits_its_terminal(record: RunRecord) -> None:
     """On 60 columns no line is wider than 60 columns."""
-    assert max(map(len, rendered(strategy_table(record.strategies, picked=record.picked), width=60).splitlines())) <= 60
+    assert max(map(len, rendered(strategy_table(record.strategies), width=60).splitlines())) <= 60
 
 
 def test_the_depth_table_marks_the_best_cross_validated_tap(record: RunRecord) -> None:

@@ -16,7 +16,7 @@ from unfreeze.core.cards import Card
 from unfreeze.core.errors import AuditError
 from unfreeze.core.progress import Advance
 from unfreeze.core.readouts import Readout
-from unfreeze.core.records import ImageCounts, Outcome
+from unfreeze.core.records import ImageCounts, Interval, Outcome
 from unfreeze.core.settings import ResizeWord
 from unfreeze.core.strategies import LINEAR_ON_ALL
 from unfreeze.data.tasks import Split
@@ -109,6 +109,19 @@ def test_a_temperature_is_delivered_in_the_weights(make_experiment: MakeExperime
     card = " ".join((tmp_path / "model" / "README.md").read_text().split())
     assert f"divided by a temperature of {found.temperature:.2f}" in card
     assert f"on {found.images} held-out images" in card
+
+
+def test_the_card_says_first_that_the_test_folder_contradicts(make_experiment: MakeExperiment, tmp_path: Path) -> None:
+    """All is right on the folder, where half was expected: the alarm of the run stands above what was trained."""
+    experiment = make_experiment(24, 12)
+    picked = measured(experiment)
+    outcome = replace(picked.measured.outcome, accuracy=0.5, interval=Interval(0.45, 0.55), splits=1)
+    expected = Measurement(picked.strategy, Measured(outcome))
+
+    deliver(experiment, expected, "It won.", tmp_path / "model", pool=experiment.squares.pool, margin=0.01)
+
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert text.index("Your own test folder contradicts the splits") < text.index("## What was trained")
 
 
 def test_a_folder_that_says_something_else_is_not_delivered(

@@ -9,8 +9,9 @@ from PIL import Image
 
 from example_run import run_record
 from unfreeze.core.class_table import ClassTable
+from unfreeze.core.errors import InputError
 from unfreeze.core.files import write_json
-from unfreeze.core.run_record import RunRecord
+from unfreeze.core.run_record import SCHEMA, RunRecord
 from unfreeze.core.strategies import HEAD
 from unfreeze.metrics.confusion import per_class
 from unfreeze.workflows.reports import rewrite_report, write_report
@@ -72,3 +73,32 @@ def test_a_report_is_written_beside_the_record_that_it_is_made_from(run: RunReco
     assert path == tmp_path / "report.html"
     assert record == run
     assert {found.name for found in tmp_path.iterdir()} >= {"report.html", "classes.csv", "confusion.csv"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "run.json is damaged: it is no JSON"),
+        (b"{", "run.json is damaged: it is no JSON"),
+        (b"\x00\xff", "run.json is damaged: it is no JSON"),
+        (b"{}", "run.json is no record of a run: its schema is None"),
+        (b"[]", "run.json is no record of a run: its schema is None"),
+        (b'{"schema": "unfreeze.run/999"}', "run.json was written by a newer unfreeze"),
+        (f'{{"schema": "{SCHEMA}"}}'.encode(), "run.json is damaged, or not what unfreeze wrote"),
+        (None, "run.json cannot be read"),
+    ],
+)
+def test_a_record_that_cannot_be_read_gets_one_sentence(tmp_path: Path, content: bytes | None, said: str) -> None:
+    """Empty, cut off, of another kind or of a newer version: what was found and what to do; no report is written."""
+    if content is not None:
+        (tmp_path / "run.json").write_bytes(content)
+
+    with pytest.raises(InputError) as raised:
+        rewrite_report(tmp_path)
+
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert str(raised.value).endswith(
+        (" Run again, or restore the file.", " Give a run's folder.", " Update unfreeze.")
+    )
+    assert not (tmp_path / "report.html").exists()
