@@ -15,6 +15,7 @@ from unfreeze.core.findings import KINDS, Finding
 from unfreeze.core.phrases import CAVEAT, CAVEAT_OF_SEVERAL, ON_PART, best_score, looked_at, on_folder
 from unfreeze.core.run_record import RunRecord
 from unfreeze.core.wording import amount, capital, count, duration, nats, percent, percent_range, printable, probability
+from unfreeze.report import code_map
 from unfreeze.report.charts import (
     LEFT,
     RIGHT,
@@ -26,6 +27,7 @@ from unfreeze.report.charts import (
     steps_chart,
     training_chart,
 )
+from unfreeze.report.code_map import map_chart
 from unfreeze.report.command_line import command_line, without_paths
 from unfreeze.report.fact_sentences import fact_sentences
 from unfreeze.report.gallery import NEVER, OF_CHANGE, Gallery, Pictures, gallery
@@ -69,6 +71,7 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES) -> str:
         **_strategies(record),
         **_classes(record, shown),
         **_curves(record),
+        **_seen(record, pictures),
         summary=_summary(record),
         winner=_winner(record),
         alarm=next((found for found in record.findings if found.code == ALARM), None),
@@ -186,6 +189,26 @@ def _curves(record: RunRecord) -> dict[str, Any]:
         "depth": depth_chart(record.depth_curve),
         "learning": learning_chart(record.learning_curve),
         "training": training_chart(record),
+    }
+
+
+def _seen(record: RunRecord, pictures: Pictures | None) -> dict[str, Any]:
+    """The map of codes, and where the network looks: on wrong photos, then on right ones, as far as there are pictures."""
+    maps = record.looks.maps if record.looks else ()
+    made = [one for one in maps if pictures is not None and one.image in pictures.heat]
+    return {
+        "code_map": map_chart(record),
+        "map_frame": {
+            "width": code_map.WIDTH,
+            "height": code_map.HEIGHT,
+            "photo": code_map.PHOTO,
+            "shapes": code_map.SHAPES,
+            "colours": code_map.COLOURS,
+        },
+        "looks": (
+            ("Called wrong", [one for one in made if not one.right]),
+            ("Called right", [one for one in made if one.right]),
+        ),
     }
 
 
