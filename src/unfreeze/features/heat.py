@@ -1,9 +1,9 @@
 """Where a network looks: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) by captum, at the network's last map.
 
-Of a linear classifier on means over that map it is the class activation map of Zhou et al. (2016, arXiv:1512.04150): the
-classifier's weights times the map, place by place. What it reads beside means of that map (deviations of it, and codes of
-earlier taps) has no place there: a deviation stays the same whatever is added to all places, so that its gradients add
-up to nothing.
+Of a linear classifier on means over that map it is the class activation map of Zhou et al. (2016, arXiv:1512.04150):
+the classifier's weights times the map, place by place. What it reads beside means of that map (deviations of it, and
+codes of earlier taps) has no place there: a deviation stays the same whatever is added to all places, so that its
+gradients add up to nothing.
 """
 
 from importlib.util import find_spec

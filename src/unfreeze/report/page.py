@@ -193,7 +193,7 @@ def _curves(record: RunRecord) -> dict[str, Any]:
 
 
 def _seen(record: RunRecord, pictures: Pictures | None) -> dict[str, Any]:
-    """The map of codes, and where the network looks: on wrong photos, then on right ones, as far as there are pictures."""
+    """The map of codes, and where the network looks, as far as there are pictures: wrong photos, then right ones."""
     maps = record.looks.maps if record.looks else ()
     made = [one for one in maps if pictures is not None and one.image in pictures.heat]
     return {

@@ -37,12 +37,8 @@ def with_heat(pictures: Pictures, record: RunRecord) -> Pictures:
     maps, source = (record.looks.maps if record.looks else ()), record.command.source
     found = {one.image: _pictures(folder_of(source) / one.image, one, record.network) for one in maps}
     lacking = sum(not uris for uris in found.values())
-    note = (
-        f"{count(lacking, 'photo')} of {len(maps)} could not be read below {folder_of(source)} and cannot be shown here."
-        if lacking
-        else ""
-    )
-    return replace(pictures, heat={name: uris for name, uris in found.items() if uris}, heat_note=note)
+    note = f"{count(lacking, 'photo')} of {len(maps)} cannot be shown: they have moved or changed since the run."
+    return replace(pictures, heat={name: uris for name, uris in found.items() if uris}, heat_note=note if lacking else "")
 
 
 def _pictures(path: Path, one: HeatMap, card: Card) -> tuple[tuple[str, str], ...]:
@@ -54,9 +50,7 @@ def _pictures(path: Path, one: HeatMap, card: Card) -> tuple[tuple[str, str], ..
         return ()
     seen = Image.fromarray(centre(square(image, geometry)[None], card.size)[0])
     photo = np.asarray(seen.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
-    return tuple(
-        (word, webp_uri(Image.fromarray(lit(photo, grid)), QUALITY)) for word, grid in _named(one)
-    )
+    return tuple((word, webp_uri(Image.fromarray(lit(photo, grid)), QUALITY)) for word, grid in _named(one))
 
 
 def _named(one: HeatMap) -> Iterator[tuple[str, Grid]]:

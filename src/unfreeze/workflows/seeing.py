@@ -113,13 +113,13 @@ def looks(
         picked: What was picked, with its predictions.
         folder: Of the delivered model.
         frozen: Gives the head on the frozen network, to be shown beside it; None where the delivered network is frozen.
-        seconds: What it may take.
+        seconds: What the maps may take, without what the library and the model take to load.
         clock: Seconds.
 
     Returns:
         Heat maps, or why there are none.
     """
-    begun, task = clock(), experiment.task
+    task = experiment.task
     found = Looks(photos="test folder" if picked.confirmation else "held out")
     if not can_look():
         return replace(found, note=LACKS_CAPTUM)
@@ -132,6 +132,7 @@ def looks(
         return replace(found, note=f"{experiment.source.card.name} has no map of places: where it looks is not known.")
     before = _of_backbone(frozen()) if frozen else None
     maps: list[HeatMap] = []
+    begun = clock()
     for photo in chosen:
         if maps and clock() - begun > seconds:
             break
@@ -163,9 +164,7 @@ def _on_folder(picked: Outcome, task: Task) -> _Answers:
     assert confirmation is not None  # noqa: S101 - asked before
     rows = np.asarray(task.test_rows, np.int64)
     left = confirmation.log_likelihoods or (0.0,) * len(rows)
-    return _Answers(
-        rows=rows, called=np.array(confirmation.predictions, np.int64), left=np.array(left, np.float64)
-    )
+    return _Answers(rows=rows, called=np.array(confirmation.predictions, np.int64), left=np.array(left, np.float64))
 
 
 def _chosen(answers: _Answers, task: Task, seed: int) -> list[int]:
@@ -191,9 +190,7 @@ def _of_backbone(backbone: Backbone) -> Watched | None:
     return watched(backbone.module(), backbone.cuts, graph=backbone.graph)
 
 
-def _heat_map(
-    experiment: Experiment, answers: _Answers, place: int, model: Watched, before: Watched | None
-) -> HeatMap:
+def _heat_map(experiment: Experiment, answers: _Answers, place: int, model: Watched, before: Watched | None) -> HeatMap:
     row, called = int(answers.rows[place]), int(answers.called[place])
     pixels: UInt8[np.ndarray, "1 side side 3"] = np.stack(list(experiment.pixels.views(np.array([row]), epoch=None)))
     return HeatMap(
