@@ -40,8 +40,8 @@ def test_a_document_begins_with_its_schema_and_has_every_field() -> None:
     """Who reads the file sees first what it is; each field of a record is there under its own name."""
     document = run_record().to_json()
 
-    assert next(iter(document.items())) == ("schema", "unfreeze.run/7")
-    assert SCHEMA == "unfreeze.run/7"
+    assert next(iter(document.items())) == ("schema", "unfreeze.run/8")
+    assert SCHEMA == "unfreeze.run/8"
     assert set(document) == {field.name for field in fields(RunRecord)}
 
 
