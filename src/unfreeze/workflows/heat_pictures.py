@@ -38,7 +38,9 @@ def with_heat(pictures: Pictures, record: RunRecord) -> Pictures:
     found = {one.image: _pictures(folder_of(source) / one.image, one, record.network) for one in maps}
     lacking = sum(not uris for uris in found.values())
     note = f"{count(lacking, 'photo')} of {len(maps)} cannot be shown: they have moved or changed since the run."
-    return replace(pictures, heat={name: uris for name, uris in found.items() if uris}, heat_note=note if lacking else "")
+    return replace(
+        pictures, heat={name: uris for name, uris in found.items() if uris}, heat_note=note if lacking else ""
+    )
 
 
 def _pictures(path: Path, one: HeatMap, card: Card) -> tuple[tuple[str, str], ...]:

@@ -20,9 +20,7 @@ LEFT = ((255, 0), (255, 0))
 def looked_at(folder: Path, *names: str) -> RunRecord:
     """A run with a heat map for each name, bright on the left of the delivered network and dark of the frozen one."""
     record = run_record()
-    maps = tuple(
-        HeatMap(image=name, given=0, called=1, delivered=LEFT, frozen=((0, 0), (0, 0))) for name in names
-    )
+    maps = tuple(HeatMap(image=name, given=0, called=1, delivered=LEFT, frozen=((0, 0), (0, 0))) for name in names)
     command = replace(record.command, source=folder)
     return replace(record, command=command, looks=Looks(photos="held out", layer="conv_head", maps=maps))
 
