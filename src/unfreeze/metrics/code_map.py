@@ -46,7 +46,8 @@ def comparable(codes: Float[np.ndarray, "image code"]) -> Float[np.ndarray, "ima
     values = values - values.mean(axis=0)
     spread = values.std(axis=0)
     values /= np.where(spread > 0, spread, 1)
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    unit: Float[np.ndarray, "image code"] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def plane(codes: Float[np.ndarray, "image code"], *, seed: int) -> Int[np.ndarray, "image 2"]:

@@ -147,8 +147,8 @@ def _held_out(picked: Outcome, task: Task) -> _Answers:
     answers: dict[int, tuple[int, float]] = {}
     for number, called in enumerate(picked.predictions):
         left = picked.log_likelihoods[number] if picked.log_likelihoods else (0.0,) * len(called)
-        for row, *answer in zip(task.split(number).test.tolist(), called, left, strict=True):
-            answers.setdefault(row, (answer[0], answer[1]))
+        for row, one, likelihood in zip(task.split(number).test.tolist(), called, left, strict=True):
+            answers.setdefault(row, (one, likelihood))
     rows = np.array(sorted(answers), np.int64)
     pairs = [answers[row] for row in rows.tolist()]
     return _Answers(
