@@ -33,8 +33,11 @@ class _Window(nn.Module):
     """Passes a map on, and lets gradients come down to it and no further."""
 
     def forward(self, maps: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
-        """The map."""
-        return maps.detach().requires_grad_(torch.is_grad_enabled())
+        """The map; with gradients a slope too slight to matter, since a deviation of equal places has no gradient."""
+        if not torch.is_grad_enabled():
+            return maps
+        slope = 1e-5 * torch.arange(maps.shape[-1], dtype=maps.dtype, device=maps.device)
+        return (maps.detach() + slope).requires_grad_()
 
 
 def watched(
