@@ -55,6 +55,7 @@ from unfreeze.core.records import (
     Winner,
 )
 from unfreeze.core.run_record import SCHEMA, RunRecord, run_schema
+from unfreeze.core.seeing import ClassNeighbours, CodeMap, HeatMap, Looks
 from unfreeze.core.settings import EngineSettings, StudySettings
 from unfreeze.core.strategies import FULL, HEAD, SCRATCH, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, SVM_ON_BEST, SVM_ON_LAST
 from unfreeze.core.strategies import unfreeze as unfreeze_blocks
@@ -77,6 +78,10 @@ PARTS: dict[str, type] = {
     "network": Card,
     "splits": SplitRecord,
     "by_class": ClassTable,
+    "code_map": CodeMap,
+    "neighbours": ClassNeighbours,
+    "looks": Looks,
+    "maps": HeatMap,
     "A class": ClassScores,
     "depth_curve": DepthPoint,
     "codes": CodeCounts,

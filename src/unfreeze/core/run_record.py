@@ -34,6 +34,7 @@ from unfreeze.core.records import (
     Winner,
     plain,
 )
+from unfreeze.core.seeing import CodeMap, Looks
 from unfreeze.core.settings import Metric, StudySettings
 from unfreeze.core.strategies import StrategyId
 
@@ -99,6 +100,9 @@ class RunResults:
         resizing: Ways in which photos could have become squares, the usual one first; empty where none was screened.
         learning_curve: Scores by number of training images; None where images or time do not suffice.
         by_class: What the picked strategy answers class by class on held-out images; None if nothing was picked.
+        code_map: The images in a plane by their codes; None without a model, and in a run that was stopped.
+        looks: Where the delivered network looks; None without a model, in a run that was stopped, and in one that may
+            show no photos.
     """
 
     # Read by pydantic, when a record is loaded again, for this class and all that it holds.
@@ -147,6 +151,8 @@ class RunResults:
     resizing: tuple[ScreenedResize, ...] = ()
     learning_curve: LearningCurves | None = None
     by_class: ClassTable | None = None
+    code_map: CodeMap | None = None
+    looks: Looks | None = None
 
     def outcome_of(self, strategy: StrategyId | None) -> Outcome | None:
         """What a strategy gave; None if it was not tried."""

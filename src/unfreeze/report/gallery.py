@@ -24,10 +24,14 @@ class Pictures:
     Attributes:
         uris: By name of the image a ``data:`` URI, so that the page loads nothing.
         note: Why there are fewer than there should be, a sentence; else empty.
+        heat: By name of the image, the pictures of its heat maps: what each shows, and its ``data:`` URI.
+        heat_note: Why there are fewer of these; else empty.
     """
 
     uris: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     note: str = ""
+    heat: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
+    heat_note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

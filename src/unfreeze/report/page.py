@@ -26,6 +26,7 @@ from unfreeze.core.wording import (
     printable,
     probability,
 )
+from unfreeze.report import code_map
 from unfreeze.report.calibration_charts import reliability_charts, threshold_charts
 from unfreeze.report.charts import (
     LEFT,
@@ -38,6 +39,7 @@ from unfreeze.report.charts import (
     steps_chart,
     training_chart,
 )
+from unfreeze.report.code_map import map_chart
 from unfreeze.report.command_line import command_line, without_paths
 from unfreeze.report.fact_sentences import fact_sentences
 from unfreeze.report.gallery import NEVER, OF_CHANGE, Gallery, Pictures, gallery
@@ -84,6 +86,7 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES, shown: Gal
         **_classes(record, shown),
         **_curves(record),
         **_probabilities(record),
+        **_seen(record, pictures),
         summary=_summary(record),
         winner=_winner(record),
         alarm=next((found for found in record.findings if found.code == ALARM), None),
@@ -216,6 +219,26 @@ def _probabilities(record: RunRecord) -> dict[str, Any]:
         "calibrated": calibrated(calibration) if calibration else "",
         "thresholds": thresholds,
         "threshold_squares": threshold_charts(thresholds),
+    }
+
+
+def _seen(record: RunRecord, pictures: Pictures | None) -> dict[str, Any]:
+    """The map of codes, and where the network looks, as far as there are pictures: wrong photos, then right ones."""
+    maps = record.looks.maps if record.looks else ()
+    made = [one for one in maps if pictures is not None and one.image in pictures.heat]
+    return {
+        "code_map": map_chart(record),
+        "map_frame": {
+            "width": code_map.WIDTH,
+            "height": code_map.HEIGHT,
+            "photo": code_map.PHOTO,
+            "shapes": code_map.SHAPES,
+            "colours": code_map.COLOURS,
+        },
+        "looks": (
+            ("Called wrong", [one for one in made if not one.right]),
+            ("Called right", [one for one in made if one.right]),
+        ),
     }
 
 

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from unfreeze.core.journal import Journal, once
 from unfreeze.core.records import CodeCounts, Comparison, Confirmation, FolderStep, LearningCurves, Outcome, SplitRecord
 from unfreeze.core.run_folder import RunFolder
 from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE, RunRecord, RunResults
+from unfreeze.core.seeing import CodeMap, Looks
 from unfreeze.core.settings import StudySettings
-from unfreeze.core.strategies import SOFTMAX_ON_LAST, StrategyId
+from unfreeze.core.strategies import HEAD, SOFTMAX_ON_LAST, StrategyId
 from unfreeze.core.versions import versions
 from unfreeze.data.tasks import Task
 from unfreeze.features.resources import Resources
@@ -45,9 +47,14 @@ from unfreeze.workflows.delivery import add_program, deliver
 from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.reports import write_report
+from unfreeze.workflows.seeing import code_map, looks
 from unfreeze.workflows.setup import Setup
+from unfreeze.zoo.backbones import Backbone
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
+# What is looked at in the report may take this much of the budget even if the race has used up all of it, and no more
+# than so many seconds of any: once for the map of codes, and once for where the network looks.
+SEEING_SHARE, SEEING_SECONDS = 0.03, 10.0
 MODEL = "model"  # folder
 DELIVERED, PROGRAMMED = "delivered", "programmed"  # in the journal
 SOON = 1.0  # seconds that a stopped run may still train, to deliver a model: it should end within three
@@ -109,6 +116,8 @@ class Delivery:
         outcomes: Of every strategy, with what the user's own test folder says of it.
         model: Name of the model's folder; None without a model.
         folder_step: What was delivered against the feature extractor on that folder.
+        code_map: The images by their codes.
+        looks: Where the model looks.
         learning_curve: Scores by number of images.
         interrupted: Whether the user stopped it, or a disk that took nothing more.
         failure: What the disk said.
@@ -117,6 +126,8 @@ class Delivery:
     outcomes: tuple[Outcome, ...]
     model: str | None = None
     folder_step: FolderStep | None = None
+    code_map: CodeMap | None = None
+    looks: Looks | None = None
     learning_curve: LearningCurves | None = None
     interrupted: bool = False
     failure: DiskError | None = None
@@ -180,6 +191,7 @@ def _delivered(
             found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
         ),
         lambda found: replace(found, folder_step=_on_folder(raced, found.outcomes, selection, resources.journal)),
+        lambda found: _seen(found, run, raced, selection, resources.journal),
         lambda found: replace(found, learning_curve=_learning_curves(run.settings, raced)),
     )
     try:
@@ -275,6 +287,43 @@ def _on_folder(raced: Raced, outcomes: Sequence[Outcome], selection: Selection, 
     return folder_step(raced.setup.question, known[SOFTMAX_ON_LAST], known[selection.picked], others)
 
 
+def _seen(delivery: Delivery, run: RunFolder, raced: Raced, selection: Selection, journal: Journal) -> Delivery:
+    """With what the report shows of codes and of the model; not in a run that was stopped."""
+    if raced.interrupted or delivery.model is None:
+        return delivery
+    race, experiment = raced.race, raced.experiment
+    picked = next(outcome for outcome in delivery.outcomes if outcome.strategy == selection.picked)
+    with race.timed("map of codes"):
+        seconds = _seeing_seconds(race)
+        delivery = replace(
+            delivery,
+            code_map=once(journal, "code-map", CodeMap, lambda: code_map(experiment, picked, seconds=seconds)),
+        )
+    if not run.settings.photos:
+        return delivery
+    with race.timed("where it looks"):
+        seconds = _seeing_seconds(race)
+        frozen = _frozen_head(raced, selection.picked, seconds)
+        made = partial(looks, experiment, picked, run.path / MODEL, frozen=frozen, seconds=seconds)
+        return replace(delivery, looks=once(journal, "looks", Looks, made))
+
+
+def _seeing_seconds(race: Race) -> float:
+    """What one of the things to look at may take."""
+    budget = race.clock.budget
+    if math.isinf(budget):
+        return SEEING_SECONDS
+    return min(SEEING_SECONDS, max(SEEING_SHARE * budget, race.clock.left() + RESERVE * budget))
+
+
+def _frozen_head(raced: Raced, picked: StrategyId, seconds: float) -> Callable[[], Backbone] | None:
+    """What gives the head on the frozen network; None where that was picked, or takes longer than there is."""
+    head = next((entry for entry in raced.race.entered if entry.outcome.strategy == HEAD), None)
+    if not picked.trains_blocks or head is None or head.strategy is None or head.refit_seconds > seconds:
+        return None
+    return lambda: raced.setup.catalogue.shared.head(raced.experiment.task.everything()).network
+
+
 def _learning_curves(settings: StudySettings, raced: Raced) -> LearningCurves | None:
     """In the time that is left at the end; without a budget, all of them."""
     race, budget = raced.race, settings.budget
@@ -340,6 +389,8 @@ def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery
         budget_seconds=settings.budget_seconds,
         interrupted=raced.interrupted or delivery.interrupted,
         resumed=run.lives - 1,
+        code_map=delivery.code_map,
+        looks=delivery.looks,
         learning_curve=delivery.learning_curve,
         by_class=class_table(raced.entry(selection.picked).measured, task) if selection else None,
     )

@@ -5,8 +5,10 @@ from pathlib import Path
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.run_record import RunRecord, read_run
 from unfreeze.report.class_files import write_class_files
-from unfreeze.report.gallery import gallery
+from unfreeze.report.code_map import map_chart
+from unfreeze.report.gallery import Gallery, Pictures, gallery
 from unfreeze.report.page import write_page
+from unfreeze.workflows.heat_pictures import with_heat
 from unfreeze.workflows.thumbnails import thumbnails
 
 REPORT = "report.html"
@@ -40,10 +42,17 @@ def write_report(record: RunRecord, folder: Path, *, photos: bool = True) -> Pat
         OutputError: It cannot be written.
     """
     shown = gallery(record)
-    pictures = thumbnails(record.command.source, shown.names) if photos and record.command.photos else None
+    pictures = _pictures(record, shown) if photos and record.command.photos else None
     write_page(folder / REPORT, record, pictures, shown)
     write_class_files(folder, record)
     return folder / REPORT
+
+
+def _pictures(record: RunRecord, shown: Gallery) -> Pictures:
+    """Of all photos that the page shows."""
+    chart = map_chart(record)
+    names = (*shown.names, *(chart.names if chart else ()))
+    return with_heat(thumbnails(record.command.source, names), record)
 
 
 def rewrite_report(run: Path, *, photos: bool = True) -> tuple[Path, RunRecord]:

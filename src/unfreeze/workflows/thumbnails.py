@@ -31,7 +31,7 @@ def thumbnails(source: Path, names: Sequence[str], *, clock: Callable[[], float]
     Returns:
         Those that can be read and have room, and a sentence on the others.
     """
-    root, uris, lacking, begun, room = _root(source), {}, 0, clock(), MOST_BYTES
+    root, uris, lacking, begun, room = folder_of(source), {}, 0, clock(), MOST_BYTES
     shown = Counter(names)
     for name, times in shown.items():
         uri = _uri(root / name) if room > 0 and clock() - begun < MOST_SECONDS else ""
@@ -43,9 +43,16 @@ def thumbnails(source: Path, names: Sequence[str], *, clock: Callable[[], float]
     return Pictures(uris, _note(len(shown), len(uris), lacking, root))
 
 
-def _root(source: Path) -> Path:
-    """As in `data.image_table`: a list's names are relative to its folder."""
+def folder_of(source: Path) -> Path:
+    """What the names of images are relative to, as in `data.image_table`: a folder, or the folder of a list."""
     return source if source.is_dir() else source.parent
+
+
+def webp_uri(image: Image.Image, quality: int) -> str:
+    """A picture as a ``data:`` URI; `quality` from 0 to 100."""
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=quality, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def _uri(path: Path) -> str | None:
@@ -55,9 +62,7 @@ def _uri(path: Path) -> str | None:
     except (OSError, ValueError, UnreadableImageError):  # ValueError: a name that no file can have
         return None
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=QUALITY, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return webp_uri(image, QUALITY)
 
 
 def _note(wanted: int, made: int, lacking: int, root: Path) -> str:

@@ -14,6 +14,7 @@ from unfreeze.core.findings import finding
 from unfreeze.core.phrases import ON_PART
 from unfreeze.core.records import SetAside
 from unfreeze.core.run_record import RunRecord
+from unfreeze.core.seeing import ClassNeighbours, CodeMap, HeatMap, Looks
 from unfreeze.core.settings import Metric
 from unfreeze.report.gallery import Pictures
 from unfreeze.report.page import page, write_page
@@ -318,3 +319,61 @@ def test_the_page_is_written_as_utf_8(record: RunRecord, tmp_path: Path) -> None
     write_page(tmp_path / "report.html", replace(record, set_aside=(SetAside(name=name, reason="truncated"),)))
 
     assert "caf\\udce9.jpg" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def seen(record: RunRecord) -> RunRecord:
+    """The same with a map of its first twenty images, and a heat map of a wrong photo and of a right one."""
+    row = ClassNeighbours(images=10, same=0.9, among=((1, 0.1),))
+    numbers = tuple(range(0, 1000, 50))
+    found = CodeMap(codes="the last codes", images=tuple(range(20)), x=numbers, y=numbers, neighbours=(row,) * 2)
+    maps = tuple(
+        HeatMap(image=record.train_images[place], given=0, called=called, delivered=((0, 255), (0, 0)))
+        for place, called in ((10, 1), (0, 0))
+    )
+    return replace(record, code_map=found, looks=Looks(photos="held out", layer="conv_head", maps=maps))
+
+
+def test_the_map_of_codes_is_drawn(mistaken: RunRecord) -> None:
+    """A mark for every image, a ring around the one that is wrong, and a table for who sees no picture."""
+    tree = Tree(page(seen(mistaken), Pictures()))
+
+    marks = [attributes for tag, attributes in tree.tags if tag == "use"]
+    rings = [attributes for tag, attributes in tree.tags if tag == "circle" and attributes.get("class") == "wrong"]
+    assert (len(marks), len(rings)) == (20, 1)
+    assert "photos in the map" in " ".join(tree.text)
+    assert "90.0 %" in " ".join(tree.text)
+
+
+def test_heat_maps_show_wrong_photos_before_right_ones(mistaken: RunRecord) -> None:
+    """Each under its heading, as far as there are pictures; else a sentence stands there."""
+    record, uri = seen(mistaken), "data:image/webp;base64,AAAA"
+    wrong = record.train_images[10]
+
+    text = page(record, Pictures(heat={wrong: (("delivered network", uri),)}, heat_note="1 photo of 2 has moved."))
+
+    assert "Called wrong" in text
+    assert "Called right" not in text
+    assert "1 photo of 2 has moved." in text
+
+
+def test_why_there_is_nothing_to_see_is_said(record: RunRecord) -> None:
+    """Of the map and of the heat maps."""
+    lacking = replace(
+        record, code_map=CodeMap(codes="the codes", note="No map."), looks=Looks(photos="held out", note="No looks.")
+    )
+
+    text = shown_text(lacking)
+
+    assert "No map." in text
+    assert "No looks." in text
+
+
+def test_without_photos_the_map_names_no_file_and_nobody_looks(mistaken: RunRecord) -> None:
+    """Marks say the classes alone."""
+    record = seen(mistaken)
+
+    text = page(record, None)
+
+    assert 'id="map"' in text
+    assert 'id="looks"' not in text
+    assert not any(name in text for name in set(record.train_images) if len(name) > 4)

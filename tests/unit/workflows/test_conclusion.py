@@ -19,6 +19,7 @@ from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import CodeCounts, Cost, Outcome
 from unfreeze.core.run_folder import owned_run
 from unfreeze.core.run_record import RunRecord, read_run
+from unfreeze.core.seeing import CodeMap, Looks
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.strategies import FULL, HEAD, SOFTMAX_ON_BEST, SOFTMAX_ON_LAST, StrategyId, unfreeze
 from unfreeze.data.tasks import Split, Task
@@ -146,7 +147,23 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Mock:
 
 
 @pytest.fixture
-def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock, program: Mock) -> Mock:
+def mapped(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What stands for the map of codes."""
+    fake = Mock(return_value=CodeMap(codes="the last codes", note="Nobody drew it."))
+    monkeypatch.setattr(conclusion, "code_map", fake)
+    return fake
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What stands for where the model looks."""
+    fake = Mock(return_value=Looks(photos="held out", note="Nobody asked."))
+    monkeypatch.setattr(conclusion, "looks", fake)
+    return fake
+
+
+@pytest.fixture
+def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock, program: Mock, mapped: Mock, looked: Mock) -> Mock:
     """What stands for the delivery: a folder with one file, and the outcome with the time of a training."""
 
     def delivered(
@@ -526,3 +543,48 @@ def test_a_network_that_cannot_be_exported_is_told_of(task: Task, concluded: Con
 
     assert (record.model, record.interrupted) == ("model", False)
     assert record.race[-1] == "There is no model.pt2."
+
+
+def test_the_record_has_what_is_there_to_see(concluded: Conclude, task: Task) -> None:
+    """The map of codes and where the model looks, as they were made."""
+    record = concluded(raced(task, entry(SOFTMAX_ON_LAST, task)))
+
+    assert record.code_map == CodeMap(codes="the last codes", note="Nobody drew it.")
+    assert record.looks == Looks(photos="held out", note="Nobody asked.")
+
+
+def test_nobody_looks_where_no_photo_may_be_shown(concluded: Conclude, task: Task, looked: Mock) -> None:
+    """The map, which needs none, is there."""
+    record = concluded(raced(task, entry(SOFTMAX_ON_LAST, task)), replace(SETTINGS, photos=False))
+
+    assert record.looks is None
+    assert record.code_map is not None
+    looked.assert_not_called()
+
+
+def test_a_run_that_was_stopped_looks_at_nothing(concluded: Conclude, task: Task, mapped: Mock, looked: Mock) -> None:
+    """It should end soon."""
+    record = concluded(raced(task, entry(SOFTMAX_ON_LAST, task, refit_seconds=SOON), interrupted=True))
+
+    assert (record.code_map, record.looks) == (None, None)
+    mapped.assert_not_called()
+    looked.assert_not_called()
+
+
+@pytest.mark.parametrize(("deep", "seconds", "there"), [(True, 1.0, True), (False, 1.0, False), (True, 1e6, False)])
+def test_the_frozen_head_is_shown_beside_an_unfrozen_network(
+    concluded: Conclude, task: Task, looked: Mock, *, deep: bool, seconds: float, there: bool
+) -> None:
+    """Not beside a frozen one, and not where it takes longer to train than there is time."""
+    head, wrong = entry(HEAD, task, range(50), refit_seconds=seconds), () if deep else range(60)
+    concluded(raced(task, head, entry(TWO, task, wrong)))
+
+    assert (looked.call_args.kwargs["frozen"] is not None) == there
+
+
+def test_the_race_may_have_used_up_the_budget(concluded: Conclude, task: Task, mapped: Mock, looked: Mock) -> None:
+    """Both may then take three hundredths of it, and ten seconds of a long one."""
+    concluded(raced(task, entry(SOFTMAX_ON_LAST, task), budget=50.0), replace(SETTINGS, budget_seconds=50.0))
+    seconds = [fake.call_args.kwargs["seconds"] for fake in (mapped, looked)]
+
+    assert seconds == [pytest.approx(1.5)] * 2
