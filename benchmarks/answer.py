@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from page import newest, table
 from panel import MEASURE, PROTOCOL, rows
+from tables import newest, table
 
 from unfreeze.core.strategies import parse_strategy
 
