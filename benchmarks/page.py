@@ -71,9 +71,9 @@ learning side of a fold, on all images that were not drawn. A row holds all step
 the largest Monte-Carlo standard error. Draws without replacement from N images make an estimate surer than a study of
 all the world's images is: distances from the truth are divided by sqrt(1 - n/N). *Width* is the mean of half the
 interval over 1.96 standard deviations of the estimate, corrected likewise. *Wrong* is the worst step's share of answers
-that the truth contradicts. *Too high* and *too low when stopping* ask the same intervals about a margin that is the true
-gain itself, stop at the first definite answer after the folds that are named, and count those that lie wholly above or
-below, of the worst step.
+that the truth contradicts. *Too high* and *too low when stopping* ask the same intervals about a margin that is the
+true gain itself, stop at the first definite answer after the folds that are named, and count those that lie wholly
+above or below, of the worst step.
 
 """
 
@@ -495,7 +495,10 @@ def main() -> None:
         (of_panel, panel),
         ([row for row in of_panel if "decisions" in row], decided),
         (by_measure.get("normalisation", []), normalisation),
-        (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes", without=SPREADS | GRID)),
+        (
+            probes,
+            lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes", without=SPREADS | GRID),
+        ),
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
         (
             losses,

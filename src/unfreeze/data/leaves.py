@@ -1,4 +1,4 @@
-"""Pictures of leaves that the program draws: a sample that looks like photos, needs no download and is nobody's property."""
+"""Pictures of leaves that the program draws: a sample that looks like photos, needs no download and has no owner."""
 
 from dataclasses import dataclass
 
@@ -196,4 +196,3 @@ def _blurred(field: _Field, pixels: float) -> _Field:
     """A field between 0 and 1, blurred."""
     grey = Image.fromarray((255 * field).astype(np.uint8))
     return np.asarray(grey.filter(ImageFilter.GaussianBlur(pixels)), np.float64) / 255
-

@@ -1,4 +1,4 @@
-"""Sample image sets: drawn leaves, the handwritten digits inside scikit-learn, and sets that torchvision can download."""
+"""Sample image sets: leaves that are drawn, the digits inside scikit-learn, and sets that torchvision can download."""
 
 import difflib
 import shutil
