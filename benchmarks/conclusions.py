@@ -132,9 +132,10 @@ def on_photos(found: list[Row]) -> str:
             last = [key for key in mine[0]["steps"][one] if key != "elsewhere"][-1]
             steps.append(drawn_step(mine, one, last))
     worst = min(steps, key=lambda one: one.covered)
+    mean = np.mean([one.covered for one in steps])
     return (
-        f"**The same on studies drawn from real sets:** {100 * np.mean([one.covered for one in steps]):.1f} % on average "
-        f"over {len(steps)} steps, {100 * worst.covered:.1f} ± {100 * worst.covered_error:.1f} % at worst."
+        f"**The same on studies drawn from real sets:** {100 * mean:.1f} % on average over {len(steps)} steps, "
+        f"{100 * worst.covered:.1f} ± {100 * worst.covered_error:.1f} % at worst."
     )
 
 
