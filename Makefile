@@ -53,7 +53,7 @@ format: setup-dev  ## mend style and format
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-docs-check: setup-dev  ## commands and blocks in the pages run; names, errors and help are documented
+docs-check: setup-dev  ## commands in the pages are understood, names and errors documented, help current
 	$(TEST) tests/docs
 
 bench: setup-dev  ## run the benchmarks on the sets in PANEL, then write docs/benchmarks.md
