@@ -49,8 +49,10 @@ otherwise: that is why the program measures yours.
     python benchmarks/rules.py --panel PANEL
     python benchmarks/rivals.py --panel PANEL --peers PEERS --peer-python PYTHON --budget {rivals}
 
-{rules_said} [The rules](explanation/facts-and-rules.md) ask for the number of images and for similarity to the source's;
-what a rule names was trained by itself, beside every other plan, and scored on the set's own test part.
+{rules_said}
+
+[The rules](explanation/facts-and-rules.md) ask for the number of images and for similarity to the source's; what a rule
+names was trained by itself, beside every other plan, and scored on the set's own test part.
 
 {rules}
 *Surest rival* is the other plan whose gain over the best one of the rule's kind is surest, in points of the metric that
