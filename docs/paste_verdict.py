@@ -26,6 +26,7 @@ IMAGES = ROOT / "docs" / "images"
 PICTURES = {"verdict": ("", 1150), "classes": ("classes", 800), "mistakes": ("photos", 620)}
 WIDTH, SCALE = 1000, 1.5
 COLOURS = 64  # a page of text needs no more, and the file is a third of the size
+PHOTO_COLOURS = 112  # as many as keep the picture below 200 kB
 LEAVES, LEAF_QUALITY = IMAGES / "leaves.jpg", 88
 # A block under a comment that says what belongs into it.
 _PASTED = re.compile(r"(<!-- (?P<part>answer|table|rest) of the demo -->\n```text\n)(.*?)(```\n)", re.DOTALL)
@@ -69,7 +70,8 @@ def take_pictures(report: Path) -> None:
             options += [f"--force-device-scale-factor={SCALE}", f"--window-size={WIDTH},{height}"]
             subprocess.run([browser, *options, alone.as_uri()], check=True, capture_output=True)  # noqa: S603
             with Image.open(shot) as image:
-                image.convert("RGB").quantize(COLOURS).save(IMAGES / f"{name}.png", optimize=True)
+                colours = PHOTO_COLOURS if name == "mistakes" else COLOURS
+                image.convert("RGB").quantize(colours).save(IMAGES / f"{name}.png", optimize=True)
 
 
 def only(page: str, part: str) -> str:

@@ -25,7 +25,7 @@ class Tree:
         oblique: By how much one half begins further up than the other, as a part of the length.
         veins: Number of side veins.
         palm: Whether lobes and veins start at the stalk, as in a maple, and not along a midrib.
-        shade: The colour that most of its leaves have a part of, by its place in `_LEAF_COLOURS`.
+        shade: The colour that most of a leaf has, by its place in `_LEAF_COLOURS`.
     """
 
     name: str
@@ -53,7 +53,7 @@ _GROUND_COLOURS = np.array(
     [(94, 76, 58), (150, 146, 138), (206, 200, 186), (92, 104, 66), (128, 104, 78), (70, 72, 76)], np.float64
 )
 _WOOD = np.array((72, 58, 38), np.float64)
-_USUAL = 0.85  # of the leaves of a tree have its usual colour
+_USUAL = 0.75  # of a leaf has the colour that is usual for its tree
 _STALK = 0.16  # of the length of a leaf
 
 
@@ -134,9 +134,8 @@ def _palm(tree: Tree, along: _Field, across: _Field, rng: np.random.Generator) -
 
 def _surface(tree: Tree, inside: _Field, vein: _Field, rng: np.random.Generator) -> _Picture:
     """The colours of a leaf: two shades that run into each other, veins, spots, a darker rim."""
-    usual = tree.shade if rng.uniform() < _USUAL else rng.integers(len(_LEAF_COLOURS))
-    first, second = _LEAF_COLOURS[[usual, rng.integers(len(_LEAF_COLOURS))]]
-    blend = np.clip(0.5 + _clouds(rng, 3) * 0.5, 0, 1)[..., None]
+    first, second = _LEAF_COLOURS[[tree.shade, rng.integers(len(_LEAF_COLOURS))]]
+    blend = np.clip(_USUAL + _clouds(rng, 3) * 0.25, 0, 1)[..., None]
     leaf = first * blend + second * (1 - blend)
     light = 1 + 0.1 * _clouds(rng, 12) + 0.07 * _clouds(rng, 48)
     light = light * (0.82 + 0.18 * np.clip(inside * 12, 0, 1))
