@@ -29,9 +29,9 @@ $(VENV)/.installed-dev: pyproject.toml
 setup: $(VENV)/.installed  ## make .venv and install unfreeze
 setup-dev: $(VENV)/.installed-dev  ## the same, with what tests and checks need
 
-demo: setup  ## write the sample digits and find out how far to unfreeze on them (below 10 minutes)
-	@test -e sample/digits || $(BIN)/unfreeze sample digits sample/digits
-	$(BIN)/unfreeze run sample/digits --size 96 --budget 5m
+demo: setup  ## draw the sample leaves and find out how far to unfreeze on them (below 10 minutes)
+	@test -e sample/leaves || $(BIN)/unfreeze sample leaves sample/leaves
+	$(BIN)/unfreeze run sample/leaves --size 96 --budget 5m
 
 test: setup-dev  ## all tests
 	$(TEST) -n 2
@@ -53,7 +53,7 @@ format: setup-dev  ## mend style and format
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-docs-check: setup-dev  ## public names, commands and errors are documented, and pasted help is current
+docs-check: setup-dev  ## commands in the pages are understood, names and errors documented, help current
 	$(TEST) tests/docs
 
 bench: setup-dev  ## run the benchmarks on the sets in PANEL, then write docs/benchmarks.md

@@ -1,18 +1,21 @@
 """Write docs/benchmarks.md from results.jsonl: ``python benchmarks/page.py``. The newest row of each kind counts."""
 
-import json
 import statistics
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conclusions import in_short
+from drawn import drawn_ends, drawn_step
 from panel import DRAWS, PROTOCOL, RESULTS, of_today, rows
-from regrets import Tested, drawn_gains_over, gain_over, regrets, tested
+from regrets import Tested, gains_over_peers, regrets, tested
+from tables import Row, newest, percent, table
 from trainings import error_ratio
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-Row = dict[str, Any]
+SPREADS = {"least_seconds", "most_seconds", "seconds"}  # of probes: every repeat, beside their median
+GRID = {"Cs", "taps", "found", "threads"}
 
 HEAD = """# Benchmarks
 
@@ -64,13 +67,13 @@ DRAWN = """## And on photos?
 
 Studies of images drawn at random from all of a set (300; 100 of two classes), with the probes, the search for C and
 tap and the folds of a run; margin 1 point. The *truth* is the mean gain, over the draws, of probes trained on the
-learning side of a fold, on all images that were not drawn. After "±" stand Monte-Carlo standard errors. Draws without
-replacement from N images make an estimate surer than a study of all the world's images is: distances from the truth are
-divided by sqrt(1 - n/N). *Width* is the mean of half the interval over 1.96 standard deviations of the estimate,
-corrected likewise. *Worth it at best* is how often somebody would say so who knew that standard deviation, which no
-single study can know. *Too high* and *too low when stopping* ask the same intervals about a margin that is the true
-gain itself, stop at the first definite answer after the folds that are named, and count those that lie wholly above or
-below.
+learning side of a fold, on all images that were not drawn. A row holds all steps of a set, lowest to highest; *±* is
+the largest Monte-Carlo standard error. Draws without replacement from N images make an estimate surer than a study of
+all the world's images is: distances from the truth are divided by sqrt(1 - n/N). *Width* is the mean of half the
+interval over 1.96 standard deviations of the estimate, corrected likewise. *Wrong* is the worst step's share of answers
+that the truth contradicts. *Too high* and *too low when stopping* ask the same intervals about a margin that is the
+true gain itself, stop at the first definite answer after the folds that are named, and count those that lie wholly
+above or below, of the worst step.
 
 """
 
@@ -154,26 +157,6 @@ runs with its own ones; the others give the same every time. A mean leaves out t
 finished when it was stopped.
 
 """
-
-
-def newest(found: Iterable[Row], *fields: str) -> list[Row]:
-    """The last row of each combination of fields, in the order of their first appearance."""
-    kept: dict[tuple[Any, ...], Row] = {}
-    for row in found:
-        kept[tuple(json.dumps(row.get(field)) for field in fields)] = row
-    return list(kept.values())
-
-
-def table(names: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    names = list(names)
-    every = [names, ["---"] * len(names), *map(list, lines)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in every) + "\n"
-
-
-def percent(fraction: float | None) -> str:
-    """One decimal."""
-    return "-" if fraction is None else f"{100 * fraction:.1f}"
 
 
 def panel(found: list[Row]) -> str:
@@ -286,67 +269,28 @@ def coverage(found: list[Row]) -> str:
 
 
 def drawn(found: list[Row]) -> str:
-    """Coverage on draws from real sets: a line for each set, step and number of folds."""
+    """Coverage on draws from real sets: a line for each set and number of folds, lowest to highest over the steps."""
     lines = []
     for name in dict.fromkeys(row["set"] for row in found):
         mine = [row for row in found if row["set"] == name]
-        left = (1 - mine[0]["images"] / mine[0]["of"]) ** 0.5
-        for step in mine[0]["steps"]:
-            elsewhere = np.array([each for row in mine for each in row["steps"][step]["elsewhere"]])
-            looks = [key for key in mine[0]["steps"][step] if key != "elsewhere"]
-            said = {splits: [one for row in mine for one in row["steps"][step][splits]] for splits in looks}
-            stopped = ends_when_stopping(list(said.values()), float(elsewhere.mean()), left)
-            for splits in looks:
-                ends = [percent(float(np.mean(end))) for end in stopped] if splits == looks[-1] else ["", ""]
-                cells = drawn_cells(elsewhere, said[splits], margin=mine[0]["margin"], left=left)
-                lines.append([name, step, splits, *cells, *ends, mine[-1]["code"]])
+        looks = [key for key in next(iter(mine[0]["steps"].values())) if key != "elsewhere"]
+        for splits in looks:
+            steps = [drawn_step(mine, step, splits) for step in mine[0]["steps"]]
+            stopped = [drawn_ends(mine, step) for step in mine[0]["steps"]] if splits == looks[-1] else []
+            lines.append([
+                name, splits, str(len(steps)), str(steps[0].studies),
+                span(one.covered for one in steps), f"{100 * max(one.covered_error for one in steps):.1f}",
+                span((one.width for one in steps if one.width is not None), digits=2, scale=1),
+                percent(max(one.wrong for one in steps)),
+                percent(max(high for high, _ in stopped)) if stopped else "",
+                percent(max(low for _, low in stopped)) if stopped else "",
+                mine[-1]["code"],
+            ])  # fmt: skip
     names = (
-        "set", "step", "folds", "draws", "truth, points", "covered, %", "width", "worth it at best, %",
-        "worth it, %", "not worth it, %", "equivalent, %", "cannot tell, %", "wrong, %",
+        "set", "folds", "steps", "draws", "covered, %", "±", "width", "wrong at most, %",
         "too high when stopping, %", "too low when stopping, %", "commit",
     )  # fmt: skip
     return DRAWN + table(names, lines)
-
-
-def drawn_cells(elsewhere: np.ndarray, said: list[list[Any]], *, margin: float, left: float) -> list[str]:
-    """What many studies said of one step.
-
-    Args:
-        elsewhere: Difference of every study's probes on images that were not drawn.
-        said: Difference, half the interval and answer of every study.
-        margin: That was asked about.
-        left: By what drawing without replacement makes an estimate's deviation smaller.
-    """
-    truth = float(elsewhere.mean())
-    differences, halves = np.array([one[0] for one in said]), np.array([one[1] for one in said])
-    answers = [one[2] for one in said]
-    contradicted = {"worth it": truth <= margin, "not worth it": truth > margin}
-    contradicted |= {"equivalent": abs(truth) > margin}
-    deviation = float(differences.std(ddof=1)) / left
-    return [
-        str(len(said)),
-        f"{100 * truth:.2f} ± {100 * elsewhere.std(ddof=1) / len(said) ** 0.5:.2f}",
-        share(np.abs(differences - truth) / left <= halves),
-        f"{halves.mean() / (1.96 * deviation):.2f}" if deviation else "-",
-        percent(float(np.mean(differences - margin >= 1.96 * deviation))),
-        *(percent(answers.count(one) / len(said)) for one in ("worth it", "not worth it", "equivalent", "cannot tell")),
-        share(np.array([contradicted.get(answer, False) for answer in answers])),
-    ]
-
-
-def ends_when_stopping(said: list[list[list[Any]]], truth: float, left: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which studies end above the truth, and which below, that stop at the first interval that leaves it out.
-
-    Args:
-        said: At every look, difference and half the interval of every study.
-        truth: That the margin is set to.
-        left: As for `drawn_cells`.
-    """
-    away = np.array([[(one[0] - truth) / left for one in look] for look in said])
-    halves = np.array([[one[1] for one in look] for look in said])
-    ends = np.where(np.abs(away) > halves, np.sign(away), 0)
-    first = ends[np.argmax(ends != 0, axis=0), np.arange(ends.shape[1])]
-    return first > 0, first < 0
 
 
 def trained(found: list[Row]) -> str:
@@ -434,20 +378,11 @@ def beside_peers(rivals: dict[str, dict[str, list[Tested]]]) -> str:
 
 
 def _peer_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
-    peers = list(dict.fromkeys(peer for seeds in sets.values() for one in seeds for peer in one.peers))
-    tail, lines = 0.025 / max(1, len(peers)), []
-    rng = np.random.default_rng(0)
-    for peer in peers:
-        every = {name: [one for one in seeds if peer in one.peers] for name, seeds in sets.items()}
-        mine = {name: seeds for name, seeds in every.items() if seeds}
-        draws = {name: drawn_gains_over(seeds, peer, rng) for name, seeds in mine.items()}
-        points = {name: gain_over(seeds, peer) for name, seeds in mine.items()}
-        if len(mine) > 1:
-            draws["mean"], points["mean"] = np.mean(list(draws.values()), axis=0), float(np.mean(list(points.values())))
-        for name, point in points.items():
-            low, high = np.quantile(draws[name], [tail, 1 - tail])
-            seeds = str(len(mine[name])) if name in mine else ""
-            lines.append([peer, name, seeds, f"{100 * point:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"])
+    lines = []
+    for one in gains_over_peers(sets):
+        interval = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
+        seeds = str(one.seeds) if one.seeds else ""
+        lines.append([one.peer, one.name, seeds, f"{100 * one.gain:+.1f}", interval])
     return lines + _stopped_lines(sets)
 
 
@@ -458,9 +393,11 @@ def _stopped_lines(sets: dict[str, list[Tested]]) -> list[list[str]]:
     return [[peer, name, "", f"not finished in {limit // 60} min", ""] for (peer, name), limit in stopped.items()]
 
 
-def plain(found: list[Row], title: str, script: str, options: str = "--panel PANEL") -> str:
-    """Rows as they are, one column a field that is a number or a word."""
-    hidden = {"measure", "versions", "date", "said", "candidates"}
+def plain(
+    found: list[Row], title: str, script: str, options: str = "--panel PANEL", *, without: Iterable[str] = ()
+) -> str:
+    """Rows as they are, one column a field that is a number or a word, but for some fields."""
+    hidden = {"measure", "versions", "date", "said", "candidates", *without}
     names = list(dict.fromkeys(key for row in found for key in row if key not in hidden))
     lines = [[shown(row.get(name)) for name in names] for row in found]
     return f"## {title}\n\n    python benchmarks/{script}.py {options}\n\n" + table(names, lines)
@@ -558,13 +495,18 @@ def main() -> None:
         (of_panel, panel),
         ([row for row in of_panel if "decisions" in row], decided),
         (by_measure.get("normalisation", []), normalisation),
-        (probes, lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes")),
+        (
+            probes,
+            lambda found: plain(found, "All probes of a run, beside scikit-learn", "probes", without=SPREADS | GRID),
+        ),
         (training, lambda found: plain(found, "One epoch of all layers, beside a plain loop", "training")),
         (
             losses,
-            lambda found: plain(found, "Training loss of the last of about 50 steps, beside a plain loop", "training"),
+            lambda found: plain(
+                found, "Training loss of the last of about 50 steps, beside a plain loop", "training", without={"curve"}
+            ),
         ),
-        (precision, lambda found: plain(found, "Precision of the frozen layers", "engines")),
+        (precision, lambda found: plain(found, "Precision of the frozen layers", "engines", without={"engine"})),
         (covered, coverage),
         (on_draws, drawn),
         ([row for row in kept if row["measure"] == "trainings"], trained),
@@ -591,7 +533,7 @@ def main() -> None:
     sections = [make(found) for found, make in parts if found]
     if rivals := tested():
         sections += [regret_table(rivals, {row["set"] for row in of_panel}), beside_peers(rivals)]
-    PAGE.write_text("\n".join([HEAD, *sections]))
+    PAGE.write_text("\n".join([HEAD, in_short(every, kept), *sections]))
     print(f"{PAGE} from {len(every)} rows of {RESULTS.name}")
 
 

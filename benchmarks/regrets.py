@@ -131,6 +131,43 @@ def _regret(one: Tested, times: list[np.ndarray]) -> float:
     return float(np.mean(both))
 
 
+@dataclass(frozen=True, kw_only=True)
+class PeerGain:
+    """What was picked less a peer, on one set or on the mean of all, as fractions.
+
+    Attributes:
+        peer: Which.
+        name: The set, or ``mean``.
+        seeds: How many runs it rests on; 0 for the mean.
+        gain: Mean over the seeds, with the interval from `low` to `high`: 95 % divided among the peers (Bonferroni).
+    """
+
+    peer: str
+    name: str
+    seeds: int
+    gain: float
+    low: float
+    high: float
+
+
+def gains_over_peers(sets: dict[str, list[Tested]]) -> list[PeerGain]:
+    """Each peer on each set that it was finished on, and on their mean."""
+    peers = list(dict.fromkeys(peer for seeds in sets.values() for one in seeds for peer in one.peers))
+    tail, found = 0.025 / max(1, len(peers)), []
+    rng = np.random.default_rng(0)
+    for peer in peers:
+        every = {name: [one for one in seeds if peer in one.peers] for name, seeds in sets.items()}
+        mine = {name: seeds for name, seeds in every.items() if seeds}
+        draws = {name: drawn_gains_over(seeds, peer, rng) for name, seeds in mine.items()}
+        points = {name: gain_over(seeds, peer) for name, seeds in mine.items()}
+        if len(mine) > 1:
+            draws["mean"], points["mean"] = np.mean(list(draws.values()), axis=0), float(np.mean(list(points.values())))
+        for name, point in points.items():
+            low, high = (float(end) for end in np.quantile(draws[name], [tail, 1 - tail]))
+            found.append(PeerGain(peer=peer, name=name, seeds=len(mine.get(name, ())), gain=point, low=low, high=high))
+    return found
+
+
 def gain_over(seeds: Sequence[Tested], peer: str) -> float:
     """Score of what was picked less that of a peer, mean over the seeds."""
     return _gain(seeds, peer, np.ones(len(seeds[0].groups)))

@@ -257,7 +257,9 @@ def test_empty_lists(pool: DecoderPool, tmp_path: Path) -> None:
 
 def test_unknown_sample(tmp_path: Path) -> None:
     """A misspelt sample is answered with the nearest name."""
-    with pytest.raises(InputError, match=r"There is no sample 'flower102'\. Did you mean Flowers102\? Known: digits, "):
+    with pytest.raises(
+        InputError, match=r"There is no sample 'flower102'\. Did you mean Flowers102\? Known: leaves, digits, "
+    ):
         write_sample("flower102", tmp_path / "new", progress=SILENT)
 
 

@@ -249,13 +249,14 @@ Examples:
 SAMPLE = f"""
 Write a sample data set as class folders.
 
-digits (1,797 handwritten digits, 8 x 8 pixels) needs no internet; others,
-such as Flowers102, OxfordIIITPet, DTD, EuroSAT, FGVCAircraft, Food101 and
-CIFAR10, are downloaded by torchvision. DIR must not exist, or be empty.
+leaves (720 drawn leaves of six trees) and digits (1,797 handwritten digits,
+8 x 8 pixels) need no internet; others, such as Flowers102, OxfordIIITPet,
+DTD, EuroSAT, FGVCAircraft, Food101 and CIFAR10, are downloaded by
+torchvision. DIR must not exist, or be empty.
 {_JSON}
 Examples:
 
-  unfreeze sample digits photos/
+  unfreeze sample leaves photos/
   unfreeze sample EuroSAT eurosat/
 {EXIT_CODES}"""
 

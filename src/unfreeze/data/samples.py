@@ -1,4 +1,4 @@
-"""Sample image sets: the handwritten digits inside scikit-learn, and sets that torchvision can download."""
+"""Sample image sets: leaves that are drawn, the digits inside scikit-learn, and sets that torchvision can download."""
 
 import difflib
 import shutil
@@ -16,11 +16,13 @@ from PIL import Image
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import disk_errors_explained
 from unfreeze.core.progress import SILENT, Progress
+from unfreeze.data.leaves import LEAVES_OF_A_TREE, TREES, draw_leaf
 
 # The digits are 8 x 8 pixels with 17 grey levels. Enlarged smoothly they can be looked at; nothing is lost or added.
 _DIGIT_SIDE = 32
 _DIGIT_WHITE = 16
 _NETWORK_SECONDS = 30.0
+_JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ _DOWNLOADS = {
         _whole("Caltech101"),
     )
 }
-SAMPLE_NAMES = ("digits", *(item.dataset for item in _DOWNLOADS.values()))
+SAMPLE_NAMES = ("leaves", "digits", *(item.dataset for item in _DOWNLOADS.values()))
 
 
 @runtime_checkable
@@ -83,7 +85,7 @@ def write_sample(name: str, folder: Path, *, progress: Progress = SILENT) -> int
     """Write a sample as class folders of image files, below ``train`` and ``test`` where the set has such parts.
 
     Args:
-        name: One of `SAMPLE_NAMES`, in any case; ``digits`` needs no internet.
+        name: One of `SAMPLE_NAMES`, in any case; ``leaves`` and ``digits`` need no internet.
         folder: Where to; made if missing, must be empty.
         progress: Reports progress per image.
 
@@ -94,7 +96,8 @@ def write_sample(name: str, folder: Path, *, progress: Progress = SILENT) -> int
         InputError: No sample has this name, or it could not be downloaded.
         OutputError: The folder holds something already.
     """
-    if name.lower() != "digits" and name.lower() not in _DOWNLOADS:
+    at_hand = {"leaves": _write_leaves, "digits": _write_digits}
+    if name.lower() not in at_hand and name.lower() not in _DOWNLOADS:
         near = difflib.get_close_matches(name.lower(), [known.lower() for known in SAMPLE_NAMES], n=1)
         hint = next((f" Did you mean {known}?" for known in SAMPLE_NAMES if known.lower() in near), "")
         msg = f"There is no sample {name!r}.{hint} Known: {', '.join(SAMPLE_NAMES)}."
@@ -106,14 +109,26 @@ def write_sample(name: str, folder: Path, *, progress: Progress = SILENT) -> int
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".unfreeze-tmp-", dir=folder.parent) as temporary:
             ready = Path(temporary) / "sample"
-            if name.lower() == "digits":
-                count = _write_digits(ready, progress)
+            if name.lower() in at_hand:
+                count = at_hand[name.lower()](ready, progress)
             else:
                 count = _write_download(_DOWNLOADS[name.lower()], ready, Path(temporary) / "download", progress)
             if folder.exists():
                 folder.rmdir()
             ready.rename(folder)
     return count
+
+
+def _write_leaves(folder: Path, progress: Progress) -> int:
+    total = len(TREES) * LEAVES_OF_A_TREE
+    with progress.phase("draw", total=total, unit="image") as advance:
+        for kind, tree in enumerate(TREES):
+            place = folder / tree.name
+            place.mkdir(parents=True)
+            for number in range(LEAVES_OF_A_TREE):
+                draw_leaf(tree, seed=(kind, number)).save(place / f"{number:03d}.jpg", quality=_JPEG_QUALITY)
+                advance(1)
+    return total
 
 
 def _write_digits(folder: Path, progress: Progress) -> int:
@@ -157,7 +172,7 @@ def _download_explained(name: str) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # urllib's errors are OSErrors; torchvision raises RuntimeError
         msg = (
             f"{name} could not be downloaded ({error}): this sample needs internet. "
-            "Use the sample digits, or a folder of your own."
+            "Use the sample leaves, or a folder of your own."
         )
         raise InputError(msg) from error
     finally:

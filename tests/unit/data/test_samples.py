@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from unfreeze.core.errors import InputError
 from unfreeze.core.progress import SILENT
 from unfreeze.data import samples
+from unfreeze.data.leaves import SIDE, TREES
 from unfreeze.data.samples import SAMPLE_NAMES, write_images, write_sample
 
 
@@ -26,6 +27,16 @@ def test_digits(tmp_path: Path) -> None:
     shrunk = np.asarray(Image.open(files[5]).resize((8, 8), Image.Resampling.BOX)) / (255 / 16)
     assert np.corrcoef(shrunk.ravel(), digits.images[5].ravel())[0, 1] > 0.98
     assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+
+
+def test_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each tree has a folder of as many JPEGs as are asked for, of one size."""
+    monkeypatch.setattr(samples, "LEAVES_OF_A_TREE", 2)
+
+    assert write_sample("Leaves", tmp_path / "leaves", progress=SILENT) == 2 * len(TREES)
+    files = sorted((tmp_path / "leaves").rglob("*"))
+    assert {path.name for path in files if path.is_dir()} == {tree.name for tree in TREES}
+    assert {Image.open(path).size for path in files if path.is_file()} == {(SIDE, SIDE)}
 
 
 class InMemory:
@@ -62,8 +73,9 @@ def test_files_are_copied(tmp_path: Path) -> None:
 
 
 def test_every_download_exists_in_torchvision() -> None:
-    """The names that are offered are classes of torchvision."""
-    for name in SAMPLE_NAMES[1:]:
+    """The names that are offered, but for those that need no download, are classes of torchvision."""
+    assert SAMPLE_NAMES[:2] == ("leaves", "digits")
+    for name in SAMPLE_NAMES[2:]:
         assert hasattr(torchvision.datasets, name)
 
 
