@@ -134,7 +134,7 @@ def _palm(tree: Tree, along: _Field, across: _Field, rng: np.random.Generator) -
 
 def _surface(tree: Tree, inside: _Field, vein: _Field, rng: np.random.Generator) -> _Picture:
     """The colours of a leaf: two shades that run into each other, veins, spots, a darker rim."""
-    first, second = _LEAF_COLOURS[[tree.shade, rng.integers(len(_LEAF_COLOURS))]]
+    first, second = _LEAF_COLOURS[tree.shade], _LEAF_COLOURS[int(rng.integers(len(_LEAF_COLOURS)))]
     blend = np.clip(_USUAL + _clouds(rng, 3) * 0.25, 0, 1)[..., None]
     leaf = first * blend + second * (1 - blend)
     light = 1 + 0.1 * _clouds(rng, 12) + 0.07 * _clouds(rng, 48)
@@ -142,7 +142,8 @@ def _surface(tree: Tree, inside: _Field, vein: _Field, rng: np.random.Generator)
     leaf = leaf * light[..., None]
     leaf += rng.uniform(12, 55) * rng.choice([-0.6, 1]) * vein[..., None]
     spots = np.clip(_clouds(rng, 20) - rng.uniform(1.6, 3), 0, 1)[..., None]
-    return leaf * (1 - spots) + _WOOD * spots
+    marked: _Picture = leaf * (1 - spots) + _WOOD * spots
+    return marked
 
 
 def _damage(rng: np.random.Generator) -> _Field:
@@ -155,7 +156,8 @@ def _ground(rng: np.random.Generator) -> _Picture:
     colour = _GROUND_COLOURS[rng.integers(len(_GROUND_COLOURS))] + rng.normal(0, 12) + rng.normal(0, 4, 3)
     rough = rng.uniform(0.3, 1.6)
     grain = 0.07 * _clouds(rng, 4) + 0.09 * rough * _clouds(rng, 24) + 0.09 * rough * _clouds(rng, 90)
-    return colour * (1 + grain)[..., None]
+    ground: _Picture = colour * (1 + grain)[..., None]
+    return ground
 
 
 def _with_straws(picture: _Picture, rng: np.random.Generator) -> _Picture:
@@ -188,7 +190,8 @@ def _clouds(rng: np.random.Generator, cells: int) -> _Field:
     """Smooth noise of mean 0 and deviation 1, with so many cells a side."""
     grid = Image.fromarray(rng.normal(0, 1, (cells, cells)).astype(np.float32))
     field = np.asarray(grid.resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float64)
-    return (field - field.mean()) / max(float(field.std()), 1e-9)
+    clouds: _Field = (field - field.mean()) / max(float(field.std()), 1e-9)
+    return clouds
 
 
 def _blurred(field: _Field, pixels: float) -> _Field:

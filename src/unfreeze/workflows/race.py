@@ -174,7 +174,8 @@ class Race:
         picked, comparisons = self.entry(selection.picked).measured, self.comparisons
         costlier = [one for one in self.measured if one.strategy.rank > picked.strategy.rank]
         asked = [one for one in costlier if one.splits >= FOLDS and comparisons.has_metric(one)]
-        return {one.strategy for one in asked if comparisons.estimate(picked, one, margin=0.0).better < MAY_WIN}
+        chances = ((one.strategy, comparisons.estimate(picked, one, margin=0.0).better) for one in asked)
+        return {strategy for strategy, better in chances if better is not None and better < MAY_WIN}
 
     def _standing(self, entry: Measurement) -> Standing:
         strategy = entry.strategy
