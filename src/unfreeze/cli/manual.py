@@ -321,8 +321,8 @@ Examples:
 {EXIT_CODES}"""
 
 VERSION = f"""
-Print the versions of unfreeze, Python and the libraries that move numbers, and
-which locks hold the decoders of images here.
+Print the versions of unfreeze, Python and the libraries that move numbers,
+and which locks hold the decoders of images here.
 {_JSON}
 Example:
 

@@ -159,7 +159,7 @@ def _strategies(record: RunRecord) -> dict[str, Any]:
     """Their table, their chart, and the steps."""
     return {
         "rows": strategy_rows(record.strategies, picked=record.picked, on_part=record.on_part),
-        "legend": ON_PART if record.on_part else "",
+        "on_part": ON_PART if record.on_part else "",
         "columns": SCORE_COLUMNS[record.metric],
         "using": any(outcome.model_cost for outcome in record.strategies),
         "costs": cost_chart(record),
