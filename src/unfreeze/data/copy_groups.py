@@ -95,8 +95,8 @@ def merged_groups(images: Iterable[Image], together: Sequence[Sequence[Image]]) 
         for is_test in (False, True):
             roots = sorted({root(key_of(image)) for image in same if (image.split == "test") is is_test})
             given = [key for key in roots if not key.startswith("/")]
-            first = (given or roots or [""])[0]
-            leader |= dict.fromkeys(roots, first)
+            if len(roots) > 1:
+                leader |= dict.fromkeys(roots, (given or roots)[0])
     changed = ((image, root(key_of(image))) for image in images)
     return {
         image.name: key.removeprefix("/")
