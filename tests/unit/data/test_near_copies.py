@@ -84,7 +84,9 @@ def test_changed_photos_are_found_and_no_others(change: Callable[[Image.Image], 
 
 def test_drawings_of_one_kind_are_no_copies() -> None:
     """Of 600 digits, drawn by hand with few pixels, hardly any is a near copy, and of drawn leaves none."""
-    digits = [Image.fromarray((image * 255 / 16).astype(np.uint8)).convert("RGB") for image in load_digits().images[:600]]
+    digits = [
+        Image.fromarray((image * 255 / 16).astype(np.uint8)).convert("RGB") for image in load_digits().images[:600]
+    ]
     leaves = [draw_leaf(tree, seed=seed) for tree in TREES[:2] for seed in range(12)]
 
     assert len({place for pair in pairs_of(copies_of(digits)) for place in pair}) < 0.05 * len(digits)
