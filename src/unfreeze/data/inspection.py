@@ -16,6 +16,7 @@ from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
 from unfreeze.core.wording import count, listed
+from unfreeze.data.copy_groups import keep_near_copies_together
 from unfreeze.data.folders import add_test_folder, list_folder, skipped_as
 from unfreeze.data.foreign import CAMERA_RAW
 from unfreeze.data.image_set import Image, ImageSet
@@ -74,6 +75,7 @@ def read_image_set(
     """
     listed = listed_images(source, test=test, exclude=exclude, follow_links=follow_links, progress=progress)
     with listed as table:
+        table.keeps_small_copies = True
         levels = measure_levels(table, pool=pool, progress=progress)
         geometry = None if geometry is None else replace(geometry, levels=levels)
         portions = inspected_portions(
@@ -81,6 +83,7 @@ def read_image_set(
         )
         for _ in portions:
             pass
+        keep_near_copies_together(table, advance=progress.checkpoint)
         return _image_set(table)
 
 
@@ -119,6 +122,7 @@ def _image_set(table: ImageTable) -> ImageSet:
         duplicates=tuple(table.duplicates()),
         skipped=MappingProxyType(dict(table.skipped)),
         findings=tuple(table.findings),
+        near_copies=table.near_copies,
         levels=table.levels,
     )
 

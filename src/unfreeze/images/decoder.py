@@ -35,6 +35,7 @@ from unfreeze.images.geometry import Geometry, square
 from unfreeze.images.levels import is_plain_png, used_range
 from unfreeze.images.lockdown import lock
 from unfreeze.images.shared_memory import open_ring
+from unfreeze.images.small_copy import small_copy
 
 try:
     import resource
@@ -150,6 +151,8 @@ def _description(decoded: Decoded) -> dict[str, Any]:
         "mode": decoded.mode,
         "notes": decoded.notes,
         "levels": None if decoded.levels is None else used_range(decoded.levels),
+        "taken": decoded.taken,
+        "small_copy": small_copy(decoded.image).hex(),
     }
 
 

@@ -58,6 +58,8 @@ class Inspection:
         notes: What was noticed, for example ``animated: frame 1 of 7``.
         reason: Why it cannot be used; empty if it can.
         levels: Of a photo with 16 bits a channel, between which of them it lies; None of others.
+        taken: When it was taken by the camera's clock, seconds since 1970; None if the file does not say.
+        small_copy: As `images.small_copy` makes it; empty if unreadable.
     """
 
     sha256: str
@@ -68,6 +70,8 @@ class Inspection:
     notes: tuple[str, ...]
     reason: str
     levels: Range | None = None
+    taken: int | None = None
+    small_copy: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +238,8 @@ class DecoderPool:
                 notes=tuple(header.get("notes", ())),
                 reason=header["reason"],
                 levels=_range(header.get("levels")),
+                taken=header.get("taken"),
+                small_copy=bytes.fromhex(header.get("small_copy", "")),
             )
 
     def squares(

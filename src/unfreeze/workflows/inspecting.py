@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from unfreeze.core.documents import ClassCounts, GivenSplits, InspectRecord, Spread
-from unfreeze.data.image_set import SPLITS, ImageSet
+from unfreeze.core.documents import ClassCounts, GivenSplits, GuessedSeries, InspectRecord, Spread
+from unfreeze.data.image_set import SPLITS, Image, ImageSet
 from unfreeze.data.inspection import read_image_set
+from unfreeze.data.series import guessed_series
 from unfreeze.features.resources import Resources
 
 
@@ -49,6 +50,8 @@ def inspection(image_set: ImageSet, *, source: Path) -> InspectRecord:
             given=any(splits[name] for name in SPLITS), images={name: splits[name] for name in SPLITS if splits[name]}
         ),
         groups=len({image.group for image in images if image.group}),
+        near_copies=image_set.near_copies,
+        series=_series(images),
         width=_spread([image.width for image in images]),
         height=_spread([image.height for image in images]),
         modes=dict(Counter(image.mode for image in images).most_common()),
@@ -58,6 +61,13 @@ def inspection(image_set: ImageSet, *, source: Path) -> InspectRecord:
         skipped=dict(image_set.skipped),
         findings=image_set.findings,
     )
+
+
+def _series(images: Sequence[Image]) -> GuessedSeries | None:
+    found = guessed_series(images)
+    if found is None:
+        return None
+    return GuessedSeries(number=found.number, photos=sum(map(bool, found.of_image)), by=found.by)
 
 
 def _class_counts(name: str, by_class: Counter[tuple[str, str]]) -> ClassCounts:
