@@ -7,10 +7,12 @@ A million photos are no reason to hold a million objects: whoever needs them all
 import contextlib
 import itertools
 import json
+import math
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -22,6 +24,7 @@ from unfreeze.core.findings import Finding
 from unfreeze.core.records import Duplicate, ImageCounts, SetAside
 from unfreeze.data.image_set import Image
 from unfreeze.data.listed_files import Candidate
+from unfreeze.images.glance import Glance, unpacked
 from unfreeze.images.levels import WHOLE, Range
 from unfreeze.images.pool import Inspection
 
@@ -45,10 +48,12 @@ CREATE TABLE image (
     reason TEXT, same_as BLOB
 ) WITHOUT ROWID;
 CREATE TABLE twin (pixels BLOB, name BLOB, PRIMARY KEY (pixels, name)) WITHOUT ROWID;
+CREATE TABLE glance (name BLOB PRIMARY KEY, seen BLOB);
 """
 _INSERT = "INSERT INTO image (name, line, path, label, split, grouping, listed) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _IMAGE = "name, path, label, split, grouping, sha256, width, height, mode, notes"
 _AT_ONCE = 1024  # rows in memory
+_GLANCES = 2000  # that are kept, of images spread evenly: what they tell needs no more
 
 
 @final
@@ -80,6 +85,7 @@ class ImageTable:
         self.no_classes: set[str] = set()
         self.findings: list[Finding] = []
         self.levels: Range = WHOLE
+        self._recorded = 0
 
     def add(self, candidates: Iterable[Candidate]) -> int:
         """Add candidates of different names; how many there were."""
@@ -170,6 +176,27 @@ class ImageTable:
                 if state is State.USED
             ),
         )
+        self._database.executemany(
+            "INSERT INTO glance VALUES (?, ?)",
+            (
+                (_coded(candidate.name), seen.glance)
+                for place, (candidate, state, seen) in enumerate(rows, self._recorded)
+                if state is State.USED and seen.glance and place % self._every == 0
+            ),
+        )
+        self._recorded += len(rows)
+
+    @cached_property
+    def _every(self) -> int:
+        """Of how many images the glance at one is kept."""
+        return max(1, math.ceil(len(self) / _GLANCES))
+
+    def glances(self) -> Iterator[tuple[Image, Glance]]:
+        """Images outside of the test part, spread evenly, with what a glance at each sees."""
+        condition = f"state = {State.USED} AND split <> 'test' AND name IN (SELECT name FROM glance)"
+        for row in self._rows(_IMAGE, condition):
+            (seen,) = self._database.execute("SELECT seen FROM glance WHERE name = ?", (row[0],)).fetchone()
+            yield _image(row), unpacked(seen)
 
     def set_aside(self, items: Iterable[SetAside]) -> None:
         """Note that images cannot be used after all."""

@@ -18,6 +18,7 @@ from unfreeze.core.records import Duplicate
 from unfreeze.core.wording import count, listed
 from unfreeze.data.folders import add_test_folder, list_folder, skipped_as
 from unfreeze.data.foreign import CAMERA_RAW
+from unfreeze.data.glances import glances_of
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.left_out import exclude_classes
@@ -120,6 +121,7 @@ def _image_set(table: ImageTable) -> ImageSet:
         skipped=MappingProxyType(dict(table.skipped)),
         findings=tuple(table.findings),
         levels=table.levels,
+        glances=glances_of(table.glances()),
     )
 
 

@@ -1,5 +1,6 @@
 """A few decoder children and the order of their answers: an image that kills or stops its decoder costs only itself."""
 
+import base64
 import io
 import itertools
 import json
@@ -58,6 +59,7 @@ class Inspection:
         notes: What was noticed, for example ``animated: frame 1 of 7``.
         reason: Why it cannot be used; empty if it can.
         levels: Of a photo with 16 bits a channel, between which of them it lies; None of others.
+        glance: What a glance at it sees, packed; empty if unreadable.
     """
 
     sha256: str
@@ -68,6 +70,7 @@ class Inspection:
     notes: tuple[str, ...]
     reason: str
     levels: Range | None = None
+    glance: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +237,7 @@ class DecoderPool:
                 notes=tuple(header.get("notes", ())),
                 reason=header["reason"],
                 levels=_range(header.get("levels")),
+                glance=base64.b64decode(header.get("glance", "")),
             )
 
     def squares(
