@@ -46,7 +46,7 @@ from unfreeze.workflows.clock import RESERVE
 from unfreeze.workflows.confirmation import confirmed, earlier_looks, folder_step, other_seeds
 from unfreeze.workflows.delivery import add_program, deliver
 from unfreeze.workflows.model_time import with_milliseconds
-from unfreeze.workflows.photo_checks import check_photos, check_seconds, held_out_by
+from unfreeze.workflows.photo_checks import check_photos, check_seconds, held_out_of
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.reports import write_report
 from unfreeze.workflows.seeing import code_map, looks
@@ -302,7 +302,7 @@ def _photo_check(raced: Raced, journal: Journal) -> PhotoCheck | None:
         check_photos,
         experiment.task,
         list(experiment.codes.by_tap.values())[-1],
-        list(held_out_by(measured)),
+        [held_out_of(predicted) for one in measured for predicted in one.predicted],
         classifiers=len(measured),
         seed=experiment.seed,
         seconds=check_seconds(race.clock),

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,25 +23,24 @@ from unfreeze.core.photo_checks import LabelCheck, PhotoCheck
 from unfreeze.core.wording import listed
 from unfreeze.data.tasks import Task
 from unfreeze.metrics.label_quality import HeldOut
-from unfreeze.strategies.predictions import Measured
+from unfreeze.strategies.predictions import Predicted
 from unfreeze.workflows.clock import RESERVE, Clock
 
 CHECK_SHARE, CHECK_SECONDS = 0.05, 60.0  # of the budget, and at most
 LEAST_SHARE = 0.02  # of the budget, where nothing is left of it
 SPEED = 1e10  # multiplications and additions a second, of one core of a server
+FEWEST_UNITS = 3  # groups, below which there are no splits
 FITS = 7  # of a classifier by folds: three penalties on the first fold, one on the others
 
 
-def held_out_by(measured: Iterable[Measured]) -> Iterator[HeldOut]:
-    """What strategies say of the images of their splits, which they have not learned from."""
-    for one in measured:
-        for predicted in one.predicted:
-            likelihoods = predicted.log_likelihoods
-            yield HeldOut(
-                rows=predicted.split.test,
-                called=predicted.predictions,
-                probability=None if likelihoods is None else np.exp(likelihoods),
-            )
+def held_out_of(predicted: Predicted) -> HeldOut:
+    """What a fit says of the images of its split, which it has not learned from."""
+    likelihoods = predicted.log_likelihoods
+    return HeldOut(
+        rows=predicted.split.test,
+        called=predicted.predictions,
+        probability=None if likelihoods is None else np.exp(likelihoods),
+    )
 
 
 def check_photos(
