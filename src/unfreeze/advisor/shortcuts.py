@@ -98,7 +98,7 @@ def _by_frame(
 ) -> Finding | None:
     """UF128: the outer 10 % say more of the class than as much of the middle does."""
     blind = labels == np.bincount(labels).argmax()
-    frame, middle = _held(glances.frames, labels, sides), _held(glances.middles, labels, sides)
+    frame, middle = (_held(cells.astype(np.float32), labels, sides) for cells in (glances.frames, glances.middles))
     better = paired(middle.right, frame.right, unit_of, wider=WIDER)
     if better.low <= FRAME_BETTER or _closed(frame, blind, unit_of) <= CLOSED_BY_FRAME:
         return None
