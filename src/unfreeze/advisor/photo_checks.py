@@ -13,7 +13,7 @@ from unfreeze.core.wording import count, percent, percent_range, points
 from unfreeze.data.splits import whole_round
 from unfreeze.data.tasks import Task
 from unfreeze.metrics.code_map import comparable, drawn_rows
-from unfreeze.metrics.label_quality import HeldOut, doubted, label_quality, neighbour_votes
+from unfreeze.metrics.label_quality import HeldOut, LabelQuality, doubted, label_quality, neighbour_votes
 from unfreeze.metrics.outliers import class_distances, far_ones
 from unfreeze.metrics.separation import separation_within_classes
 from unfreeze.probes.held_out import held_out_scores
@@ -25,29 +25,41 @@ TOLD_APART = 0.6  # what at least the area under the curve must be, at 99 %: sma
 _Codes = Float[np.ndarray, "image code"]
 
 
-def judge_labels(
-    task: Task, codes: _Codes, held_out: Iterable[HeldOut], *, classifiers: int
-) -> tuple[LabelCheck, Int[np.ndarray, " suspect"]]:
-    """Which labels of the train part look wrong, by classifiers that have not learned from them.
+def quality_of_labels(task: Task, codes: _Codes, held_out: Iterable[HeldOut]) -> LabelQuality:
+    """How probable the labels of the train part are to classifiers that have not learned from them.
 
     Args:
         task: Labels and groups.
-        codes: Of every image, the last ones.
+        codes: Of every image, the last ones, by which its neighbours vote too.
         held_out: What each classifier says of the images of each split.
-        classifiers: How many kinds of them there are; the nearest neighbours by their codes are one more.
 
     Returns:
-        The suspects, the least probable first, and their rows.
+        Of every image; nothing is known of the test part.
     """
-    rows = task.train_rows
-    votes = list(held_out)
+    rows, votes = task.train_rows, list(held_out)
     if len(rows) <= MOST_VOTERS:
         unit = comparable(codes[rows])
         shares = neighbour_votes(unit, task.labels[rows], task.units[rows], class_count=task.class_count)
         given = shares[np.arange(len(rows)), task.labels[rows]]
         votes.append(HeldOut(rows=rows, called=shares.argmax(axis=1), probability=given))
-        classifiers += 1
-    quality = label_quality(votes, task.labels, class_count=task.class_count)
+    return label_quality(votes, task.labels, class_count=task.class_count)
+
+
+def judge_labels(
+    task: Task, codes: _Codes, held_out: Iterable[HeldOut], *, classifiers: int
+) -> tuple[LabelCheck, Int[np.ndarray, " suspect"]]:
+    """Which labels of the train part look wrong.
+
+    Args:
+        task: Labels and groups.
+        codes: As for `quality_of_labels`.
+        held_out: The same.
+        classifiers: How many kinds of them there are, without the neighbours.
+
+    Returns:
+        The suspects, the least probable first, and their rows.
+    """
+    quality = quality_of_labels(task, codes, held_out)
     is_doubted, ranked = doubted(quality, task.labels), quality.ranked()
     suspects = ranked[is_doubted[ranked]]
     found = tuple(
@@ -60,7 +72,8 @@ def judge_labels(
         )
         for row in suspects.tolist()
     )
-    return LabelCheck(judged=len(ranked), classifiers=classifiers, suspects=found), suspects
+    by_neighbours = len(task.train_rows) <= MOST_VOTERS
+    return LabelCheck(judged=len(ranked), classifiers=classifiers + by_neighbours, suspects=found), suspects
 
 
 def regained(task: Task, codes: _Codes, suspects: Int[np.ndarray, " suspect"], *, seed: int) -> Regained | None:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from unfreeze.advisor.shortcuts import shortcuts
 from unfreeze.core.documents import ClassCounts, GivenSplits, InspectRecord, Spread
 from unfreeze.core.files import write_bytes
@@ -19,13 +17,10 @@ from unfreeze.data.cleaned_list import cleaned_rows, csv_bytes
 from unfreeze.data.image_set import SPLITS, ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
-from unfreeze.data.tasks import Task, make_task
+from unfreeze.data.tasks import make_task
 from unfreeze.features.extraction import codes_of, with_codes_only
 from unfreeze.features.resources import Resources
-from unfreeze.metrics.label_quality import HeldOut
-from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
-from unfreeze.strategies.predictions import predicted_of
-from unfreeze.workflows.photo_checks import FEWEST_UNITS, check_photos, held_out_of
+from unfreeze.workflows.photo_checks import check_photos, linear_held_out
 from unfreeze.workflows.reading import frozen_network
 
 
@@ -69,24 +64,9 @@ def _deeply(source: Path, resources: Resources) -> tuple[ImageSet, PhotoCheck]:
     image_set = with_codes_only(image_set, codes)
     tap, last = list(codes.by_tap.items())[-1]
     task = make_task(image_set, seed=settings.seed)
-    held_out = _held_out(task, tap, last, resources)
+    held_out = linear_held_out(task, tap, last, resources.progress)
     check = check_photos(task, last, held_out, classifiers=bool(held_out), seed=settings.seed, seconds=math.inf)
     return image_set, check
-
-
-def _held_out(task: Task, tap: str, codes: np.ndarray, resources: Resources) -> list[HeldOut]:
-    """What softmax classifiers on the last codes say of images that they have not learned from."""
-    if len(np.unique(task.units[task.train_rows])) < FEWEST_UNITS:
-        return []
-    splits = [task.split(number) for number in range(task.folds)]
-    with resources.progress.phase("probes", total=len(splits), unit="probe") as advance:
-        probes = fit_tap_probes(
-            {tap: codes}, task, [ProbeSpec(split, tap, "softmax") for split in splits], advance=advance
-        )
-    return [
-        held_out_of(predicted_of(probe.test_scores / probe.temperature, task, split))
-        for split, probe in zip(splits, probes, strict=True)
-    ]
 
 
 def _doubts(check: LabelCheck | None, classes: Sequence[str]) -> dict[str, str]:

@@ -20,10 +20,12 @@ from unfreeze.advisor.photo_checks import (
 from unfreeze.advisor.shortcuts import shortcuts
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck, PhotoCheck
+from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.wording import listed
 from unfreeze.data.tasks import Task
 from unfreeze.metrics.label_quality import HeldOut
-from unfreeze.strategies.predictions import Predicted
+from unfreeze.strategies.depth_curve import ProbeSpec, fit_tap_probes
+from unfreeze.strategies.predictions import Predicted, predicted_of
 from unfreeze.workflows.clock import RESERVE, Clock
 
 CHECK_SHARE, CHECK_SECONDS = 0.05, 60.0  # of the budget, and at most
@@ -41,6 +43,33 @@ def held_out_of(predicted: Predicted) -> HeldOut:
         called=predicted.predictions,
         probability=None if likelihoods is None else np.exp(likelihoods),
     )
+
+
+def linear_held_out(
+    task: Task, tap: str, codes: Float[np.ndarray, "image code"], progress: Progress = SILENT
+) -> list[HeldOut]:
+    """What softmax classifiers on codes say of images that they have not learned from.
+
+    Args:
+        task: Labels and groups.
+        tap: Whose codes they are.
+        codes: Of every image.
+        progress: Reports progress per classifier.
+
+    Returns:
+        Of each split of the first round; nothing where there are too few groups for splits.
+    """
+    if len(np.unique(task.units[task.train_rows])) < FEWEST_UNITS:
+        return []
+    splits = [task.split(number) for number in range(task.folds)]
+    with progress.phase("probes", total=len(splits), unit="probe") as advance:
+        probes = fit_tap_probes(
+            {tap: codes}, task, [ProbeSpec(split, tap, "softmax") for split in splits], advance=advance
+        )
+    return [
+        held_out_of(predicted_of(probe.test_scores / probe.temperature, task, split))
+        for split, probe in zip(splits, probes, strict=True)
+    ]
 
 
 def check_photos(

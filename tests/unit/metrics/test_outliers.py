@@ -23,7 +23,7 @@ def test_distances_are_those_of_scikit_learn() -> None:
 
 
 def test_what_looks_into_another_direction_is_far() -> None:
-    """Of a class around one direction and three images around the opposite one, those three are the farthest, and hardly another is far."""
+    """Three images opposite to the others of their class are the farthest, and hardly another is far."""
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(200, 12)) * 0.2 + 1
     codes[:3] = -codes[:3] + rng.normal(size=(3, 12))
