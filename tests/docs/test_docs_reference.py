@@ -19,6 +19,7 @@ from unfreeze.core.class_table import ClassTable
 from unfreeze.core.events import KINDS as EVENT_KINDS
 from unfreeze.core.facts import Facts, Prediction, RuleRecord, Similarity
 from unfreeze.core.findings import KINDS, Finding
+from unfreeze.core.photo_checks import LabelCheck, Regained, Suspect
 from unfreeze.core.plans import (
     Arithmetic,
     Augmentation,
@@ -78,6 +79,9 @@ PARTS: dict[str, type] = {
     "network": Card,
     "splits": SplitRecord,
     "by_class": ClassTable,
+    "label_check": LabelCheck,
+    "suspects": Suspect,
+    "regained": Regained,
     "code_map": CodeMap,
     "neighbours": ClassNeighbours,
     "looks": Looks,

@@ -1,13 +1,18 @@
 """``unfreeze inspect``."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from unfreeze.cli.options import AsJson, Source
 from unfreeze.cli.output import Output, result_output
-from unfreeze.cli.places import checked_source
-from unfreeze.cli.work import NOTHING_WRITTEN, working
-from unfreeze.core.wording import count, files_found
+from unfreeze.cli.places import checked_source, new_file
+from unfreeze.cli.work import CODES_KEPT, NOTHING_WRITTEN, working
+from unfreeze.core.errors import OutputError
+from unfreeze.core.wording import count, files_found, probability
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
     from unfreeze.core.documents import GuessedSeries, InspectRecord
@@ -15,16 +20,47 @@ if TYPE_CHECKING:  # records take a moment to import, and help needs none
 SHOWN = 20  # of a long list; --json has them all
 
 
-def inspect(source: Source, *, json: AsJson = False) -> None:
+def inspect(
+    source: Source,
+    *,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Also read the codes of all photos: labels that look wrong, and photos that do."),
+    ] = False,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            "--fix",
+            metavar="OUT.csv",
+            help="Write a list without what cannot be used, or looks wrong with --deep; unfreeze run takes it.",
+            show_default=False,
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """Say what is in a folder."""
     checked_source(source)
-    with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
+    kept = CODES_KEPT if deep else NOTHING_WRITTEN
+    with result_output(as_json=json) as output, _place(fix), working(kept) as resources:
         from unfreeze.workflows.inspecting import inspect as look
 
-        record = look(source, resources)
+        record = look(source, resources, deep=deep, fix=fix)
         output.document(record)
         if not output.as_json:
             _show(record, output)
+            if fix is not None:
+                output.line()
+                output.line(f"Cleaned list: {fix}. Look through its column left_out, then: unfreeze run {fix}")
+
+
+def _place(fix: Path | None) -> AbstractContextManager[None]:
+    """The place of the cleaned list, kept while the command works."""
+    if fix is None:
+        return nullcontext()
+    if fix.suffix.lower() != ".csv":
+        msg = f"--fix must end in .csv; got {fix}."
+        raise OutputError(msg)
+    return new_file(fix, option="--fix")
 
 
 def _show(record: "InspectRecord", out: Output) -> None:
@@ -50,7 +86,16 @@ def _show(record: "InspectRecord", out: Output) -> None:
         out.line(_series_sentence(record.series))
     _show_list(out, "Skipped", [f"{number:,} {reason}" for reason, number in record.skipped.items()])
     _show_list(out, "Notes", [f"{number:,} {flag}" for flag, number in record.flags.items()])
+    _show_list(out, "Labels that look wrong", _suspects(record))
     _show_list(out, "Findings", [f"{finding.code} {finding.text}" for finding in record.findings])
+
+
+def _suspects(record: "InspectRecord") -> list[str]:
+    names = [one.name for one in record.classes]
+    return [
+        f"{one.image}: given {names[one.given]} ({probability(one.probability)}), called {names[one.called]}"
+        for one in (record.label_check.suspects if record.label_check else ())
+    ]
 
 
 def _sizes(record: "InspectRecord") -> str:

@@ -96,12 +96,22 @@ INSPECT = f"""
 Say what is in a folder of photos, without training anything.
 
 Decodes every file and prints the counts, the classes, the sizes, what cannot
-be used and why, the exact duplicates, and how the images are split. Writes
-nothing.
+be used and why, the exact duplicates, how the images are split, and whether
+size, blur, darkness or the frame of the photos gives classes away. That takes
+seconds.
+
+With --deep it also reads the codes of all photos with the default network, and
+names labels that look wrong, photos unlike their class, and what tells a test
+part from the rest. That takes as long as unfreeze codes.
+
+The list of --fix has the columns path, label, split, group, left_out and note.
+A row with a reason in left_out is not read; empty that cell to have it back.
+Photos are never touched.
 {_SOURCE}{_JSON}
 Examples:
 
   unfreeze inspect photos/
+  unfreeze inspect photos/ --deep --fix cleaned.csv
   unfreeze inspect photos/ --json | jq .set_aside
 {EXIT_CODES}"""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unfreeze.core.findings import Finding
+from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
     ClassScores,
     CodeCounts,
@@ -90,6 +91,7 @@ class InspectRecord:
         duplicates: Images that were removed.
         skipped: Number of files that were not read, by reason.
         findings: What the user should know.
+        label_check: Labels that look wrong; None without `--deep`.
     """
 
     schema: Literal["unfreeze.inspect/3"] = "unfreeze.inspect/3"
@@ -108,6 +110,7 @@ class InspectRecord:
     duplicates: tuple[Duplicate, ...]
     skipped: dict[str, int]
     findings: tuple[Finding, ...]
+    label_check: LabelCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from unfreeze.core.class_table import ClassTable
 from unfreeze.core.errors import InputError
 from unfreeze.core.facts import Facts, RuleRecord
 from unfreeze.core.findings import Finding
+from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
     CodeCounts,
     Comparison,
@@ -100,6 +101,7 @@ class RunResults:
         resizing: Ways in which photos could have become squares, the usual one first; empty where none was screened.
         learning_curve: Scores by number of training images; None where images or time do not suffice.
         by_class: What the picked strategy answers class by class on held-out images; None if nothing was picked.
+        label_check: Labels that look wrong; None in a run that was stopped, and where there was no time to ask.
         code_map: The images in a plane by their codes; None without a model, and in a run that was stopped.
         looks: Where the delivered network looks; None without a model, in a run that was stopped, and in one that may
             show no photos.
@@ -151,6 +153,7 @@ class RunResults:
     resizing: tuple[ScreenedResize, ...] = ()
     learning_curve: LearningCurves | None = None
     by_class: ClassTable | None = None
+    label_check: LabelCheck | None = None
     code_map: CodeMap | None = None
     looks: Looks | None = None
 

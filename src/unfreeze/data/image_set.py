@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 
 from unfreeze.core.files import sha256_of
@@ -48,6 +49,27 @@ class Image:
     taken: int | None = None
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Glances:
+    """Images, and what a glance at each sees; one a row.
+
+    Attributes:
+        names: Of the images.
+        labels: Their classes.
+        groups: Their groups; empty strings where none was given.
+        numbers: Logarithms of the number of pixels, of width over height and of the sharpness, and the brightness.
+        frames: Colours of the outer 10 %.
+        middles: Colours of as many cells of the middle.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+    numbers: Float[np.ndarray, "image 4"]
+    frames: UInt8[np.ndarray, "image number"]
+    middles: UInt8[np.ndarray, "image number"]
+
+
 def _nothing_skipped() -> Mapping[str, int]:
     return MappingProxyType({})
 
@@ -66,6 +88,7 @@ class ImageSet:
         class_names: All classes when `images` is a part of a larger set; empty to take those of `images`.
         near_copies: Names of photos that are near copies of each other, a tuple each; see `data.near_copies`.
         levels: By which photos of 16 bits are scaled, which whoever reads them has to know; see `data.levels`.
+        glances: At some of the images outside of the test part; None where nobody has looked.
     """
 
     root: Path
@@ -77,6 +100,7 @@ class ImageSet:
     class_names: tuple[str, ...] = ()
     near_copies: tuple[tuple[str, ...], ...] = ()
     levels: Range = WHOLE
+    glances: Glances | None = field(default=None, compare=False)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -118,5 +142,6 @@ class ImageSet:
             skipped=_nothing_skipped(),
             findings=(),
             near_copies=(),
+            glances=None,
             class_names=self.classes,
         )

@@ -7,10 +7,12 @@ A million photos are no reason to hold a million objects: whoever needs them all
 import contextlib
 import itertools
 import json
+import math
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -22,6 +24,7 @@ from unfreeze.core.findings import Finding
 from unfreeze.core.records import Duplicate, ImageCounts, SetAside
 from unfreeze.data.image_set import Image
 from unfreeze.data.listed_files import Candidate
+from unfreeze.images.glance import Glance, unpacked
 from unfreeze.images.levels import WHOLE, Range
 from unfreeze.images.pool import Inspection
 from unfreeze.images.small_copy import SIDE
@@ -47,10 +50,12 @@ CREATE TABLE image (
 ) WITHOUT ROWID;
 CREATE TABLE small_copy (name BLOB PRIMARY KEY, pixels BLOB) WITHOUT ROWID;
 CREATE TABLE twin (pixels BLOB, name BLOB, PRIMARY KEY (pixels, name)) WITHOUT ROWID;
+CREATE TABLE glance (name BLOB PRIMARY KEY, seen BLOB);
 """
 _INSERT = "INSERT INTO image (name, line, path, label, split, grouping, listed) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _IMAGE = "name, path, label, split, grouping, sha256, width, height, mode, notes, taken"
 _AT_ONCE = 1024  # rows in memory
+_GLANCES = 2000  # that are kept, of images spread evenly: what they tell needs no more
 
 
 @final
@@ -86,6 +91,7 @@ class ImageTable:
         self.levels: Range = WHOLE
         self.keeps_small_copies = False
         self.near_copies: tuple[tuple[str, ...], ...] = ()
+        self._recorded = 0
 
     def add(self, candidates: Iterable[Candidate]) -> int:
         """Add candidates of different names; how many there were."""
@@ -176,12 +182,32 @@ class ImageTable:
                 if state is State.USED
             ),
         )
-
+        self._database.executemany(
+            "INSERT INTO glance VALUES (?, ?)",
+            (
+                (_coded(candidate.name), seen.glance)
+                for place, (candidate, state, seen) in enumerate(rows, self._recorded)
+                if state is State.USED and seen.glance and place % self._every == 0
+            ),
+        )
         if self.keeps_small_copies:
             self._database.executemany(
                 "INSERT OR REPLACE INTO small_copy VALUES (?, ?)",
                 ((_coded(one.name), seen.small_copy) for one, state, seen in rows if state is State.USED),
             )
+        self._recorded += len(rows)
+
+    @cached_property
+    def _every(self) -> int:
+        """Of how many images the glance at one is kept."""
+        return max(1, math.ceil(len(self) / _GLANCES))
+
+    def glances(self) -> Iterator[tuple[Image, Glance]]:
+        """Images outside of the test part, spread evenly, with what a glance at each sees."""
+        condition = f"state = {State.USED} AND split <> 'test' AND name IN (SELECT name FROM glance)"
+        for row in self._rows(_IMAGE, condition):
+            (seen,) = self._database.execute("SELECT seen FROM glance WHERE name = ?", (row[0],)).fetchone()
+            yield _image(row), unpacked(seen)
 
     def small_copies(self, most: int) -> tuple[list[Image], UInt8[np.ndarray, "image 32 32"]]:
         """The first `most` used images, and the small grey copy of each."""

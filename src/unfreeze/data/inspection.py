@@ -19,6 +19,7 @@ from unfreeze.core.wording import count, listed
 from unfreeze.data.copy_groups import keep_near_copies_together
 from unfreeze.data.folders import add_test_folder, list_folder, skipped_as
 from unfreeze.data.foreign import CAMERA_RAW
+from unfreeze.data.glances import glances_of
 from unfreeze.data.image_set import Image, ImageSet
 from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.left_out import exclude_classes
@@ -124,6 +125,7 @@ def _image_set(table: ImageTable) -> ImageSet:
         findings=tuple(table.findings),
         near_copies=table.near_copies,
         levels=table.levels,
+        glances=glances_of(table.glances()),
     )
 
 

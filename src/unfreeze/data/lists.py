@@ -1,4 +1,4 @@
-"""Lists of images: a CSV or Parquet file with columns path, label and, if wanted, split and group."""
+"""Lists of images: a CSV or Parquet file with columns path, label and, if wanted, split, group and left_out."""
 
 import csv
 import os
@@ -21,7 +21,9 @@ from unfreeze.data.listed_paths import PathFinder
 LIST_SUFFIXES = (".csv", ".parquet", ".tsv", ".txt")
 _SHOWN = 20
 _AT_ONCE = 4096  # rows of a Parquet list in memory
-_COLUMNS = ("path", "label", "split", "group")
+LEFT_OUT = "left_out"  # a column of cleaned lists: why a row is not to be read; empty for all others
+LEFT_OUT_BY_LIST = "left out by the list"
+_COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
 _WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and group)"
 _Row = tuple[int, Mapping[str, str]]
 
@@ -63,6 +65,9 @@ def list_rows(table: ImageTable, *, here: Path | None = None, advance: Advance =
     lost = was_western = False
     for line, row in _parquet_rows(source) if is_table else _csv_rows(source):
         advance(1)
+        if row.get(LEFT_OUT):
+            table.skipped[LEFT_OUT_BY_LIST] += 1
+            continue
         was_western |= any(map(is_undecoded, row.values()))
         fault = _fault(row)
         path = None if fault else finder.find(row["path"])
@@ -179,7 +184,7 @@ def _rows_of_csv(file: Iterable[str], source: Path) -> Iterator[_Row]:
 
 def _with_gaps(row: Mapping[str, str]) -> dict[str, str]:
     """A row whose split and group are empty where a program has written that there is none."""
-    return {name: without_missing(text) if name in {"split", "group"} else text for name, text in row.items()}
+    return {name: without_missing(text) if name in {"split", "group", LEFT_OUT} else text for name, text in row.items()}
 
 
 def _check_once(names: Sequence[str], source: Path) -> None:

@@ -9,6 +9,7 @@ and ends when its input ends. Before the first request it gives up what it does 
 limit, and on Linux every right to open anything (`lockdown`); the parent hands over each photo open.
 """
 
+import base64
 import codecs
 import contextlib
 import hashlib
@@ -32,6 +33,7 @@ from unfreeze.images.camera_raw import SUFFIXES
 from unfreeze.images.channel import HANDS_OVER, open_photo, requests
 from unfreeze.images.decoding import Decoded, UnreadableImageError, decode, levels_in
 from unfreeze.images.geometry import Geometry, square
+from unfreeze.images.glance import glance
 from unfreeze.images.levels import is_plain_png, used_range
 from unfreeze.images.lockdown import lock
 from unfreeze.images.shared_memory import open_ring
@@ -153,6 +155,7 @@ def _description(decoded: Decoded) -> dict[str, Any]:
         "levels": None if decoded.levels is None else used_range(decoded.levels),
         "taken": decoded.taken,
         "small_copy": small_copy(decoded.image).hex(),
+        "glance": base64.b64encode(glance(decoded.image).packed()).decode("ascii"),
     }
 
 

@@ -1,5 +1,6 @@
 """A few decoder children and the order of their answers: an image that kills or stops its decoder costs only itself."""
 
+import base64
 import io
 import itertools
 import json
@@ -60,6 +61,7 @@ class Inspection:
         levels: Of a photo with 16 bits a channel, between which of them it lies; None of others.
         taken: When it was taken by the camera's clock, seconds since 1970; None if the file does not say.
         small_copy: As `images.small_copy` makes it; empty if unreadable.
+        glance: What a glance at it sees, packed; empty if unreadable.
     """
 
     sha256: str
@@ -72,6 +74,7 @@ class Inspection:
     levels: Range | None = None
     taken: int | None = None
     small_copy: bytes = b""
+    glance: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,6 +243,7 @@ class DecoderPool:
                 levels=_range(header.get("levels")),
                 taken=header.get("taken"),
                 small_copy=bytes.fromhex(header.get("small_copy", "")),
+                glance=base64.b64decode(header.get("glance", "")),
             )
 
     def squares(

@@ -18,6 +18,11 @@ ALIKE: Final = 24  # of a finding on near copies or series
 ALIKE_CODES: Final = ("UF113", "UF114", "UF115", "UF116")
 MOST_PHOTOS: Final = 400  # different ones: of 2,000 photos of which half are wrong the page still stays below 6 MB
 MOST_CELLS: Final = 150
+SUSPECTS: Final = 48
+OF_FINDING: Final = 12
+APART: Final = "UF129"  # shown with the test folder
+DOUBTED: Final = "UF125"  # shown with what they are called
+SHOWN: Final = frozenset({"UF101", "UF126", "UF127", "UF128"})  # findings whose photos are shown
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Gallery:
         folder_mistakes: How many the delivered model made on the user's own test folder.
         on_folder: The surest of those.
         alike: Findings on near copies and series, which photos tell more of than words.
+        suspects: Photos whose labels look wrong, the least probable first.
+        concerned: By code of a finding, names of photos that it concerns.
     """
 
     mistakes: int
@@ -79,6 +86,8 @@ class Gallery:
     folder_mistakes: int = 0
     on_folder: tuple[Mistake, ...] = ()
     alike: tuple[Finding, ...] = ()
+    suspects: tuple[Mistake, ...] = ()
+    concerned: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,9 +95,10 @@ class Gallery:
         change = self.change
         changed = (*change.mended[:OF_CHANGE], *change.broken[:OF_CHANGE]) if change else ()
         never = self.never.images[:NEVER] if self.never else ()
-        shown = chain(self.on_folder, self.surest, changed, never, *(cell.shown for cell in self.cells))
+        found = chain.from_iterable(self.concerned.values())
+        shown = chain(self.suspects, self.on_folder, self.surest, changed, never, *(cell.shown for cell in self.cells))
         alike = chain.from_iterable(found.images[:ALIKE] for found in self.alike)
-        return (*(mistake.name for mistake in shown), *alike)
+        return (*found, *(mistake.name for mistake in shown), *alike)
 
 
 def gallery(record: RunRecord) -> Gallery:
@@ -117,6 +127,19 @@ def gallery(record: RunRecord) -> Gallery:
         folder_mistakes=len(folder),
         on_folder=folder[:SUREST],
         alike=tuple(found for found in record.findings if found.code in ALIKE_CODES and found.images),
+        suspects=_suspects(record),
+        concerned=MappingProxyType(
+            {found.code: found.images[:OF_FINDING] for found in record.findings if found.code in SHOWN | {APART}}
+        ),
+    )
+
+
+def _suspects(record: RunRecord) -> tuple[Mistake, ...]:
+    """As mistakes: what most classifiers call them is the prediction."""
+    doubted = record.label_check.suspects if record.label_check else ()
+    return tuple(
+        Mistake(name=one.image, given=one.given, predicted=one.called, left=one.probability, agree=one.agree)
+        for one in doubted[:SUSPECTS]
     )
 
 

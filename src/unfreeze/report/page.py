@@ -42,7 +42,7 @@ from unfreeze.report.charts import (
 from unfreeze.report.code_map import map_chart
 from unfreeze.report.command_line import command_line, without_paths
 from unfreeze.report.fact_sentences import fact_sentences
-from unfreeze.report.gallery import ALIKE, NEVER, OF_CHANGE, Gallery, Pictures, gallery
+from unfreeze.report.gallery import ALIKE, APART, DOUBTED, NEVER, OF_CHANGE, SHOWN, Gallery, Pictures, gallery
 from unfreeze.report.table import (
     RESIZE_COLUMNS,
     SCORE_COLUMNS,
@@ -90,6 +90,8 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES, shown: Gal
         summary=_summary(record),
         winner=_winner(record),
         alarm=next((found for found in record.findings if found.code == ALARM), None),
+        apart=next((found for found in record.findings if found.code == APART), None),
+        doubts=_doubts(record) if pictures is not None else (),
         confirmed=[outcome for outcome in record.strategies if outcome.confirmation],
         picked=record.outcome_of(record.picked),
         audits=[(outcome.strategy.plain, outcome.audit) for outcome in record.strategies if outcome.audit],
@@ -153,6 +155,15 @@ def _without_names(found: Finding) -> Finding:
     if not found.code.startswith("UF10"):
         return replace(found, images=())
     return replace(found, sentence=f"{KINDS[found.code][1]}.", images=())
+
+
+def _doubts(record: RunRecord) -> tuple[Finding, ...]:
+    """Findings whose photos are shown; those on labels only with the check that they are made of."""
+    return tuple(
+        found
+        for found in record.findings
+        if found.images and (found.code in SHOWN or (found.code == DOUBTED and record.label_check is not None))
+    )
 
 
 def _strategies(record: RunRecord) -> dict[str, Any]:

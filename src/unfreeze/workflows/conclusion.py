@@ -27,6 +27,7 @@ from unfreeze.core.files import write_json
 from unfreeze.core.findings import Finding
 from unfreeze.core.interrupts import ignore_interrupts
 from unfreeze.core.journal import Journal, once
+from unfreeze.core.photo_checks import PhotoCheck
 from unfreeze.core.records import CodeCounts, Comparison, Confirmation, FolderStep, LearningCurves, Outcome, SplitRecord
 from unfreeze.core.run_folder import RunFolder
 from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE, RunRecord, RunResults
@@ -45,6 +46,7 @@ from unfreeze.workflows.clock import RESERVE
 from unfreeze.workflows.confirmation import confirmed, earlier_looks, folder_step, other_seeds
 from unfreeze.workflows.delivery import add_program, deliver
 from unfreeze.workflows.model_time import with_milliseconds
+from unfreeze.workflows.photo_checks import check_photos, check_seconds, held_out_of
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.reports import write_report
 from unfreeze.workflows.seeing import code_map, looks
@@ -116,6 +118,7 @@ class Delivery:
         outcomes: Of every strategy, with what the user's own test folder says of it.
         model: Name of the model's folder; None without a model.
         folder_step: What was delivered against the feature extractor on that folder.
+        photo_check: What is doubtful about the photos.
         code_map: The images by their codes.
         looks: Where the model looks.
         learning_curve: Scores by number of images.
@@ -126,6 +129,7 @@ class Delivery:
     outcomes: tuple[Outcome, ...]
     model: str | None = None
     folder_step: FolderStep | None = None
+    photo_check: PhotoCheck | None = None
     code_map: CodeMap | None = None
     looks: Looks | None = None
     learning_curve: LearningCurves | None = None
@@ -191,6 +195,7 @@ def _delivered(
             found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
         ),
         lambda found: replace(found, folder_step=_on_folder(raced, found.outcomes, selection, resources.journal)),
+        lambda found: replace(found, photo_check=_photo_check(raced, resources.journal)),
         lambda found: _seen(found, run, raced, selection, resources.journal),
         lambda found: replace(found, learning_curve=_learning_curves(run.settings, raced)),
     )
@@ -285,6 +290,30 @@ def _on_folder(raced: Raced, outcomes: Sequence[Outcome], selection: Selection, 
             lambda: other_seeds(experiment, picked, seconds=race.clock.left()),
         )
     return folder_step(raced.setup.question, known[SOFTMAX_ON_LAST], known[selection.picked], others)
+
+
+def _photo_check(raced: Raced, journal: Journal) -> PhotoCheck | None:
+    """What is doubtful about the photos; not in a run that was stopped."""
+    if raced.interrupted:
+        return None
+    race, experiment = raced.race, raced.experiment
+    measured = [one for one in race.measured if one.predicted]
+    made = partial(
+        check_photos,
+        experiment.task,
+        list(experiment.codes.by_tap.values())[-1],
+        [held_out_of(predicted) for one in measured for predicted in one.predicted],
+        classifiers=len(measured),
+        seed=experiment.seed,
+        seconds=check_seconds(race.clock),
+    )
+    with race.timed("photo check"):
+        found = once(journal, "photo-check", PhotoCheck, made)
+    for one in found.findings:
+        race.notice(one)
+    if found.note:
+        race.say(found.note)
+    return found
 
 
 def _seen(delivery: Delivery, run: RunFolder, raced: Raced, selection: Selection, journal: Journal) -> Delivery:
@@ -389,6 +418,7 @@ def _results(run: RunFolder, raced: Raced, selection: Selection | None, delivery
         budget_seconds=settings.budget_seconds,
         interrupted=raced.interrupted or delivery.interrupted,
         resumed=run.lives - 1,
+        label_check=delivery.photo_check.labels if delivery.photo_check else None,
         code_map=delivery.code_map,
         looks=delivery.looks,
         learning_curve=delivery.learning_curve,
@@ -401,7 +431,8 @@ def _findings(raced: Raced, selection: Selection | None, delivery: Delivery, mar
     picked = selection.picked if selection else None
     delivered = next((outcome for outcome in delivery.outcomes if outcome.strategy == picked), None)
     alarm = contradicting_folder(delivered, margin=margin)
-    return (*raced.findings_on(picked), *filter(None, [alarm]), *raced.findings)
+    of_photos = delivery.photo_check.findings if delivery.photo_check else ()
+    return (*raced.findings_on(picked), *filter(None, [alarm]), *of_photos, *raced.findings)
 
 
 def _setup_fields(setup: Setup) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from example_run import run_record
 from unfreeze.core.facts import Similarity
 from unfreeze.core.findings import finding
+from unfreeze.core.photo_checks import LabelCheck, Suspect
 from unfreeze.core.phrases import ON_PART
 from unfreeze.core.records import SetAside
 from unfreeze.core.run_record import RunRecord
@@ -393,3 +394,36 @@ def test_without_photos_the_map_names_no_file_and_nobody_looks(mistaken: RunReco
     assert 'id="map"' in text
     assert 'id="looks"' not in text
     assert not any(name in text for name in set(record.train_images) if len(name) > 4)
+
+
+def test_doubtful_labels_and_a_test_folder_from_elsewhere_are_shown_with_their_photos(record: RunRecord) -> None:
+    """Each suspect has its photo, both classes and its probability; without photos neither a section nor a name."""
+    check = LabelCheck(
+        judged=9, classifiers=2, suspects=(Suspect(image="7.jpg", given=0, called=1, probability=0.012, agree=1.0),)
+    )
+    doubtful = replace(
+        record,
+        label_check=check,
+        findings=(
+            finding("UF125", "A label looks wrong.", images=("7.jpg",)),
+            finding("UF126", "A photo is unlike its class.", images=("8.jpg",)),
+            finding("UF129", "Your own test folder is told apart.", images=("test/3.jpg",)),
+        ),
+    )
+    uris = {name: f"data:image/webp;base64,{number}" for number, name in enumerate(("7.jpg", "8.jpg", "test/3.jpg"))}
+
+    html = page(doubtful, Pictures(uris))
+    without = page(doubtful, None)
+
+    Tree(html)
+    doubts = html[
+        html.index('id="doubts"') : html.index('id="map"') if 'id="map"' in html else html.index('id="depth"')
+    ]
+    assert uris["7.jpg"] in doubts
+    assert "(1 %)" in doubts
+    assert uris["8.jpg"] in doubts
+    folder = html[html.index('id="folder"') : html.index('id="strategies"')]
+    assert "told apart" in folder
+    assert uris["test/3.jpg"] in folder
+    assert 'id="doubts"' not in without
+    assert "8.jpg" not in without
