@@ -27,11 +27,9 @@ def killed_and_resumed(lab: Lab, name: str, *, seconds: float, rng: random.Rando
         ends.append(lab.warm.killed(arguments, after=rng.uniform(0, seconds), cache=cache))
         wrong.append(command.standing(out))
         arguments = command.again(out)
-        if ends[-1] == 0:
+        if _stands_whole(name, out):
             break
-    if ends[-1] != 0 and _stands_whole(name, out):
-        ends.append(0)
-    if ends[-1] != 0:
+    if not _stands_whole(name, out):
         code = lab.warm.run(arguments, cache=cache)
         wrong.append("" if code == 0 else f"resumed: exit {code}: {lab.warm.said()[-300:]}")
     if not any(wrong):
