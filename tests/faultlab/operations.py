@@ -75,6 +75,8 @@ def _again(lab: Lab, command: Command, cache: Path, out: Path) -> Iterator[str]:
         if code != 0:
             yield f"again: exit {code}: {lab.warm.said()[-300:]}"
             return
+    else:  # the same command would refuse to replace them; another one there sweeps what was left
+        lab.done(lab.codes(out / "second.parquet"), cache=cache)
     yield command.finished(out)
     if command.name == "upkeep":  # what is lost is computed again
         lab.done(lab.codes(out / "codes.parquet"), cache=cache)
