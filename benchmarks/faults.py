@@ -1,16 +1,15 @@
-"""Faults in numbers: the tests of `tests/faults`, with the counts of a release, in portions that go on where they stopped.
+"""Faults in numbers: what `tests/faults` tries, with the counts of a release, in portions.
 
     python benchmarks/faults.py --minutes 10      # go on with whatever has the fewest of its tries
     python benchmarks/faults.py --page            # write docs/reliability.md
 
-A portion is some tries of one kind with a seed of its own; each leaves a row in `faults.jsonl`: how many were tried, how
-many did not hold, and the first of those in words. Kinds and counts stand in `PLAN`. `make faults-long` repeats this
+A portion is some tries of one kind with a seed of its own; each leaves a row in `faults.jsonl`: how many were tried,
+how many did not hold, and the first of those in words. Kinds and counts stand in `PLAN`. `make faults-long` goes on
 until all is done.
 """
 
 import argparse
 import itertools
-import json
 import random
 import sys
 import tempfile
@@ -22,11 +21,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from panel import code_version, keep, rows
+
 from faultlab import changes, corpus, decoders, flips, hostile, kills, operations
 from faultlab.lab import Lab, Try
 from faultlab.warm import Warm
-from panel import code_version, keep, rows
-
 from unfreeze.images.pool import DecoderPool
 
 RESULTS = Path(__file__).with_name("faults.jsonl")
@@ -113,8 +112,10 @@ def beside_each_other(lab: Lab, portion: Portion) -> Iterator[Try]:
     rng, seconds = random.Random(portion.number), kills.length(lab, "codes")
     for number in range(portion.tries):
         processes = (2, 4)[number % 2]
-        yield kills.one_place(lab, processes) if number % 5 == 4 else kills.together(
-            lab, processes, seconds=seconds, rng=rng
+        yield (
+            kills.one_place(lab, processes)
+            if number % 5 == 4
+            else kills.together(lab, processes, seconds=seconds, rng=rng)
         )
 
 
@@ -190,7 +191,9 @@ PLAN: dict[str, Kind] = {
     "tune": Kind(goal="R1", words="`tune` killed and begun again", total=40, portion=4, made=killed("tune")),
     **_operations_plan(),
     "flips": Kind(goal="R5", words="bits of what is written or shipped", total=9_800, portion=980, made=flipped),
-    "graphs": Kind(goal="R5", words="bits of kept graphs", total=200, portion=10, made=repeated(flips.kept_graph_flipped)),
+    "graphs": Kind(
+        goal="R5", words="bits of kept graphs", total=200, portion=10, made=repeated(flips.kept_graph_flipped)
+    ),
     "shards": Kind(goal="R6", words="a shard of three damaged", total=50, portion=5, made=repeated(flips.shard_lost)),
     "together": Kind(goal="R9", words="2 and 4 processes", total=100, portion=5, made=beside_each_other),
     "changes": Kind(goal="R12", words="kinds of change", total=len(changes.CHANGES), portion=5, made=changed),

@@ -1,1 +1,1 @@
-"""Faults on purpose: commands that are killed, starved and misled. `tests/faults` and `benchmarks/faults.py` share it."""
+"""Faults on purpose: commands that are killed, starved and misled. Shared by tests and benchmarks."""

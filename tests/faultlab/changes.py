@@ -80,7 +80,9 @@ def _to_format(kind: str) -> Callable[[Path], None]:
 
 
 def _one_weight(tensors: dict[str, Any]) -> None:
-    name = next(name for name in tensors if name.endswith("conv1.weight") and "layer" in name or "conv2.weight" in name)
+    name = next(
+        name for name in tensors if (name.endswith("conv1.weight") and "layer" in name) or "conv2.weight" in name
+    )
     flat = tensors[name].view(-1)
     flat[7] += abs(flat[7]) * 1e-5 + 1e-6
 
@@ -135,9 +137,7 @@ CHANGES = (
     Change(name="the name of a photo", photos=lambda folder: _first(folder).rename(folder / "a" / "z.jpg"), reused=0),
     Change(name="the time of a photo", photos=lambda folder: _first(folder).touch(), reused=0),
     Change(name="EXIF rotation alone", photos=_rotated, reused=-1),
-    Change(
-        name="bytes behind the end", photos=lambda folder: _first(folder).open("ab").write(b"trailing"), reused=-1
-    ),
+    Change(name="bytes behind the end", photos=lambda folder: _first(folder).open("ab").write(b"trailing"), reused=-1),
     Change(name="two photos in each other's place", photos=_swapped, reused=0),
     Change(name="PNG to BMP", photos=_to_format("BMP"), reused=-1),
     Change(name="PNG to WebP", photos=_to_format("WEBP"), reused=-1),

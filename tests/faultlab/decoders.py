@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 import psutil
 from PIL import Image
+
+from faultlab.lab import Try
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool
-
-from faultlab.lab import Try
 
 How = Literal["kill", "crash", "hang", "stop and go on", "all stopped", "busy"]
 HOWS: tuple[How, ...] = ("kill", "crash", "hang", "stop and go on", "all stopped", "busy")

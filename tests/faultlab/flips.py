@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from faultlab.lab import Lab, Try, digest, fresh
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.run_folder import owned_run, read_plan
@@ -16,8 +17,6 @@ from unfreeze.zoo.folders import read_model
 from unfreeze.zoo.model_config import read_config
 from unfreeze.zoo.networks import parse_name
 from unfreeze.zoo.weights import bundled_file, bundled_weights
-
-from faultlab.lab import Lab, Try, digest, fresh
 
 Reader = Callable[[Path], Any]
 PARTS = ("config", "weights", "journal", "document", "shard", "bundled", "plan")
@@ -52,7 +51,10 @@ def parts(lab: Lab) -> dict[str, tuple[Path, Reader]]:
         "journal": (folder / "state" / "entry.json", lambda _: journal.kept("entry", list[float])),
         "document": (folder / "document.json", kept_document),
         "shard": (folder / shard.name, lambda path: repr(read_shard(path))),
-        "bundled": (Path(shutil.copy(bundled, folder / bundled.name)), lambda path: sorted(bundled_weights(name, path))),
+        "bundled": (
+            Path(shutil.copy(bundled, folder / bundled.name)),
+            lambda path: sorted(bundled_weights(name, path)),
+        ),
     }
     begun = folder / "begun"
     with owned_run(begun, StudySettings(source=lab.photos)):

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from safetensors.torch import save
 from torch import nn
-from unfreeze.core.errors import UnfreezeError
-from unfreeze.zoo.weights import read_weights
 
 from faultlab.lab import Try
+from unfreeze.core.errors import UnfreezeError
+from unfreeze.zoo.weights import read_weights
 
 # What loading weights has no business with, as Python's auditing calls it.
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect", "os.fork", "exec")
@@ -48,7 +48,9 @@ def _tensor(shape: list[int], first: int, last: int) -> dict[str, Any]:
 
 def safetensors_cases() -> dict[str, bytes]:
     """Files in the form of safetensors that lie about themselves."""
-    twice = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    twice = (
+        b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    )
     overlap = {"a": _tensor([2], 0, 8), "b": _tensor([2], 4, 12)}
     return {
         "empty": b"",
@@ -111,7 +113,11 @@ def files(folder: Path, marker: Path) -> dict[str, Path]:
             found[f"{name}, as {suffix}"].write_bytes(data)
     os.mkfifo(folder / "pipe.pth")
     (folder / "link.safetensors").symlink_to("/etc/passwd")
-    for name, path in {"a pipe": folder / "pipe.pth", "a folder": folder, "a link": folder / "link.safetensors"}.items():
+    for name, path in {
+        "a pipe": folder / "pipe.pth",
+        "a folder": folder,
+        "a link": folder / "link.safetensors",
+    }.items():
         found[name] = path
     return {**found, "missing": folder / "none.pth", "a device": Path("/dev/zero")}
 

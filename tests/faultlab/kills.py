@@ -19,7 +19,7 @@ def length(lab: Lab, name: str) -> float:
 
 
 def killed_and_resumed(lab: Lab, name: str, *, seconds: float, rng: random.Random) -> Try:
-    """R1: kill a command up to three times at moments within its `seconds`, then let it end; all must be as undisturbed."""
+    """R1: kill a command up to three times within its `seconds`, then let it end: all is as undisturbed."""
     command = lab.commands()[name]
     cache, out = fresh(lab.work / "cache", like=command.cache), fresh(lab.work / "out")
     ends, wrong, arguments = [], [], command.begin(out)
@@ -46,7 +46,7 @@ def _stands_whole(name: str, out: Path) -> bool:
 
 
 def together(lab: Lab, processes: int, *, seconds: float, rng: random.Random) -> Try:
-    """R9: several processes fill one cache, one of them is killed; the rest, and a later one, lose and double no row."""
+    """R9: of several that fill one cache one is killed; the rest, and a later one, lose and double no row."""
     assert lab.right_codes
     cache, out = fresh(lab.work / "cache"), fresh(lab.work / "out")
     logs = [lab.work / f"together-{number}.txt" for number in range(processes)]

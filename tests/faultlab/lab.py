@@ -18,7 +18,16 @@ from faultlab.warm import Warm
 NETWORK = "test_resnet"  # the smallest that timm has
 LITTER = ".unfreeze-tmp*"
 OURS = re.compile(r"this is a fault of unfreeze.*|Traceback \(most recent call last\).*")
-TIMES = {"cost", "phases", "seconds", "seconds_an_image", "milliseconds_an_image", "timed", "forecast_seconds", "resumed"}
+TIMES = {
+    "cost",
+    "phases",
+    "seconds",
+    "seconds_an_image",
+    "milliseconds_an_image",
+    "timed",
+    "forecast_seconds",
+    "resumed",
+}
 TIME = re.compile(r"(\d+ min )?\d[\d.,]* (ms|s|min|h|GB|MB)\b")
 
 

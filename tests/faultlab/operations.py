@@ -25,8 +25,10 @@ _MODES: dict[Kind, tuple[Mode, int]] = {
 }
 # 0 where the operation does not matter, or something else does instead.
 _ENDS: dict[Kind, set[int | None]] = {
-    **dict.fromkeys(KILLS, {-9, 0}),
-    **dict.fromkeys(("enospc", "enospc_on", "eio"), {0, 4}),
+    **{kind: {-9, 0} for kind in KILLS},
+    "enospc": {0, 4},
+    "enospc_on": {0, 4},
+    "eio": {0, 4},
     "eacces": {0, 2},
 }
 
@@ -61,7 +63,9 @@ def struck(lab: Lab, command: Command, kind: Kind, at: int) -> Try:
     struck_at = lines[min(at, len(lines)) - 1].split("\t")[1:3] if lines else []
     seen = f"exit {code} at {' '.join(struck_at).replace(str(lab.work), '')}"
     goal = "R2" if kind == "kill" else "R3" if kind in KILLS else "R4"
-    return Try(goal=goal, case=f"{command.name}, {kind}, operation {at}", wrong="; ".join(filter(None, wrong)), seen=seen)
+    return Try(
+        goal=goal, case=f"{command.name}, {kind}, operation {at}", wrong="; ".join(filter(None, wrong)), seen=seen
+    )
 
 
 def _places(lab: Lab, command: Command) -> tuple[Path, Path]:
@@ -107,19 +111,19 @@ def cut_power(lines: list[str], before: set[str], rng: random.Random) -> list[st
     unsynced, names = _not_on_disk(lines)
     done = []
     for path in sorted(unsynced):
-        if os.path.isfile(path):
-            os.truncate(path, rng.choice([0, rng.randrange(os.path.getsize(path) + 1)]))
+        if Path(path).is_file():
+            os.truncate(path, rng.choice([0, rng.randrange(Path(path).stat().st_size + 1)]))
             done.append(f"cut {path}")
     for changes in names.values():
         for source, target in reversed(changes):
             if target in before or not os.path.lexists(target):
                 continue
             if source is not None:
-                os.rename(target, source)
-            elif os.path.isdir(target):
+                Path(target).rename(source)
+            elif Path(target).is_dir():
                 shutil.rmtree(target)
             else:
-                os.unlink(target)
+                Path(target).unlink()
             done.append(f"lost {target}")
     return done
 
@@ -139,7 +143,7 @@ def _not_on_disk(lines: list[str]) -> tuple[set[str], dict[str, list[tuple[str |
             if path in unsynced:
                 unsynced.add(other)
                 unsynced -= {path} if operation == "rename" else set()
-            names.setdefault(os.path.dirname(other), []).append((path if operation == "rename" else None, other))
+            names.setdefault(str(Path(other).parent), []).append((path if operation == "rename" else None, other))
         elif operation in {"create", "mkdir"}:
-            names.setdefault(os.path.dirname(path), []).append((None, path))
+            names.setdefault(str(Path(path).parent), []).append((None, path))
     return unsynced, names

@@ -1,10 +1,11 @@
 """Commands of unfreeze in forks of one process that has imported everything: a try costs a second, not ten.
 
-`Warm` starts that process, with `shim.c` in front of the C library, and speaks to it in lines of JSON. Each command is a
-fork: the same code as a user's from the command line's entry on, in a process group of its own, so that it can be killed
-together with its decoders.
+`Warm` starts that process, with `shim.c` in front of the C library, and speaks to it in lines of JSON. Each command is
+a fork: the same code as a user's from the command line's entry on, in a process group of its own, so that it can be
+killed together with its decoders.
 """
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -34,8 +35,8 @@ class Fault:
     """What befalls a command's file operations below some folders.
 
     Attributes:
-        mode: count does nothing; kill ends the process before the N-th operation; torn writes half of it first; fail has
-            that one operation fail; fail_on that and all later ones.
+        mode: count does nothing; kill ends the process before the N-th operation; torn writes half of it first; fail
+            has that one operation fail; fail_on that and all later ones.
         at: N, from 1.
         error: The errno of what fails.
         folders: Operations below these are counted.
@@ -162,10 +163,8 @@ def serve() -> None:
 
 
 def _settle_group(pid: int) -> None:
-    try:
-        os.setpgid(pid, pid)  # here too, so that the group is there before the answer is
-    except (PermissionError, ProcessLookupError):
-        pass
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        os.setpgid(pid, pid)  # in both processes, so that the group is there before the answer is
 
 
 def _import_everything() -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from faultlab.lab import Lab
 from faultlab.warm import COMPILER, Warm
 

@@ -1,6 +1,7 @@
 """Changes that the cache must notice, and changes that must cost nothing."""
 
 import pytest
+
 from faultlab.changes import CHANGES, Change, tried
 from faultlab.lab import Lab
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlab.corpus import files
 from PIL import Image
+
+from faultlab.corpus import files
 from unfreeze.images.pool import DecoderPool
 
 COUNT = 300  # `make faults-long` takes all
@@ -23,7 +24,7 @@ def corpus() -> list[Path]:
 
 
 def test_every_file_is_read_or_refused(corpus: list[Path]) -> None:
-    """No crash, no hang and no error of ours; and what plain Pillow reads of the usual formats is not refused as bad."""
+    """No crash, no hang, no error of ours; what plain Pillow reads of the usual formats is not refused as bad."""
     with DecoderPool(workers=2) as pool:
         seen = list(pool.inspect(corpus))
 

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from faultlab.decoders import HOWS, How, draw_slow_photos, squares, struck
 from unfreeze.images.pool import DecoderPool
 

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from faultlab.flips import PARTS, flipped, kept_graph_flipped, parts, shard_lost
 from faultlab.lab import Lab
 

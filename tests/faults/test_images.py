@@ -10,11 +10,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from faultlab.mutations import mutated, originals
 from PIL import Image
 
+from faultlab.mutations import mutated, originals
 from unfreeze.images.decoder import MAX_BYTES
 from unfreeze.images.decoding import UnreadableImageError, decode
 from unfreeze.images.geometry import Geometry

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from faultlab.kills import killed_and_resumed, length, one_place, together
 from faultlab.lab import Lab, Try
 

@@ -1,8 +1,9 @@
-"""File operations that kill, tear, lose their power or fail: what stands is whole, and trying again gives the same bits."""
+"""File operations that kill, tear, lose power or fail: what stands is whole, and trying again gives the same bits."""
 
 from itertools import cycle
 
 import pytest
+
 from faultlab.lab import Lab, Try
 from faultlab.operations import ERRORS, KILLS, Kind, operations, struck
 

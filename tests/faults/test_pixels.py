@@ -50,7 +50,7 @@ def opencv(data: bytes) -> np.ndarray:
     ],
 )  # fmt: skip
 def test_a_second_decoder_sees_the_same(mode: str, kind: str, settings: dict[str, object], far: int) -> None:
-    """Lossless formats have equal pixels; of lossy ones, whose decoders may round, no pixel is further off than `far`."""
+    """Lossless formats have equal pixels; of lossy ones, whose decoders round, none is further off than `far`."""
     data = saved(picture().convert(mode), kind, **settings)
 
     ours = np.asarray(decode(data).image).astype(int)
