@@ -6,14 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from faultlab.lab import Lab, Try, digest, fresh
+from faultlab.lab import NETWORK, Lab, Try, digest, fresh
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.run_folder import owned_run, read_plan
 from unfreeze.core.settings import StudySettings
 from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.shards import DamagedShardError, read_shard
-from unfreeze.zoo.folders import read_model
+from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.folders import read_model, save_model
 from unfreeze.zoo.model_config import read_config
 from unfreeze.zoo.networks import parse_name
 from unfreeze.zoo.weights import bundled_file, bundled_weights
@@ -36,7 +37,8 @@ def parts(lab: Lab) -> dict[str, tuple[Path, Reader]]:
     """By part: a whole file, and what reads it back; a reader raises an error of ours, or gives None, for damage."""
     folder = fresh(lab.work / "parts")
     assert lab.right_codes
-    shutil.copytree(lab.straight / "run" / "model", folder / "model")
+    network = load_backbone(NETWORK, size=32, pretrained=False).with_classes(3)
+    save_model(folder / "model", network, class_names=("ants", "bees", "cats"), card_text="")
     journal = FileJournal(folder / "state", elapsed=lambda: 1.5, turn_to=lambda _: None)
     journal.keep("entry", [1.25, 2.5])
     keep_document(folder / "document.json", {"batch": [0.25, 1.5], "layout": "NCHW"})
