@@ -62,6 +62,7 @@ def struck(how: How, paths: list[Path], right: list[bytes | str], rng: random.Ra
     all others have the right pixels.
     """
     with DecoderPool(workers=2, timeout=2.0) as pool:
+        squares(paths[:4], pool)  # a decoder that is still starting may take a minute
         hit = Thread(target=_strike, args=(how, rng.uniform(0.05, 0.6)))
         hit.start()
         with _busy() if how == "busy" else _quiet():
