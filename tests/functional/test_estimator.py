@@ -97,7 +97,7 @@ def test_a_clone_has_the_settings_and_nothing_learned() -> None:
         ({"resize": "stretch"}, ["a.png"], ["x"], InputError, "Unknown resize 'stretch'. Choose one of auto, crop, "),
         ({}, ["a.png", "b.png"], ["x"], InputError, "equally long"),
         ({}, ["a.png", "b.png"], ["x", "x"], InputError, "at least two classes"),
-        ({}, [np.zeros((4, 4)), np.zeros((4, 4))], ["x", "y"], InputError, "uint8 arrays of shape"),
+        ({}, [np.zeros((4, 4)), np.zeros((4, 4))], ["x", "y"], InputError, "uint8 arrays or tensors of shape"),
         ({}, ["no-such-file.png", "b.png"], ["x", "y"], ImageSetError, "Image 0 of X cannot be read"),
     ],
 )
