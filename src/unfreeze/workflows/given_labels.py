@@ -56,6 +56,7 @@ def _flat(y: Any) -> tuple[Sequence[Any], NDArray[Any] | None]:
     if y is None or isinstance(y, (str, bytes)) or not (isinstance(y, Iterable) or hasattr(y, "__array__")):
         msg = f"y must be a list with a label for each image. Got {y!r:.60}."
         raise InputError(msg)
+    y = y if isinstance(y, Iterable) else np.asarray(y)
     names = getattr(y, "columns", None)
     if names is not None and len(names) == 1:
         y = y[next(iter(names))]

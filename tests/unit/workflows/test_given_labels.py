@@ -29,7 +29,9 @@ def test_words_in_any_list(y: object) -> None:
     assert class_labels(y, images=4).tolist() == WORDS
 
 
-@pytest.mark.parametrize("y", [[0, 1, 1, 2], [False, True, True, False], np.array([0.0, 1, 1, 0]), np.int8([1, 2, 3, 1])])
+@pytest.mark.parametrize(
+    "y", [[0, 1, 1, 2], [False, True, True, False], np.array([0.0, 1, 1, 0]), np.int8([1, 2, 3, 1])]
+)
 def test_whole_numbers_and_truth_values_keep_their_type(y: object) -> None:
     """`classes_` are what the caller's own labels are."""
     found = class_labels(y, images=4)
