@@ -137,6 +137,7 @@ def listed_images(
     exclude: Sequence[str] = (),
     follow_links: bool = False,
     progress: Progress = SILENT,
+    labelled: bool = True,
 ) -> Iterator[ImageTable]:
     """What a source names, before anything is decoded.
 
@@ -147,6 +148,7 @@ def listed_images(
         exclude: Classes that are left out, of the source and of `test`.
         follow_links: Whether to follow links to folders below the class folders, too.
         progress: Its stop is looked at for every file.
+        labelled: Whether a folder of photos without class folders is refused; otherwise their label is empty.
 
     Yields:
         A table of candidates, for `inspected_portions`.
@@ -164,7 +166,7 @@ def listed_images(
         raise ImageSetError(msg)
     with image_table(source) as table:
         if source.is_dir():
-            list_folder(table, follow_links=follow_links, advance=progress.checkpoint)
+            list_folder(table, follow_links=follow_links, advance=progress.checkpoint, labelled=labelled)
         else:
             list_rows(table, advance=progress.checkpoint)
         if test is not None:
@@ -187,6 +189,7 @@ def inspected_portions(
     max_bad: float = 0.01,
     geometry: Geometry | None = None,
     portion: int = PORTION,
+    labelled: bool = True,
 ) -> Iterator[list[Image]]:
     """Inspect the candidates of a table, a portion at a time: what comes next can be done while its pixels are there.
 
@@ -197,6 +200,7 @@ def inspected_portions(
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
         geometry: Of the squares that will be read next.
         portion: Number of candidates in each.
+        labelled: Whether there must be classes to learn.
 
     Yields:
         Images that can be read, by name. Duplicates are found, and the checks of the whole made, before the last
@@ -219,8 +223,13 @@ def inspected_portions(
     _check_bad_files(table, max_bad)
     _remove_duplicates(table)
     _group_by_stem(table)
-    _check_classes(table)
-    table.findings += _findings(table)
+    if labelled:
+        _check_classes(table)
+    else:
+        _check_names(table.labels())
+        _check_any(table)
+    if len(table.labels()) > 1:
+        table.findings += _findings(table)
     yield table.images_called(candidate.name for candidate in some)
 
 

@@ -190,6 +190,13 @@ class DecoderPool:
             self._children.pop().kill()
         self.forget()
 
+    def abandon(self) -> None:
+        """Let go of the children without ending them: after a fork they are those of the parent."""
+        while self._children:
+            with suppress(OSError):
+                self._children.pop().channel.close()
+        self.forget()
+
     def forget(self) -> None:
         """Let go of the squares that are kept: the images come in portions, and these are done."""
         self._kept.clear()
