@@ -16,6 +16,7 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
+from unfreeze.zoo.fitting import converter, fitted
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
 from unfreeze.zoo.networks import (
     NetworkName,
@@ -268,7 +269,7 @@ def load_backbone(
 
     Args:
         name: A timm name, an alias (``lite0``), or a torchvision name (``torchvision:alexnet``, ``alexnet``).
-        weights: A ``.safetensors`` or ``.pth`` file.
+        weights: A file of safetensors or of torch.save, as training programs write them.
         size: Side of the input in pixels; None for what the weights were trained with.
         pretrained: False for random weights, when there is no `weights`.
 
@@ -284,8 +285,7 @@ def load_backbone(
     network = seeded_network(parsed, size=size, seed=0)  # so that loading leaves the global generator alone
     backbone = describe(parsed, network, preprocessing(parsed, network, size), source="random weights", licence="none")
     if weights is not None:
-        source, licence = f"file {Path(weights).name}", "unknown"
-        load_strictly(network, read_weights(Path(weights)), head=backbone.head, source=str(weights))
+        source, licence = _load_file(Path(weights), parsed, backbone), "unknown"
     elif not pretrained:
         return backbone
     elif (file := bundled_file(parsed)) is not None:
@@ -297,6 +297,22 @@ def load_backbone(
         load_strictly(network, found, head=backbone.head, source=source)
     card = replace(backbone.card, source=source, licence=licence, weights_sha256=weights_sha256(network.state_dict()))
     return replace(backbone, card=card)
+
+
+def _load_file(path: Path, name: NetworkName, backbone: Backbone) -> str:
+    """Load a file of weights; returns where they came from, and what was changed or left out."""
+    network, chosen = backbone.network, read_weights(path)
+    found = fitted(
+        chosen.tensors,
+        network,
+        head=backbone.head,
+        source=str(path),
+        converted=converter(name, network, backbone.card.size, backbone.head),
+    )
+    load_strictly(network, found.weights, head=backbone.head, source=str(path))
+    said = (f"averaged weights ({chosen.part[-1]})",) if chosen.averaged else ()
+    remarks = "; ".join((*said, *found.remarks))
+    return f"file {path.name}" + (f" ({remarks})" if remarks else "")
 
 
 def _package_of(name: NetworkName) -> str:
