@@ -62,4 +62,5 @@ def _holds_tensors(value: Any, is_tensor: Callable[[Any], bool]) -> bool:
     """Whether there are tensors by name in it, or in a part of it."""
     if not isinstance(value, Mapping):
         return False
-    return any(is_tensor(one) or (isinstance(one, Mapping) and any(map(is_tensor, one.values()))) for one in value.values())
+    inside = [value, *(one for one in value.values() if isinstance(one, Mapping))]
+    return any(is_tensor(one) for part in inside for one in part.values())

@@ -31,6 +31,25 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\xd8\xff", "a picture", "Give a .safetensors or .pth file."),
     (b"%PDF", "a PDF document", "Give a .safetensors or .pth file."),
 )
+# Beginnings of texts, in small letters.
+_TEXTS: tuple[tuple[bytes, str, str], ...] = (
+    (
+        rb"version https?://git-(lfs|media)",
+        "a Git LFS pointer, which only names the weights",
+        "Fetch them with git lfs pull, or download the file itself.",
+    ),
+    (
+        rb"(/annex/objects/|(\.\./)*\.git/annex)",
+        "a git-annex pointer, which only names the weights",
+        "Fetch them with git annex get.",
+    ),
+    (
+        rb"<!doctype html|<html|<head|<!--",
+        "a web page",
+        "Download the file itself; on the Hugging Face Hub its address has /resolve/, not /blob/.",
+    ),
+    (rb"<\?xml|<net", "a text in XML, as OpenVINO keeps a graph in", _SAME_NETWORK),
+)
 # Names inside a zip archive, what they mean, and what to do; torch.save's own archives are zip archives too.
 _ARCHIVES: tuple[tuple[str, str, str], ...] = (
     (r"(.*/)?(constants\.pkl|code/.*)", "a TorchScript program", _STATE_DICT),
@@ -81,22 +100,12 @@ def _by_first_bytes(data: bytes) -> tuple[str, str] | None:
 def _by_text(data: bytes) -> tuple[str, str] | None:
     """What a text is; None for what is none."""
     sample = data[:_SAMPLE].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if sample.startswith((b"version https://git-lfs", b"version http://git-media")):
-        return (
-            "a Git LFS pointer, which only names the weights",
-            "Fetch them with git lfs pull, or download the file itself.",
-        )
-    if sample.startswith((b"/annex/objects/", b"../.git/annex", b".git/annex")):
-        return "a git-annex pointer, which only names the weights", "Fetch them with git annex get."
-    if re.match(rb"<!doctype html|<html|<head|<!--", sample):
-        return "a web page", "Download the file itself; on the Hugging Face Hub its address has /resolve/, not /blob/."
-    if sample.startswith(b"<?xml") or sample.startswith(b"<net"):
-        return "an XML text, as OpenVINO keeps a graph in", _SAME_NETWORK
+    for pattern, what, remedy in _TEXTS:
+        if re.match(pattern, sample):
+            return what, remedy
     if sample[:1] in {b"{", b"["} and data[8:9] != b"{":
         return _json_text(data)
-    if _is_text(data[:_SAMPLE]):
-        return "a text", "Give a .safetensors or .pth file."
-    return None
+    return ("a text", "Give a .safetensors or .pth file.") if _is_text(data[:_SAMPLE]) else None
 
 
 def _json_text(data: bytes) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """Weights as training programs name them, brought to the names and shapes of a network; only if all of them fit."""
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import timm
 import torch
@@ -68,8 +68,8 @@ def fitted(found: Weights, network: nn.Module, *, head: str, source: str, conver
     if not all(_equal(first.weights, other.weights) for other in others):
         names = ", ".join(prefix.rstrip(".") or "the names as they are" for prefix in fitting)
         msg = (
-            f"The weights in {source} are of {len(fitting)} networks that all fit ({names}). Save the one that you mean: "
-            "torch.save(model.state_dict(), 'weights.pth')."
+            f"The weights in {source} are of {len(fitting)} networks that all fit ({names}). "
+            "Save the one that you mean: torch.save(model.state_dict(), 'weights.pth')."
         )
         raise WeightsError(msg)
     return first
@@ -80,10 +80,8 @@ def _prefixes(found: Weights, model: Weights, head: str) -> list[str]:
     own = [name for name in model if not name.startswith(f"{head}.")]
     anchor = max(own, key=len)
     before = {name[: -len(anchor)] for name in found if name.endswith(f".{anchor}")}
-    common = os.path.commonprefix(list(found))
-    before |= {f"{common.rpartition('.')[0]}."} if "." in common else set()
-    # Names that are older than the network's may not hold the anchor, so the usual wrappers are tried too.
-    tops = {name.partition(".")[0] + "." for name in found}
+    # Names that are older than the network's may not hold the anchor, so wrappers are tried too.
+    tops = {f"{name.partition('.')[0]}." for name in found}
     return ["", *sorted(before | (tops if len(tops) <= 3 else set()), key=lambda prefix: (len(prefix), prefix))]
 
 
@@ -133,7 +131,8 @@ def _usable_head(part: Weights, model: Weights, head: str) -> tuple[Weights, tup
     if not given or (given == own and all(part[name].shape == model[name].shape for name in own)):
         return part, ()
     weight = part.get(f"{head}.weight")
-    said = f"its head of {weight.shape[0]} classes left out" if weight is not None and weight.ndim in {2, 4} else "its head left out"
+    classes = f" of {weight.shape[0]} classes" if weight is not None and weight.ndim in {2, 4} else ""
+    said = f"its head{classes} left out"
     return {name: value for name, value in part.items() if name not in given}, (said,)
 
 
@@ -175,36 +174,40 @@ def _converted_by_timm(
 ) -> Weights | None:
     """As timm treats a download: its own filter of names, and position embeddings resampled."""
     own = {key: value for key, value in network.state_dict().items() if key.startswith(f"{head}.")}
-    kept = {key for key in own if key in weights}
-    given = {**weights, **{key: torch.zeros_like(value) for key, value in own.items() if key not in kept}}
-    arguments = timm_arguments(name, None, size)
     classes = next(iter(own.values())).shape[0]
+    arguments = timm_arguments(name, None, size)
+    # Under older names the head may be there too; else zeros take its place, since timm loads whole networks.
+    headless = {**weights, **{key: torch.zeros_like(value) for key, value in own.items()}}
+    for given, has_head in ((weights, True), (headless, False)):
+        found = _as_timm_loads(given, str(name), classes, arguments)
+        if found is not None:
+            return {key: value for key, value in found.items() if has_head or key not in own}
+    return None
+
+
+def _as_timm_loads(weights: Weights, name: str, classes: int, arguments: dict[str, Any]) -> dict[str, Tensor] | None:
+    """What timm makes of weights as if they were its download; None if they do not fill the network."""
     overlay = {"source": "", "custom_load": False, "num_classes": classes, "label_offset": 0}
 
     def built(seed: int) -> dict[str, Tensor]:
+        given = {**overlay, "state_dict": dict(weights)}
         with drawing_from(seed):
-            return dict(
-                timm.create_model(
-                    str(name), pretrained=True, pretrained_cfg_overlay={**overlay, "state_dict": dict(given)}, **arguments
-                ).state_dict()
-            )
+            network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=given, **arguments)
+        return dict(network.state_dict())
 
     try:
         found, again = built(0), built(1)
     except Exception:  # each network's filter raises its own at names of another
         return None
     # Some networks are loaded by timm with gaps, which keep random numbers: those differ by their seed.
-    if not _equal(found, again):
-        return None
-    return {key: value for key, value in found.items() if key not in own or key in kept}
+    return found if _equal(found, again) else None
 
 
 def _converted_by_torchvision(weights: Weights, network: nn.Module) -> Weights | None:
-    """torchvision's own way with the position embeddings of its ViT."""
+    """Torchvision's own way with the position embeddings of its ViT."""
     if not isinstance(network, VisionTransformer):
         return None
     try:
         return dict(interpolate_embeddings(network.image_size, network.patch_size, OrderedDict(weights)))
     except (ValueError, KeyError, RuntimeError):
         return None
-

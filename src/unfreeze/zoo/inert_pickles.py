@@ -51,13 +51,14 @@ _DTYPES = {
     "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
     "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
 }  # fmt: skip
+_PLAIN = "set frozenset slice complex bytearray object int float str list dict tuple bool getattr"
 # What of Python's own library is data; whoever asks for anything else of it wants something to be done.
 _DATA = frozenset(
     f"{module}.{name}"
     for module, names in {
         "argparse": "Namespace",
-        "builtins": "set frozenset slice complex bytearray bytes object int float str list dict tuple bool range getattr type",
-        "__builtin__": "set frozenset slice complex bytearray object int long float str unicode list dict tuple bool getattr",
+        "builtins": f"{_PLAIN} bytes range type",
+        "__builtin__": f"{_PLAIN} long unicode",
         "collections": "OrderedDict defaultdict Counter deque ChainMap namedtuple UserDict",
         "copyreg": "_reconstructor __newobj__ __newobj_ex__",
         "copy_reg": "_reconstructor __newobj__",
@@ -135,9 +136,9 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Any
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
-def _tensor_of_type(storage: Any, offset: Any, shape: Any, strides: Any, grad: Any, hooks: Any, kind: Any, *_: Any) -> Any:
+def _tensor_of_type(storage: Any, offset: Any, shape: Any, strides: Any, *others: Any) -> Any:
     """For the third version, which names the type of its numbers."""
-    name = _DTYPES.get(getattr(kind, "asked", "").rpartition(".")[2])
+    name = _DTYPES.get(getattr(others[2], "asked", "").rpartition(".")[2])
     if name is None or not isinstance(storage, _Storage):
         return _Inert()
     return _tensor(_Storage(storage.key, name, storage.count // _TYPES[name][1]), offset, shape, strides)
@@ -157,7 +158,7 @@ _REBUILT: dict[str, Callable[..., Any]] = {
 
 
 @final
-class _Reader(pickle.Unpickler):
+class _Reader(pickle.Unpickler):  # noqa: S301 - it calls and imports nothing
     """Makes tensors, plain values and `_Inert` objects; notes what the pickle asks for."""
 
     def __init__(self, file: io.BytesIO) -> None:
@@ -176,7 +177,9 @@ class _Reader(pickle.Unpickler):
         return self.asked[asked]
 
     def persistent_load(self, identity: Any) -> Any:
-        """A storage, by torch.save's name of it."""
+        """A storage, by torch.save's name of it; older files also have the source of modules beside their class."""
+        if identity[0] == "module":
+            return identity[1]
         word, kind, key, _, count, *view = identity
         if word != "storage" or any(one is not None for one in view):
             raise _DamagedError
@@ -282,13 +285,14 @@ def _numbers(tensor: _Tensor, bytes_of: Mapping[str, memoryview]) -> Bytes:
 
 
 def _in_order(values: NDArray[Any]) -> memoryview:
-    return memoryview(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
 
 
 def _safetensors(chosen: Chosen, file: _File, most: int) -> list[Bytes]:
     """The parts of a safetensors file."""
     header: dict[str, Any] = {"__metadata__": {"part": json.dumps(chosen.part)}}
-    parts, place = [], 0
+    parts: list[Bytes] = []
+    place = 0
     for name, tensor in chosen.tensors.items():
         kind, width = _TYPES[tensor.storage.kind]
         length = math.prod(tensor.shape) * width
@@ -322,19 +326,24 @@ def answer(data: bytes) -> tuple[int, list[Bytes]]:
     try:
         file = _of_archive(data) if data[:2] == b"PK" else _of_pickles(data)
         chosen = chosen_part(file.found, lambda value: isinstance(value, _Tensor))
-        if any(asked.startswith("fastai.learner.") for asked in file.asked) and not chosen.tensors:
-            return _refusal("fastai", "")
-        if file.wanted is not None and not _module_in(file.found):
-            return _refusal("wants", file.wanted)
-        if chosen.tensors:
-            return 0, _safetensors(chosen, file, 2 * len(data))
-        if (module := _module_in(file.found)) is not None:
-            return _refusal("module", module)
-        return _refusal("choices", ", ".join(chosen.choices))
+        why, what = _reason_to_refuse(file, chosen)
+        return _refusal(why, what) if why else (0, _safetensors(chosen, file, 2 * len(data)))
     except MemoryError:
         return _refusal("memory", "")
     except Exception:  # whatever a damaged pickle leads to
         return _refusal("damaged", "")
+
+
+def _reason_to_refuse(file: _File, chosen: Chosen) -> tuple[str, str]:
+    """Why nothing is taken, if so; what a whole network asks for beside its class would only hide what it is."""
+    module = _module_in(file.found)
+    if not chosen.tensors and any(asked.startswith("fastai.learner.") for asked in file.asked):
+        return "fastai", ""
+    if not chosen.tensors and module is not None:
+        return "module", module
+    if file.wanted is not None:
+        return "wants", file.wanted
+    return ("", "") if chosen.tensors else ("choices", ", ".join(chosen.choices))
 
 
 def _refusal(why: str, what: str) -> tuple[int, list[Bytes]]:

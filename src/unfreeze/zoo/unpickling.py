@@ -66,7 +66,7 @@ def _by_child(data: bytes, path: Path) -> Chosen:
         given.write(data)
         given.seek(0)
         try:
-            status = subprocess.run(  # noqa: S603 - our own program
+            status = subprocess.run(
                 [sys.executable, "-P", "-m", "unfreeze.zoo.inert_pickles"],
                 stdin=given,
                 stdout=answered,
@@ -91,12 +91,14 @@ def _by_child(data: bytes, path: Path) -> Chosen:
 
 _REFUSALS: dict[str, Callable[[Path, str], Exception]] = {
     "fastai": lambda path, _: other_kind(path, "a fastai export; not loaded", _SAVE.format("learn.model")),
-    "module": lambda path, what: other_kind(path, f"a whole pickled network ({what}); not loaded", _SAVE.format("model")),
+    "module": lambda path, what: other_kind(
+        path, f"a whole pickled network ({what}); not loaded", _SAVE.format("model")
+    ),
     "wants": lambda path, what: WeightsError(
         f"The weights file {path} cannot be read (it wants {what}; not loaded). "
         "Give a whole .safetensors file, or one of torch.save that holds only tensors."
     ),
-    "choices": lambda path, what: _no_tensors(path, what),
+    "choices": _no_tensors,
     "memory": lambda *_: MemoryError(),
     "damaged": lambda *_: RuntimeError(),
 }

@@ -87,7 +87,7 @@ def read_weights(path: Path) -> Chosen:
         WeightsError: The file is missing, damaged, of another kind, or holds no tensors by name.
     """
     if path.is_dir():
-        msg = f"{path} is a folder, and no weights file. Give the .safetensors or .pth in it, or the folder as --backbone."
+        msg = f"{path} is a folder, no weights file. Give the .safetensors or .pth in it, or the folder as --backbone."
         raise WeightsError(msg)
     if not path.is_file():
         msg = f"There is no weights file {path}. Give a .safetensors or .pth file."
