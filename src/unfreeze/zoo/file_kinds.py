@@ -77,8 +77,8 @@ def kind_of(data: bytes, path: Path) -> Kind:
         return "torch"
     if data[:2] == b"PK":
         return _kind_of_archive(data, path)
-    for found, remedy in filter(None, (_by_first_bytes(data), _by_text(data), _by_layout(data, path))):
-        raise other_kind(path, found, remedy)
+    if (other := _by_first_bytes(data) or _by_text(data) or _by_layout(data, path)) is not None:
+        raise other_kind(path, *other)
     if data[8:9] == b"{":
         return "safetensors"
     if path.suffix.lower() == ".safetensors" and int.from_bytes(data[:8], "little") > len(data):
