@@ -19,7 +19,7 @@ from unfreeze.zoo.transformers_names import image_settings, translation
 from unfreeze.zoo.weights import read_weights
 
 _FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "model.bin")
-_OF_THE_HEAD = frozenset({"num_classes", "img_size", "global_pool"})  # arguments that change no layer before it
+_KNOWN = frozenset({"num_classes", "in_chans", "img_size", "global_pool"})  # or seen by their weights
 _WANTED = "Give the folder of a model that this program, timm or transformers wrote."
 
 
@@ -141,7 +141,7 @@ def _of_ours(folder: Path) -> FolderNetwork:
 
 def _of_timm(folder: Path, config: dict[str, Any]) -> FolderNetwork:
     """As timm's `save_for_hf` writes it, and the wrapper of timm's networks in transformers."""
-    other = sorted(set(config.get("model_args") or {}) - _OF_THE_HEAD)
+    other = sorted(set(config.get("model_args") or {}) - _KNOWN)
     if other:
         msg = (
             f"The network in {folder} was built with settings of its own ({', '.join(other)}), which cannot be built "
