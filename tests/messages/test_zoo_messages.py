@@ -1,6 +1,13 @@
 """The words of each error about networks and weights that a user can meet: one sentence, and what to do."""
 
+import contextlib
+import io
 import json
+import pickle
+import sys
+import types
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +18,7 @@ from unfreeze.core.errors import InputError, PlanError, UnknownBackboneError, We
 from unfreeze.zoo import weights as zoo_weights
 from unfreeze.zoo.backbones import load_backbone
 from unfreeze.zoo.folders import load_model
+from unfreeze.zoo.weights import read_weights
 
 
 def test_a_misspelt_name() -> None:
@@ -24,6 +32,18 @@ def test_a_name_like_no_other() -> None:
     """Where nothing is similar, the text says where the names are."""
     with pytest.raises(UnknownBackboneError, match=r"called 'zzzzzz'\. timm\.list_models\(\) lists the names\."):
         load_backbone("zzzzzz")
+
+
+def test_a_network_of_somebody_else() -> None:
+    """A name of the Hub that is not timm's says how to get the folder."""
+    with pytest.raises(UnknownBackboneError, match=r"hf download some/net --local-dir FOLDER.*--backbone FOLDER"):
+        load_backbone("hf-hub:some/net")
+
+
+def test_a_path_without_a_folder() -> None:
+    """What looks like a path is told that nothing is there."""
+    with pytest.raises(UnknownBackboneError, match=r"called 'runs/modle', and there is no such folder"):
+        load_backbone("runs/modle")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "torchvision:alexnet"])
@@ -80,25 +100,98 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
         load_backbone("resnet18", size=64, weights=tmp_path / "w.safetensors")
 
 
+def zipped(*names: str) -> bytes:
+    """A zip archive with empty parts of these names."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    return stream.getvalue()
+
+
+def torch_script() -> bytes:
+    """A traced layer, as torch writes it."""
+    stream = io.BytesIO()
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)), stream)
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
         ("none.pth", None, "There is no weights file"),
-        ("empty.pth", b"", "cannot be read"),
-        ("text.safetensors", b"hello there, no weights", "cannot be read"),
-        ("text.pth", b"hello there, no weights", "cannot be read"),
+        ("empty.pth", b"", r"it is empty\. Copy or download it again"),
+        ("UPPER.SAFETENSORS", b"", "it is empty"),
+        ("text.safetensors", b"hello there, no weights", "it is a text"),
+        ("text.pth", b"hello there, no weights", "it is a text"),
+        ("w.pth", b"\x07\xff\x00\x01 whatever", r"damaged, or no file of weights"),
+        ("w.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "Git LFS pointer.*git lfs pull"),
+        ("w.bin", b"  <!DOCTYPE html><html>", "a web page.*/resolve/"),
+        ("w.pth", b"\x89HDF\r\n\x1a\n\0\0", "an HDF5 file, as Keras writes"),
+        ("w.pth", zipped("config.json", "metadata.json", "model.weights.h5"), "a Keras model"),
+        ("w.pth", torch_script(), "a TorchScript program.*state_dict"),
+        ("w.pth", zipped("a.npy", "b.npy"), "an archive of NumPy arrays"),
+        ("w.pth", zipped("resnet18.pth"), "a zip archive.*Unpack it"),
+        ("w.pth", zipped("x/data.pkl")[:-30], "cut off or damaged"),
+        ("w.pth", pickle.dumps({"a": 1}), "a pickle, and not one of torch.save"),
+        ("w.pth", b"\x08\x08\x12\x07pytorch\x1a\x03", "an ONNX model.*exported from"),
+        ("w.pth", b"\x1f\x8b\x08\0", "packed by gzip"),
+        ("w.pth", b"\x1c\0\0\0TFL3\0\0", "a TensorFlow Lite model"),
+        (
+            "model.safetensors.index.json",
+            b'{"metadata": {}, "weight_map": {}}',
+            "the index of weights in several files",
+        ),
+        ("w.caffemodel", b"\x0a\x09CaffeNet\xa2\x06\x00", "a Caffe model"),
     ],
 )
 def test_files_that_are_no_weights(name: str, data: bytes | None, words: str, tmp_path: Path) -> None:
-    """A missing, empty or foreign file is one clear error."""
+    """A missing, empty or foreign file is one clear error that says what it is, whatever it is called."""
     path = tmp_path / name
     if data is not None:
         path.write_bytes(data)
 
     with pytest.raises(WeightsError, match=words) as caught:
-        load_backbone("resnet18", size=64, weights=path)
+        read_weights(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_fastai_export(tmp_path: Path) -> None:
+    """A pickled learner of fastai is told by its name; nothing of it is made."""
+
+    class Learner:
+        pass
+
+    Learner.__module__, Learner.__qualname__ = "fastai.learner", "Learner"
+    module = types.ModuleType("fastai.learner")
+    module.Learner = Learner
+    with importable(module):
+        torch.save(Learner(), tmp_path / "export.pkl")
+
+    with pytest.raises(WeightsError, match=r"a fastai export; not loaded.*learn\.model\.state_dict"):
+        read_weights(tmp_path / "export.pkl")
+
+
+@contextlib.contextmanager
+def importable(module: types.ModuleType) -> Iterator[None]:
+    """Let a module of this name be imported, so that pickle finds its class."""
+    package = types.ModuleType(module.__name__.partition(".")[0])
+    added = {package.__name__: package, module.__name__: module}
+    sys.modules.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del sys.modules[name]
+
+
+def test_several_networks_in_one_file(tmp_path: Path) -> None:
+    """Where parts of a file could each be meant, they are named."""
+    torch.save({"generator": {"w": torch.ones(2)}, "judge": {"w": torch.ones(2)}}, tmp_path / "w.pth")
+
+    with pytest.raises(WeightsError, match=r"holds several networks \(generator, judge\)"):
+        read_weights(tmp_path / "w.pth")
 
 
 def test_a_file_without_tensors(tmp_path: Path) -> None:

@@ -98,14 +98,17 @@ Source = Annotated[
     typer.Argument(metavar="SOURCE", help="A folder of class folders, or a .csv or .parquet list.", show_default=False),
 ]
 BackboneName = Annotated[
-    str, typer.Option("--backbone", metavar="NAME", help="The pretrained network: any name that timm knows.")
+    str,
+    typer.Option(
+        "--backbone", metavar="NAME", help="The pretrained network: any name that timm knows, or a model's folder."
+    ),
 ]
 Weights = Annotated[
     Path | None,
     typer.Option(
         "--weights",
         metavar="FILE",
-        help="Its weights, .safetensors or .pth, instead of the bundled or downloaded ones.",
+        help="Its weights, of safetensors or torch.save, instead of the bundled or downloaded ones.",
         show_default=False,
     ),
 ]

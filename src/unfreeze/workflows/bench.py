@@ -26,7 +26,7 @@ class Bench:
 
     Attributes:
         image_set: Every image has a split; without those whose codes could not be read.
-        network: Name of the network.
+        network: Name of the network, or its folder.
         size: Side of its input, pixels.
         resize: How photos become squares.
         weights: File of its weights, instead of its usual ones.
@@ -66,7 +66,7 @@ def bench_of(experiment: Experiment, settings: StudySettings) -> Bench:
     card = experiment.source.card
     return Bench(
         image_set=replace(experiment.task.image_set, skipped={}),
-        network=card.name,
+        network=experiment.source.asked or card.name,
         size=card.size,
         resize=card.resize,
         weights=settings.weights,

@@ -9,6 +9,7 @@ from unfreeze.features.known_networks import take_note, weights_file
 from unfreeze.features.openvino_prefix import prefix_name
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.devices import find_device
+from unfreeze.zoo.network_folders import folder_named
 from unfreeze.zoo.networks import parse_name
 from unfreeze.zoo.weights import bundled_file
 
@@ -39,7 +40,9 @@ def frozen_backbone(settings: ImageSettings, cache: Path | None) -> FrozenBackbo
         OutputError: The cache cannot be written.
     """
     device = find_device(settings.request.device)
-    path = settings.weights or bundled_file(parse_name(settings.backbone))
+    # A model's folder is more than its file of weights, and is read every time.
+    in_folder = folder_named(settings.backbone) is not None
+    path = None if in_folder else settings.weights or bundled_file(parse_name(settings.backbone))
     file = None if path is None else weights_file(path)
     network = FrozenBackbone(load_network(settings), device)
     if file is not None and device.is_cpu and openvino_is_installed():

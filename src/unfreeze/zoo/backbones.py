@@ -16,7 +16,10 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
+from unfreeze.zoo.checkpoints import Chosen
+from unfreeze.zoo.fitting import converter, fitted
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
+from unfreeze.zoo.network_folders import FolderNetwork, folder_named, read_folder
 from unfreeze.zoo.networks import (
     NetworkName,
     Preprocessing,
@@ -53,6 +56,7 @@ class Backbone:
         taps: Cuts at which codes are read, the head's input last.
         head: Module name of the classifier.
         head_cut: Input of the head: pooled codes, or a map if the head is a convolution.
+        asked: Name or folder by which it was loaded.
     """
 
     card: Card
@@ -63,6 +67,7 @@ class Backbone:
     taps: tuple[Cut, ...]
     head: str
     head_cut: Cut
+    asked: str = ""
 
     def prefix(self, cuts: Sequence[Cut]) -> fx.GraphModule:
         """Module from images to the raw tensors at `cuts`; shares the network's modules."""
@@ -267,8 +272,9 @@ def load_backbone(
     Weights come from `weights` if given, else from an installed package, else from the library's own download.
 
     Args:
-        name: A timm name, an alias (``lite0``), or a torchvision name (``torchvision:alexnet``, ``alexnet``).
-        weights: A ``.safetensors`` or ``.pth`` file.
+        name: A timm name, also as the Hub writes it, an alias (``lite0``), a torchvision name
+            (``torchvision:alexnet``, ``alexnet``), or a folder with a model of ours, of timm's or of transformers.
+        weights: A file of safetensors or of torch.save, as training programs write them.
         size: Side of the input in pixels; None for what the weights were trained with.
         pretrained: False for random weights, when there is no `weights`.
 
@@ -280,23 +286,56 @@ def load_backbone(
         WeightsError: There are no weights, or they do not fit.
         PlanError: The network cannot be cut, or does not accept this size.
     """
-    parsed = parse_name(name)
-    network = seeded_network(parsed, size=size, seed=0)  # so that loading leaves the global generator alone
-    backbone = describe(parsed, network, preprocessing(parsed, network, size), source="random weights", licence="none")
+    folder = folder_named(name)
+    given = None if folder is None else read_folder(folder)
+    backbone = _built(name, given, size)
     if weights is not None:
+        chosen = read_weights(Path(weights))
         source, licence = f"file {Path(weights).name}", "unknown"
-        load_strictly(network, read_weights(Path(weights)), head=backbone.head, source=str(weights))
+        source += _load_fitted(backbone, chosen, str(weights))
     elif not pretrained:
         return backbone
-    elif (file := bundled_file(parsed)) is not None:
-        source, licence = _package_of(parsed), BUNDLED_LICENCE
-        load_strictly(network, lite_names(bundled_weights(parsed, file), network), head=backbone.head, source=source)
+    elif given is not None:
+        source, licence = given.source, given.licence
+        source += _load_fitted(backbone, Chosen(dict(given.weights)), name)
     else:
-        found, source = download_weights(parsed, size, head=backbone.head)
-        licence = licence_of(parsed)
-        load_strictly(network, found, head=backbone.head, source=source)
-    card = replace(backbone.card, source=source, licence=licence, weights_sha256=weights_sha256(network.state_dict()))
-    return replace(backbone, card=card)
+        source, licence = _load_published(backbone, parse_name(name), size)
+    digest = weights_sha256(backbone.network.state_dict())
+    return replace(backbone, card=replace(backbone.card, source=source, licence=licence, weights_sha256=digest))
+
+
+def _built(name: str, given: FolderNetwork | None, size: int | None) -> Backbone:
+    """The network with random weights, as its name or its folder says."""
+    parsed = parse_name(name) if given is None else given.name
+    size = size if given is None else size or given.size
+    network = seeded_network(parsed, size=size, seed=0)  # so that loading leaves the global generator alone
+    images = preprocessing(parsed, network, size)
+    if given is not None:
+        given.check_built(network)
+        images = given.prepared(images, size)
+    return replace(describe(parsed, network, images, source="random weights", licence="none"), asked=name)
+
+
+def _load_published(backbone: Backbone, name: NetworkName, size: int | None) -> tuple[str, str]:
+    """Load the weights of an installed package or of the library's download; returns their source and licence."""
+    network, head = backbone.network, backbone.head
+    if (file := bundled_file(name)) is not None:
+        source = _package_of(name)
+        load_strictly(network, lite_names(bundled_weights(name, file), network), head=head, source=source)
+        return source, BUNDLED_LICENCE
+    found, source = download_weights(name, size, head=head)
+    load_strictly(network, found, head=head, source=source)
+    return source, licence_of(name)
+
+
+def _load_fitted(backbone: Backbone, chosen: Chosen, source: str) -> str:
+    """Load weights that somebody brings; returns what was changed or left out, in brackets."""
+    network, head = backbone.network, backbone.head
+    read = converter(parse_name(backbone.card.name), network, backbone.card.size, head)
+    found = fitted(chosen.tensors, network, head=head, source=source, converted=read)
+    load_strictly(network, found.weights, head=head, source=source)
+    remarks = (*((f"averaged weights ({chosen.part[-1]})",) if chosen.averaged else ()), *found.remarks)
+    return f" ({'; '.join(remarks)})" if remarks else ""
 
 
 def _package_of(name: NetworkName) -> str:

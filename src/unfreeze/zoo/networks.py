@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ def parse_name(name: str) -> NetworkName:
 
     Args:
         name: A timm name, with or without a tag, an alias such as ``lite0``, or a torchvision name, which may be
-            written ``torchvision:alexnet``.
+            written ``torchvision:alexnet``. The Hub's ways to write timm's names are understood too
+            (``timm/resnet18.a1_in1k``, ``hf-hub:timm/resnet18.a1_in1k``).
 
     Returns:
         The name, taken apart.
@@ -76,7 +78,10 @@ def parse_name(name: str) -> NetworkName:
     Raises:
         UnknownBackboneError: No such network; similar names are proposed.
     """
-    library, _, plain = name.rpartition(":")
+    written = _HUB.sub("", name.strip()).rstrip("/")
+    if written != name.strip().rstrip("/") and "/" in written and not written.startswith("timm/"):
+        raise UnknownBackboneError(_of_somebody(name, written))
+    library, _, plain = _LIBRARY.sub(r"\1:", written).rpartition(":")
     plain = ALIASES.get(plain, plain)
     architecture, tag = split_model_name_tag(plain)
     if library in {"", "timm"} and timm.is_model(architecture):
@@ -88,14 +93,26 @@ def parse_name(name: str) -> NetworkName:
     raise UnknownBackboneError(_unknown(name, [*timm.list_models(), *_torchvision_names(), *ALIASES]))
 
 
+_HUB = re.compile(r"^(?:hf[-_]hub:|https?://(?:www\.)?(?:huggingface\.co|hf\.co)/)")
+_LIBRARY = re.compile(r"^(timm|torchvision)/")
+
+
 def _torchvision_names() -> list[str]:
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
+def _of_somebody(name: str, written: str) -> str:
+    return (
+        f"{name!r} is a network of somebody else on the Hugging Face Hub. Download it (hf download {written} "
+        "--local-dir FOLDER) and give the folder: --backbone FOLDER."
+    )
+
+
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name.rpartition(":")[2], sorted(set(known)), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(re.split("[:/]", name)[-1], sorted(set(known)), n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(close)}?" if close else "timm.list_models() lists the names."
-    return f"No network is called {name!r}. {hint}"
+    where = ", and there is no such folder" if "/" in name and ":" not in name else ""
+    return f"No network is called {name!r}{where}. {hint}"
 
 
 def build_network(name: NetworkName, *, classes: int | None = None, size: int | None = None) -> nn.Module:

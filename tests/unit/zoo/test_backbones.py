@@ -129,6 +129,11 @@ def test_loading_leaves_the_global_generator_alone() -> None:
         ("resnet50", "timm", "resnet50"),
         ("torchvision:resnet50", "torchvision", "torchvision:resnet50"),
         ("alexnet", "torchvision", "torchvision:alexnet"),
+        ("torchvision/resnet50", "torchvision", "torchvision:resnet50"),
+        ("timm/resnet18.a1_in1k", "timm", "resnet18.a1_in1k"),
+        ("hf-hub:timm/resnet18.a1_in1k", "timm", "resnet18.a1_in1k"),
+        ("hf_hub:timm/resnet18.a1_in1k", "timm", "resnet18.a1_in1k"),
+        ("https://huggingface.co/timm/resnet18.a1_in1k", "timm", "resnet18.a1_in1k"),
     ],
 )
 def test_names(name: str, library: str, text: str) -> None:

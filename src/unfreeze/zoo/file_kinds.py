@@ -1,0 +1,160 @@
+"""What a file given as weights is, by what is in it, never by its suffix; and what to do with one of another kind."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from unfreeze.core.errors import WeightsError
+
+Kind = Literal["safetensors", "torch"]
+
+_STATE_DICT = "Where it was made, save the tensors alone: torch.save(model.state_dict(), 'weights.pth')."
+_SAME_NETWORK = "Give PyTorch weights of the same network (.safetensors or .pth)."
+_UNPACK = "Unpack it, and give the .safetensors or .pth in it."
+# Of torch.save before PyTorch 1.6: a pickled number, by which it knows its own files.
+_OLD_TORCH = re.compile(rb"\x80.(?:\x95.{8})?\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19\.", re.DOTALL)
+# First bytes, what they mean, and what to do.
+_MAGIC: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes", _SAME_NETWORK),
+    (b"\x93NUMPY", "an array of NumPy", _SAME_NETWORK),
+    (b"GGUF", "a GGUF file, as language models are kept in", _SAME_NETWORK),
+    (b"\x1f\x8b", "packed by gzip", _UNPACK),
+    (b"BZh", "packed by bzip2", _UNPACK),
+    (b"\xfd7zXZ\0", "packed by xz", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", _UNPACK),
+    (b"\x89PNG", "a picture", "Give a .safetensors or .pth file."),
+    (b"\xff\xd8\xff", "a picture", "Give a .safetensors or .pth file."),
+    (b"%PDF", "a PDF document", "Give a .safetensors or .pth file."),
+)
+# Beginnings of texts, in small letters.
+_TEXTS: tuple[tuple[bytes, str, str], ...] = (
+    (
+        rb"version https?://git-(lfs|media)",
+        "a Git LFS pointer, which only names the weights",
+        "Fetch them with git lfs pull, or download the file itself.",
+    ),
+    (
+        rb"(/annex/objects/|(\.\./)*\.git/annex)",
+        "a git-annex pointer, which only names the weights",
+        "Fetch them with git annex get.",
+    ),
+    (
+        rb"<!doctype html|<html|<head|<!--",
+        "a web page",
+        "Download the file itself; on the Hugging Face Hub its address has /resolve/, not /blob/.",
+    ),
+    (rb"<\?xml|<net", "a text in XML, as OpenVINO keeps a graph in", _SAME_NETWORK),
+)
+# Names inside a zip archive, what they mean, and what to do; torch.save's own archives are zip archives too.
+_ARCHIVES: tuple[tuple[str, str, str], ...] = (
+    (r"(.*/)?(constants\.pkl|code/.*)", "a TorchScript program", _STATE_DICT),
+    (r"(.*/)?(archive_format|serialized_exported_program\.json)", "a program of torch.export", _STATE_DICT),
+    (r"model\.weights\.h5", "a Keras model", _SAME_NETWORK),
+    (r".*\.npy", "an archive of NumPy arrays", _SAME_NETWORK),
+)
+_SAMPLE = 4096  # bytes that are looked at to tell text from others
+
+
+def kind_of(data: bytes, path: Path) -> Kind:
+    """Whether a file is one of safetensors or of torch.save.
+
+    Args:
+        data: What it holds.
+        path: Of the file, for errors.
+
+    Returns:
+        Which of them.
+
+    Raises:
+        WeightsError: It is something else: what it is, and what to do.
+    """
+    if _OLD_TORCH.match(data):
+        return "torch"
+    if data[:2] == b"PK":
+        return _kind_of_archive(data, path)
+    if (other := _by_first_bytes(data) or _by_text(data) or _by_layout(data, path)) is not None:
+        raise other_kind(path, *other)
+    if data[8:9] == b"{":
+        return "safetensors"
+    if path.suffix.lower() == ".safetensors" and int.from_bytes(data[:8], "little") > len(data):
+        return "safetensors"  # whose header will be said to be too long
+    raise other_kind(path, "damaged, or no file of weights", "Give a whole .safetensors or .pth file.")
+
+
+def other_kind(path: Path, what: str, remedy: str) -> WeightsError:
+    """The error of a file that is `what`, and what to do."""
+    return WeightsError(f"The weights file {path} cannot be read: it is {what}. {remedy}")
+
+
+def _by_first_bytes(data: bytes) -> tuple[str, str] | None:
+    if not data:
+        return "empty", "Copy or download it again."
+    return next(((what, remedy) for magic, what, remedy in _MAGIC if data.startswith(magic)), None)
+
+
+def _by_text(data: bytes) -> tuple[str, str] | None:
+    """What a text is; None for what is none."""
+    sample = data[:_SAMPLE].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for pattern, what, remedy in _TEXTS:
+        if re.match(pattern, sample):
+            return what, remedy
+    if sample[:1] in {b"{", b"["} and data[8:9] != b"{":
+        return _json_text(data)
+    return ("a text", "Give a .safetensors or .pth file.") if _is_text(data[:_SAMPLE]) else None
+
+
+def _json_text(data: bytes) -> tuple[str, str]:
+    try:
+        sharded = "weight_map" in json.loads(data)
+    except (ValueError, RecursionError, TypeError):
+        sharded = False
+    if sharded:
+        return "the index of weights in several files", "Save the network as one .safetensors file."
+    return "a text in JSON", "Give the .safetensors or .pth file beside it."
+
+
+def _is_text(sample: bytes) -> bool:
+    return not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]", sample) and _decodes(sample)
+
+
+def _decodes(sample: bytes) -> bool:
+    try:
+        sample[:-4].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(sample) - 8
+    return True
+
+
+def _by_layout(data: bytes, path: Path) -> tuple[str, str] | None:
+    """What has no name in its first bytes, but a layout that is known."""
+    if data[4:8] == b"TFL3":
+        return "a TensorFlow Lite model", _SAME_NETWORK
+    if data[257:262] == b"ustar":
+        return "a tar archive", _UNPACK
+    if data[0] == 0x80 and len(data) > 1 and data[1] <= 5:
+        return "a pickle, and not one of torch.save", _STATE_DICT
+    # Protocol buffers: of ONNX first the version of its format, then the producer or the graph (onnx.proto).
+    if data[0] == 8 and len(data) > 2 and 1 <= data[1] <= 32 and data[2] in {0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42}:
+        return "an ONNX model", "Give the .safetensors or .pth that it was exported from."
+    if path.suffix.lower() == ".caffemodel":
+        return "a Caffe model", _SAME_NETWORK
+    return None
+
+
+def _kind_of_archive(data: bytes, path: Path) -> Kind:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise other_kind(path, "cut off or damaged", "Copy or download it again.") from error
+    for pattern, what, remedy in _ARCHIVES:
+        if any(re.fullmatch(pattern, name) for name in names):
+            raise other_kind(path, what, remedy)
+    if not any(name.endswith("data.pkl") for name in names):
+        raise other_kind(path, "a zip archive, and not one of torch.save", _UNPACK)
+    return "torch"
