@@ -91,7 +91,12 @@ Source = Annotated[
     typer.Argument(metavar="SOURCE", help="A folder of class folders, or a .csv or .parquet list.", show_default=False),
 ]
 BackboneName = Annotated[
-    str, typer.Option("--backbone", metavar="NAME", help="The pretrained network: any name that timm knows.")
+    str,
+    typer.Option(
+        "--backbone",
+        metavar="NAME",
+        help="The pretrained network: any name that timm knows, or the folder of an imported one.",
+    ),
 ]
 Weights = Annotated[
     Path | None,

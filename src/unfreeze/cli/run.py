@@ -66,7 +66,8 @@ def run(
         typer.Option(
             "--backbone",
             metavar="NAMES",
-            help="The pretrained network: any name that timm knows. Of several, with commas, the best is raced.",
+            help="The pretrained network: any name that timm knows, or the folder of an imported one. Of several, with "
+            "commas, the best is raced.",
         ),
     ] = DEFAULT_BACKBONE,
     weights: Weights = None,

@@ -10,7 +10,7 @@ from unfreeze.features.openvino_prefix import prefix_name
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.devices import find_device
 from unfreeze.zoo.networks import parse_name
-from unfreeze.zoo.weights import bundled_file
+from unfreeze.zoo.weights import installed_file
 
 
 def load_network(settings: ImageSettings) -> Backbone:
@@ -39,7 +39,7 @@ def frozen_backbone(settings: ImageSettings, cache: Path | None) -> FrozenBackbo
         OutputError: The cache cannot be written.
     """
     device = find_device(settings.request.device)
-    path = settings.weights or bundled_file(parse_name(settings.backbone))
+    path = settings.weights or installed_file(parse_name(settings.backbone))
     file = None if path is None else weights_file(path)
     network = FrozenBackbone(load_network(settings), device)
     if file is not None and device.is_cpu and openvino_is_installed():

@@ -16,6 +16,7 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
+from unfreeze.zoo.caffe.folder import read_network, read_tensors
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
 from unfreeze.zoo.networks import (
     NetworkName,
@@ -34,8 +35,8 @@ from unfreeze.zoo.weights import (
     download_weights,
     lite_names,
     load_strictly,
+    network_sha256,
     read_weights,
-    weights_sha256,
 )
 
 
@@ -164,9 +165,8 @@ class Backbone:
         fresh = seeded_network(parse_name(self.card.name), classes=self.classes, size=self.card.size, seed=seed)
         twin = self.copy()
         twin.network.load_state_dict(fresh.state_dict(), strict=True)
-        card = replace(
-            self.card, source="random (from scratch)", licence="none", weights_sha256=weights_sha256(fresh.state_dict())
-        )
+        sha256 = network_sha256(twin.network)
+        card = replace(self.card, source="random (from scratch)", licence="none", weights_sha256=sha256)
         return replace(twin, card=card)
 
     def resized_by(self, word: ResizeWord) -> "Backbone":
@@ -267,7 +267,8 @@ def load_backbone(
     Weights come from `weights` if given, else from an installed package, else from the library's own download.
 
     Args:
-        name: A timm name, an alias (``lite0``), or a torchvision name (``torchvision:alexnet``, ``alexnet``).
+        name: A timm name, an alias (``lite0``), a torchvision name (``torchvision:alexnet``, ``alexnet``), or the
+            folder of a network that was imported from Caffe.
         weights: A ``.safetensors`` or ``.pth`` file.
         size: Side of the input in pixels; None for what the weights were trained with.
         pretrained: False for random weights, when there is no `weights`.
@@ -288,6 +289,10 @@ def load_backbone(
         load_strictly(network, read_weights(Path(weights)), head=backbone.head, source=str(weights))
     elif not pretrained:
         return backbone
+    elif parsed.library == "caffe":
+        stored = read_network(parsed.architecture)
+        source, licence = stored.source, stored.licence
+        load_strictly(network, read_tensors(stored), head=None, source=name)
     elif (file := bundled_file(parsed)) is not None:
         source, licence = _package_of(parsed), BUNDLED_LICENCE
         load_strictly(network, lite_names(bundled_weights(parsed, file), network), head=backbone.head, source=source)
@@ -295,7 +300,7 @@ def load_backbone(
         found, source = download_weights(parsed, size, head=backbone.head)
         licence = licence_of(parsed)
         load_strictly(network, found, head=backbone.head, source=source)
-    card = replace(backbone.card, source=source, licence=licence, weights_sha256=weights_sha256(network.state_dict()))
+    card = replace(backbone.card, source=source, licence=licence, weights_sha256=network_sha256(network))
     return replace(backbone, card=card)
 
 
@@ -329,7 +334,7 @@ def describe(name: NetworkName, network: nn.Module, images: Preprocessing, *, so
         library=name.library,
         source=source,
         licence=licence,
-        weights_sha256=weights_sha256(network.state_dict()),
+        weights_sha256=network_sha256(network),
         size=images.size,
         crop_pct=images.crop_pct,
         crop_mode=images.crop_mode,

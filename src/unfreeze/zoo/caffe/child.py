@@ -38,7 +38,8 @@ def answer(kind: str, files: Sequence[bytes]) -> bytes:
         network = network_in(files[0])
         place = 1
         found = weights_in(files[1])
-        tensors = {f"{i}.{k}": np.ascontiguousarray(a) for i, name in enumerate(found) for k, a in enumerate(found[name])}
+        blobs = ((f"{i}.{k}", blob) for i, name in enumerate(found) for k, blob in enumerate(found[name]))
+        tensors = {name: np.ascontiguousarray(blob) for name, blob in blobs}
         counts = [[name, len(arrays)] for name, arrays in found.items()]
         return b"R" + save(tensors, metadata={"network": json.dumps(network), "blobs": json.dumps(counts)})
     except InputError as error:

@@ -160,7 +160,8 @@ def _no_layer(until: str | None, nodes: Sequence[Node]) -> str:
     if until is None or not names:
         return "The prototxt has no layer that computes anything. Give the prototxt of a network."
     close = difflib.get_close_matches(until, names, n=3, cutoff=0.5)
-    return f"No layer is called {until!r}. {'Did you mean' if close else 'The last is'} {' or '.join(close or names[-1:])}?"
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"The last is {names[-1]}."
+    return f"No layer is called {until!r}. {hint}"
 
 
 def _needed(nodes: Sequence[Node], output: str) -> tuple[Node, ...]:
@@ -208,7 +209,7 @@ class _Given:
         return PlanError(f"The {self.node.words} cannot be imported, since {why}. Cut before it with --until LAYER.")
 
     def misfit(self, why: str) -> WeightsError:
-        return WeightsError(f"The {self.node.words} and its weights do not fit: {why}. Give files that belong together.")
+        return WeightsError(f"The {self.node.words} and its weights do not fit: {why}. Give files of one network.")
 
     def axis(self, value: int) -> int:
         rank = self.ranks[0]
@@ -418,7 +419,9 @@ def _crop(given: _Given) -> _Made:
     count = given.ranks[0] - axis
     if len(given.ranks) != 2 or len(offsets) not in {0, 1, count}:
         raise given.refused(f"it has {len(given.ranks)} inputs and {len(offsets)} offsets")
-    return _Made("Crop", {"axis": axis, "offsets": list(offsets) if len(offsets) == count else (offsets or [0]) * count})
+    return _Made(
+        "Crop", {"axis": axis, "offsets": list(offsets) if len(offsets) == count else (offsets or [0]) * count}
+    )
 
 
 def _power(given: _Given) -> _Made:
@@ -436,7 +439,7 @@ def _exponential(given: _Given) -> _Made:
 
 
 _CONVERTERS: Mapping[str, Callable[[_Given], _Made]] = {
-    "AbsVal": lambda given: _Made("Elementwise", {"function": "abs"}),
+    "AbsVal": lambda _: _Made("Elementwise", {"function": "abs"}),
     "BatchNorm": _batch_norm,
     "Bias": _bias,
     "Concat": _concat,
@@ -457,10 +460,10 @@ _CONVERTERS: Mapping[str, Callable[[_Given], _Made]] = {
     "ReLU": lambda given: _Made("ReLU", {"slope": given.settings["negative_slope"]}),
     "Reshape": _reshape,
     "Scale": _scale,
-    "Sigmoid": lambda given: _Made("Sigmoid"),
+    "Sigmoid": lambda _: _Made("Sigmoid"),
     "Slice": _slice,
     "Softmax": lambda given: _Made("Softmax", {"axis": given.axis(given.settings["axis"])}),
-    "TanH": lambda given: _Made("TanH"),
+    "TanH": lambda _: _Made("TanH"),
 }
 
 

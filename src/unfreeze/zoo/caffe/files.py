@@ -83,7 +83,11 @@ def _answered(kind: str, files: Sequence[tuple[Path, int]]) -> bytes:
     command = [sys.executable, "-P", "-m", "unfreeze.zoo.caffe.child"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module
-            command, input=b"".join([header, b"\n", *contents]), capture_output=True, timeout=SECONDS_TO_ANSWER, check=False
+            command,
+            input=b"".join([header, b"\n", *contents]),
+            capture_output=True,
+            timeout=SECONDS_TO_ANSWER,
+            check=False,
         )
         reply = done.stdout
     except subprocess.TimeoutExpired:

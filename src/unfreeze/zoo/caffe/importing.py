@@ -79,9 +79,10 @@ def imported(
     whole = with_global_pools(whole, shapes)
     tensors = {name: torch.from_numpy(np.array(value, np.float32)) for name, value in converted.tensors.items()}
     if until is not None:
-        description, added, left_out = *_trunk(whole, shapes[whole.output]), ()
+        description, added = _trunk(whole, shapes[whole.output])
+        left_out: tuple[str, ...] = ()
     else:
-        description, added, left_out = _classifier(whole, tensors, shapes)
+        description, added, left_out = _classifier(whole, shapes)
     _check_names(description, tensors | added)
     return Imported(description=description, takes=takes, weights=tensors | added, left_out=left_out)
 
@@ -101,7 +102,7 @@ def _checked_shapes(description: Description) -> dict[str, tuple[int, ...]]:
 def _check_names(description: Description, weights: Mapping[str, Tensor]) -> None:
     model = build_caffe(description).state_dict()
     wanted = {name: tuple(value.shape) for name, value in model.items() if not name.endswith("num_batches_tracked")}
-    found = {name: tuple(value.shape) for name, value in weights.items() if name.rpartition(".")[0] in _names(description)}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
     odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     if odd:
         name = odd[0]
@@ -141,25 +142,10 @@ def _trunk(whole: Description, shape: tuple[int, ...]) -> tuple[Description, dic
 
 
 def _classifier(
-    whole: Description, tensors: dict[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
+    whole: Description, shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[Description, dict[str, Tensor], tuple[str, ...]]:
     """The network down to its scores: affine in its last codes, without what makes them probabilities."""
-    by_name = {one.name: one for one in whole.operations}
-    behind: list[Operation] = []
-    one = by_name.get(whole.output)
-    while one is not None and not _is_classifier(one):
-        if one.kind not in _HARMLESS | _DROPPED and not _is_mean(one) or len(one.inputs) != 1:
-            one = None
-            break
-        behind.append(one)
-        one = by_name.get(one.inputs[0])
-    if one is None:
-        last = whole.output.partition(":")[0]
-        msg = (
-            f"The network ends in {last}, and not in a linear layer or 1x1 convolution of classes. Name the last layer "
-            "of its trunk with --until LAYER."
-        )
-        raise PlanError(msg)
+    one, behind = _last_layer(whole)
     left_out = tuple(op.name for op in behind if op.kind in _DROPPED)
     operations, value = list(whole.operations), one.name
     for op in reversed(behind):
@@ -179,6 +165,25 @@ def _classifier(
     return replace(whole, operations=tuple(operations), output=value, head=one.name), added, left_out
 
 
+def _last_layer(whole: Description) -> tuple[Operation, list[Operation]]:
+    """The classifier, and what follows it, last first."""
+    by_name = {one.name: one for one in whole.operations}
+    behind: list[Operation] = []
+    one = by_name.get(whole.output)
+    while one is not None and not _is_classifier(one):
+        passable = one.kind in _HARMLESS | _DROPPED or _is_mean(one)
+        behind.append(one)
+        one = by_name.get(one.inputs[0]) if passable else None
+    if one is None:
+        last = whole.output.partition(":")[0]
+        msg = (
+            f"The network ends in {last}, and not in a linear layer or 1x1 convolution of classes. Name the last layer "
+            "of its trunk with --until LAYER."
+        )
+        raise PlanError(msg)
+    return one, behind
+
+
 def _is_classifier(one: Operation) -> bool:
     plain = one.kind == "Convolution" and (one.settings["kernel"], one.settings["groups"]) == ([1, 1], 1)
     return one.kind == "Linear" or plain
@@ -191,9 +196,7 @@ def _is_mean(one: Operation) -> bool:
 # --- its input ------------------------------------------------------------------------------------------------------
 
 
-def _input(
-    images: Layer, *, mean: Colours | None, scale: float | None, size: int | None
-) -> Input:
+def _input(images: Layer, *, mean: Colours | None, scale: float | None, size: int | None) -> Input:
     transform = images["transform"] or {"given": [], "scale": 1.0, "crop_size": 0, "mean_value": [], "mean_file": ""}
     settings = images["settings"]
     old = settings if images["type"] == "Data" and not transform["given"] else {}  # of the first versions

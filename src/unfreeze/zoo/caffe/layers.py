@@ -49,7 +49,7 @@ class CaffePool(nn.Module):
             padded = functional.pad(x, border, value=lowest) if any(border) else x
             return functional.max_pool2d(padded, self.kernel, self.stride)[..., : counts[0], : counts[1]]
         padded = functional.pad(x, border) if any(border) else x
-        means = functional.avg_pool2d(padded, self.kernel, self.stride)[..., : counts[0], : counts[1]]
+        means: Tensor = functional.avg_pool2d(padded, self.kernel, self.stride)[..., : counts[0], : counts[1]]
         parts = [self._parts(axis, sides[axis], counts[axis]) for axis in (0, 1)]
         if all(part == 1.0 for row in parts for part in row):
             return means
@@ -68,7 +68,7 @@ class CaffePool(nn.Module):
         """Of each window, the part that lies in the image or in its padding."""
         kernel, stride, pad = self.kernel[axis], self.stride[axis], self.pad[axis]
         starts = [window * stride - pad for window in range(count)]
-        # A window wholly behind the image, as strides larger than the kernel give, holds zeros whatever it is divided by.
+        # A window wholly behind the image, as strides above the kernel give, holds zeros whatever it is divided by.
         return [max(1, min(start + kernel, side + pad) - start) / kernel for start in starts]
 
 
@@ -96,7 +96,8 @@ class NormWithinChannel(nn.Module):
 
     def forward(self, x: Maps) -> Maps:
         """Normalised maps."""
-        return x * (1.0 + self.alpha * self.mean(x * x)).pow(-self.beta)
+        squares: Tensor = self.mean(x * x)
+        return x * (1.0 + self.alpha * squares).pow(-self.beta)
 
 
 @final
@@ -237,6 +238,12 @@ class Elementwise(nn.Module):
         return (inner * natural).exp() if self.function == "exp" else inner.log() / natural
 
 
+def _pair(values: Sequence[int]) -> Pair:
+    """Height and width, which JSON gives as a list."""
+    height, width = values
+    return height, width
+
+
 def _convolution(kind: type[nn.Conv2d] | type[nn.ConvTranspose2d]) -> Callable[..., nn.Module]:
     def build(
         *, inputs: int, outputs: int, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, groups: int, bias: bool
@@ -244,10 +251,10 @@ def _convolution(kind: type[nn.Conv2d] | type[nn.ConvTranspose2d]) -> Callable[.
         return kind(
             inputs,
             outputs,
-            tuple(kernel),
-            stride=tuple(stride),
-            padding=tuple(pad),
-            dilation=tuple(dilation),
+            _pair(kernel),
+            stride=_pair(stride),
+            padding=_pair(pad),
+            dilation=_pair(dilation),
             groups=groups,
             bias=bias,
         )
@@ -285,7 +292,7 @@ KINDS: Mapping[str, Callable[..., nn.Module]] = {
     "PReLU": lambda *, channels: nn.PReLU(channels),
     "PerChannel": PerChannel,
     "Pool": lambda *, method, kernel, stride, pad, ceil: CaffePool(
-        method, tuple(kernel), tuple(stride), tuple(pad), ceil=ceil
+        method, _pair(kernel), _pair(stride), _pair(pad), ceil=ceil
     ),
     "Product": Product,
     "ReLU": _relu,

@@ -50,6 +50,11 @@ class CaffeNetwork(nn.Module):
         return values[self.description.output]
 
 
+def description_of(network: nn.Module) -> Description | None:
+    """What a network of Caffe's is built from; None for any other."""
+    return network.description if isinstance(network, CaffeNetwork) else None
+
+
 def _parts(operation: Operation) -> int:
     points = operation.settings["points"]
     return points if isinstance(points, int) else len(points) + 1
