@@ -10,8 +10,10 @@ from timm.layers import register_notrace_module
 from torch import Tensor, nn
 from torch.nn import functional
 
-Maps = Float[Tensor, "batch channel height width"]
 Pair = tuple[int, int]
+Sides = Sequence[int]
+# What torch.fx traces is given its proxies, so all but the leaves take anything.
+Value = Any
 
 
 @final
@@ -35,7 +37,7 @@ class CaffePool(nn.Module):
         super().__init__()
         self.method, self.kernel, self.stride, self.pad, self.ceil = method, kernel, stride, pad, ceil
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel _ _"]:
         """Pooled maps."""
         sides = [int(side) for side in x.shape[-2:]]
         counts = [self._windows(axis, side) for axis, side in enumerate(sides)]
@@ -80,7 +82,7 @@ class GlobalPool(nn.Module):
         super().__init__()
         self.method = method
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Value) -> Value:
         """Pooled maps."""
         return x.amax(dim=(2, 3), keepdim=True) if self.method == "MAX" else x.mean(dim=(2, 3), keepdim=True)
 
@@ -94,9 +96,9 @@ class NormWithinChannel(nn.Module):
         self.alpha, self.beta = alpha, beta
         self.mean = nn.AvgPool2d(size, stride=1, padding=(size - 1) // 2)
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Value) -> Value:
         """Normalised maps."""
-        squares: Tensor = self.mean(x * x)
+        squares = self.mean(x * x)
         return x * (1.0 + self.alpha * squares).pow(-self.beta)
 
 
@@ -113,7 +115,7 @@ class PerChannel(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels)) if weight else None
         self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Value) -> Value:
         """Scaled and moved."""
         if self.weight is not None:
             x = x * self.weight.view(self.shape)
@@ -128,7 +130,7 @@ class Combination(nn.Module):
         super().__init__()
         self.operation, self.coefficients = operation, tuple(coefficients)
 
-    def forward(self, *given: Tensor) -> Tensor:
+    def forward(self, *given: Value) -> Value:
         """Combined."""
         if self.operation == "SUM" and self.coefficients:
             given = tuple(x if c == 1.0 else x * c for x, c in zip(given, self.coefficients, strict=True))
@@ -149,7 +151,7 @@ class Product(nn.Module):
         super().__init__()
         self.axis, self.missing = axis, missing
 
-    def forward(self, x: Tensor, factor: Tensor) -> Tensor:
+    def forward(self, x: Value, factor: Value) -> Value:
         """Multiplied."""
         for _ in range(self.axis):
             factor = factor.unsqueeze(0)
@@ -166,7 +168,7 @@ class Joined(nn.Module):
         super().__init__()
         self.axis = axis
 
-    def forward(self, *given: Tensor) -> Tensor:
+    def forward(self, *given: Value) -> Value:
         """Joined."""
         return torch.cat(given, dim=self.axis)
 
@@ -179,7 +181,7 @@ class Sliced(nn.Module):
         super().__init__()
         self.axis, self.points = axis, points
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Value) -> Value:
         """The parts."""
         return torch.tensor_split(x, self.points, dim=self.axis)
 
@@ -192,7 +194,7 @@ class Reshaped(nn.Module):
         super().__init__()
         self.wanted = tuple(shape)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Value) -> Value:
         """In the new shape."""
         return x.reshape([side or x.shape[axis] for axis, side in enumerate(self.wanted)])
 
@@ -205,7 +207,7 @@ class Cropped(nn.Module):
         super().__init__()
         self.axis, self.offsets = axis, tuple(offsets)
 
-    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+    def forward(self, x: Value, like: Value) -> Value:
         """Cropped."""
         for place, offset in enumerate(self.offsets, start=self.axis):
             x = x.narrow(place, offset, like.shape[place])
@@ -227,7 +229,7 @@ class Elementwise(nn.Module):
         super().__init__()
         self.function, self.scale, self.shift, self.base = function, scale, shift, base
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Value) -> Value:
         """The function's values."""
         if self.function == "abs":
             return x.abs()
@@ -246,7 +248,7 @@ def _pair(values: Sequence[int]) -> Pair:
 
 def _convolution(kind: type[nn.Conv2d] | type[nn.ConvTranspose2d]) -> Callable[..., nn.Module]:
     def build(
-        *, inputs: int, outputs: int, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, groups: int, bias: bool
+        *, inputs: int, outputs: int, kernel: Sides, stride: Sides, pad: Sides, dilation: Sides, groups: int, bias: bool
     ) -> nn.Module:
         return kind(
             inputs,

@@ -5,8 +5,7 @@ from hashlib import sha256
 from typing import Any, final
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from unfreeze.zoo.caffe.description import IMAGE, Description, Operation
 from unfreeze.zoo.caffe.layers import CaffePool, built
@@ -38,8 +37,8 @@ class CaffeNetwork(nn.Module):
         """Of the operations and their settings, without the head's width: what weights alone do not say."""
         return sha256(with_classes(self.description, 1).canonical()).hexdigest()
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Any:
-        """The network's output: scores of the classes, if it has a head."""
+    def forward(self, images: Any) -> Any:  # a tensor, or what stands for one while torch.fx traces
+        """From images ``[batch, 3, height, width]`` to the network's output: scores of the classes, if it has a head."""
         values: dict[str, Any] = {IMAGE: images}
         for operation in self.description.operations:
             result = getattr(self, operation.name)(*[values[name] for name in operation.inputs])
