@@ -253,12 +253,16 @@ def test_mutants() -> None:
     text, data = net.prototxt().encode(), net.caffemodel()
     refused = 0
     for place in range(300):
-        damaged = [bytearray(text), bytearray(data[: len(data) // 2])] if place % 2 else [bytearray(text), bytearray(data)]
+        damaged = (
+            [bytearray(text), bytearray(data[: len(data) // 2])] if place % 2 else [bytearray(text), bytearray(data)]
+        )
         mutant = damaged[place % 3 > 0]
         for _ in range(1 + place % 4):
             mutant[draws.integers(len(mutant))] = draws.integers(256)
         try:
-            found = CaffeFiles(network_in(bytes(damaged[0])), {k: tuple(v) for k, v in weights_in(bytes(damaged[1])).items()})
+            found = CaffeFiles(
+                network_in(bytes(damaged[0])), {k: tuple(v) for k, v in weights_in(bytes(damaged[1])).items()}
+            )
             imported(found, mean=MEAN)
         except InputError as error:
             refused += 1
