@@ -1,5 +1,6 @@
 """A network and its weights, out of Caffe's files: what is built, what it takes, and the values of its tensors."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,9 +13,10 @@ from unfreeze.core.errors import PlanError, WeightsError
 from unfreeze.zoo.caffe.conversion import Layer, operations_of, wiring
 from unfreeze.zoo.caffe.description import Description, Operation
 from unfreeze.zoo.caffe.files import CaffeFiles
-from unfreeze.zoo.caffe.network import build_caffe, shapes_of, with_global_pools
+from unfreeze.zoo.caffe.network import CaffeNetwork, shapes_of, with_global_pools
 
 Colours = tuple[float, float, float]
+MOST_NUMBERS = 2**28  # that a layer gives for an image: a gigabyte
 TRUNK_CLASSES = 2  # of the head that a trunk gets: all zero, since every task brings its own
 
 _HARMLESS = frozenset({"Dropout", "Flatten", "Reshape"})  # behind a classifier, and kept
@@ -89,7 +91,10 @@ def imported(
 
 def _checked_shapes(description: Description) -> dict[str, tuple[int, ...]]:
     try:
-        return shapes_of(description, description.size)
+        shapes = shapes_of(description, description.size)
+        if (largest := max(math.prod(shape) for shape in shapes.values())) > MOST_NUMBERS:
+            msg = f"a layer would give {largest:,} numbers, {MOST_NUMBERS:,} at most"
+            raise ValueError(msg)
     except (ArithmeticError, IndexError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
         msg = (
@@ -97,10 +102,12 @@ def _checked_shapes(description: Description) -> dict[str, tuple[int, ...]]:
             "Give its own size with --size PX, or a prototxt that belongs to the caffemodel."
         )
         raise WeightsError(msg) from error
+    return shapes
 
 
 def _check_names(description: Description, weights: Mapping[str, Tensor]) -> None:
-    model = build_caffe(description).state_dict()
+    with torch.device("meta"):
+        model = CaffeNetwork(description).state_dict()
     wanted = {name: tuple(value.shape) for name, value in model.items() if not name.endswith("num_batches_tracked")}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))

@@ -10,7 +10,7 @@ from torch import nn
 from unfreeze.zoo.caffe.description import IMAGE, Description, Operation
 from unfreeze.zoo.caffe.layers import CaffePool, built
 
-MOST_PARAMETERS = 2**31  # VGG-16 has 138 million
+MOST_PARAMETERS = 2**29  # VGG-16 has 138 million
 
 
 @final
@@ -38,7 +38,7 @@ class CaffeNetwork(nn.Module):
         return sha256(with_classes(self.description, 1).canonical()).hexdigest()
 
     def forward(self, images: Any) -> Any:  # a tensor, or what stands for one while torch.fx traces
-        """From images ``[batch, 3, height, width]`` to the network's output: scores of the classes, if it has a head."""
+        """From images ``[batch, 3, height, width]`` to the network's output: scores of classes, if it has a head."""
         values: dict[str, Any] = {IMAGE: images}
         for operation in self.description.operations:
             result = getattr(self, operation.name)(*[values[name] for name in operation.inputs])

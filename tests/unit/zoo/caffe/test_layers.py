@@ -49,7 +49,7 @@ def test_pooling_is_caffes(method: str) -> None:
 
 
 def test_torch_rounds_otherwise() -> None:
-    """torch's ceil_mode leaves out a window that Caffe has: what this package's padding by hand is for."""
+    """Torch's ceil_mode leaves out a window that Caffe has: what this package's padding by hand is for."""
     x = torch.zeros(1, 1, 5, 5)
     theirs = torch.nn.functional.max_pool2d(x, 1, stride=3, ceil_mode=True)
 
