@@ -13,7 +13,8 @@ from pathlib import Path
 PAGE = Path(__file__).parent / "reference" / "cli.md"
 COMMANDS = (
     *("", "run", "inspect", "codes", "probe", "tune", "predict", "evaluate", "report", "compare", "sample"),
-    *("cache", "cache list", "cache verify", "cache repair", "cache prune", "version"),
+    *("cache", "cache list", "cache verify", "cache repair", "cache prune"),
+    *("zoo", "zoo import", "version"),
 )
 # The help of one command, under a comment that names it.
 _PASTED = re.compile(r"(<!-- help: (?P<command>[\w ]*) -->\n```text\n)(?P<help>.*?)(```\n)", re.DOTALL)

@@ -1,11 +1,18 @@
 """What every network must keep, whoever wrote it: cuts that change no bit, blocks that cover everything once."""
 
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 
+import caffe_nets
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.caffe.files import CaffeFiles
+from unfreeze.zoo.caffe.folder import write_network
+from unfreeze.zoo.caffe.importing import imported
+from unfreeze.zoo.caffe.reading import network_in, weights_in
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +30,9 @@ NETWORKS = {
     "torchvision:alexnet": 96,
     "torchvision:vgg11": 64,
     "torchvision:squeezenet1_1": 64,
+    "caffe:googlenet": 224,
+    "caffe:resnet50": 96,
+    "caffe:squeezenet": 96,
 }
 MOST_CUTS = 12
 every_network = pytest.mark.parametrize("name", NETWORKS)
@@ -31,7 +41,21 @@ every_network = pytest.mark.parametrize("name", NETWORKS)
 @cache
 def backbone_of(name: str) -> Backbone:
     """Random weights serve: what is tested here does not depend on them."""
+    library, _, network = name.partition(":")
+    if library == "caffe":
+        return imported_from_caffe(network, NETWORKS[name])
     return load_backbone(name, size=NETWORKS[name], pretrained=False)
+
+
+def imported_from_caffe(name: str, size: int) -> Backbone:
+    """One of the networks that are written here, by way of a folder."""
+    pytest.importorskip("google.protobuf")
+    net = caffe_nets.NETWORKS[name]()
+    blobs = {layer: tuple(found) for layer, found in weights_in(net.caffemodel()).items()}
+    read = imported(CaffeFiles(network_in(net.prototxt().encode()), blobs), mean=caffe_nets.MEAN)
+    with tempfile.TemporaryDirectory() as folder:
+        write_network(Path(folder) / "net", read, files={"net.caffemodel": "0"}, licence="unknown")
+        return load_backbone(str(Path(folder) / "net"), size=size)
 
 
 def spread(items: tuple, count: int) -> list:

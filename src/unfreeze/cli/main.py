@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from unfreeze import __version__
-from unfreeze.cli import cache, manual
+from unfreeze.cli import cache, manual, zoo
 from unfreeze.cli.arguments import understood
 from unfreeze.cli.codes import codes
 from unfreeze.cli.compare import compare
@@ -75,6 +75,12 @@ def options(
 
 
 cache_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+zoo_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+@zoo_app.callback()
+def _zoo() -> None:
+    """A group stays one while it has a single command."""
 
 
 def _add(name: str, command: Callable[..., None], page: str, *, group: typer.Typer = app) -> None:
@@ -101,6 +107,14 @@ app.add_typer(
     help=manual.formatted(manual.CACHE),
     short_help=manual.CACHE.strip().splitlines()[0],
     epilog="unfreeze cache COMMAND --help is the manual page of a command.",
+)
+_add("import", zoo.import_network, manual.ZOO_IMPORT, group=zoo_app)
+app.add_typer(
+    zoo_app,
+    name="zoo",
+    help=manual.formatted(manual.ZOO),
+    short_help=manual.ZOO.strip().splitlines()[0],
+    epilog="unfreeze zoo COMMAND --help is the manual page of a command.",
 )
 _add("version", version, manual.VERSION)
 

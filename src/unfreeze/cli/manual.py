@@ -334,6 +334,34 @@ Examples:
   unfreeze cache prune --all
 {EXIT_CODES}"""
 
+ZOO = """
+Bring networks of other libraries in.
+
+What is imported is a folder, and --backbone FOLDER takes it wherever it takes
+the name of a network: in run, codes, probe and tune.
+"""
+
+ZOO_IMPORT = f"""
+Import a network of Caffe's: its prototxt and its weights, as a folder.
+
+What comes out is trained, cut and probed like any other network. It takes
+blue, green, red from 0 to 255 less a mean, as Caffe's networks do; the folder
+says so, and photos are prepared accordingly. Prototxts for deployment and for
+training are read; layers and weights are matched by name.
+
+Of a network that is no classifier, such as a detector, --until LAYER imports
+the trunk that ends in that layer.
+
+The files are read in a process that may open no file, reach no network and
+start no program; nothing in them is executed. It needs unfreeze[caffe].
+{_JSON}
+Examples:
+
+  unfreeze zoo import deploy.prototxt net.caffemodel --mean 104,117,123
+  unfreeze zoo import deploy.prototxt net.caffemodel --mean mean.binaryproto
+  unfreeze zoo import ssd.prototxt ssd.caffemodel --until conv5_3 --mean 0,0,0
+{EXIT_CODES}"""
+
 VERSION = f"""
 Print the versions of unfreeze, Python and the libraries that move numbers,
 and which locks hold the decoders of images here.

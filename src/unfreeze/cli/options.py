@@ -100,7 +100,9 @@ Source = Annotated[
 BackboneName = Annotated[
     str,
     typer.Option(
-        "--backbone", metavar="NAME", help="The pretrained network: any name that timm knows, or a model's folder."
+        "--backbone",
+        metavar="NAME",
+        help="The pretrained network: any name that timm knows, or the folder of a model or of an imported network.",
     ),
 ]
 Weights = Annotated[

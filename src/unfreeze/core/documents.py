@@ -352,6 +352,41 @@ class SampleRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportRecord:
+    """A network that was imported.
+
+    Attributes:
+        schema: Name and version of this document.
+        files: SHA-256 of the files that it came from, by name.
+        folder: Where it is; its name for ``--backbone``.
+        size: Side of its images, pixels.
+        mean: Subtracted from the pixels, 0 to 255: blue, green, red.
+        scale: Factor of what is left.
+        parameters: How many numbers it holds.
+        classes: Of its classifier.
+        cuts: How many.
+        blocks: Their names, shallow to deep.
+        taps: Width of the codes by tap, shallow to deep.
+        head: Layer of the classifier.
+        left_out: Layers behind the classifier that were left out.
+    """
+
+    schema: Literal["unfreeze.import/1"] = "unfreeze.import/1"
+    files: dict[str, str]
+    folder: str
+    size: int
+    mean: tuple[float, float, float]
+    scale: float
+    parameters: int
+    classes: int
+    cuts: int
+    blocks: tuple[str, ...]
+    taps: dict[str, int]
+    head: str
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoreRecord:
     """A store of codes.
 

@@ -32,6 +32,6 @@ def _own_code() -> str:
     package = Path(__file__).parent.parent
     digest = sha256()
     for folder in ("core", "features", "zoo"):
-        for path in sorted((package / folder).glob("*.py")):
-            digest.update(f"{folder}/{path.name}\n".encode() + path.read_bytes())
+        for path in sorted((package / folder).rglob("*.py")):
+            digest.update(f"{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -11,7 +11,7 @@ from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.devices import find_device
 from unfreeze.zoo.network_folders import folder_named
 from unfreeze.zoo.networks import parse_name
-from unfreeze.zoo.weights import bundled_file
+from unfreeze.zoo.weights import installed_file
 
 
 def load_network(settings: ImageSettings) -> Backbone:
@@ -42,7 +42,7 @@ def frozen_backbone(settings: ImageSettings, cache: Path | None) -> FrozenBackbo
     device = find_device(settings.request.device)
     # A model's folder is more than its file of weights, and is read every time.
     in_folder = folder_named(settings.backbone) is not None
-    path = None if in_folder else settings.weights or bundled_file(parse_name(settings.backbone))
+    path = None if in_folder else settings.weights or installed_file(parse_name(settings.backbone))
     file = None if path is None else weights_file(path)
     network = FrozenBackbone(load_network(settings), device)
     if file is not None and device.is_cpu and openvino_is_installed():

@@ -16,6 +16,7 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
+from unfreeze.zoo.caffe.folder import read_network, read_tensors
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.fitting import converter, fitted
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
@@ -37,8 +38,8 @@ from unfreeze.zoo.weights import (
     download_weights,
     lite_names,
     load_strictly,
+    network_sha256,
     read_weights,
-    weights_sha256,
 )
 
 
@@ -169,9 +170,8 @@ class Backbone:
         fresh = seeded_network(parse_name(self.card.name), classes=self.classes, size=self.card.size, seed=seed)
         twin = self.copy()
         twin.network.load_state_dict(fresh.state_dict(), strict=True)
-        card = replace(
-            self.card, source="random (from scratch)", licence="none", weights_sha256=weights_sha256(fresh.state_dict())
-        )
+        sha256 = network_sha256(twin.network)
+        card = replace(self.card, source="random (from scratch)", licence="none", weights_sha256=sha256)
         return replace(twin, card=card)
 
     def resized_by(self, word: ResizeWord) -> "Backbone":
@@ -273,7 +273,8 @@ def load_backbone(
 
     Args:
         name: A timm name, also as the Hub writes it, an alias (``lite0``), a torchvision name
-            (``torchvision:alexnet``, ``alexnet``), or a folder with a model of ours, of timm's or of transformers.
+            (``torchvision:alexnet``, ``alexnet``), or a folder with a model of ours, of timm's or of transformers, or
+            with a network that was imported from Caffe.
         weights: A file of safetensors or of torch.save, as training programs write them.
         size: Side of the input in pixels; None for what the weights were trained with.
         pretrained: False for random weights, when there is no `weights`.
@@ -300,7 +301,7 @@ def load_backbone(
         source += _load_fitted(backbone, Chosen(dict(given.weights)), name)
     else:
         source, licence = _load_published(backbone, parse_name(name), size)
-    digest = weights_sha256(backbone.network.state_dict())
+    digest = network_sha256(backbone.network)
     return replace(backbone, card=replace(backbone.card, source=source, licence=licence, weights_sha256=digest))
 
 
@@ -317,8 +318,12 @@ def _built(name: str, given: FolderNetwork | None, size: int | None) -> Backbone
 
 
 def _load_published(backbone: Backbone, name: NetworkName, size: int | None) -> tuple[str, str]:
-    """Load the weights of an installed package or of the library's download; returns their source and licence."""
+    """Load the weights of an imported folder, an installed package or a download; returns their source and licence."""
     network, head = backbone.network, backbone.head
+    if name.library == "caffe":
+        stored = read_network(name.architecture)
+        load_strictly(network, read_tensors(stored), head=None, source=name.architecture)
+        return stored.source, stored.licence
     if (file := bundled_file(name)) is not None:
         source = _package_of(name)
         load_strictly(network, lite_names(bundled_weights(name, file), network), head=head, source=source)
@@ -368,7 +373,7 @@ def describe(name: NetworkName, network: nn.Module, images: Preprocessing, *, so
         library=name.library,
         source=source,
         licence=licence,
-        weights_sha256=weights_sha256(network.state_dict()),
+        weights_sha256=network_sha256(network),
         size=images.size,
         crop_pct=images.crop_pct,
         crop_mode=images.crop_mode,

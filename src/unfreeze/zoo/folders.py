@@ -15,11 +15,16 @@ from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import durable_folder, sha256_of_file, write_bytes
 from unfreeze.core.readouts import Readout
 from unfreeze.zoo.backbones import Backbone, PixelClassifier, describe
+from unfreeze.zoo.caffe.description import description_from
+from unfreeze.zoo.caffe.folder import build_stored
+from unfreeze.zoo.caffe.network import description_of
 from unfreeze.zoo.graph import Cut, graph_of, is_live, prefix_module
 from unfreeze.zoo.model_config import OUR_KEY, README, SCHEMA, WEIGHTS, checked_weights, read_config, write_config
-from unfreeze.zoo.networks import Preprocessing, parse_name, seeded_network, timm_arguments
+from unfreeze.zoo.networks import NetworkName, Preprocessing, drawing_from, parse_name, seeded_network, timm_arguments
 from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 from unfreeze.zoo.weights import load_strictly
+
+GRAPH_KEY = "caffe"  # in our part of config.json
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,9 +56,10 @@ def save_model(
 
     The folder appears whole or not at all. A backbone of timm's is written so that
     ``timm.create_model("local-dir:FOLDER", pretrained=True)`` loads it. A torchvision network, and a classifier on taps
-    with the layers up to the deepest of them, get the same files, which only `load_model` reads.
-    What is saved takes red, green, blue and values from 0 to 1, since timm knows no other input: for a network that
-    takes blue, green, red, the channels of its first convolution are written in reverse order.
+    with the layers up to the deepest of them, get the same files, which only `load_model` reads; so does a network of
+    Caffe's, whose graph is written into the settings. All but that one take red, green, blue and values from 0 to 1 as
+    saved, since timm knows no other input: for a network that takes blue, green, red, the channels of its first
+    convolution are written in reverse order.
 
     Args:
         folder: Must not exist yet, or be empty.
@@ -92,11 +98,27 @@ def _weights(model: Backbone | CutNetwork) -> dict[str, Tensor]:
     module = model.network if isinstance(model, Backbone) else model
     # Copies, since safetensors refuses tensors that share memory, as tied weights do.
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
-    if model.card.channels == "BGR":
+    if _as_saved(model.card) is not model.card and model.card.channels == "BGR":
         inside, graph = ("", model.graph) if isinstance(model, Backbone) else ("prefix.", model.prefix)
         name = f"{_first_convolution(graph.graph, module, inside, model.card)}.weight"
         weights[name] = weights[name].flip(1)
     return weights
+
+
+def _as_saved(card: Card) -> Card:
+    """The card of what is written: of a network of Caffe's, the network as it is; see `save_model`."""
+    return card if card.library == "caffe" else card.in_unit_rgb()
+
+
+def _name_of(card: Card) -> NetworkName:
+    """As `parse_name`; the folder of a network of Caffe's need not be there any more."""
+    return NetworkName("caffe", card.name) if card.library == "caffe" else parse_name(card.name)
+
+
+def _graph_of(model: Backbone | CutNetwork) -> dict[str, Any]:
+    """The graph of a network of Caffe's, for our part of the settings; nothing of others."""
+    description = description_of(model.network) if isinstance(model, Backbone) else model.description
+    return {} if description is None else {GRAPH_KEY: description.as_json()}
 
 
 def _first_convolution(graph: fx.Graph, module: nn.Module, inside: str, card: Card) -> str:
@@ -117,8 +139,8 @@ def _first_convolution(graph: fx.Graph, module: nn.Module, inside: str, card: Ca
 
 def _config(backbone: Backbone, class_names: Sequence[str]) -> dict[str, Any]:
     """As timm writes it (timm.models._hub.save_config_for_hf), with the true preprocessing, and our own part."""
-    card, network = backbone.card.in_unit_rgb(), backbone.network
-    name = parse_name(card.name)
+    card, network = _as_saved(backbone.card), backbone.network
+    name = _name_of(card)
     source = dict(getattr(network, "pretrained_cfg", None) or {})
     config: dict[str, Any] = {
         "architecture": name.architecture,
@@ -138,7 +160,7 @@ def _config(backbone: Backbone, class_names: Sequence[str]) -> dict[str, Any]:
             "std": list(card.std),
             "num_classes": len(class_names),
         },
-        OUR_KEY: {"schema": SCHEMA, "library": name.library, "card": asdict(card)},
+        OUR_KEY: {"schema": SCHEMA, "library": name.library, "card": asdict(card), **_graph_of(backbone)},
     }
     if isinstance(pool := getattr(network, "global_pool", None), str):
         config["global_pool"] = pool
@@ -150,8 +172,8 @@ def _config(backbone: Backbone, class_names: Sequence[str]) -> dict[str, Any]:
 
 def _cut_config(model: CutNetwork, class_names: Sequence[str]) -> dict[str, Any]:
     """Without what timm would need to build a network: its weights are not all there."""
-    card = model.card.in_unit_rgb()
-    name = parse_name(card.name)
+    card = _as_saved(model.card)
+    name = _name_of(card)
     return {
         "architecture": name.architecture,
         "num_classes": len(class_names),
@@ -162,6 +184,7 @@ def _cut_config(model: CutNetwork, class_names: Sequence[str]) -> dict[str, Any]
             "card": asdict(card),
             "readouts": [asdict(readout) for readout in model.readouts],
             "cuts": [asdict(cut) for cut in model.cuts],
+            **_graph_of(model),
         },
     }
 
@@ -188,7 +211,7 @@ def load_model(folder: Path | str) -> tuple[Backbone | CutNetwork, tuple[str, ..
     card = saved.card
     images = Preprocessing(**{field.name: getattr(card, field.name) for field in fields(Preprocessing)})
     source = f"folder {folder.name}, from {card.source}"
-    name, network = parse_name(card.name), saved.module.network
+    name, network = _name_of(card), saved.module.network
     backbone = describe(name, network, images, source=source, licence=card.licence)
     return backbone.with_levels(card.levels), saved.class_names
 
@@ -240,26 +263,41 @@ def _built(
             msg = f"The model in {folder} names {classes} classes and gives {module.classes} scores. Train it again."
             raise InputError(msg)
         return module
-    network = seeded_network(parse_name(card.name), classes=classes, size=card.size, seed=0)
+    network = _seeded(folder, card, config[OUR_KEY], classes)
     load_strictly(network, weights, head=None, source=str(folder))
     return PixelClassifier(network, card)
 
 
+def _seeded(folder: Path, card: Card, ours: dict[str, Any], classes: int | None) -> nn.Module:
+    """The network that the card names, with random weights; of Caffe's, the one that the settings describe."""
+    if card.library != "caffe":
+        return seeded_network(parse_name(card.name), classes=classes, size=card.size, seed=0)
+    with drawing_from(0):
+        return build_stored(description_from(ours[GRAPH_KEY]), folder, classes)
+
+
+def _builder(card: Card) -> str:
+    """What builds the network, with its version."""
+    library = "unfreeze" if card.library == "caffe" else card.library
+    return f"{library} {version(library)}"
+
+
 def _cut_network(folder: Path, card: Card, ours: dict[str, Any], weights: dict[str, Tensor]) -> CutNetwork:
     """A network of that name, traced and cut where it was, with the saved weights; what comes after is let go."""
-    graph = graph_of(seeded_network(parse_name(card.name), size=card.size, seed=0))
+    network = _seeded(folder, card, ours, None)
+    graph = graph_of(network)
     try:
         cuts = [Cut(**with_tuples(cut)) for cut in ours["cuts"]]
         readouts = [Readout(**readout) for readout in ours["readouts"]]
         shape = tuple(weights["linear.weight"].shape)
         module = CutNetwork(prefix_module(graph, cuts), cuts, readouts, card=card, shape=shape)
+        module.description = description_of(network)
         load_strictly(module, weights, head=None, source=str(folder))
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         read = ", ".join(dict.fromkeys(str(one.get("tap")) for one in ours["readouts"] if isinstance(one, dict)))
         msg = (
-            f"The model in {folder} reads {card.name} at {read}, and the {card.name} of {card.library} "
-            f"{version(card.library)} is not built like that. Install the {card.library} that it was written with, or "
-            "train it again."
+            f"The model in {folder} reads {card.name} at {read}, and the {card.name} of {_builder(card)} is not built "
+            f"like that. Install the {_builder(card).split()[0]} that it was written with, or train it again."
         )
         raise InputError(msg) from error
     return module

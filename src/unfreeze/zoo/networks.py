@@ -1,4 +1,4 @@
-"""Names of networks and how timm and torchvision build them: the one file that knows both libraries."""
+"""Names of networks and how they are built: the one file that knows timm, torchvision and the folders of Caffe's."""
 
 import contextlib
 import difflib
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast, final
 
 import timm
@@ -18,6 +19,8 @@ from torch.overrides import TorchFunctionMode
 
 from unfreeze.core.cards import Channels
 from unfreeze.core.errors import PlanError, UnknownBackboneError
+from unfreeze.zoo.caffe.folder import build_stored, is_network_folder, read_network
+from unfreeze.zoo.caffe.importing import Input
 
 ALIASES = {f"lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
 IMAGENET_CLASSES = 1000
@@ -27,6 +30,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # (github.com/tensorflow/tpu, models/official/efficientnet/lite/efficientnet_lite_builder.py).
 LITE_MEAN = (127 / 255,) * 3
 LITE_STD = (128 / 255,) * 3
+# The networks of Caffe's model zoo were trained on crops, of 224 or 227 pixels, of images resized to 256 (bilinear).
+CAFFE_RESIZED = 256
+CAFFE_CROPS = range(192, 257)
+CAFFE_CROP_PCT = 0.875
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,8 @@ class NetworkName:
     """A network's name, taken apart.
 
     Attributes:
-        library: ``timm`` or ``torchvision``.
-        architecture: The library's name.
+        library: ``timm``, ``torchvision`` or ``caffe``.
+        architecture: The library's name; of a network of Caffe's, its folder.
         tag: timm's name of a set of weights, or empty.
     """
 
@@ -68,9 +75,9 @@ def parse_name(name: str) -> NetworkName:
     """Find out which network is meant.
 
     Args:
-        name: A timm name, with or without a tag, an alias such as ``lite0``, or a torchvision name, which may be
-            written ``torchvision:alexnet``. The Hub's ways to write timm's names are understood too
-            (``timm/resnet18.a1_in1k``, ``hf-hub:timm/resnet18.a1_in1k``).
+        name: A timm name, with or without a tag, an alias such as ``lite0``, a torchvision name, which may be written
+            ``torchvision:alexnet``, or the folder of a network that was imported. The Hub's ways to write timm's names
+            are understood too (``timm/resnet18.a1_in1k``, ``hf-hub:timm/resnet18.a1_in1k``).
 
     Returns:
         The name, taken apart.
@@ -78,6 +85,8 @@ def parse_name(name: str) -> NetworkName:
     Raises:
         UnknownBackboneError: No such network; similar names are proposed.
     """
+    if is_network_folder(name):
+        return NetworkName("caffe", name)
     written = _HUB.sub("", name.strip()).rstrip("/")
     if written != name.strip().rstrip("/") and "/" in written and not written.startswith("timm/"):
         raise UnknownBackboneError(_of_somebody(name, written))
@@ -126,6 +135,8 @@ def build_network(name: NetworkName, *, classes: int | None = None, size: int | 
     Returns:
         The network.
     """
+    if name.library == "caffe":
+        return build_stored(read_network(name.architecture).description, Path(name.architecture), classes)
     with _size_errors_explained(name, size):
         if name.library == "timm":
             network = timm.create_model(str(name), pretrained=False, **timm_arguments(name, classes, size))
@@ -189,8 +200,10 @@ def preprocessing(name: NetworkName, network: nn.Module, size: int | None) -> Pr
         size: Replaces the library's size; the crop's fraction stays.
 
     Returns:
-        Size, crop, interpolation, and how pixels become the input: both libraries' networks take RGB from 0 to 1.
+        Size, crop, interpolation, and how pixels become the input: RGB from 0 to 1, BGR from 0 to 255 of Caffe's.
     """
+    if name.library == "caffe":
+        return caffe_preprocessing(read_network(name.architecture).takes, size)
     if name.library == "torchvision":
         return _torchvision_preprocessing(name, size)
     found = resolve_model_data_config(network)
@@ -222,6 +235,26 @@ def _torchvision_preprocessing(name: NetworkName, size: int | None) -> Preproces
     )
 
 
+def caffe_preprocessing(takes: Input, size: int | None = None) -> Preprocessing:
+    """How an image becomes the input of a network of Caffe's: the mean is subtracted first, then it is scaled.
+
+    Args:
+        takes: What it takes.
+        size: Replaces its size.
+    """
+    side = size or takes.size
+    return Preprocessing(
+        size=side,
+        crop_pct=side / CAFFE_RESIZED if size is None and side in CAFFE_CROPS else CAFFE_CROP_PCT,
+        crop_mode="center",
+        interpolation="bilinear",
+        channels="BGR",
+        scale=1.0,
+        mean=_three(takes.mean),
+        std=(1 / takes.scale,) * 3,
+    )
+
+
 def _three(values: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
@@ -229,6 +262,8 @@ def _three(values: Any) -> tuple[float, float, float]:
 
 def licence_of(name: NetworkName) -> str:
     """Licence of the weights that the library publishes; ``unknown`` if it does not say."""
+    if name.library == "caffe":
+        return read_network(name.architecture).licence
     if name.library != "timm":
         return "unknown"
     settings = timm.get_pretrained_cfg(str(name))

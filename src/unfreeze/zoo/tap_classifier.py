@@ -12,6 +12,8 @@ from torch import Tensor, fx, nn
 from unfreeze.core.cards import Card
 from unfreeze.core.readouts import Readout
 from unfreeze.zoo.backbones import Backbone, network_input
+from unfreeze.zoo.caffe.description import Description
+from unfreeze.zoo.caffe.network import description_of
 from unfreeze.zoo.graph import Cut
 from unfreeze.zoo.pooling import pooled
 
@@ -53,6 +55,7 @@ class TapClassifier:
         """From uint8 images ``[batch, size, size, 3]`` (red, green, blue) to scores; shares the network's modules."""
         prefix = self.backbone.prefix(self.cuts)
         module = CutNetwork(prefix, self.cuts, self.readouts, card=self.card, shape=self.weight.shape)
+        module.description = description_of(self.backbone.network)
         with torch.no_grad():
             module.linear.weight.copy_(torch.from_numpy(self.weight))
             module.linear.bias.copy_(torch.from_numpy(self.bias))
@@ -75,6 +78,7 @@ class CutNetwork(nn.Module):
 
     prefix: fx.GraphModule
     linear: nn.Linear
+    description: Description | None  # of the network that was cut, if it came from Caffe: no library can build it
 
     def __init__(
         self,
@@ -92,6 +96,7 @@ class CutNetwork(nn.Module):
         classes, codes = shape
         # Empty first, since it would draw from the global generator.
         self.linear = nn.Linear(codes, classes, device="meta").to_empty(device="cpu")
+        self.description = None
         self.training = False  # not by eval(), which would reach the network's own layers
 
     @property

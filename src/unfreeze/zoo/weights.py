@@ -24,6 +24,8 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.core.files import sha256_of
+from unfreeze.zoo.caffe.folder import WEIGHTS as CAFFE_WEIGHTS
+from unfreeze.zoo.caffe.network import CaffeNetwork
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.file_kinds import kind_of
 from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
@@ -69,6 +71,14 @@ def weights_sha256(weights: Weights) -> str:
         digest.update(f"{name}\n{value.dtype}\n{tuple(value.shape)}\n".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def network_sha256(network: nn.Module) -> str:
+    """Hash of a network's weights; of one whose graph is in a file, of the graph too."""
+    weights = weights_sha256(network.state_dict())
+    if isinstance(network, CaffeNetwork):
+        return sha256_of(f"{weights} in {network.graph_sha256}".encode())
+    return weights
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -182,6 +192,11 @@ def _check_archive(data: bytes) -> None:
 def bundled_package(name: NetworkName) -> str | None:
     """Package that carries weights of this network, installed or not; they are those that timm tags ``in1k``."""
     return BUNDLED.get(name.architecture) if name.library == "timm" and name.tag in {"", "in1k"} else None
+
+
+def installed_file(name: NetworkName) -> Path | None:
+    """File of the weights that a network has without being given any, if they lie in one here; see `bundled_file`."""
+    return Path(name.architecture) / CAFFE_WEIGHTS if name.library == "caffe" else bundled_file(name)
 
 
 def bundled_file(name: NetworkName) -> Path | None:

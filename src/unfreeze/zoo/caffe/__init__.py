@@ -1,0 +1,1 @@
+"""Caffe's networks: read from prototxt and caffemodel, rebuilt for PyTorch, kept as folders."""
