@@ -16,7 +16,7 @@ from unfreeze.core.records import Interval
 from unfreeze.core.wording import percent
 from unfreeze.data.copy_groups import merged_groups
 from unfreeze.data.image_set import Image, ImageSet
-from unfreeze.data.series import Series, guessed_series
+from unfreeze.data.series import FEWEST, Series, guessed_series
 from unfreeze.data.tasks import Task, make_task
 from unfreeze.metrics.comparison import paired_difference
 from unfreeze.metrics.grouping import unit_numbers
@@ -102,7 +102,7 @@ def _series_finding(experiment: Experiment, *, budget: float) -> Finding | None:
     if series is None:
         return None
     with_series = make_task(replace(image_set, images=_with_groups(images, series)), seed=experiment.task.seed)
-    if len(np.unique(with_series.units[with_series.train_rows])) < with_series.folds + 1:
+    if len(np.unique(with_series.units[with_series.train_rows])) < FEWEST:  # none could be held back
         return None
     held = _held_back_once("series", experiment, experiment.task, with_series, budget=budget)
     if held is None or held.interval.high >= 0:
