@@ -10,7 +10,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile
 SOURCES := src tests $(wildcard benchmarks docs/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test fast lint type layers format docs-check bench wheel check clean
+.PHONY: help setup setup-dev demo test fast corpus faults-long lint type layers format docs-check bench wheel check clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -38,6 +38,13 @@ test: setup-dev  ## all tests
 
 fast: setup-dev  ## all tests but the slow ones
 	$(TEST) -n 2 -m 'not slow'
+
+corpus: setup-dev  ## fetch images that were made to break decoders, for tests/faults
+	$(BIN)/python tests/faultlab/corpus.py corpus
+
+faults-long: setup-dev  ## go on with the release tier of faults, until all is done, then write docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py --minutes 600
+	$(BIN)/python benchmarks/faults.py --page
 
 lint: setup-dev  ## style and format
 	$(BIN)/ruff check $(SOURCES)

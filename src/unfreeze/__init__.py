@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from unfreeze.images.pool import DecoderPool
     from unfreeze.probes.search import search_probe
     from unfreeze.probes.solver import LinearProbe, fit_probe
+    from unfreeze.workflows.codes_transformer import CodesTransformer
     from unfreeze.workflows.estimator import TransferClassifier
     from unfreeze.workflows.prediction import predict_images
     from unfreeze.workflows.study import run_study
@@ -34,6 +35,7 @@ _MODULES = {
     "Backbone": "unfreeze.zoo.backbones",
     "Card": "unfreeze.core.cards",
     "Codes": "unfreeze.features.extraction",
+    "CodesTransformer": "unfreeze.workflows.codes_transformer",
     "DecoderPool": "unfreeze.images.pool",
     "EngineSettings": "unfreeze.core.settings",
     "Image": "unfreeze.data.image_set",
@@ -61,6 +63,7 @@ __all__ = [
     "Backbone",
     "Card",
     "Codes",
+    "CodesTransformer",
     "DecoderPool",
     "EngineSettings",
     "Image",

@@ -1,7 +1,10 @@
 """TransferClassifier in scikit-learn's own tools, on real digits."""
 
+import pickle
+import threading
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import timm
@@ -14,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.readouts import Readout
+from unfreeze.workflows import estimator
 from unfreeze.workflows.estimator import TransferClassifier
 from unfreeze.zoo.backbones import load_backbone
 from unfreeze.zoo.folders import save_model
@@ -97,7 +101,7 @@ def test_a_clone_has_the_settings_and_nothing_learned() -> None:
         ({"resize": "stretch"}, ["a.png"], ["x"], InputError, "Unknown resize 'stretch'. Choose one of auto, crop, "),
         ({}, ["a.png", "b.png"], ["x"], InputError, "equally long"),
         ({}, ["a.png", "b.png"], ["x", "x"], InputError, "at least two classes"),
-        ({}, [np.zeros((4, 4)), np.zeros((4, 4))], ["x", "y"], InputError, "uint8 arrays of shape"),
+        ({}, [np.zeros((4, 4)), np.zeros((4, 4))], ["x", "y"], InputError, "uint8 arrays or tensors of shape"),
         ({}, ["no-such-file.png", "b.png"], ["x", "y"], ImageSetError, "Image 0 of X cannot be read"),
     ],
 )
@@ -173,3 +177,106 @@ def test_a_classifier_on_taps_is_an_estimator(digits: tuple[list[np.ndarray], np
         expected = model.module()(torch.from_numpy(squares)).numpy()
     np.testing.assert_allclose(loaded.decision_function(arrays[:9]), expected, rtol=1e-4, atol=1e-4)
     assert (tmp_path / "two" / "README.md").read_text().startswith("# Mine\n\n## How to run it with torch alone")
+
+
+@pytest.mark.parametrize("strategy", ["svm-last", "head"])
+def test_what_was_pickled_predicts_to_the_last_bit(
+    digits: tuple[list[np.ndarray], np.ndarray], tmp_path: Path, strategy: str
+) -> None:
+    """By pickle and by joblib: the same scores, settings and attributes, and it is pickled and saved again."""
+    arrays, labels = digits
+    fitted = TransferClassifier(strategy=strategy, size=SIZE).fit(arrays, labels)
+    joblib.dump(fitted, tmp_path / "model.joblib")
+
+    for again in (pickle.loads(pickle.dumps(fitted)), joblib.load(tmp_path / "model.joblib")):
+        twice = pickle.loads(pickle.dumps(again))
+        np.testing.assert_array_equal(twice.decision_function(arrays[:9]), fitted.decision_function(arrays[:9]))
+        assert again.get_params() == fitted.get_params()
+        assert again.classes_.tolist() == fitted.classes_.tolist()
+        assert (again.strategy_, again.probabilities_, again.outcomes_) == (
+            fitted.strategy_,
+            fitted.probabilities_,
+            fitted.outcomes_,
+        )
+    twice.save(tmp_path / "model")
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+def test_one_photo_reads_and_traces_nothing_anew(
+    digits: tuple[list[np.ndarray], np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `fit`, no call writes, loads or traces a model, and an image alone gets the scores it has among many."""
+    arrays, labels = digits
+    fitted = TransferClassifier(strategy="softmax-last", size=SIZE).fit(arrays, labels)
+    together = fitted.decision_function(arrays)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    for name in ("save_model", "load_model", "load_backbone", "classifier_in_memory"):
+        monkeypatch.setattr(estimator, name, refuse)
+    monkeypatch.setattr("torch.fx.Tracer.trace", refuse)
+    alone = np.concatenate([fitted.decision_function([one]) for one in arrays[:9]])
+
+    np.testing.assert_array_equal(alone, together[:9])
+
+
+def test_threads_share_an_estimator(digits: tuple[list[np.ndarray], np.ndarray]) -> None:
+    """Each thread gets what one alone gets, also of one that was just unpickled."""
+    arrays, labels = digits
+    fitted = TransferClassifier(strategy="softmax-last", size=SIZE).fit(arrays, labels)
+    shared = pickle.loads(pickle.dumps(fitted))
+    wanted = [fitted.predict_proba([one]) for one in arrays[:8]]
+    found: dict[int, np.ndarray] = {}
+
+    def work(number: int) -> None:
+        found[number] = shared.predict_proba([arrays[number]])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for number, scores in enumerate(wanted):
+        np.testing.assert_array_equal(found[number], scores)
+
+
+def test_images_are_the_same_however_they_are_given(
+    digits: tuple[list[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    """Paths, Pillow images, arrays and tensors of the same photos get the same scores to the last bit."""
+    arrays, labels = digits
+    fitted = TransferClassifier(strategy="softmax-last", size=SIZE).fit(arrays, labels)
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for path, pixels in zip(paths, arrays, strict=False):
+        Image.fromarray(pixels).save(path)
+    wanted = fitted.decision_function(paths)
+
+    opened = [Image.open(path) for path in paths]
+    for given in (opened, [image.convert("P") for image in opened], arrays[:6], np.stack(arrays[:6])):
+        np.testing.assert_array_equal(fitted.decision_function(given), wanted)
+    with pytest.raises(InputError, match="is one image"):
+        fitted.predict(opened[0])
+
+
+def test_the_race_leaves_its_outcomes(digits: tuple[list[np.ndarray], np.ndarray]) -> None:
+    """What was measured is there with its accuracy, cheapest first, and what was picked is among it."""
+    arrays, labels = digits
+    fitted = TransferClassifier(size=SIZE, budget=30).fit(arrays, labels)
+
+    measured = [outcome for outcome in fitted.outcomes_ if outcome.measured]
+    assert fitted.strategy_ in {outcome.name for outcome in measured}
+    assert all(0 <= outcome.accuracy <= 1 for outcome in measured)
+    assert [o.strategy.rank for o in measured] == sorted(o.strategy.rank for o in measured)
+
+
+def test_an_unreadable_photo_is_named_by_its_place(digits: tuple[list[np.ndarray], np.ndarray], tmp_path: Path) -> None:
+    """Of a path also by its name."""
+    arrays, labels = digits
+    fitted = TransferClassifier(strategy="softmax-last", size=SIZE).fit(arrays, labels)
+
+    with pytest.raises(ImageSetError, match=r"1 of 2 images cannot be read; the first is image 1 .*none\.png \("):
+        fitted.predict([arrays[0], tmp_path / "none.png"])
+    with pytest.raises(ImageSetError, match=r"1 of 2 images cannot be read; the first is image 1 \(aspect-ratio"):
+        fitted.predict([arrays[0], np.zeros((2, 900), np.uint8)])

@@ -15,7 +15,7 @@ from unfreeze.core.errors import OutputError
 from unfreeze.core.wording import count, files_found, probability
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
-    from unfreeze.core.documents import InspectRecord
+    from unfreeze.core.documents import GuessedSeries, InspectRecord
 
 SHOWN = 20  # of a long list; --json has them all
 
@@ -79,6 +79,11 @@ def _show(record: "InspectRecord", out: Output) -> None:
     _show_list(out, "Set aside", [f"{item.name}: {item.reason}" for item in record.set_aside])
     duplicates = [f"{item.name} = {item.same_as}: {item.why}" for item in record.duplicates]
     _show_list(out, "Duplicates removed", duplicates)
+    copies = [" ~ ".join(same) for same in record.near_copies]
+    _show_list(out, "Near copies, each kept on one side of every split", copies)
+    if record.series is not None:
+        out.line()
+        out.line(_series_sentence(record.series))
     _show_list(out, "Skipped", [f"{number:,} {reason}" for reason, number in record.skipped.items()])
     _show_list(out, "Notes", [f"{number:,} {flag}" for flag, number in record.flags.items()])
     _show_list(out, "Labels that look wrong", _suspects(record))
@@ -111,6 +116,13 @@ def _split_sentence(record: "InspectRecord") -> str:
         return f"No split is given: unfreeze run measures on repeated splits, probe and tune keep a test part{kept}"
     parts = ", ".join(f"{number:,} {name}" for name, number in record.splits.images.items())
     return f"The split is given: {parts}{groups}"
+
+
+def _series_sentence(series: "GuessedSeries") -> str:
+    return (
+        f"{series.photos:,} photos seem to come in {series.number:,} series, {series.by}; unfreeze run measures "
+        "whether that matters, and with --groups guessed keeps each on one side"
+    )
 
 
 def _show_list(out: Output, title: str, lines: Sequence[str]) -> None:

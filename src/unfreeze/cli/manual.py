@@ -63,6 +63,10 @@ mistakes; with --no-photos it shows none, and names no file.
 Photos that are not square are cropped, squashed or padded, whichever a quick
 probe recognises best; --resize says it instead.
 
+Near copies stay on one side of every split. Where photos seem to come in
+series, it is measured what that costs; --groups guessed keeps those together
+too.
+
 Each step is answered: worth it, not worth it, equivalent within --margin, or
 cannot tell, with what would settle it. What does not fit the budget is
 shortened or left out, and the table says so.
@@ -331,8 +335,8 @@ Examples:
 {EXIT_CODES}"""
 
 VERSION = f"""
-Print the versions of unfreeze, Python and the libraries that move numbers, and
-which locks hold the decoders of images here.
+Print the versions of unfreeze, Python and the libraries that move numbers,
+and which locks hold the decoders of images here.
 {_JSON}
 Example:
 

@@ -61,6 +61,13 @@ class Resize(StrEnum):
     pad = "pad"
 
 
+class GroupsChoice(StrEnum):
+    """What ``--groups`` of a run takes."""
+
+    given = "given"
+    guessed = "guessed"
+
+
 class ResizeChoice(StrEnum):
     """What ``--resize`` of a run takes."""
 

@@ -21,6 +21,7 @@ from unfreeze.cli.options import (
     EngineName,
     Epochs,
     Exclude,
+    GroupsChoice,
     MaxBad,
     MetricChoice,
     MetricName,
@@ -158,6 +159,14 @@ def run(
     quiet: Quiet = False,
     show: Open = False,
     no_photos: NoPhotos = False,
+    groups: Annotated[
+        GroupsChoice,
+        typer.Option(
+            "--groups",
+            help="What stays on one side of every split: the groups of a list and near copies, or also the series that "
+            "photos seem to come in.",
+        ),
+    ] = GroupsChoice.given,
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
@@ -188,6 +197,7 @@ def run(
         exclude=tuple(exclude or ()),
         threads=threads,
         photos=not no_photos,
+        groups=groups.value,
     )
     checked_source(source)
     checked_weights(weights)

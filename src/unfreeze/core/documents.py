@@ -56,6 +56,21 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GuessedSeries:
+    """What photos seem to come in.
+
+    Attributes:
+        number: How many series.
+        photos: How many photos lie in one of two or more.
+        by: How it was guessed.
+    """
+
+    number: int
+    photos: int
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class InspectRecord:
     """What is in a folder or a list, without training anything.
 
@@ -65,7 +80,9 @@ class InspectRecord:
         images: Where every file went.
         classes: Each with its images.
         splits: As given.
-        groups: How many different ones.
+        groups: How many different ones, those of near copies among them.
+        near_copies: Names of photos that are near copies of each other, a list each.
+        series: What the photos seem to come in; None where there is no sign of any.
         width: Of the images, pixels; None without any.
         height: The same.
         modes: Number of images by Pillow's mode.
@@ -83,6 +100,8 @@ class InspectRecord:
     classes: tuple[ClassCounts, ...]
     splits: GivenSplits
     groups: int
+    near_copies: tuple[tuple[str, ...], ...]
+    series: GuessedSeries | None
     width: Spread | None
     height: Spread | None
     modes: dict[str, int]

@@ -15,6 +15,7 @@ PRECISIONS = ("auto", "f32", "bf16", "int8")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 AugmentWord = Literal["light", "standard", "strong", "none"]
 ResizeWord = Literal["crop", "squash", "pad"]
+GroupsWord = Literal["given", "guessed"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ class StudySettings:
         exclude: Classes that are left out.
         threads: Of PyTorch and of OpenVINO in the whole process, and number of decoders; None for one per core.
         photos: Whether the report may show photos and name their files.
+        groups: ``given`` for the groups of a list and near copies; ``guessed`` for the series that photos seem to come
+            in, too.
     """
 
     source: Path
@@ -147,6 +150,7 @@ class StudySettings:
     exclude: tuple[str, ...] = ()
     threads: int | None = None
     photos: bool = True
+    groups: GroupsWord = "given"
 
     @property
     def budget(self) -> float:

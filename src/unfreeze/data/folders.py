@@ -281,7 +281,7 @@ def _kind_of_folder(folder: str) -> Kind:
     return "work" if kinds == {"work"} else "nothing"
 
 
-def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ignore) -> None:
+def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ignore, labelled: bool = True) -> None:
     """Walk a folder of class folders, or one of ``train``, ``test`` (and ``val``) folders of class folders.
 
     Args:
@@ -289,6 +289,7 @@ def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ign
             depth, and what else is there.
         follow_links: Whether to follow links to folders below the class folders, too.
         advance: Reports progress per file that may be an image.
+        labelled: Whether there must be class folders; without them all photos have an empty label otherwise.
 
     Raises:
         ImageSetError: There are no class folders, or two folders mean the same split.
@@ -296,6 +297,8 @@ def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ign
     walk = _Walk(table.root, follow_links=follow_links, advance=advance)
     _check_readable(table.root)
     layout = layout_of(str(table.root), walk.glance)
+    if not labelled and not layout.classes:
+        layout = Layout(classes=[ClassFolder(str(table.root), "")])
     strays = _take(table, walk, layout)
     for split, place in layout.bare:
         if split == "train":

@@ -33,6 +33,7 @@ class Image:
         split: ``train``, ``val`` or ``test``; empty when none was given.
         group: What must stay on one side of every split (a subject, a tile); empty when none was given.
         flags: What a person should know, for example ``animated: frame 1 of 7``.
+        taken: When it was taken by the camera's clock, seconds since 1970; None if the file does not say.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Image:
     split: str = ""
     group: str = ""
     flags: tuple[str, ...] = ()
+    taken: int | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,6 +86,7 @@ class ImageSet:
         skipped: Number of files that are not read, by reason.
         findings: What the user should know.
         class_names: All classes when `images` is a part of a larger set; empty to take those of `images`.
+        near_copies: Names of photos that are near copies of each other, a tuple each; see `data.near_copies`.
         levels: By which photos of 16 bits are scaled, which whoever reads them has to know; see `data.levels`.
         glances: At some of the images outside of the test part; None where nobody has looked.
     """
@@ -95,6 +98,7 @@ class ImageSet:
     skipped: Mapping[str, int] = field(default_factory=_nothing_skipped)
     findings: tuple[Finding, ...] = ()
     class_names: tuple[str, ...] = ()
+    near_copies: tuple[tuple[str, ...], ...] = ()
     levels: Range = WHOLE
     glances: Glances | None = field(default=None, compare=False)
 
@@ -137,6 +141,7 @@ class ImageSet:
             duplicates=(),
             skipped=_nothing_skipped(),
             findings=(),
+            near_copies=(),
             glances=None,
             class_names=self.classes,
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from unfreeze.core.databases import temporary_database
 from unfreeze.core.findings import Finding
@@ -27,6 +27,7 @@ from unfreeze.data.listed_files import Candidate
 from unfreeze.images.glance import Glance, unpacked
 from unfreeze.images.levels import WHOLE, Range
 from unfreeze.images.pool import Inspection
+from unfreeze.images.small_copy import SIDE
 
 
 class State(IntEnum):
@@ -45,13 +46,14 @@ _SCHEMA = f"""
 CREATE TABLE image (
     name BLOB PRIMARY KEY, line INTEGER, path BLOB, label BLOB, split TEXT, grouping BLOB, listed INTEGER,
     state INTEGER DEFAULT {State.WAITING}, sha256 BLOB, width INTEGER, height INTEGER, mode TEXT, notes TEXT,
-    reason TEXT, same_as BLOB
+    reason TEXT, same_as BLOB, taken INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE small_copy (name BLOB PRIMARY KEY, pixels BLOB) WITHOUT ROWID;
 CREATE TABLE twin (pixels BLOB, name BLOB, PRIMARY KEY (pixels, name)) WITHOUT ROWID;
 CREATE TABLE glance (name BLOB PRIMARY KEY, seen BLOB);
 """
 _INSERT = "INSERT INTO image (name, line, path, label, split, grouping, listed) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_IMAGE = "name, path, label, split, grouping, sha256, width, height, mode, notes"
+_IMAGE = "name, path, label, split, grouping, sha256, width, height, mode, notes, taken"
 _AT_ONCE = 1024  # rows in memory
 _GLANCES = 2000  # that are kept, of images spread evenly: what they tell needs no more
 
@@ -73,6 +75,8 @@ class ImageTable:
         no_classes: Names of folders that lie among the class folders and are none.
         findings: What the user should know.
         levels: By which its photos of 16 bits are scaled; see `data.levels`.
+        keeps_small_copies: Whether it keeps them, 1 KB a photo; otherwise near copies cannot be found in it.
+        near_copies: Names of photos that are near copies of each other.
     """
 
     def __init__(self, database: sqlite3.Connection, source: Path) -> None:
@@ -85,6 +89,8 @@ class ImageTable:
         self.no_classes: set[str] = set()
         self.findings: list[Finding] = []
         self.levels: Range = WHOLE
+        self.keeps_small_copies = False
+        self.near_copies: tuple[tuple[str, ...], ...] = ()
         self._recorded = 0
 
     def add(self, candidates: Iterable[Candidate]) -> int:
@@ -158,12 +164,12 @@ class ImageTable:
         """Note what the decoder said of candidates; the state is that of the whole."""
         rows = list(found)
         self._database.executemany(
-            "UPDATE image SET state = ?, sha256 = ?, width = ?, height = ?, mode = ?, notes = ?, reason = ? "
-            "WHERE name = ?",
+            "UPDATE image SET state = ?, sha256 = ?, width = ?, height = ?, mode = ?, notes = ?, reason = ?, "
+            "taken = ? WHERE name = ?",
             (
                 (
                     *(state, bytes.fromhex(seen.sha256), seen.width, seen.height, seen.mode),
-                    *(json.dumps(seen.notes), seen.reason, _coded(candidate.name)),
+                    *(json.dumps(seen.notes), seen.reason, seen.taken, _coded(candidate.name)),
                 )
                 for candidate, state, seen in rows
             ),
@@ -184,6 +190,11 @@ class ImageTable:
                 if state is State.USED and seen.glance and place % self._every == 0
             ),
         )
+        if self.keeps_small_copies:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO small_copy VALUES (?, ?)",
+                ((_coded(one.name), seen.small_copy) for one, state, seen in rows if state is State.USED),
+            )
         self._recorded += len(rows)
 
     @cached_property
@@ -197,6 +208,18 @@ class ImageTable:
         for row in self._rows(_IMAGE, condition):
             (seen,) = self._database.execute("SELECT seen FROM glance WHERE name = ?", (row[0],)).fetchone()
             yield _image(row), unpacked(seen)
+
+    def small_copies(self, most: int) -> tuple[list[Image], UInt8[np.ndarray, "image 32 32"]]:
+        """The first `most` used images, and the small grey copy of each."""
+        images = list(itertools.islice(self.images(), most))
+        query = "SELECT pixels FROM small_copy WHERE name = ?"
+        found = b"".join(self._database.execute(query, (_coded(image.name),)).fetchone()[0] for image in images)
+        return images, np.frombuffer(found, np.uint8).reshape(-1, SIDE, SIDE)
+
+    def set_groups(self, groups: Mapping[str, str]) -> None:
+        """Give images, by their names, other groups."""
+        pairs = ((_coded(group), _coded(name)) for name, group in groups.items())
+        self._database.executemany("UPDATE image SET grouping = ? WHERE name = ?", pairs)
 
     def set_aside(self, items: Iterable[SetAside]) -> None:
         """Note that images cannot be used after all."""
@@ -388,7 +411,7 @@ def _candidate_row(candidate: Candidate, line: int) -> tuple[object, ...]:
 
 
 def _image(row: Sequence[Any]) -> Image:
-    name, path, label, split, group, sha256, width, height, mode, notes = row
+    name, path, label, split, group, sha256, width, height, mode, notes, taken = row
     return Image(
         path=Path(_text(path)),
         name=_text(name),
@@ -400,4 +423,5 @@ def _image(row: Sequence[Any]) -> Image:
         split=split,
         group=_text(group),
         flags=tuple(json.loads(notes or "[]")),
+        taken=taken,
     )

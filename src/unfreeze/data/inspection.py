@@ -16,6 +16,7 @@ from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
 from unfreeze.core.wording import count, listed
+from unfreeze.data.copy_groups import keep_near_copies_together
 from unfreeze.data.folders import add_test_folder, list_folder, skipped_as
 from unfreeze.data.foreign import CAMERA_RAW
 from unfreeze.data.glances import glances_of
@@ -75,6 +76,7 @@ def read_image_set(
     """
     listed = listed_images(source, test=test, exclude=exclude, follow_links=follow_links, progress=progress)
     with listed as table:
+        table.keeps_small_copies = True
         levels = measure_levels(table, pool=pool, progress=progress)
         geometry = None if geometry is None else replace(geometry, levels=levels)
         portions = inspected_portions(
@@ -82,6 +84,7 @@ def read_image_set(
         )
         for _ in portions:
             pass
+        keep_near_copies_together(table, advance=progress.checkpoint)
         return _image_set(table)
 
 
@@ -120,6 +123,7 @@ def _image_set(table: ImageTable) -> ImageSet:
         duplicates=tuple(table.duplicates()),
         skipped=MappingProxyType(dict(table.skipped)),
         findings=tuple(table.findings),
+        near_copies=table.near_copies,
         levels=table.levels,
         glances=glances_of(table.glances()),
     )
@@ -133,6 +137,7 @@ def listed_images(
     exclude: Sequence[str] = (),
     follow_links: bool = False,
     progress: Progress = SILENT,
+    labelled: bool = True,
 ) -> Iterator[ImageTable]:
     """What a source names, before anything is decoded.
 
@@ -143,6 +148,7 @@ def listed_images(
         exclude: Classes that are left out, of the source and of `test`.
         follow_links: Whether to follow links to folders below the class folders, too.
         progress: Its stop is looked at for every file.
+        labelled: Whether a folder of photos without class folders is refused; otherwise their label is empty.
 
     Yields:
         A table of candidates, for `inspected_portions`.
@@ -160,7 +166,7 @@ def listed_images(
         raise ImageSetError(msg)
     with image_table(source) as table:
         if source.is_dir():
-            list_folder(table, follow_links=follow_links, advance=progress.checkpoint)
+            list_folder(table, follow_links=follow_links, advance=progress.checkpoint, labelled=labelled)
         else:
             list_rows(table, advance=progress.checkpoint)
         if test is not None:
@@ -183,6 +189,7 @@ def inspected_portions(
     max_bad: float = 0.01,
     geometry: Geometry | None = None,
     portion: int = PORTION,
+    labelled: bool = True,
 ) -> Iterator[list[Image]]:
     """Inspect the candidates of a table, a portion at a time: what comes next can be done while its pixels are there.
 
@@ -193,6 +200,7 @@ def inspected_portions(
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
         geometry: Of the squares that will be read next.
         portion: Number of candidates in each.
+        labelled: Whether there must be classes to learn.
 
     Yields:
         Images that can be read, by name. Duplicates are found, and the checks of the whole made, before the last
@@ -215,8 +223,13 @@ def inspected_portions(
     _check_bad_files(table, max_bad)
     _remove_duplicates(table)
     _group_by_stem(table)
-    _check_classes(table)
-    table.findings += _findings(table)
+    if labelled:
+        _check_classes(table)
+    else:
+        _check_names(table.labels())
+        _check_any(table)
+    if len(table.labels()) > 1:
+        table.findings += _findings(table)
     yield table.images_called(candidate.name for candidate in some)
 
 

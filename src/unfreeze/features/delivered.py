@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from unfreeze.features.classifiers import ENGINE, is_convertible, keep_classifier
 from unfreeze.features.engines import (
@@ -26,6 +27,9 @@ from unfreeze.zoo.graph import TRACING
 from unfreeze.zoo.model_config import OUR_KEY, read_config
 
 TORCH_BATCH_SIZE = 32
+# Of a model that stays in memory, on a CPU: one photo at a time is what loops and servers have, and a batch that is
+# padded would cost as much as a full one.
+BATCH_SIZE_IN_MEMORY = 1
 # Between scores by OpenVINO and by torch, both in float32, of the largest score of a few images; rounding gave 3e-6.
 CONVERTED_DIFFERENCE = 1e-4
 
@@ -43,7 +47,20 @@ def torch_classifier(folder: Path, device: Device) -> PrefixEngine:
     Raises:
         InputError: The folder is no model.
     """
-    return _run_by_torch(read_model(folder), device)
+    return _run_by_torch(read_model(folder).module, device, TORCH_BATCH_SIZE)
+
+
+def classifier_in_memory(module: nn.Module, device: Device) -> PrefixEngine:
+    """A model that is there already, run by torch in float32; any number of threads may use it at once.
+
+    Args:
+        module: From uint8 images ``[batch, size, size, 3]`` to scores; is moved to the device and no longer trains.
+        device: Where it runs.
+
+    Returns:
+        The engine; its one output are the scores.
+    """
+    return _run_by_torch(module.eval(), device, BATCH_SIZE_IN_MEMORY if device.is_cpu else TORCH_BATCH_SIZE)
 
 
 def converted_classifier(folder: Path, device: Device, *, cache: Path | None = None) -> PrefixEngine:
@@ -63,7 +80,7 @@ def converted_classifier(folder: Path, device: Device, *, cache: Path | None = N
         InputError: The folder is no model.
     """
     saved = read_model(folder)
-    by_torch = _run_by_torch(saved, device)
+    by_torch = _run_by_torch(saved.module, device, TORCH_BATCH_SIZE)
     settings = read_config(folder)[OUR_KEY]
     if not (device.is_cpu and openvino_is_installed() and is_convertible(settings, cache)):
         return by_torch
@@ -72,16 +89,16 @@ def converted_classifier(folder: Path, device: Device, *, cache: Path | None = N
     return by_torch if compiled is None else openvino_engine(compiled, ENGINE)
 
 
-def _run_by_torch(saved: SavedModel, device: Device) -> PrefixEngine:
-    module = saved.module.to(device.torch)
+def _run_by_torch(module: nn.Module, device: Device, batch_size: int) -> PrefixEngine:
+    module = module.to(device.torch)
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
-        for batch, real in padded_batches(images, TORCH_BATCH_SIZE):
+        for batch, real in padded_batches(images, batch_size):
             with torch.inference_mode():
                 scores = module(torch.from_numpy(batch).to(device.torch)).float().cpu().numpy()
             yield from zip(scores[:real], strict=True)
 
-    return PrefixEngine(REFERENCE, TORCH_BATCH_SIZE, run)
+    return PrefixEngine(REFERENCE, batch_size, run)
 
 
 def _converted(saved: SavedModel, by_torch: PrefixEngine) -> Any | None:

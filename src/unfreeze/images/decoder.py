@@ -37,6 +37,7 @@ from unfreeze.images.glance import glance
 from unfreeze.images.levels import is_plain_png, used_range
 from unfreeze.images.lockdown import lock
 from unfreeze.images.shared_memory import open_ring
+from unfreeze.images.small_copy import small_copy
 
 try:
     import resource
@@ -152,6 +153,8 @@ def _description(decoded: Decoded) -> dict[str, Any]:
         "mode": decoded.mode,
         "notes": decoded.notes,
         "levels": None if decoded.levels is None else used_range(decoded.levels),
+        "taken": decoded.taken,
+        "small_copy": small_copy(decoded.image).hex(),
         "glance": base64.b64encode(glance(decoded.image).packed()).decode("ascii"),
     }
 

@@ -32,6 +32,7 @@ from PIL import (  # noqa: F401 - plugins are imported for their registration: P
 
 from unfreeze.images import tags
 from unfreeze.images.camera_raw import camera_raw
+from unfreeze.images.capture_time import capture_time
 from unfreeze.images.frames import frame_note
 from unfreeze.images.levels import WHOLE, Range, deep_levels, eight_bit, is_deep, used_range
 from unfreeze.images.refusals import is_heif, known_kind, refusal, too_many_pixels
@@ -89,6 +90,7 @@ class Decoded:
         notes: For example ``animated: frame 1 of 7``.
         levels: What the file holds of a photo with 16 bits a channel, from 0 to 65,535, shape (height, width) or
             (height, width, 3), not turned; None of others.
+        taken: When it was taken by the camera's clock, seconds since 1970; None if the file does not say.
     """
 
     image: Image.Image
@@ -97,6 +99,7 @@ class Decoded:
     mode: str
     notes: tuple[str, ...]
     levels: NDArray[np.uint16] | None = None
+    taken: int | None = None
 
     @property
     def pixels_sha256(self) -> str:
@@ -195,6 +198,7 @@ def _decode(data: bytes, background: _RGB, at_least: int | None, levels: Range) 
         _check_shape(image.width, image.height)
         image.load()
         turn, turn_notes = _turn(image)
+        taken = capture_time(image)
         deep = deep_levels(image, data) if is_deep(image, data) else None
         colour, alpha = _layers(image, data, deep, levels)
         rgb, colour_notes = _to_srgb(colour, image.info.get("icc_profile"))
@@ -210,7 +214,7 @@ def _decode(data: bytes, background: _RGB, at_least: int | None, levels: Range) 
     width, height = size if is_reduced else rgb.size
     size_notes = ("tiny",) if min(width, height) < TINY_SIDE else ()
     notes = (*frame_notes, *turn_notes, *colour_notes, *size_notes)
-    return Decoded(image=rgb, width=width, height=height, mode=mode, notes=notes, levels=deep)
+    return Decoded(image=rgb, width=width, height=height, mode=mode, notes=notes, levels=deep, taken=taken)
 
 
 def _most_pixels(data: bytes) -> int:

@@ -59,6 +59,8 @@ class Inspection:
         notes: What was noticed, for example ``animated: frame 1 of 7``.
         reason: Why it cannot be used; empty if it can.
         levels: Of a photo with 16 bits a channel, between which of them it lies; None of others.
+        taken: When it was taken by the camera's clock, seconds since 1970; None if the file does not say.
+        small_copy: As `images.small_copy` makes it; empty if unreadable.
         glance: What a glance at it sees, packed; empty if unreadable.
     """
 
@@ -70,6 +72,8 @@ class Inspection:
     notes: tuple[str, ...]
     reason: str
     levels: Range | None = None
+    taken: int | None = None
+    small_copy: bytes = b""
     glance: bytes = b""
 
 
@@ -186,6 +190,13 @@ class DecoderPool:
             self._children.pop().kill()
         self.forget()
 
+    def abandon(self) -> None:
+        """Let go of the children without ending them: after a fork they are those of the parent."""
+        while self._children:
+            with suppress(OSError):
+                self._children.pop().channel.close()
+        self.forget()
+
     def forget(self) -> None:
         """Let go of the squares that are kept: the images come in portions, and these are done."""
         self._kept.clear()
@@ -237,6 +248,8 @@ class DecoderPool:
                 notes=tuple(header.get("notes", ())),
                 reason=header["reason"],
                 levels=_range(header.get("levels")),
+                taken=header.get("taken"),
+                small_copy=bytes.fromhex(header.get("small_copy", "")),
                 glance=base64.b64decode(header.get("glance", "")),
             )
 

@@ -38,6 +38,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "augment": ("--augment", str),
     "test": ("--test", str),
     "threads": ("--threads", str),
+    "groups": ("--groups", str),
 }
 
 

@@ -6,6 +6,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
+from unfreeze.core.findings import Finding
 from unfreeze.core.run_record import RunRecord
 from unfreeze.report.mistakes import Change, Mistake, MistakesOf, NeverRight, cells
 
@@ -13,6 +14,8 @@ SUREST: Final = 24  # mistakes that are shown first, and as many of the user's o
 IN_CELL: Final = 12  # of a cell of the confusion matrix
 OF_CHANGE: Final = 12  # that unfreezing mends, and that it breaks
 NEVER: Final = 24
+ALIKE: Final = 24  # of a finding on near copies or series
+ALIKE_CODES: Final = ("UF113", "UF114", "UF115", "UF116")
 MOST_PHOTOS: Final = 400  # different ones: of 2,000 photos of which half are wrong the page still stays below 6 MB
 MOST_CELLS: Final = 150
 SUSPECTS: Final = 48
@@ -69,6 +72,7 @@ class Gallery:
         cells: By cell of the confusion matrix, most frequent first.
         folder_mistakes: How many the delivered model made on the user's own test folder.
         on_folder: The surest of those.
+        alike: Findings on near copies and series, which photos tell more of than words.
         suspects: Photos whose labels look wrong, the least probable first.
         concerned: By code of a finding, names of photos that it concerns.
     """
@@ -81,6 +85,7 @@ class Gallery:
     cells: tuple[Cell, ...]
     folder_mistakes: int = 0
     on_folder: tuple[Mistake, ...] = ()
+    alike: tuple[Finding, ...] = ()
     suspects: tuple[Mistake, ...] = ()
     concerned: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -90,9 +95,10 @@ class Gallery:
         change = self.change
         changed = (*change.mended[:OF_CHANGE], *change.broken[:OF_CHANGE]) if change else ()
         never = self.never.images[:NEVER] if self.never else ()
-        found = (*chain.from_iterable(self.concerned.values()),)
+        found = chain.from_iterable(self.concerned.values())
         shown = chain(self.suspects, self.on_folder, self.surest, changed, never, *(cell.shown for cell in self.cells))
-        return (*found, *(mistake.name for mistake in shown))
+        alike = chain.from_iterable(found.images[:ALIKE] for found in self.alike)
+        return (*found, *(mistake.name for mistake in shown), *alike)
 
 
 def gallery(record: RunRecord) -> Gallery:
@@ -120,6 +126,7 @@ def gallery(record: RunRecord) -> Gallery:
         cells=tuple(_cells(mistakes, already)),
         folder_mistakes=len(folder),
         on_folder=folder[:SUREST],
+        alike=tuple(found for found in record.findings if found.code in ALIKE_CODES and found.images),
         suspects=_suspects(record),
         concerned=MappingProxyType(
             {found.code: found.images[:OF_FINDING] for found in record.findings if found.code in SHOWN | {APART}}

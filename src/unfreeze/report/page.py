@@ -42,7 +42,7 @@ from unfreeze.report.charts import (
 from unfreeze.report.code_map import map_chart
 from unfreeze.report.command_line import command_line, without_paths
 from unfreeze.report.fact_sentences import fact_sentences
-from unfreeze.report.gallery import APART, DOUBTED, NEVER, OF_CHANGE, SHOWN, Gallery, Pictures, gallery
+from unfreeze.report.gallery import ALIKE, APART, DOUBTED, NEVER, OF_CHANGE, SHOWN, Gallery, Pictures, gallery
 from unfreeze.report.table import (
     RESIZE_COLUMNS,
     SCORE_COLUMNS,
@@ -81,7 +81,7 @@ def page(record: RunRecord, pictures: Pictures | None = _NO_PICTURES, shown: Gal
         run=record,
         pictures=pictures,
         gallery=shown,
-        shown_at_most={"change": OF_CHANGE, "never": NEVER},
+        shown_at_most={"change": OF_CHANGE, "never": NEVER, "alike": ALIKE},
         **_strategies(record),
         **_classes(record, shown),
         **_curves(record),
@@ -170,7 +170,7 @@ def _strategies(record: RunRecord) -> dict[str, Any]:
     """Their table, their chart, and the steps."""
     return {
         "rows": strategy_rows(record.strategies, picked=record.picked, on_part=record.on_part),
-        "legend": ON_PART if record.on_part else "",
+        "on_part": ON_PART if record.on_part else "",
         "columns": SCORE_COLUMNS[record.metric],
         "using": any(outcome.model_cost for outcome in record.strategies),
         "costs": cost_chart(record),

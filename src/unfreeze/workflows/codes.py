@@ -68,7 +68,11 @@ def write_codes(
     with ExitStack() as stack:
         with phases.timed("decode"):
             listed = listed_images(
-                settings.source, test=settings.test, exclude=settings.exclude, progress=resources.progress
+                settings.source,
+                test=settings.test,
+                exclude=settings.exclude,
+                progress=resources.progress,
+                labelled=False,
             )
             table = stack.enter_context(listed)
         numbers = table.number_of(State.WAITING, State.USED) * sum(widths.values())
@@ -112,6 +116,7 @@ def _stored(
         progress=resources.progress,
         max_bad=settings.max_bad,
         geometry=geometry_of(network.card),
+        labelled=False,
     )
     return codes_of_table(table, phases.each("decode", inspected), network, resources, settings.request)
 

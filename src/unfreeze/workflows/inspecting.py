@@ -8,14 +8,15 @@ from pathlib import Path
 from statistics import median
 
 from unfreeze.advisor.shortcuts import shortcuts
-from unfreeze.core.documents import ClassCounts, GivenSplits, InspectRecord, Spread
+from unfreeze.core.documents import ClassCounts, GivenSplits, GuessedSeries, InspectRecord, Spread
 from unfreeze.core.files import write_bytes
 from unfreeze.core.photo_checks import LabelCheck, PhotoCheck
 from unfreeze.core.settings import ImageSettings
 from unfreeze.core.wording import percent
 from unfreeze.data.cleaned_list import cleaned_rows, csv_bytes
-from unfreeze.data.image_set import SPLITS, ImageSet
+from unfreeze.data.image_set import SPLITS, Image, ImageSet
 from unfreeze.data.inspection import read_image_set
+from unfreeze.data.series import guessed_series
 from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import make_task
 from unfreeze.features.extraction import codes_of, with_codes_only
@@ -98,6 +99,8 @@ def inspection(image_set: ImageSet, *, source: Path) -> InspectRecord:
             given=any(splits[name] for name in SPLITS), images={name: splits[name] for name in SPLITS if splits[name]}
         ),
         groups=len({image.group for image in images if image.group}),
+        near_copies=image_set.near_copies,
+        series=_series(images),
         width=_spread([image.width for image in images]),
         height=_spread([image.height for image in images]),
         modes=dict(Counter(image.mode for image in images).most_common()),
@@ -107,6 +110,13 @@ def inspection(image_set: ImageSet, *, source: Path) -> InspectRecord:
         skipped=dict(image_set.skipped),
         findings=image_set.findings,
     )
+
+
+def _series(images: Sequence[Image]) -> GuessedSeries | None:
+    found = guessed_series(images)
+    if found is None:
+        return None
+    return GuessedSeries(number=found.number, photos=sum(map(bool, found.of_image)), by=found.by)
 
 
 def _class_counts(name: str, by_class: Counter[tuple[str, str]]) -> ClassCounts:

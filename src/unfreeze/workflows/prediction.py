@@ -1,7 +1,7 @@
 """Predictions of a delivered model: its folder in float32, by OpenVINO if that says the same, else by torch."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from unfreeze.core.cards import card_from
+from unfreeze.core.cards import Card, card_from
 from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
 from unfreeze.core.errors import InputError, TooManyBadFilesError
-from unfreeze.core.progress import SILENT, Progress
+from unfreeze.core.progress import SILENT, Advance, Progress, ignore
 from unfreeze.core.records import ImageCounts, SetAside
-from unfreeze.core.wording import count, passed_over
+from unfreeze.core.wording import capital, count, passed_over
 from unfreeze.data.folders import files_below, skipped_as
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.classifiers import kept_classifier
@@ -86,30 +86,70 @@ def predict_images(
     config = checked_config(model_folder)
     card, class_names = card_from(config[OUR_KEY]["card"]), tuple(config["label_names"])
     runner = _classifier(model_folder, config[OUR_KEY], device or find_device(), engine, cache)
+    with progress.phase("predict", total=len(paths), unit="image") as advance:
+        squares = pool.squares(paths, geometry_of(card))
+        found = scored_squares(runner, paths, squares, card, model=f"the model in {model_folder}", advance=advance)
+    scores = found.scores if found.names else np.empty((0, len(class_names)), np.float32)
+    return Predictions(found.names, class_names, scores, found.set_aside, not config[OUR_KEY]["margins"])
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores of the images that could be read, in order; the others are set aside."""
+
+    names: tuple[str, ...]
+    scores: Float[np.ndarray, "image cls"]
+    set_aside: tuple[SetAside, ...]
+
+
+def scored_squares(
+    engine: PrefixEngine,
+    paths: Sequence[Path],
+    squares: Iterable[UInt8[np.ndarray, "side side 3"] | UnreadableImageError],
+    card: Card,
+    *,
+    model: str,
+    advance: Advance = ignore,
+) -> Scored:
+    """Run a classifier over squares of images.
+
+    Args:
+        engine: Its one output are the scores.
+        paths: Of the images.
+        squares: Of each, as decoders give them.
+        card: Of the network.
+        model: What errors call it.
+        advance: Reports progress per image.
+
+    Returns:
+        The scores.
+
+    Raises:
+        InputError: A score is not finite.
+    """
     names: list[str] = []
     aside: list[SetAside] = []
-    scores = [np.empty((0, len(class_names)), np.float32)]
+    rows: list[Float[np.ndarray, " cls"]] = []
 
     def readable() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
-        for path, square in zip(paths, pool.squares(paths, geometry_of(card)), strict=True):
+        for path, square in zip(paths, squares, strict=True):
             if isinstance(square, UnreadableImageError):
                 aside.append(SetAside(name=str(path), reason=square.reason))
             else:
                 names.append(str(path))
                 yield centre(square[None], card.size)[0]
 
-    with progress.phase("predict", total=len(paths), unit="image") as advance:
-        for position, (row,) in enumerate(runner.run(readable())):
-            if not np.isfinite(row).all():
-                msg = (
-                    f"The model in {model_folder} gives scores that are not finite for {names[position]}: its weights "
-                    "are not usable. Train it again."
-                )
-                raise InputError(msg)
-            scores.append(row[None])
-            advance(1)
-        advance(len(aside))
-    return Predictions(tuple(names), class_names, np.concatenate(scores), tuple(aside), not config[OUR_KEY]["margins"])
+    for position, (row,) in enumerate(engine.run(readable())):
+        if not np.isfinite(row).all():
+            msg = (
+                f"{capital(model)} gives scores that are not finite for {names[position]}: its weights "
+                "are not usable. Train it again."
+            )
+            raise InputError(msg)
+        rows.append(row)
+        advance(1)
+    advance(len(aside))
+    return Scored(tuple(names), np.stack(rows) if rows else np.empty((0, 0), np.float32), tuple(aside))
 
 
 def _classifier(

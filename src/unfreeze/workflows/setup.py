@@ -31,6 +31,7 @@ from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.resizing import RESIZING_SHARE, Resizing, resized, screened_resize
 from unfreeze.workflows.screening import Prepare, load_candidates, measure_candidates
+from unfreeze.workflows.series import in_series, with_groups_measured
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import find_device
 
@@ -120,7 +121,8 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
         resizing = _resized_once(settings, usual, image_set, preparing, metric=metric, phases=phases)
     with timed(phases, "codes"):
         experiment = resized(usual, resizing.resize, image_set, preparing)
-    experiment = replace(experiment, metric=metric)
+    with timed(phases, "groups"):
+        experiment = with_groups_measured(replace(experiment, metric=metric), budget=settings.budget)
     return Setup(
         catalogue=PhotoCatalogue(experiment),
         question=Question(task=experiment.task, metric=metric, margin=settings.margin / 100, seed=settings.seed),
@@ -240,6 +242,8 @@ def _inspected(settings: StudySettings, geometry: Geometry, resources: Resources
         test=settings.test,
         exclude=settings.exclude,
     )
+    if settings.groups == "guessed":
+        image_set = in_series(image_set)
     for finding in image_set.findings:
         progress.notice(finding)
     progress.say(f"{files_found(image_set.counts)}; {count(len(image_set.classes), 'class')}.")

@@ -53,7 +53,7 @@ def test_work_that_fails_keeps_what_was_written(tmp_path: Path) -> None:
     """A folder that holds something is never removed."""
 
     def work() -> None:
-        with fresh_folder(tmp_path, tmp_path / "out") as folder:
+        with fresh_folder(Path("photos"), tmp_path / "out") as folder:
             (folder / "run.json").touch()
             raise KeyError
 
@@ -67,7 +67,7 @@ def test_the_users_own_folder_stays(tmp_path: Path) -> None:
     """An empty folder that was there before is there after a failure."""
     (tmp_path / "out").mkdir()
 
-    with pytest.raises(KeyError), fresh_folder(tmp_path, tmp_path / "out"):
+    with pytest.raises(KeyError), fresh_folder(Path("photos"), tmp_path / "out"):
         raise KeyError
 
     assert (tmp_path / "out").is_dir()
@@ -83,7 +83,7 @@ def test_results_are_never_overwritten(tmp_path: Path) -> None:
         (tmp_path / "full", "is not empty, and results are never"),
         (tmp_path / "file", "is no folder"),
     ):
-        with pytest.raises(OutputError, match=reason), fresh_folder(tmp_path, taken):
+        with pytest.raises(OutputError, match=reason), fresh_folder(Path("photos"), taken):
             pytest.fail("must not get here")
 
 
@@ -92,7 +92,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A read-only folder gives one sentence before any work."""
     tmp_path.chmod(0o500)
 
-    with pytest.raises(OutputError, match="Choose another place"), fresh_folder(tmp_path, tmp_path / "out"):
+    with pytest.raises(OutputError, match="Choose another place"), fresh_folder(Path("photos"), tmp_path / "out"):
         pytest.fail("must not get here")
 
 

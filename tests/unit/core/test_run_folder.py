@@ -35,7 +35,7 @@ def test_a_run_is_begun_in_a_folder_that_is_made(tmp_path: Path) -> None:
     """With its parents; what was asked lies there until it is finished, and then nothing of it."""
     with owned_run(tmp_path / "a" / "b", SETTINGS) as run:
         assert (run.settings, run.lives) == (SETTINGS, 1)
-        assert json.loads((run.path / "plan.json").read_text())["schema"] == "unfreeze.plan/1"
+        assert json.loads((run.path / "plan.json").read_text())["plan"]["schema"] == "unfreeze.plan/1"
         run.journal(elapsed=lambda: 0.0, turn_to=lambda _: None).keep("seven", 7)
         run.finish()
 
@@ -171,3 +171,13 @@ def test_a_damaged_plan_is_no_run(tmp_path: Path) -> None:
 
     assert "plan.json is missing or damaged" in refusal(tmp_path, None)
     assert "is not empty" in refusal(tmp_path, SETTINGS)
+
+
+def test_a_plan_that_says_something_else_is_damaged(tmp_path: Path) -> None:
+    """A digit that changed in a whole document is damage, and not another setting."""
+    with owned_run(tmp_path / "run", SETTINGS):
+        pass
+    path = tmp_path / "run" / "plan.json"
+    path.write_text(path.read_text().replace('"lives": 1', '"lives": 3'))
+
+    assert "plan.json is missing or damaged" in refusal(tmp_path / "run", None)

@@ -56,7 +56,7 @@ def test_camera_raw_is_counted_and_never_learned(pool: DecoderPool, tmp_path: Pa
 
     seen = read_image_set(tmp_path, pool=pool)
 
-    assert len(seen.images) == seen.counts.found == 8
+    assert (len(seen.images), seen.counts.found) == (8, 18)
     assert dict(seen.skipped) == {"camera RAW (not read: export it as JPEG)": 10}
 
 
@@ -116,7 +116,7 @@ def test_a_folder_of_what_is_not_read_says_what_it_holds(
         for number in range(10):
             (tmp_path / name / f"{number}{suffix}").write_bytes(start + bytes(60))
 
-    with pytest.raises(ImageSetError, match=f"Passed over: {said}"):
+    with pytest.raises(ImageSetError, match=said.replace("20 ", "20 skipped: ")):
         read_image_set(tmp_path, pool=pool)
 
 

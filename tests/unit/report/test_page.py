@@ -126,6 +126,22 @@ def test_photos_of_the_test_folder_stand_in_its_section(mistaken: RunRecord) -> 
     assert "test/1.jpg" in folder
 
 
+def test_near_copies_are_shown_side_by_side(mistaken: RunRecord) -> None:
+    """A finding on near copies has a section with its photos; without photos there is neither section nor name."""
+    copies = finding("UF113", "2 photos are near copies.", images=("a/one of two.jpg", "a/two of two.jpg"))
+    with_copies = replace(mistaken, findings=(copies,))
+    uri = "data:image/webp;base64,AAAA"
+
+    html = page(with_copies, Pictures({"a/one of two.jpg": uri}))
+
+    section = html.split('id="alike"')[1].split("</details>")[0]
+    assert section.index("one of two") < section.index("two of two")
+    assert section.count("<img") == 1
+    assert 'href="#alike"' in html
+    assert "two of two" not in page(with_copies, None)
+    assert 'id="alike"' not in page(mistaken)
+
+
 def test_each_cell_of_the_matrix_leads_to_its_photos(mistaken: RunRecord) -> None:
     """The counts are those of the table; a cell with mistakes is a link to the place where they are, with names."""
     tree = Tree(page(mistaken))

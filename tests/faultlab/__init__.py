@@ -1,0 +1,1 @@
+"""Faults on purpose: commands that are killed, starved and misled. Shared by tests and benchmarks."""
