@@ -104,9 +104,9 @@ With --deep it also reads the codes of all photos with the default network, and
 names labels that look wrong, photos unlike their class, and what tells a test
 part from the rest. That takes as long as unfreeze codes.
 
-The list of --fix has the columns path, label, split, group, left_out and note.
-A row with a reason in left_out is not read; empty that cell to have it back.
-Photos are never touched.
+The list of --fix has the columns path, label, split, group (near copies share
+one) and left_out. A row with a reason in left_out is not read; empty that cell
+to have it back. Photos are never touched.
 {_SOURCE}{_JSON}
 Examples:
 

@@ -5,22 +5,16 @@ import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from unfreeze.data.image_set import Image, ImageSet
+from unfreeze.data.image_set import ImageSet
 from unfreeze.data.lists import LEFT_OUT
 
-COLUMNS = ("path", "label", "split", "group", LEFT_OUT, "note")
+COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
 # A spreadsheet takes a cell for a formula that begins with one of these.
 _FORMULA = ("=", "+", "-", "@")
 _Row = tuple[str, ...]
 
 
-def cleaned_rows(
-    image_set: ImageSet,
-    folder: Path,
-    *,
-    doubts: Mapping[str, str] | None = None,
-    groups: Mapping[str, str] | None = None,
-) -> Iterator[_Row]:
+def cleaned_rows(image_set: ImageSet, folder: Path, doubts: Mapping[str, str]) -> Iterator[_Row]:
     """Rows of the cleaned list, its headings first.
 
     Every file stands in it: what is left out has the reason in the column left_out, and comes back when that cell is
@@ -30,22 +24,19 @@ def cleaned_rows(
         image_set: Inspected.
         folder: That the list will lie in; paths below it are written relative to it.
         doubts: By name of the image, why it should be left out beyond what could not be used.
-        groups: By name of the image, its group where that was found out; others keep what they have.
 
     Yields:
         Texts in the order of `COLUMNS`. Names are exact, since they are read again.
     """
     yield COLUMNS
-    doubts, groups = doubts or {}, groups or {}
     for image in image_set.images:
-        group, note = _group(image, groups)
         place = _path(image_set.root, image.name, folder)
-        yield place, image.label, image.split, group, doubts.get(image.name, ""), note
+        yield place, image.label, image.split, image.group, doubts.get(image.name, "")
     for one in image_set.set_aside:
-        yield _path(image_set.root, one.name, folder), "", "", "", one.reason, ""
+        yield _path(image_set.root, one.name, folder), "", "", "", one.reason
     for copy in image_set.duplicates:
         why = f"{copy.why}: as {_path(image_set.root, copy.same_as, folder)}"
-        yield _path(image_set.root, copy.name, folder), "", "", "", why, ""
+        yield _path(image_set.root, copy.name, folder), "", "", "", why
 
 
 def csv_bytes(rows: Iterator[_Row]) -> bytes:
@@ -53,12 +44,6 @@ def csv_bytes(rows: Iterator[_Row]) -> bytes:
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _group(image: Image, groups: Mapping[str, str]) -> tuple[str, str]:
-    """The group of an image, and a note if it is another one than it had."""
-    found = groups.get(image.name, image.group)
-    return found, "group found" if found != image.group else ""
 
 
 def _path(root: Path, name: str, folder: Path) -> str:

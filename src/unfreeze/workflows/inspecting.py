@@ -43,7 +43,7 @@ def inspect(source: Path, resources: Resources, *, deep: bool = False, fix: Path
     image_set, check = _deeply(source, resources) if deep else _quickly(source, resources)
     image_set = replace(image_set, findings=(*image_set.findings, *check.findings))
     if fix is not None:
-        rows = cleaned_rows(image_set, fix.resolve().parent, doubts=_doubts(check.labels, image_set.classes))
+        rows = cleaned_rows(image_set, fix.resolve().parent, _doubts(check.labels, image_set.classes))
         write_bytes(fix, csv_bytes(rows))
     return replace(inspection(image_set, source=source), label_check=check.labels)
 

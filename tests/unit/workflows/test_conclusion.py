@@ -15,6 +15,8 @@ from unfreeze.advisor.questions import Question, pairs
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.errors import DidNotTrainError, DiskFullError
 from unfreeze.core.facts import Similarity
+from unfreeze.core.findings import finding
+from unfreeze.core.photo_checks import LabelCheck, PhotoCheck, Suspect
 from unfreeze.core.progress import SILENT, Advance
 from unfreeze.core.records import CodeCounts, Cost, Outcome
 from unfreeze.core.run_folder import owned_run
@@ -42,6 +44,13 @@ from unfreeze.workflows.setup import Setup
 MakeTask = Callable[..., Task]
 Conclude = Callable[..., RunRecord]
 TWO, FOUR = unfreeze(2), unfreeze(4)
+CHECK = PhotoCheck(
+    findings=(finding("UF125", "1 label of 100 looks wrong.", images=("0007",)),),
+    labels=LabelCheck(
+        judged=100, classifiers=2, suspects=(Suspect(image="0007", given=1, called=0, probability=0.01, agree=1.0),)
+    ),
+    note="There was no time to look for shortcuts.",
+)
 SETTINGS = StudySettings(source=Path("/photos"), budget_seconds=1000.0, seed=3)
 
 
@@ -90,7 +99,7 @@ def left_out(strategy: StrategyId) -> Measurement:
 
 def raced(task: Task, *entries: Measurement, interrupted: bool = False, budget: float = 1000.0) -> Raced:
     """What a race of these strategies gave, of which 100 seconds have passed by a clock that stands."""
-    codes = Mock(computed=30, reused=70)
+    codes = Mock(computed=30, reused=70, by_tap={"last": np.zeros((len(task.labels), 4), np.float32)})
     experiment = Mock(spec=Experiment, task=task, source=Mock(card=CARD), codes=codes, progress=SILENT, seed=0)
     shared = Mock(spec=StepOne)
     shared.depth_curve.return_value = ()
@@ -151,6 +160,14 @@ def mapped(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """What stands for the map of codes."""
     fake = Mock(return_value=CodeMap(codes="the last codes", note="Nobody drew it."))
     monkeypatch.setattr(conclusion, "code_map", fake)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def checked(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What stands for the check of the photos: one label looks wrong."""
+    fake = Mock(return_value=CHECK)
+    monkeypatch.setattr(conclusion, "check_photos", fake)
     return fake
 
 
@@ -551,6 +568,25 @@ def test_the_record_has_what_is_there_to_see(concluded: Conclude, task: Task) ->
 
     assert record.code_map == CodeMap(codes="the last codes", note="Nobody drew it.")
     assert record.looks == Looks(photos="held out", note="Nobody asked.")
+
+
+def test_what_is_doubtful_about_photos_comes_into_the_record(concluded: Conclude, task: Task, checked: Mock) -> None:
+    """Findings before those on the images, labels beside them, what was left out in the story; asked of all splits."""
+    record = concluded(raced(task, entry(SOFTMAX_ON_LAST, task), entry(TWO, task)))
+
+    assert record.label_check == CHECK.labels
+    assert record.findings[-1 - len(FINDINGS) : -len(FINDINGS)] == CHECK.findings
+    assert CHECK.note in record.race
+    assert checked.call_args.kwargs["classifiers"] == 2
+    assert sum(len(one.rows) for one in checked.call_args.args[2]) == 2 * len(task.train_rows)
+
+
+def test_a_run_that_was_stopped_checks_no_photo(concluded: Conclude, task: Task, checked: Mock) -> None:
+    """It should end soon."""
+    record = concluded(raced(task, entry(SOFTMAX_ON_LAST, task, refit_seconds=SOON), interrupted=True))
+
+    assert record.label_check is None
+    checked.assert_not_called()
 
 
 def test_nobody_looks_where_no_photo_may_be_shown(concluded: Conclude, task: Task, looked: Mock) -> None:
