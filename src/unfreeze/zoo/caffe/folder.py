@@ -1,6 +1,6 @@
 """The folder of a network that came from Caffe: ``network.json`` and ``network.safetensors``, nothing that unpickles.
 
-The first says what is built and what it takes, and holds the hash of the second and its own, so that its hash covers both.
+The first says what is built and what it takes, and holds the hash of the second and its own: its hash covers both.
 """
 
 import json
