@@ -33,7 +33,11 @@ def whole(files: CaffeFiles, size: int, until: str | None = None) -> CaffeNetwor
     return network
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# With random weights ResNet-50 is sure of itself, so any network would agree; the published one below is a ResNet-50.
+JUDGED = [name for name in NETWORKS if name != "resnet50"]
+
+
+@pytest.mark.parametrize("name", JUDGED)
 def test_probabilities_are_the_judges(name: str) -> None:
     """A network of the papers, with random weights, gives the probabilities that OpenCV 4.14 gave, to 1e-4 of them."""
     net = NETWORKS[name]()

@@ -363,8 +363,9 @@ Examples:
 {EXIT_CODES}"""
 
 VERSION = f"""
-Print the versions of unfreeze, Python and the libraries that move numbers,
-and which locks hold the decoders of images here.
+Print versions, and which locks hold the decoders of images here.
+
+The versions are those of unfreeze, Python and the libraries that move numbers.
 {_JSON}
 Example:
 

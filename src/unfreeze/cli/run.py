@@ -67,8 +67,8 @@ def run(
         typer.Option(
             "--backbone",
             metavar="NAMES",
-            help="The pretrained network: any name that timm knows, or the folder of a model or of an imported network. Of "
-            "several, with commas, the best is raced.",
+            help="The pretrained network: any name that timm knows, or the folder of a model or of an imported "
+            "network. Of several, with commas, the best is raced.",
         ),
     ] = DEFAULT_BACKBONE,
     weights: Weights = None,

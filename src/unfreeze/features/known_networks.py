@@ -179,7 +179,9 @@ def take_note(
 
 def _place(settings: ImageSettings, cache: Path | None) -> Path:
     given = None if settings.weights is None else settings.weights.name  # which the card's source names
-    key = [FORMAT, settings.backbone, settings.size, settings.resize, given, made_by()]
+    folder = Path(settings.backbone)
+    backbone = str(folder.resolve()) if folder.is_dir() else settings.backbone
+    key = [FORMAT, backbone, settings.size, settings.resize, given, made_by()]
     return kept_beside("networks", cache) / f"{sha256_of(json.dumps(key).encode())[:32]}.json"
 
 

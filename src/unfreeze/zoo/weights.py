@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.core.files import sha256_of
-from unfreeze.zoo.caffe.folder import WEIGHTS as CAFFE_WEIGHTS
+from unfreeze.zoo.caffe.folder import NETWORK as CAFFE_NETWORK
 from unfreeze.zoo.caffe.network import CaffeNetwork
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.file_kinds import kind_of
@@ -195,8 +195,8 @@ def bundled_package(name: NetworkName) -> str | None:
 
 
 def installed_file(name: NetworkName) -> Path | None:
-    """File of the weights that a network has without being given any, if they lie in one here; see `bundled_file`."""
-    return Path(name.architecture) / CAFFE_WEIGHTS if name.library == "caffe" else bundled_file(name)
+    """A file whose hash covers the weights that a network has without being given any, if there is one here."""
+    return Path(name.architecture) / CAFFE_NETWORK if name.library == "caffe" else bundled_file(name)
 
 
 def bundled_file(name: NetworkName) -> Path | None:

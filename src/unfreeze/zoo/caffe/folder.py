@@ -1,7 +1,6 @@
 """The folder of a network that came from Caffe: ``network.json`` and ``network.safetensors``, nothing that unpickles.
 
-The first says what is built and what it takes, the second holds the weights and the hash of the first, so that the hash
-of that one file covers both.
+The first says what is built and what it takes, and holds the hash of the second and its own: its hash covers both.
 """
 
 import json
@@ -38,6 +37,7 @@ class StoredNetwork:
         takes: Its input.
         source: Where the weights came from, for people.
         licence: Of the weights; ``unknown`` if not known.
+        weights_sha256: Of the file of weights.
     """
 
     folder: Path
@@ -45,6 +45,7 @@ class StoredNetwork:
     takes: Input
     source: str
     licence: str
+    weights_sha256: str
 
 
 def is_network_folder(name: str) -> bool:
@@ -70,7 +71,7 @@ def write_network(folder: Path, network: Imported, *, files: Mapping[str, str], 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"{folder} exists and is not empty, and a network never replaces another. Choose another folder."
         raise OutputError(msg)
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "source": f"file {list(files)[-1]}",
         "files": dict(files),
@@ -78,13 +79,20 @@ def write_network(folder: Path, network: Imported, *, files: Mapping[str, str], 
         "input": asdict(network.takes),
         "network": network.description.as_json(),
     }
-    text = (json.dumps(content, indent=1) + "\n").encode("ascii")
     module = build_caffe(network.description)
     module.load_state_dict(dict(network.weights), strict=False)  # all but BatchNorm's counters, as was checked
+    weights = save({name: value.contiguous() for name, value in module.state_dict().items()}, metadata={"format": "pt"})
+    content["weights_sha256"] = sha256_of(weights)
+    content["network_sha256"] = _hash_of(content)
     with durable_folder(folder) as temporary:
-        weights = {name: value.contiguous() for name, value in module.state_dict().items()}
-        write_bytes(temporary / WEIGHTS, save(weights, metadata={"format": "pt", "network_sha256": sha256_of(text)}))
-        write_bytes(temporary / NETWORK, text)
+        write_bytes(temporary / WEIGHTS, weights)
+        write_bytes(temporary / NETWORK, (json.dumps(content, indent=1) + "\n").encode("ascii"))
+
+
+def _hash_of(content: dict[str, Any]) -> str:
+    """Of all that ``network.json`` says beside its hash."""
+    rest = {name: value for name, value in content.items() if name != "network_sha256"}
+    return sha256_of(json.dumps(rest, sort_keys=True).encode("ascii"))
 
 
 def read_network(folder: Path | str) -> StoredNetwork:
@@ -102,13 +110,16 @@ def read_network(folder: Path | str) -> StoredNetwork:
             raise _damaged(folder, f"{NETWORK} is too large")
         stored = json.loads((folder / NETWORK).read_bytes())
         if stored["schema"] != SCHEMA:
-            raise _damaged(folder, f"it has the schema {str(stored['schema'])[:40]}, and {SCHEMA} is read")
+            raise _damaged(folder, f"it has the schema {str(stored['schema'])[:40]!r}, and {SCHEMA} is read")
+        if stored["network_sha256"] != _hash_of(stored):
+            raise _damaged(folder, f"{NETWORK} is not what was written")
         return StoredNetwork(
             folder=folder,
             description=description_from(stored["network"]),
             takes=_input_from(stored["input"]),
             source=str(stored["source"]),
             licence=str(stored["licence"]),
+            weights_sha256=str(stored["weights_sha256"]),
         )
     except WeightsError:
         raise
@@ -127,14 +138,11 @@ def read_tensors(network: StoredNetwork) -> dict[str, Tensor]:
     """
     try:
         data = (network.folder / WEIGHTS).read_bytes()
-        length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + length])["__metadata__"] if length <= LARGEST else {}
+        if sha256_of(data) != network.weights_sha256:
+            raise _damaged(network.folder, f"{WEIGHTS} is not what was written")
         tensors: dict[str, Tensor] = load(data)
-        text = (network.folder / NETWORK).read_bytes()
-    except (OSError, ValueError, LookupError, TypeError, SafetensorError, RecursionError) as error:
-        raise _damaged(network.folder, f"{WEIGHTS} is not what was written") from error
-    if metadata.get("network_sha256") != sha256_of(text):
-        raise _damaged(network.folder, f"{NETWORK} and {WEIGHTS} do not belong together")
+    except (OSError, SafetensorError) as error:
+        raise _damaged(network.folder, f"{WEIGHTS} cannot be read") from error
     return tensors
 
 

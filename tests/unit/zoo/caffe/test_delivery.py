@@ -49,7 +49,7 @@ def trained(folder: Path) -> Backbone:
 
 
 def test_a_delivered_network_comes_back(folder: Path, tmp_path: Path) -> None:
-    """A model loads without the folder of its network, and says what was saved; so does its program, with torch alone."""
+    """A model loads without the folder of its network, and says what was saved; so does its program, in torch alone."""
     elsewhere = tmp_path / "net"
     shutil.copytree(folder, elsewhere)
     backbone = trained(elsewhere)
