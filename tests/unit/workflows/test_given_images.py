@@ -67,7 +67,7 @@ FILES = {
 }
 HELD: dict[str, Callable[[Image.Image], Image.Image | None]] = {
     "opened": lambda _: None,
-    "loaded": lambda image: None if image.load() else None,
+    "loaded": lambda image: image.load() and None,
     "copied": lambda image: image.copy(),
 }
 
