@@ -25,7 +25,7 @@ def test_one_class_folder_or_none_is_enough_for_codes(
 
     assert found == [(label, f"{place:03}.png") for place in range(number)]
     with (
-        pytest.raises(ImageSetError, match="no class folders|one class only"),
+        pytest.raises(ImageSetError, match=r"no class folders|one class only"),
         listed_images(source) as table,
         DecoderPool(workers=1) as pool,
     ):
