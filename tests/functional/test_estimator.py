@@ -267,7 +267,7 @@ def test_the_race_leaves_its_outcomes(digits: tuple[list[np.ndarray], np.ndarray
 
     measured = [outcome for outcome in fitted.outcomes_ if outcome.measured]
     assert fitted.strategy_ in {outcome.name for outcome in measured}
-    assert all(0 <= outcome.accuracy <= 1 for outcome in measured)
+    assert all(outcome.accuracy is not None and 0 <= outcome.accuracy <= 1 for outcome in measured)
     assert [o.strategy.rank for o in measured] == sorted(o.strategy.rank for o in measured)
 
 

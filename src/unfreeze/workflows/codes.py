@@ -80,7 +80,8 @@ def write_codes(
         with phases.timed("prefix"):
             stored = stack.enter_context(_stored(table, network, settings, resources, phases))
         say_what_was_found(settings, table.findings, table.counts(), table.skipped, resources.progress)
-        split_table(table, seed=settings.seed)
+        if len(table.labels()) > 1:  # without classes there is nothing to measure on
+            split_table(table, seed=settings.seed)
         counts: Counter[str] = Counter()
         with phases.timed("write"):
             portions = _portions(table, stored, counts, widths, resources.progress)

@@ -30,7 +30,7 @@ def test_words_in_any_list(y: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "y", [[0, 1, 1, 2], [False, True, True, False], np.array([0.0, 1, 1, 0]), np.int8([1, 2, 3, 1])]
+    "y", [[0, 1, 1, 2], [False, True, True, False], np.array([0.0, 1, 1, 0]), np.array([1, 2, 3, 1], np.int8)]
 )
 def test_whole_numbers_and_truth_values_keep_their_type(y: object) -> None:
     """`classes_` are what the caller's own labels are."""
