@@ -100,13 +100,13 @@ be used and why, the exact duplicates, how the images are split, and whether
 size, blur, darkness or the frame of the photos gives classes away. That takes
 seconds.
 
-With --deep it also reads the codes of all photos with the default network, and
-names labels that look wrong, photos unlike their class, and what tells a test
-part from the rest. That takes as long as unfreeze codes.
+With --deep it also reads the codes of all photos with the default network,
+and names labels that look wrong, photos unlike their class, and what tells a
+test part from the rest. That takes as long as unfreeze codes.
 
 The list of --fix has the columns path, label, split, group (near copies share
-one) and left_out. A row with a reason in left_out is not read; empty that cell
-to have it back. Photos are never touched.
+one) and left_out. A row with a reason in left_out is not read; empty that
+cell to have it back. Photos are never touched.
 {_SOURCE}{_JSON}
 Examples:
 
@@ -365,7 +365,8 @@ Examples:
 VERSION = f"""
 Print versions, and which locks hold the decoders of images here.
 
-The versions are those of unfreeze, Python and the libraries that move numbers.
+The versions are those of unfreeze, Python and the libraries that move
+numbers.
 {_JSON}
 Example:
 
