@@ -15,7 +15,20 @@ from unfreeze.cli.main import app
 ROOT = Path(__file__).parents[2]
 PAGES = {page.relative_to(ROOT).as_posix(): page for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])}
 # Words of English that public names are joined with.
-JOINING = {"fit", "load", "name", "predict", "read", "save", "search", "settings", "transfer", "unfreeze", "linear"}
+JOINING = {
+    "fit",
+    "load",
+    "name",
+    "predict",
+    "read",
+    "save",
+    "search",
+    "settings",
+    "transfer",
+    "transformer",
+    "unfreeze",
+    "linear",
+}
 
 
 def without_code(text: str) -> str:

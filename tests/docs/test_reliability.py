@@ -8,17 +8,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from fault_page import STATES, fault_rows, tests_named  # noqa: E402
+import fault_page  # noqa: E402
 
 
 def test_every_fault_has_a_state_and_its_test() -> None:
     """All 111 rows hold, hold in part, or do not apply; what holds names a test, and each test that is named exists."""
-    rows = fault_rows()
+    rows = fault_page.fault_rows()
 
     assert [row["row"] for row in rows] == [str(number) for number in range(1, 112)]
     for row in rows:
-        named = tests_named(row["by"])
-        assert row["state"] in STATES, row
+        named = fault_page.tests_named(row["by"])
+        assert row["state"] in fault_page.STATES, row
         assert named or row["state"] != "holds", row
         for file, test in named:
             assert re.search(rf"def {test}\b", (ROOT / "tests" / file).read_text()), (row["row"], file, test)

@@ -56,6 +56,7 @@ _PLAIN = "set frozenset slice complex bytearray object int float str list dict t
 _DATA = frozenset(
     f"{module}.{name}"
     for module, names in {
+        "_codecs": "encode",  # of the bytes of arrays, as older protocols write them
         "argparse": "Namespace",
         "builtins": f"{_PLAIN} bytes range type",
         "__builtin__": f"{_PLAIN} long unicode",

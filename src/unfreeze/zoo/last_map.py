@@ -56,8 +56,8 @@ def watched(
     """
     before = model.prefix if isinstance(model, CutNetwork) else graph or graph_of(model.network)
     nodes = {node.name for node in before.graph.nodes}
-    cut = next((one for one in reversed(cuts) if one.node in nodes and _is_map(one)), None)
-    if cut is None:
+    cut = next((one for one in reversed(cuts) if one.node in nodes and one.layout != "NC" and _is_wide(one)), None)
+    if cut is None or not _is_map(cut):  # the grid of patches of a transformer is no map of what it has found
         return None
     window = _Window()
     after = _through(before, cut, window)
@@ -69,10 +69,13 @@ def watched(
 
 
 def _is_map(cut: Cut) -> bool:
-    """Whether it has places on a grid, more than one, and is no plain image."""
-    if cut.layout not in {"NCHW", "NHWC"} or cut.name == "input":
-        return False
-    sides = cut.shape[1:] if cut.layout == "NCHW" else cut.shape[:2]
+    """Whether it has places on a grid, and is no plain image."""
+    return cut.layout in {"NCHW", "NHWC"} and cut.name != "input"
+
+
+def _is_wide(cut: Cut) -> bool:
+    """Whether it has more than one place, on a grid or in a row."""
+    sides = {"NCHW": cut.shape[1:], "NHWC": cut.shape[:2]}.get(cut.layout, cut.shape[:1])
     return min(sides) > 1
 
 

@@ -191,6 +191,7 @@ def deliver(monkeypatch: pytest.MonkeyPatch, curves: Mock, program: Mock, mapped
         *,
         pool: DecoderPool,
         confirm: bool,
+        margin: float,
         warnings: Sequence[str],
     ) -> Outcome:
         folder.mkdir()
@@ -285,7 +286,7 @@ def test_a_pick_that_always_names_one_class_is_told_of_first(task: Task, conclud
     record = concluded(raced(task, entry(HEAD, task, np.flatnonzero(task.labels == 1).tolist())))
 
     found, *others = record.findings
-    assert (found.code, tuple(others)) == ("UF130", FINDINGS)
+    assert (found.code, tuple(one for one in others if one.code != "UF125")) == ("UF130", FINDINGS)
     assert found.sentence.startswith("Head is no better than always answering 'a': accuracy 50.0 % against 50.0 %")
     assert record.details[0] == found.text
     assert record.verdict[0].startswith("Do not rely on this model (last layer, trained): about 50 of 100 new photos")
@@ -319,7 +320,7 @@ def test_a_contradicting_folder_is_found(make_rows: MakeTask, concluded: Conclud
     record = concluded(raced(task, entry(HEAD, task, [1, *range(100, 160)])))
 
     found, *others = record.findings
-    assert (found.code, tuple(others)) == ("UF131", FINDINGS)
+    assert (found.code, tuple(one for one in others if one.code != "UF125")) == ("UF131", FINDINGS)
     assert found.sentence in record.verdict
     assert found.text in record.details
 
@@ -336,7 +337,8 @@ def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask,
     for split in record.splits:
         assert split.test == tuple(task.split(split.number).test.tolist())
     assert record.codes == CodeCounts(computed=30, reused=70)
-    assert (record.findings, record.network) == (FINDINGS, CARD)
+    assert tuple(one for one in record.findings if one.code != "UF125") == FINDINGS
+    assert record.network == CARD
     assert record.race == ("It was run.",)
     assert record.seconds == 100.0
     assert (record.facts.images, record.facts.classes) == (100, 2)
@@ -371,7 +373,7 @@ def test_what_does_not_train_on_everything_gives_way_to_the_next_best(
     assert (record.picked, record.model) == (HEAD, "model")
     assert (left_out.strategy, left_out.status, left_out.splits) == (TWO, "left out", 0)
     assert "did not train" in left_out.note
-    assert record.race[-1].startswith("Left out: unfreeze 2; did not train")
+    assert any(sentence.startswith("Left out: unfreeze 2; did not train") for sentence in record.race)
     assert {(step.first, step.second) for step in record.comparisons} == set(pairs([SOFTMAX_ON_LAST, HEAD]))
     assert record.winner is not None
     assert record.winner.strategy == HEAD
@@ -559,7 +561,7 @@ def test_a_network_that_cannot_be_exported_is_told_of(task: Task, concluded: Con
     record = concluded(raced(task, entry(HEAD, task)))
 
     assert (record.model, record.interrupted) == ("model", False)
-    assert record.race[-1] == "There is no model.pt2."
+    assert "There is no model.pt2." in record.race
 
 
 def test_the_record_has_what_is_there_to_see(concluded: Conclude, task: Task) -> None:

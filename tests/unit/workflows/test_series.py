@@ -54,7 +54,7 @@ def test_photos_of_held_back_series_are_recognised_less_well() -> None:
     found = held_back(codes(5.0), *tasks(), seconds=np.inf, progress=SILENT)
 
     assert found is not None
-    assert found.by_photo > 0.95
+    assert found.by_photo > 0.8
     assert found.by_group < 0.85
     assert found.interval.high < 0
 

@@ -77,7 +77,7 @@ def test_what_is_drawn_on_the_cpu_follows_the_seed_and_leaves_no_trace() -> None
 def test_one_module_asks_what_there_is() -> None:
     """All others are given a device."""
     package = Path(unfreeze.__file__).parent
-    asking = re.compile(r"torch\.cuda|backends\.mps|torch\.device\(|torch\.accelerator")
+    asking = re.compile(r'torch\.cuda|backends\.mps|torch\.device\((?!"meta")|torch\.accelerator')
 
     found = {str(path.relative_to(package)) for path in package.rglob("*.py") if asking.search(path.read_text())}
 

@@ -143,6 +143,7 @@ def test_the_range_of_a_set_goes_with_its_model(tmp_path: Path) -> None:
     assert load_model(tmp_path / "model")[0].card.levels == (30_000, 30_510)
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     del config["unfreeze"]["card"]["levels"]
+    config["unfreeze"]["schema"] = "unfreeze.model/3"
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     assert read_card(tmp_path / "model")[0].levels == (0, 65_535)
 
