@@ -16,7 +16,8 @@ HEAD = """\
 What must not hurt: dirty folders, hostile files, disks and machines that die. Each of 111 faults is listed with the
 test that holds it, or with what is missing. Written by `python benchmarks/faults.py --page`.
 
-The tests of [`tests/faults`](../tests/faults) run with all others (`make test`). Commands are forked from one process
+`make faults` runs the fault lab of [`tests/faults`](../tests/faults); it is young, and a row that rests on it alone is
+"in part" until it has been run to its end on several machines. Commands are forked from one process
 that has imported everything; [a small C library](../tests/faultlab/shim.c) between them and the disk counts their file
 operations, and kills the process before the N-th, tears it in half, has it fail, or notes what was not synchronised,
 which a power cut then takes away. What stands afterwards has to be whole or absent, and the same command, or

@@ -5,6 +5,8 @@ import pytest
 from faultlab.changes import CHANGES, Change, tried
 from faultlab.lab import Lab
 
+pytestmark = pytest.mark.lab
+
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 def test_no_hit_is_stale(lab: Lab, change: Change) -> None:

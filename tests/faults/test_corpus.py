@@ -10,6 +10,8 @@ from PIL import Image
 from faultlab.corpus import files
 from unfreeze.images.pool import DecoderPool
 
+pytestmark = pytest.mark.lab
+
 COUNT = 300  # `make faults-long` takes all
 OURS = re.compile(r"decoder-(error|crash|memory|timeout).*")
 

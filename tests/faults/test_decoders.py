@@ -8,6 +8,8 @@ import pytest
 from faultlab.decoders import HOWS, How, draw_slow_photos, squares, struck
 from unfreeze.images.pool import DecoderPool
 
+pytestmark = pytest.mark.lab
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:

@@ -7,6 +7,8 @@ import pytest
 from faultlab.flips import PARTS, flipped, kept_graph_flipped, parts, shard_lost
 from faultlab.lab import Lab
 
+pytestmark = pytest.mark.lab
+
 FLIPS = {"config": 140, "weights": 20, "journal": 100, "document": 100, "shard": 60, "bundled": 20, "plan": 60}
 
 

@@ -16,6 +16,8 @@ from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.images.pool import DecoderPool
 
+pytestmark = pytest.mark.lab
+
 Make = Callable[[Path], Path | None]
 HEAD = b"path,label\n"
 ROWS = b"a/0.png,x\na/1.png,x\nb/0.png,y\nb/1.png,y\n"

@@ -3,7 +3,11 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from faultlab.hostile import files, mutated_header, tried
+
+pytestmark = pytest.mark.lab
 
 
 def test_nothing_in_weights_runs(tmp_path: Path) -> None:

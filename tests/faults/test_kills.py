@@ -7,6 +7,8 @@ import pytest
 from faultlab.kills import killed_and_resumed, length, one_place, together
 from faultlab.lab import Lab, Try
 
+pytestmark = pytest.mark.lab
+
 KILLS = {"codes": 10, "tune": 3, "run": 3}
 
 

@@ -7,6 +7,8 @@ import pytest
 from faultlab.lab import Lab, Try
 from faultlab.operations import ERRORS, KILLS, Kind, operations, struck
 
+pytestmark = pytest.mark.lab
+
 # Every 7th operation of each way by which files are committed; of a run, whose journal commits a hundred entries in the
 # same way, every 49th. `make faults-long` tries all.
 STRIDE = {"codes": 7, "upkeep": 3, "openvino": 7, "tune": 7, "run": 49}

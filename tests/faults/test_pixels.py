@@ -8,6 +8,8 @@ from PIL import Image
 
 from unfreeze.images.decoding import decode
 
+pytestmark = pytest.mark.lab
+
 cv2 = pytest.importorskip("cv2")
 
 TURNS = {

@@ -339,7 +339,7 @@ def test_the_record_holds_what_was_asked_and_what_was_found(make_rows: MakeTask,
     assert record.codes == CodeCounts(computed=30, reused=70)
     assert tuple(one for one in record.findings if one.code != "UF125") == FINDINGS
     assert record.network == CARD
-    assert record.race == ("It was run.",)
+    assert record.race[0] == "It was run."
     assert record.seconds == 100.0
     assert (record.facts.images, record.facts.classes) == (100, 2)
     assert record.rule.prediction == NO_RULE.prediction
