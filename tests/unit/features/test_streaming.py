@@ -132,7 +132,7 @@ def test_what_goes_bad_meanwhile_is_set_aside(
             by_tap, computed = codes.read(images)
 
         assert "ants/003.png" not in {image.name for image in images}
-        assert [(item.name, item.reason) for item in table.files_set_aside()] == [("ants/003.png", "empty-file")]
+        assert [(item.name, item.reason) for item in table.files_set_aside()] == [("ants/003.png", "changed")]
     assert computed == len(images) == 23
     assert all(len(values) == 23 and values.any(axis=1).all() for values in by_tap.values())
 
