@@ -75,7 +75,8 @@ class ImageTable:
         no_classes: Names of folders that lie among the class folders and are none.
         findings: What the user should know.
         levels: By which its photos of 16 bits are scaled; see `data.levels`.
-        keeps_small_copies: Whether it keeps them, 1 KB a photo; otherwise near copies cannot be found in it.
+        looks_closely: Whether small copies (1 KB a photo) and glances are made and kept; without them neither near
+            copies nor shortcuts are found.
         near_copies: Names of photos that are near copies of each other.
     """
 
@@ -89,7 +90,7 @@ class ImageTable:
         self.no_classes: set[str] = set()
         self.findings: list[Finding] = []
         self.levels: Range = WHOLE
-        self.keeps_small_copies = False
+        self.looks_closely = False
         self.near_copies: tuple[tuple[str, ...], ...] = ()
         self._recorded = 0
 
@@ -190,7 +191,7 @@ class ImageTable:
                 if state is State.USED and seen.glance and place % self._every == 0
             ),
         )
-        if self.keeps_small_copies:
+        if self.looks_closely:
             self._database.executemany(
                 "INSERT OR REPLACE INTO small_copy VALUES (?, ?)",
                 ((_coded(one.name), seen.small_copy) for one, state, seen in rows if state is State.USED),

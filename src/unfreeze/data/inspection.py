@@ -76,7 +76,7 @@ def read_image_set(
     """
     listed = listed_images(source, test=test, exclude=exclude, follow_links=follow_links, progress=progress)
     with listed as table:
-        table.keeps_small_copies = True
+        table.looks_closely = True
         levels = measure_levels(table, pool=pool, progress=progress)
         geometry = None if geometry is None else replace(geometry, levels=levels)
         portions = inspected_portions(
@@ -236,7 +236,7 @@ def inspected_portions(
 def _inspect(
     some: Sequence[Candidate], table: ImageTable, pool: DecoderPool, geometry: Geometry | None, advance: Advance
 ) -> None:
-    answers = pool.inspect((candidate.path for candidate in some), geometry)
+    answers = pool.inspect((candidate.path for candidate in some), geometry, closely=table.looks_closely)
     found = []
     for candidate, seen in zip(some, answers, strict=True):
         found.append((candidate, _state(candidate, seen), seen))

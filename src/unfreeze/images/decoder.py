@@ -1,12 +1,12 @@
 """The decoder child, ``python -m unfreeze.images.decoder HANDLE``: requests on standard input, answers on its output.
 
-A request is one line of JSON: ``{"path": ..., "geometries": [{...}, ...], "inspect": true | false, "sha256": ...,
-"offset": ...}``, where the sha256 is that of the bytes that are expected, or empty. An answer is one line of JSON too;
-pixels are written to the memory that the child shares with its parent (see `ring`),
-from the offset that the request names, as many bytes as the answer says: one square after the other. The first answer,
-without a request, says that the child is ready. The child imports nothing but Pillow, numpy and the standard library,
-and ends when its input ends. Before the first request it gives up what it does not need: memory and time without
-limit, and on Linux every right to open anything (`lockdown`); the parent hands over each photo open.
+A request is one line of JSON: ``{"path": ..., "geometries": [{...}, ...], "inspect": "" | "plainly" | "closely",
+"sha256": ..., "offset": ...}``, where the sha256 is that of the bytes that are expected, or empty. An answer is one
+line of JSON too; pixels are written to the memory that the child shares with its parent (see `ring`), from the offset
+that the request names, as many bytes as the answer says: one square after the other. The first answer, without a
+request, says that the child is ready. The child imports nothing but Pillow, numpy and the standard library, and ends
+when its input ends. Before the first request it gives up what it does not need: memory and time without limit, and on
+Linux every right to open anything (`lockdown`); the parent hands over each photo open.
 """
 
 import base64
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from mmap import mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def answer(request: dict[str, Any], handle: int | None = None) -> tuple[dict[str
 
     Args:
         request: ``path``; ``geometries`` of the squares that are wanted of one decoded image, so that their `at_least`
-            `background` and `levels` are the first one's; ``inspect``: whether to say what the image is; ``sha256``: of
+            `background` and `levels` are the first one's; ``inspect``: how closely to say what it is; ``sha256``: of
             the bytes that are expected: others are not decoded, since their squares would be taken for the expected.
             Without squares and inspection, the question is between which levels a photo of 16 bits lies. ``refused``:
             why there is no open file, if the parent has tried to hand one over.
@@ -132,6 +132,8 @@ def _of_file(
     decoded = _decoded(data, geometries)
     if request["inspect"]:
         header |= _description(decoded)
+    if request["inspect"] == "closely":
+        header |= _close_look(decoded)
     if geometries:
         return header, np.concatenate([square(decoded.image, geometry).reshape(-1) for geometry in geometries])
     return header, None
@@ -154,6 +156,12 @@ def _description(decoded: Decoded) -> dict[str, Any]:
         "notes": decoded.notes,
         "levels": None if decoded.levels is None else used_range(decoded.levels),
         "taken": decoded.taken,
+    }
+
+
+def _close_look(decoded: Decoded) -> dict[str, str]:
+    """What near copies and shortcuts are found by."""
+    return {
         "small_copy": small_copy(decoded.image).hex(),
         "glance": base64.b64encode(glance(decoded.image).packed()).decode("ascii"),
     }
@@ -164,6 +172,9 @@ def _geometry(settings: dict[str, Any]) -> Geometry:
     return Geometry(**settings | colours)
 
 
+Look = Literal["", "plainly", "closely"]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """One request.
@@ -171,14 +182,14 @@ class Wanted:
     Attributes:
         path: What to read; a name that is not UTF-8 survives as surrogates.
         geometries: The squares that are wanted, if any are.
-        inspect: Whether to say what the image is.
+        inspect: How closely to look at the image and say what it is; empty for not at all.
         offset: Where the pixels go in the shared memory, in bytes.
         sha256: Of the bytes that are expected; empty for any.
     """
 
     path: Path
     geometries: tuple[Geometry, ...]
-    inspect: bool
+    inspect: Look
     offset: int
     sha256: str = ""
 
@@ -189,7 +200,11 @@ class Wanted:
             handed_over: Whether the open file goes with it.
             refused: Why it does not, if it cannot be opened.
         """
-        document = {"path": str(self.path), "geometries": _settings(self.geometries), "inspect": self.inspect}
+        document: dict[str, Any] = {
+            "path": str(self.path),
+            "geometries": _settings(self.geometries),
+            "inspect": self.inspect,
+        }
         document |= {"offset": self.offset, "sha256": self.sha256, "refused": refused, "handed_over": handed_over}
         return json.dumps(document).encode("ascii") + b"\n"
 

@@ -29,7 +29,7 @@ from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.interrupts import SIGNALS
 from unfreeze.core.threads import usable_cores
 from unfreeze.images.channel import HANDS_OVER, Channel, handed_over, send
-from unfreeze.images.decoder import Wanted
+from unfreeze.images.decoder import Look, Wanted
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.levels import Range
@@ -223,19 +223,22 @@ class DecoderPool:
         finally:
             self._together = ()
 
-    def inspect(self, paths: Iterable[Path], geometry: Geometry | None = None) -> Iterator[Inspection]:
+    def inspect(
+        self, paths: Iterable[Path], geometry: Geometry | None = None, *, closely: bool = True
+    ) -> Iterator[Inspection]:
         """Decode each file and say what it is.
 
         Args:
             paths: Files; read as the answers are taken.
             geometry: Of the squares that will be wanted next: they are kept, and a large JPEG is decoded no larger than
                 they need, so that the hash of its pixels is that of the reduced ones.
+            closely: Whether to make the small copy and the glance, which take a millisecond.
 
         Yields:
             One answer per path, in order.
         """
         geometries = () if geometry is None else (geometry,)
-        for path, header, pixels in self._answers(paths, geometries, inspect=True):
+        for path, header, pixels in self._answers(paths, geometries, inspect="closely" if closely else "plainly"):
             if pixels is not None and geometry is not None:
                 self._forget_square((str(path), geometry))  # of what the file held before
                 self._keep(path, geometry, pixels)
@@ -272,7 +275,7 @@ class DecoderPool:
             yield from (self._kept[str(path), geometry] for path in paths)
             return
         geometries = (geometry, *self._made_beside(geometry))
-        for path, header, pixels in self._answers(paths, geometries, inspect=False, hashes=hashes):
+        for path, header, pixels in self._answers(paths, geometries, inspect="", hashes=hashes):
             if pixels is None:
                 yield UnreadableImageError(header["reason"])
             else:
@@ -287,7 +290,7 @@ class DecoderPool:
         Yields:
             One range per path, in order; None of files that have 8 bits, or cannot be read.
         """
-        for _, header, _ in self._answers(paths, (), inspect=False):
+        for _, header, _ in self._answers(paths, (), inspect=""):
             yield _range(header.get("levels"))
 
     def _made_beside(self, geometry: Geometry) -> tuple[Geometry, ...]:
@@ -325,7 +328,7 @@ class DecoderPool:
         paths: Iterable[Path],
         geometries: tuple[Geometry, ...],
         *,
-        inspect: bool,
+        inspect: Look,
         hashes: Iterable[str] | None = None,
     ) -> Iterator[tuple[Path, dict[str, Any], NDArray[np.uint8] | None]]:
         """Answers in the order of `paths`; a later call ends an earlier one that was left half read."""
@@ -485,7 +488,7 @@ class _Job:
         geometries: tuple[Geometry, ...],
         *,
         kept: _Kept,
-        inspect: bool,
+        inspect: Look,
         limit: int,
     ) -> None:
         self._wanted = iter(wanted)

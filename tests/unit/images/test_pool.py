@@ -242,12 +242,13 @@ def signal_when_busy(pool: DecoderPool, number: int) -> threading.Thread:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
-def test_a_decoder_that_was_stopped_costs_nothing(paths: list[Path], slow: Path) -> None:
+def test_a_decoder_that_was_stopped_costs_nothing(paths: list[Path], tmp_path: Path) -> None:
     """A decoder that does nothing for long is replaced, and the image that it worked on is tried once more."""
+    Image.new("RGB", (3000, 3000)).save(tmp_path / "large.png", compress_level=1)  # well within the limit, twice over
     with DecoderPool(workers=1, timeout=4.0) as pool:
         list(pool.inspect(paths[:1]))
         stopper = signal_when_busy(pool, signal.SIGSTOP)
-        reasons = [seen.reason for seen in pool.inspect([slow, *paths[:6]])]
+        reasons = [seen.reason for seen in pool.inspect([tmp_path / "large.png", *paths[:6]])]
         stopper.join()
 
     assert reasons == [""] * 7
