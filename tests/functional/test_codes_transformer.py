@@ -99,8 +99,8 @@ def test_slips_are_said_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="taps must name each tap once"):
         CodesTransformer(taps=["last", "global_pool"], size=SIZE).fit([photo])
     with pytest.raises(InputError, match=r"taps must be 'last', 'all', a tap or a list of them\. Got 3"):
-        CodesTransformer(taps=3, size=SIZE).fit([photo])
+        clone(fresh).set_params(taps=3).fit([photo])
     with pytest.raises(InputError, match=r"Unknown resize 'auto'\. Choose one of crop, squash, pad, or None"):
-        CodesTransformer(resize="auto").fit([photo])
+        clone(fresh).set_params(resize="auto").fit([photo])
     with pytest.raises(ImageSetError, match=r"Image 0 of X cannot be read: .*none\.png"):
         fresh.fit([photo]).transform([tmp_path / "none.png"])

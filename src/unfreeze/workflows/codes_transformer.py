@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, SupportsIndex, final
 
 import numpy as np
 from jaxtyping import Float32
@@ -63,7 +63,7 @@ class CodesTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         backbone: str = DEFAULT_BACKBONE,
         taps: str | Sequence[str] = "last",
         *,
-        size: int | None = None,
+        size: SupportsIndex | None = None,
         resize: ResizeWord | None = None,
     ) -> None:
         self.backbone = backbone
