@@ -52,9 +52,10 @@ def test_a_full_disk_under_a_graph_is_a_full_disk(tmp_path: Path, limit: int, sa
 def test_of_two_with_one_place_one_is_told(tmp_path: Path, kind: str) -> None:
     """The second is told at its start, the first goes on undisturbed, and afterwards the place is free again."""
     out = tmp_path / ("codes.parquet" if kind == "file" else "out")
+    photos = tmp_path / "photos"
 
     def place() -> AbstractContextManager[object]:
-        return new_file(out) if kind == "file" else fresh_folder(tmp_path, out)
+        return new_file(out) if kind == "file" else fresh_folder(photos, out)
 
     with place(), pytest.raises(OutputError, match="Another process writes to"), place():
         pytest.fail("must not get here")

@@ -85,6 +85,12 @@ class CodesOfRows(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.transformer_.transform(self.drawing_.images(validate_data(self, X, reset=False, dtype=np.float64)))
 
+    def __sklearn_tags__(self) -> Any:
+        """Codes are float32, whatever the rows are."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Names of the columns."""
         check_is_fitted(self)

@@ -1,10 +1,12 @@
 """Labels as Python programs hold them, checked as scikit-learn checks targets: in one sentence each."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import type_of_target
 
 from unfreeze.core.errors import InputError
@@ -18,7 +20,8 @@ def class_labels(y: Any, *, images: int) -> NDArray[Any]:
     """A class label for each image.
 
     Args:
-        y: A list, an array, a column of a table, or a table or array of one column.
+        y: A list, an array, a column of a table, or a table or array of one column (of an array that is warned of, as
+            scikit-learn does).
         images: How many there must be.
 
     Returns:
@@ -42,7 +45,7 @@ def class_labels(y: Any, *, images: int) -> NDArray[Any]:
     _check_kind(labels)
     classes = np.unique(labels)
     if len(classes) < 2:
-        msg = f"y must hold at least two classes. Got {classes.tolist()}."
+        msg = f"y must hold at least two classes. Got {count(len(classes), 'class')}: {classes.tolist()}."
         raise InputError(msg)
     return labels
 
@@ -53,7 +56,11 @@ def _flat(y: Any) -> tuple[Sequence[Any], NDArray[Any] | None]:
     Raises:
         InputError: There are none, or several for an image.
     """
-    if y is None or isinstance(y, (str, bytes)) or not (isinstance(y, Iterable) or hasattr(y, "__array__")):
+    if y is None:
+        # The words that scikit-learn's own checks look for.
+        msg = "Training requires y to be passed, but the target y is None. Give a list with a label for each image."
+        raise InputError(msg)
+    if isinstance(y, (str, bytes)) or not (isinstance(y, Iterable) or hasattr(y, "__array__")):
         msg = f"y must be a list with a label for each image. Got {y!r:.60}."
         raise InputError(msg)
     y = y if isinstance(y, Iterable) else np.asarray(y)
@@ -66,6 +73,9 @@ def _flat(y: Any) -> tuple[Sequence[Any], NDArray[Any] | None]:
         return values, y if isinstance(y, np.ndarray) else None
     array = np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:
+        if names is None:
+            what = "A column-vector y was passed when a 1d array was expected. Give y.ravel()."
+            warnings.warn(what, DataConversionWarning, stacklevel=4)
         array = array[:, 0]
     if array.ndim != 1:
         raise InputError(_several(array))

@@ -43,7 +43,7 @@ def test_whole_numbers_and_truth_values_keep_their_type(y: object) -> None:
 @pytest.mark.parametrize(
     ("y", "text"),
     [
-        (None, "y must be a list with a label for each image. Got None"),
+        (None, "requires y to be passed, but the target y is None"),
         ("abcd", "y must be a list with a label for each image. Got 'abcd'"),
         (["a", "b"], "equally long. Got 4 images and 2 labels."),
         (["a", None, "b", None], "2 labels of 4 are missing, the first at position 1"),
@@ -59,7 +59,7 @@ def test_whole_numbers_and_truth_values_keep_their_type(y: object) -> None:
         (np.array([[1, 1], [0, 1], [1, 0], [1, 0]]), r"several labels an image \(multi-label\)"),
         (pd.DataFrame({"a": WORDS, "b": WORDS}), "Got a table of 4 x 2: give one column"),
         ([b"a", b"b", b"a", b"b"], "y must hold classes: words or whole numbers"),
-        (["a"] * 4, r"at least two classes. Got \['a'\]"),
+        (["a"] * 4, r"at least two classes. Got 1 class: \['a'\]"),
     ],
 )
 def test_what_is_no_class_is_refused(y: object, text: str) -> None:

@@ -62,18 +62,18 @@ def test_a_cleaned_list_says_why_something_is_left_out(photo_folder: PhotoFolder
 
 @pytest.mark.slow
 def test_labels_changed_on_purpose_are_left_out(tmp_path: Path, resources: Resources) -> None:
-    """Of red and blue photos, two of each with the other label are doubted, and no other; the list leaves them out."""
+    """Of red and blue photos, one of each with the other label is doubted, and no other; the list leaves them out."""
     rng = np.random.default_rng(0)
     for label, colour in (("red", 0), ("blue", 2)):
         (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(40):
+        for number in range(80):
             pixels = rng.integers(0, 80, (48, 48, 3), dtype=np.uint8)
-            pixels[:, :, 2 - colour if number < 2 else colour] += 150
+            pixels[:, :, 2 - colour if number == 0 else colour] += 150
             Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
 
     record = inspect(tmp_path / "photos", resources, deep=True, fix=tmp_path / "cleaned.csv")
 
-    wrong = {f"{label}/{number}.png" for label in ("red", "blue") for number in (0, 1)}
+    wrong = {"red/0.png", "blue/0.png"}
     assert record.label_check is not None
     assert {one.image for one in record.label_check.suspects} == wrong
     left_out = {row["path"] for row in rows(tmp_path / "cleaned.csv") if row["left_out"]}
