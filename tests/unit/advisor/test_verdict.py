@@ -91,9 +91,7 @@ def test_unfreezing_is_measured_by_the_classifier_on_all_layers_where_that_is_de
     joined = replace(picked, strategy=LINEAR_ON_ALL)
     unclear = step_to_two_blocks(-0.006, 0.027, "cannot tell")
     no = replace(unclear, first=LINEAR_ON_ALL, interval=Interval(-0.02, 0.006), answer="not worth it")
-    record = replace(
-        results, strategies=(*results.strategies, joined), picked=LINEAR_ON_ALL, comparisons=(unclear, no)
-    )
+    record = replace(results, strategies=(*results.strategies, joined), picked=LINEAR_ON_ALL, comparisons=(unclear, no))
 
     assert verdict(record)[1] == (
         "Unfreezing is not worth it here (“last 2 blocks”): it gains no more than 1 point over a linear classifier on "
