@@ -543,8 +543,8 @@ class ExportParity:
     """What an exported model says of the user's own photos, against what `unfreeze predict` says.
 
     Attributes:
-        decoding: How photos were decoded for it: ``predict`` as unfreeze does, ``pillow`` by the code in the card of the
-            export, ``full`` by the same code with large JPEGs decoded at full size.
+        decoding: How photos were decoded for it: ``predict`` as unfreeze does, ``pillow`` by the code in the card of
+            the export, ``full`` by the same code with large JPEGs decoded at full size.
         photos: How many were compared.
         same_top: On how many of them the likeliest class is the same.
         largest_difference: Of a probability; with an SVM, of a score as a fraction of the largest.

@@ -48,7 +48,8 @@ def export_coreml(job: ExportJob, folder: Path) -> None:
     module = _OfPlanes(Answers(job.saved)).eval().requires_grad_(False)
     try:
         with TRACING, torch.no_grad():
-            traced = torch.jit.trace(module, torch.zeros(1, 3, side, side), check_trace=False)
+            example = torch.zeros(1, 3, side, side)
+            traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
         layout = coremltools.colorlayout.RGB
         model = coremltools.convert(
             traced,

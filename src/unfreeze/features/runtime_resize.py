@@ -1,16 +1,16 @@
 """Resizing by the runtime of an exported model: faster than `features.pillow_resize`, and not quite Pillow's."""
 
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import UInt8
-from torch import SymInt, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from unfreeze.images.geometry import Geometry
 
 FILTERS = ("bilinear", "bicubic")
-_Length = int | SymInt
+_Length = Any  # int, and torch.SymInt while it is exported
 
 
 @final
@@ -20,6 +20,8 @@ class RuntimeSquare(nn.Module):
     Args:
         geometry: What to make of an image. Its filter is one of `FILTERS`.
     """
+
+    border: Tensor
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__()
@@ -47,7 +49,8 @@ class RuntimeSquare(nn.Module):
             return side, side
         if self.geometry.crop == "border":
             longer = torch.sym_max(height, width)
-            return tuple(torch.sym_max(1, (2 * side * one + longer) // (2 * longer)) for one in (height, width))
+            tall, wide = (torch.sym_max(1, (2 * side * one + longer) // (2 * longer)) for one in (height, width))
+            return tall, wide
         shorter = torch.sym_min(height, width)
         return side * height // shorter, side * width // shorter
 

@@ -1,5 +1,7 @@
 """What an exported model says of photos, against what `unfreeze predict` says of them."""
 
+import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,16 +141,15 @@ def decodings(path: Path, geometry: Geometry) -> Iterator[tuple[Decoding, NDArra
         )
         raise InputError(msg) from error
     yield "predict", np.array(image)
-    for name, side in (("pillow", geometry.at_least), ("full", None)):
-        try:
-            yield name, by_pillow(path, side)
-        except (OSError, ValueError, SyntaxError):  # HEIC without its plugin, a cut-off file
-            continue
+    # HEIC without its plugin, a cut-off file, more pixels than Pillow alone decodes.
+    with contextlib.suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        yield "pillow", by_pillow(path, geometry.at_least)
+        yield "full", by_pillow(path, None)
 
 
 def by_pillow(path: Path, at_least: int | None) -> NDArray[np.uint8]:
     """The pixels by the code in the card of an export: ``photo.draft``, ``exif_transpose`` and ``convert``."""
-    with Image.open(path) as photo:
+    with warnings.catch_warnings(action="ignore"), Image.open(path) as photo:
         if at_least is not None:
             photo.draft(None, (at_least, at_least))
         return np.array(ImageOps.exif_transpose(photo).convert("RGB"))
