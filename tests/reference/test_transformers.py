@@ -45,7 +45,7 @@ def trained(name: str) -> Backbone:
 
 @pytest.mark.slow
 def test_timm_and_transformers_give_the_logits_divided_by_the_temperature(tmp_path: Path) -> None:
-    """Neither needs this package or a connection: logits, labels and what they make of a photo are ours, bit for bit."""
+    """Neither needs this package or a connection; logits, labels and what they make of a photo are ours to the bit."""
     pytest.importorskip("transformers")
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     backbones = {name: trained(name) for name in ("lite0", "vit_tiny_patch16_224")}

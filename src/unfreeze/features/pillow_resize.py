@@ -2,9 +2,10 @@
 
 Pillow (``src/libImaging/Resample.c``) makes weights in float64, rounds them to multiples of 2^-22, and sums pixels in
 32-bit integers, along rows and along columns, with a rounding to 8 bits between the two. Pillow 13 takes columns first
-where an image loses more than twice as many rows as columns, rows first elsewhere. A runtime such as OpenVINO has neither float64 nor products of integers. Here a weight is the sum of two float32, 48 bits in all; and the
-products are those of two matrices with 11 bits of each weight, whose sums are whole numbers below 2^24, which float32
-adds without rounding.
+where an image loses more than twice as many rows as columns, rows first elsewhere. A runtime such as OpenVINO has
+neither float64 nor products of integers. Here a weight is the sum of two float32, 48 bits in all; and the products are
+those of two matrices with 11 bits of each weight, whose sums are whole numbers below 2^24, which float32 adds without
+rounding.
 """
 
 from typing import final

@@ -36,17 +36,25 @@ _ORIENTATION = 0x0112
 def saved(backbone: Backbone, folder: Path, kind: str, *, margins: bool = False) -> Path:
     """A whole network, a classifier on its second tap, or one on all of them."""
     rng = np.random.default_rng(0)
-    model: Backbone | TapClassifier
-    if kind == "whole":
-        model = backbone.with_classes(3)
-        weight = rng.normal(size=(3, backbone.card.num_features)).astype(np.float32)
-        model.set_head(torch.from_numpy(weight), torch.zeros(3))
-    else:
-        taps = backbone.taps if kind == "joined" else backbone.taps[1:2]
-        weight = rng.normal(size=(3, sum(tap.channels for tap in taps))).astype(np.float32)
-        readouts = tuple(Readout(tap.name) for tap in taps)
-        model = TapClassifier(backbone=backbone, readouts=readouts, weight=weight, bias=np.zeros(3, np.float32))
-    save_model(folder, model, class_names=NAMES, card_text="# The trained one\n", margins=margins)
+    colours = rng.integers(0, 256, (32, 4, 4, 3), dtype=np.uint8)
+    squares = torch.from_numpy(colours.repeat(8, axis=1).repeat(8, axis=2))
+    taps = backbone.taps if kind == "joined" else backbone.taps[1:2]
+    width = backbone.card.num_features if kind == "whole" else sum(tap.channels for tap in taps)
+    weight, bias = rng.normal(size=(3, width)).astype(np.float32), np.zeros(3, np.float32)
+
+    def model() -> Backbone | TapClassifier:
+        if kind != "whole":
+            readouts = tuple(Readout(tap.name) for tap in taps)
+            return TapClassifier(backbone=backbone, readouts=readouts, weight=weight, bias=bias)
+        whole = backbone.with_classes(3)
+        whole.set_head(torch.from_numpy(weight), torch.from_numpy(bias))
+        return whole
+
+    with torch.no_grad():
+        scores = model().module()(squares).numpy()
+    gain = 2 / scores.std(axis=0)  # so that each class is likeliest sometimes
+    weight, bias = weight * gain[:, None], -scores.mean(axis=0) * gain
+    save_model(folder, model(), class_names=NAMES, card_text="# The trained one\n", margins=margins)
     return folder
 
 
@@ -148,7 +156,9 @@ def test_the_code_in_the_card_runs_without_unfreeze(target: Any, request: pytest
     case: Case = request.getfixturevalue({"onnx": "in_onnx", "openvino": "in_openvino"}.get(target, "in_torch"))
     text = (case.out / "README.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    rows = {Path(name).name: row for name, row in zip(case.predictions.names, case.predictions.probabilities)}
+    rows = {
+        Path(name).name: row for name, row in zip(case.predictions.names, case.predictions.probabilities, strict=True)
+    }
     large = next(name for name in case.predictions.names if name.endswith("large.jpg"))
     ready = code.replace("FOLDER", str(case.out)).replace("photo.jpg", large)
     alone = f"{ready}\nimport sys\nassert 'unfreeze' not in sys.modules"
@@ -224,7 +234,7 @@ def test_int8_is_smaller_and_says_what_it_costs(
 
 
 def test_the_code_of_the_card_decodes_as_predict_does(photos: Path) -> None:
-    """Of upright, turned and large JPEGs and PNGs in plain colours, `draft` and `exif_transpose` give the same pixels."""
+    """Of upright, turned and large JPEGs and of PNGs in plain colours, it gives the same pixels."""
     for path in (path for path in photos.rglob("*") if path.is_file()):
         expected = np.array(decode(path.read_bytes(), at_least=64).image)
         np.testing.assert_array_equal(by_pillow(path, 64), expected)
@@ -254,6 +264,7 @@ def test_an_exact_export_that_differs_is_not_delivered() -> None:
 def test_what_cannot_be_exported_is_said_in_a_sentence(
     settings: dict[str, Any],
     said: str,
+    *,
     tiny: Backbone,
     resources: Resources,
     tmp_path: Path,
