@@ -171,6 +171,23 @@ def test_the_code_in_the_card_runs_without_unfreeze(target: Any, request: pytest
     assert (case.out / "MODEL.md").read_text() == "# The trained one\n"
 
 
+@pytest.mark.slow
+def test_the_code_in_the_documentation_runs_without_unfreeze(in_onnx: Case, tmp_path: Path) -> None:
+    """As it stands in docs/how-to/export.md, it names the class that predict names."""
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / "export.md").read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "onnxruntime" in block)
+    (tmp_path / "model-onnx").symlink_to(in_onnx.out)
+    place = next(place for place, name in enumerate(in_onnx.predictions.names) if name.endswith("turned.jpg"))
+    (tmp_path / "photo.jpg").write_bytes(Path(in_onnx.predictions.names[place]).read_bytes())
+    alone = f"{code}\nimport sys\nassert 'unfreeze' not in sys.modules"
+
+    done = subprocess.run([sys.executable, "-c", alone], capture_output=True, text=True, check=True, cwd=tmp_path)
+
+    row = in_onnx.predictions.probabilities[place]
+    label, probability = done.stdout.split()
+    assert (label, float(probability)) == (NAMES[row.argmax()], pytest.approx(row.max(), abs=1e-4))
+
+
 @pytest.fixture(scope="module")
 def in_openvino(tiny: Backbone, photos: Path, resources: Resources, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A classifier on the joined codes of all taps, whose photos are padded."""
