@@ -4,7 +4,15 @@ from types import MappingProxyType
 from typing import Final
 
 from unfreeze.core.documents import Decoding, ExportParity, ExportRecord, Int8Cost
-from unfreeze.core.wording import count, difference, difference_span, megabytes, percent, percent_range
+from unfreeze.core.wording import (
+    count,
+    difference,
+    difference_span,
+    megabytes,
+    milliseconds,
+    percent,
+    percent_range,
+)
 
 DECODINGS: Final = MappingProxyType[Decoding, str](
     {
@@ -138,8 +146,11 @@ def parity_sentences(record: ExportRecord) -> tuple[str, ...]:
         if record.reduced
         else f"None of the {of} is so large that unfreeze predict would decode it at less than full size."
     )
+    took = (
+        f"A photo takes {milliseconds(record.milliseconds / 1000)} here, decoding apart." if record.milliseconds else ""
+    )
     colours = "Pillow alone converts no colour profiles and scales no 16 bits; unfreeze predict does."
-    return (reduced, colours)
+    return tuple(filter(None, (reduced, colours, took)))
 
 
 def _share(row: ExportParity) -> str:

@@ -1,6 +1,7 @@
 """What an exported model says of photos, against what `unfreeze predict` says of them."""
 
 import contextlib
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,7 +88,29 @@ def squares_of(photos: Sequence[Photo], geometry: Geometry, resources: Resources
     return tuple(centre(one, geometry.size) for one in squares if not isinstance(one, UnreadableImageError))
 
 
-def parity(run: Run, expected: Known, geometry: Geometry, *, advance: Advance) -> tuple[tuple[ExportParity, ...], int]:
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """How an exported model compares with `unfreeze predict`.
+
+    Attributes:
+        rows: One for each way of decoding; empty where nothing could run the model.
+        reduced: How many photos `unfreeze predict` decodes at less than full size.
+        milliseconds: Of one photo, decoded as `unfreeze predict` does, without the decoding; the median.
+    """
+
+    rows: tuple[ExportParity, ...] = ()
+    reduced: int = 0
+    milliseconds: float | None = None
+
+
+def parity(
+    run: Run,
+    expected: Known,
+    geometry: Geometry,
+    *,
+    advance: Advance,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Compared:
     """How an exported model compares, by the way in which photos are decoded for it.
 
     Args:
@@ -95,25 +118,34 @@ def parity(run: Run, expected: Known, geometry: Geometry, *, advance: Advance) -
         expected: What `unfreeze predict` says.
         geometry: How photos become squares.
         advance: Is told of each photo.
+        clock: Seconds.
 
     Returns:
-        A row for each way of decoding, and how many photos `unfreeze predict` decodes at less than full size.
+        What was found.
     """
     said: dict[Decoding, list[tuple[int, NDArray[np.float32]]]] = {name: [] for name in get_args(Decoding)}
-    reduced = 0
+    reduced, seconds = 0, []
     for row, photo in enumerate(expected.photos):
         pixels = dict(decodings(photo.path, geometry))
         reduced += "full" in pixels and pixels["full"].shape != pixels["predict"].shape
-        for name, answer in _answers(run, pixels).items():
+        begun = clock()
+        first = run(pixels["predict"])
+        seconds.append(clock() - begun)
+        for name, answer in _answers(run, pixels, first).items():
             said[name].append((row, answer))
         advance(1)
-    return tuple(_row(name, rows, expected) for name, rows in said.items() if rows), reduced
+    table = tuple(_row(name, rows, expected) for name, rows in said.items() if rows)
+    return Compared(rows=table, reduced=reduced, milliseconds=round(1000 * float(np.median(seconds)), 2))
 
 
-def _answers(run: Run, pixels: Mapping[Decoding, NDArray[np.uint8]]) -> dict[Decoding, NDArray[np.float32]]:
+def _answers(
+    run: Run, pixels: Mapping[Decoding, NDArray[np.uint8]], first: NDArray[np.float32]
+) -> dict[Decoding, NDArray[np.float32]]:
     """By way of decoding; what is the same to the last pixel is run once."""
-    answers: dict[Decoding, NDArray[np.float32]] = {}
+    answers: dict[Decoding, NDArray[np.float32]] = {"predict": first}
     for name, image in pixels.items():
+        if name in answers:
+            continue
         same = next((other for other in answers if np.array_equal(pixels[other], image)), None)
         answers[name] = run(image) if same is None else answers[same]
     return answers

@@ -1,12 +1,12 @@
 """Exporting a delivered model: a file that other runtimes run, from a decoded photo to probabilities."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
 
-from unfreeze.core.documents import ExportParity, ExportRecord, Int8Cost
+from unfreeze.core.documents import ExportRecord, Int8Cost
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import durable_folder, write_bytes
 from unfreeze.data.squares import geometry_of
@@ -18,7 +18,7 @@ from unfreeze.features.resources import Resources
 from unfreeze.features.torch_export import export_torch
 from unfreeze.report.export_card import export_card
 from unfreeze.workflows.delivery import card_of
-from unfreeze.workflows.export_parity import Known, check_exact, int8_cost, known, parity, squares_of
+from unfreeze.workflows.export_parity import Compared, Known, check_exact, int8_cost, known, parity, squares_of
 from unfreeze.workflows.export_photos import photos_for
 from unfreeze.zoo.folders import read_model
 from unfreeze.zoo.model_config import README
@@ -113,8 +113,7 @@ def _checked_resize(settings: ExportSettings) -> Literal["exact", "fast"]:
 class _Measured:
     """What was measured on photos; nothing of a CoreML model."""
 
-    rows: tuple[ExportParity, ...] = ()
-    reduced: int = 0
+    compared: Compared = field(default_factory=Compared)
     cost: Int8Cost | None = None
 
 
@@ -133,16 +132,16 @@ def _written(
     if run is None or expected is None:
         return _Measured()
     tested = expected.part(used) if len(expected.photos) > used else expected
-    compared = tested.part(0, COMPARED)
-    with progress.phase("compare", total=len(compared.photos), unit="photo") as advance:
-        rows, reduced = parity(run, compared, geometry, advance=advance)
+    first = tested.part(0, COMPARED)
+    with progress.phase("compare", total=len(first.photos), unit="photo") as advance:
+        compared = parity(run, first, geometry, advance=advance)
     if not settings.int8:
         if job.resize == "exact":
-            check_exact(rows)
-        return _Measured(rows=rows, reduced=reduced)
+            check_exact(compared.rows)
+        return _Measured(compared=compared)
     with progress.phase("test int8", total=len(tested.photos), unit="photo") as advance:
         cost = int8_cost(run, tested, geometry, settings.model, calibrated_on=used, advance=advance)
-    return _Measured(rows=rows, reduced=reduced, cost=cost)
+    return _Measured(compared=compared, cost=cost)
 
 
 def _record(settings: ExportSettings, job: ExportJob, measured: _Measured, folder: Path) -> ExportRecord:
@@ -167,8 +166,9 @@ def _record(settings: ExportSettings, job: ExportJob, measured: _Measured, folde
         else "image, uint8 [height, width, 3]: upright red, green, blue, of any size",
         gives=f"{job.answer}, float32 [1, {len(saved.class_names)}], in the order of the labels",
         classes=saved.class_names,
-        reduced=measured.reduced,
-        parity=measured.rows,
+        reduced=measured.compared.reduced,
+        milliseconds=measured.compared.milliseconds,
+        parity=measured.compared.rows,
         int8_cost=measured.cost,
         note=note,
     )
