@@ -48,11 +48,11 @@ def export_coreml(job: ExportJob, folder: Path) -> None:
     module = _OfPlanes(Answers(job.saved)).eval().requires_grad_(False)
     try:
         with TRACING, torch.no_grad():
-            example = torch.zeros(1, 3, side, side)
-            traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+            # Not by torch.jit.trace, whose graph computes the paddings of EfficientNets from the size of the image.
+            program = torch.export.export(module, (torch.zeros(1, 3, side, side),), strict=False)
         layout = coremltools.colorlayout.RGB
         model = coremltools.convert(
-            traced,
+            program.run_decompositions({}),
             inputs=[coremltools.ImageType(name="image", shape=(1, 3, side, side), color_layout=layout)],
             classifier_config=coremltools.ClassifierConfig(list(job.saved.class_names)),
             compute_precision=coremltools.precision.FLOAT32,
