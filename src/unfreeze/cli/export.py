@@ -10,6 +10,7 @@ from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_empty, checked_images, checked_model
 from unfreeze.cli.work import NOTHING_WRITTEN, working
+from unfreeze.core.export_settings import ExportSettings
 from unfreeze.core.wording import megabytes, percent
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
@@ -72,17 +73,18 @@ def export(
     checked_images([images] if images else [])
     place = Path(f"{model.resolve().name}-{to.value}") if out is None else out
     checked_empty(place)
+    settings = ExportSettings(
+        model=model,
+        target=to.value,
+        out=place,
+        asked_resize=resize.value if resize else None,
+        int8=int8,
+        images=images,
+    )
+    settings.check()
     with result_output(as_json=json) as output, working(NOTHING_WRITTEN) as resources:
-        from unfreeze.workflows.exporting import ExportSettings, export_model
+        from unfreeze.workflows.exporting import export_model
 
-        settings = ExportSettings(
-            model=model,
-            target=to.value,
-            out=place,
-            resize=resize.value if resize else None,
-            int8=int8,
-            images=images,
-        )
         record = export_model(settings, resources=resources)
         output.document(record)
         if not json:

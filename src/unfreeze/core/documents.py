@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from unfreeze.core.export_settings import ExportResize, ExportTarget
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
@@ -609,8 +610,8 @@ class ExportRecord:
 
     schema: Literal["unfreeze.export/1"] = "unfreeze.export/1"
     model: str
-    target: Literal["onnx", "openvino", "torch-export", "coreml"]
-    resize: Literal["exact", "fast"]
+    target: ExportTarget
+    resize: ExportResize
     int8: bool
     folder: str
     files: tuple[str, ...]

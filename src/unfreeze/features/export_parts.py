@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from unfreeze.core.errors import InputError
+from unfreeze.core.export_settings import ExportResize
 from unfreeze.data.squares import geometry_of
 from unfreeze.features import pillow_resize, runtime_resize
 from unfreeze.features.pillow_resize import PillowSquare
@@ -22,7 +23,6 @@ from unfreeze.zoo.folders import SavedModel
 from unfreeze.zoo.graph import TRACING
 from unfreeze.zoo.programs import Answers
 
-Resize = Literal["exact", "fast"]
 # What an exported model says of one image, uint8 [height, width, 3].
 Runner = Callable[[UInt8[np.ndarray, "height width 3"]], Float[np.ndarray, " cls"]]
 
@@ -42,7 +42,7 @@ class ExportJob:
     """
 
     saved: SavedModel
-    resize: Resize
+    resize: ExportResize
     calibration: tuple[NDArray[np.uint8], ...] | None = None
 
     @property

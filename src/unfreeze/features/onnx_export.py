@@ -29,7 +29,7 @@ from unfreeze.zoo.graph import first_line
 FILE = "model.onnx"
 _PREFIX = "network/"  # of names in the second part, so that they differ from those in the first
 _SIDES = ({0: "height", 1: "width"},)
-LARGEST = 2**31 - 2**20  # bytes of an ONNX file: a message of protobuf ends at 2 GB
+LARGEST = 2**31 - 2**24  # bytes of weights: a message of protobuf ends at 2 GB
 
 
 def export_onnx(job: ExportJob, folder: Path) -> Runner:
@@ -82,13 +82,17 @@ def onnx_parts(job: ExportJob) -> tuple[Any, Any]:
     """
     try:
         square = _converted(of_any_size(square_module(job)), IMAGE, SQUARE, _SIDES)
-        return square, _converted(of_squares(job), IMAGES, job.answer, None)
+        network = _converted(of_squares(job), IMAGES, job.answer, None)
     except InputError:
         raise
     except Exception as error:  # whatever torch raises at somebody else's network
         reason = first_line(error)
         msg = f"{job.saved.card.name} cannot be exported to ONNX ({reason}). Try --to torch-export."
         raise InputError(msg) from error
+    if sum(len(weights.raw_data) for weights in network.graph.initializer) > LARGEST:
+        msg = f"{job.saved.card.name} is too large for an ONNX file, which ends at 2 GB. Try --to torch-export."
+        raise InputError(msg)
+    return square, network
 
 
 def run_by_onnxruntime(file: Path) -> Runner:
@@ -137,9 +141,6 @@ def _joined(square: Any, network: Any, job: ExportJob) -> Any:
     network = compose.add_prefix(network, _PREFIX)
     model = compose.merge_models(square, network, io_map=[(SQUARE, f"{_PREFIX}{IMAGES}")])
     _rename(model.graph, f"{_PREFIX}{job.answer}", job.answer)
-    if model.ByteSize() > LARGEST:
-        msg = f"{job.saved.card.name} is too large for one ONNX file of 2 GB. Try --to torch-export."
-        raise InputError(msg)
     return model
 
 

@@ -45,6 +45,9 @@ def photos_for(
     if images is None:
         found = tuple(_of_run(model))
         lacking = f"The photos of the run of {model} are not there to compare on. Give some: --images FOLDER."
+    elif not images.is_dir():
+        msg = f"{images} is no folder. Give a folder of photos with --images."
+        raise InputError(msg)
     else:
         paths = files_below(images, advance=progress.checkpoint).paths
         found = tuple(Photo(path, path.parent.name if path.parent.name in class_names else "") for path in paths)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from unfreeze.core.documents import ExportRecord, Int8Cost
-from unfreeze.core.errors import InputError
+from unfreeze.core.export_settings import ExportSettings, ExportTarget
 from unfreeze.core.files import durable_folder, write_bytes
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.coreml_export import export_coreml
@@ -23,36 +23,14 @@ from unfreeze.workflows.export_photos import photos_for
 from unfreeze.zoo.folders import read_model
 from unfreeze.zoo.model_config import README
 
-Target = Literal["onnx", "openvino", "torch-export", "coreml"]
 COMPARED: Final = 64  # photos; decoding them and running the export takes seconds
 CALIBRATED: Final = 128  # photos for int8; NNCF takes 300 by default, and more changed nothing that we saw
 TESTED: Final = 256  # other photos, on which its cost is measured
 MODEL_CARD: Final = "MODEL.md"
 
-_EXPORTERS: MappingProxyType[Target, Callable[[ExportJob, Path], Runner | None]] = MappingProxyType(
+_EXPORTERS: MappingProxyType[ExportTarget, Callable[[ExportJob, Path], Runner | None]] = MappingProxyType(
     {"onnx": export_onnx, "openvino": export_openvino, "torch-export": export_torch, "coreml": export_coreml}
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportSettings:
-    """What to export, and where.
-
-    Attributes:
-        model: Folder of a model.
-        target: What runs it later.
-        out: Folder to write: new or empty.
-        resize: ``exact`` for Pillow's resizing bit for bit, ``fast`` for the runtime's; None for what the target has.
-        int8: Whether weights and activations are in int8.
-        images: Folder of photos to compare on; None for those of the model's run.
-    """
-
-    model: Path
-    target: Target
-    out: Path
-    resize: Literal["exact", "fast"] | None = None
-    int8: bool = False
-    images: Path | None = None
 
 
 def export_model(settings: ExportSettings, *, resources: Resources) -> ExportRecord:
@@ -70,8 +48,8 @@ def export_model(settings: ExportSettings, *, resources: Resources) -> ExportRec
         OutputError: The place cannot be written.
         AuditError: An exact export does not say what `unfreeze predict` says; nothing is written.
     """
-    resize = _checked_resize(settings)
-    job = ExportJob(saved=read_model(settings.model), resize=resize)
+    settings.check()
+    job = ExportJob(saved=read_model(settings.model), resize=settings.resize)
     geometry = geometry_of(job.saved.card)
     expected = None if settings.target == "coreml" else _expected(settings, job, resources)
     with durable_folder(settings.out) as folder:
@@ -90,23 +68,6 @@ def _expected(settings: ExportSettings, job: ExportJob, resources: Resources) ->
     names, progress = job.saved.class_names, resources.progress
     photos = photos_for(settings.model, settings.images, names, most=most, progress=progress)
     return known(settings.model, photos, resources)
-
-
-def _checked_resize(settings: ExportSettings) -> Literal["exact", "fast"]:
-    """The resizing that is meant.
-
-    Raises:
-        InputError: The target has none such, or no int8.
-    """
-    if settings.int8 and settings.target not in {"onnx", "openvino"}:
-        msg = f"--int8 is for onnx and openvino; {settings.target} is exported in float32. Leave --int8 out."
-        raise InputError(msg)
-    if settings.target == "coreml" and settings.resize == "exact":
-        msg = (
-            "A CoreML model has no exact resizing: Vision resizes photos for it. Leave --resize out, or use --to onnx."
-        )
-        raise InputError(msg)
-    return settings.resize or ("fast" if settings.target == "coreml" else "exact")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,6 @@ def extremes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         ("center", "bicubic", 109),
         ("center", "bilinear", 96),
         ("squash", "bicubic", 96),
-        ("squash", "bilinear", 101),
         ("border", "bicubic", 96),
         ("border", "bilinear", 105),
     ],

@@ -52,5 +52,8 @@ def test_where_there_is_no_photo_it_is_said(tmp_path: Path) -> None:
     """Neither beside the model nor in the folder."""
     with pytest.raises(InputError, match=r"are not there to compare on. Give some: --images FOLDER"):
         photos_for(tmp_path / "model", None, NAMES, most=9, progress=SILENT)
+    (tmp_path / "notes.txt").write_text("no folder")
+    with pytest.raises(InputError, match=r"notes\.txt is no folder\. Give a folder of photos with --images"):
+        photos_for(tmp_path / "model", tmp_path / "notes.txt", NAMES, most=9, progress=SILENT)
     with pytest.raises(InputError, match=r"There is no image in .*Give a folder that holds some with --images"):
         photos_for(tmp_path / "model", tmp_path, NAMES, most=9, progress=SILENT)

@@ -16,13 +16,14 @@ from PIL import Image
 
 from unfreeze.core.documents import ExportParity, ExportRecord
 from unfreeze.core.errors import AuditError, InputError
+from unfreeze.core.export_settings import ExportSettings
 from unfreeze.core.readouts import Readout
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.resources import Resources
 from unfreeze.images.decoding import decode
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.export_parity import by_pillow, check_exact
-from unfreeze.workflows.exporting import ExportSettings, export_model
+from unfreeze.workflows.exporting import export_model
 from unfreeze.workflows.prediction import Predictions, predict_images
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.folders import read_model, save_model
@@ -235,7 +236,7 @@ def test_int8_is_smaller_and_says_what_it_costs(
     """The cost is measured on photos that it was not calibrated on, and their labels come from the folders."""
     model = saved(tiny, tmp_path / "model", "whole")
 
-    record = export(model, tmp_path / "out", photos, resources, target=target, int8=True, resize="fast")
+    record = export(model, tmp_path / "out", photos, resources, target=target, int8=True, asked_resize="fast")
 
     cost = record.int8_cost
     assert cost is not None
@@ -273,7 +274,10 @@ def test_an_exact_export_that_differs_is_not_delivered() -> None:
             {"target": "torch-export", "int8": True},
             r"--int8 is for onnx and openvino; torch-export is exported in float32",
         ),
-        ({"target": "coreml", "resize": "exact"}, r"no exact resizing: Vision resizes photos.*Leave --resize out"),
+        (
+            {"target": "coreml", "asked_resize": "exact"},
+            r"no exact resizing: Vision resizes photos.*Leave --resize out",
+        ),
         ({"target": "coreml"}, r"needs coremltools, which is not installed\. Install it"),
         ({"target": "onnx"}, r"The photos of the run of .*model are not there to compare on\. Give some: --images"),
     ],
