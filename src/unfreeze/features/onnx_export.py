@@ -28,7 +28,7 @@ from unfreeze.zoo.graph import first_line
 
 FILE = "model.onnx"
 _PREFIX = "network/"  # of names in the second part, so that they differ from those in the first
-_SIDES = ({0: "height", 1: "width"},)
+SIDES = ({0: "height", 1: "width"},)  # of an image of any size
 LARGEST = 2**31 - 2**24  # bytes of weights: a message of protobuf ends at 2 GB
 
 
@@ -81,8 +81,8 @@ def onnx_parts(job: ExportJob) -> tuple[Any, Any]:
         InputError: The model cannot be exported to ONNX.
     """
     try:
-        square = _converted(of_any_size(square_module(job)), IMAGE, SQUARE, _SIDES)
-        network = _converted(of_squares(job), IMAGES, job.answer, None)
+        square = converted(of_any_size(square_module(job)), IMAGE, SQUARE, SIDES)
+        network = converted(of_squares(job), IMAGES, job.answer, None)
     except InputError:
         raise
     except Exception as error:  # whatever torch raises at somebody else's network
@@ -112,7 +112,15 @@ def run_by_onnxruntime(file: Path) -> Runner:
     return run
 
 
-def _converted(program: ExportedProgram, takes: str, gives: str, shapes: Any) -> Any:
+def converted(program: ExportedProgram, takes: str, gives: str, shapes: Any) -> Any:
+    """The ``onnx.ModelProto`` of a program.
+
+    Args:
+        program: Of one input and one output.
+        takes: Name of the input.
+        gives: Name of the output.
+        shapes: Of each input the names of its sides that are open, by axis; None where all are fixed.
+    """
     import torch
 
     with _silent():

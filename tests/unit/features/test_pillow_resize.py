@@ -1,13 +1,17 @@
 """Pillow's resizing as a graph, against Pillow."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from unfreeze.features.export_parts import of_any_size
+from unfreeze.features.export_parts import IMAGE, SQUARE, of_any_size
+from unfreeze.features.onnx_export import SIDES as ANY_SIDES
+from unfreeze.features.onnx_export import converted
+from unfreeze.features.openvino_export import PRECISION
 from unfreeze.features.pillow_resize import PillowSquare
 from unfreeze.features.runtime_resize import RuntimeSquare
 from unfreeze.images.geometry import Geometry, centre, square
@@ -58,6 +62,25 @@ def test_the_graph_is_pillow_to_the_last_bit(
     assert wrong == []
 
 
+@pytest.mark.slow
+def test_other_runtimes_are_pillow_too(tmp_path: Path, rng: np.random.Generator) -> None:
+    """ONNX Runtime and OpenVINO, which optimise graphs in their own ways, give the same bits."""
+    import onnxruntime
+    import openvino
+
+    geometry = Geometry(size=96, resize=105, crop="border", border=(9, 100, 200))
+    model = converted(of_any_size(PillowSquare(geometry)), IMAGE, SQUARE, ANY_SIDES)
+    (tmp_path / "square.onnx").write_bytes(model.SerializeToString())
+    session = onnxruntime.InferenceSession(tmp_path / "square.onnx", providers=["CPUExecutionProvider"])
+    program = openvino.Core().compile_model(tmp_path / "square.onnx", "CPU", PRECISION)
+
+    for number, (height, width) in enumerate([*SIZES, (333, 500), (700, 411)]):
+        image = (extremes, noise)[number % 2](rng, height, width)
+        expected = centre(square(Image.fromarray(image), geometry), 96)
+        np.testing.assert_array_equal(session.run(None, {IMAGE: image})[0][0], expected)
+        np.testing.assert_array_equal(program(image)[0][0], expected)
+
+
 @pytest.mark.parametrize("side", [8, 224, 225, 300, 331])
 def test_halves_are_rounded_as_python_rounds_them(side: int) -> None:
     """Of all lengths whose share lies halfway, each becomes ``round(length / (longer / side))``, floats and all."""
@@ -82,6 +105,6 @@ def test_the_runtimes_resizing_is_close(crop: str, rng: np.random.Generator) -> 
     graph = of_any_size(RuntimeSquare(geometry)).module()
 
     for height, width in ((300, 200), (131, 640), (50, 40), (109, 218)):
-        image = np.asarray(Image.fromarray(noise(rng, 7, 7)).resize((width, height)))
+        image = np.array(Image.fromarray(noise(rng, 7, 7)).resize((width, height)))
         expected = centre(square(Image.fromarray(image), geometry), 96).astype(int)
         assert np.abs(graph(torch.from_numpy(image))[0].numpy() - expected).max() <= 3
