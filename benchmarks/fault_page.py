@@ -16,9 +16,8 @@ HEAD = """\
 What must not hurt: dirty folders, hostile files, disks and machines that die. Each of 111 faults is listed with the
 test that holds it, or with what is missing. Written by `python benchmarks/faults.py --page`.
 
-`make faults` runs the fault lab of [`tests/faults`](../tests/faults); it is young, and a row that rests on it alone is
-"in part" until it has been run to its end on several machines. Commands are forked from one process
-that has imported everything; [a small C library](../tests/faultlab/shim.c) between them and the disk counts their file
+`make faults` runs the fault lab of [`tests/faults`](../tests/faults). Commands are forked from one process that has
+imported everything; [a small C library](../tests/faultlab/shim.c) between them and the disk counts their file
 operations, and kills the process before the N-th, tears it in half, has it fail, or notes what was not synchronised,
 which a power cut then takes away. What stands afterwards has to be whole or absent, and the same command, or
 `run --resume`, has to give the bits of one that nobody disturbed.
@@ -26,7 +25,7 @@ which a power cut then takes away. What stands afterwards has to be whole or abs
 LIMITS = """\
 The power cut is a model: everything that was not synchronised is gone, names included; blocks that arrive out of their
 order were not tried. Kills meet forks of a warm process, so imports are hardly met. Nothing here was tried on network
-disks, Windows or a second machine.
+disks or Windows; the fault lab has been run to its end on one machine.
 """
 
 

@@ -10,6 +10,7 @@ from faultlab.lab import NETWORK, Lab, Try, digest, fresh
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.run_folder import owned_run, read_plan
+from unfreeze.core.run_record import read_run
 from unfreeze.core.settings import StudySettings
 from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.shards import DamagedShardError, read_shard
@@ -20,7 +21,7 @@ from unfreeze.zoo.networks import parse_name
 from unfreeze.zoo.weights import bundled_file, bundled_weights
 
 Reader = Callable[[Path], Any]
-PARTS = ("config", "weights", "journal", "document", "shard", "bundled", "plan")
+PARTS = ("config", "weights", "journal", "document", "shard", "bundled", "plan", "record")
 DAMAGE = "damage was seen"
 
 
@@ -62,6 +63,8 @@ def parts(lab: Lab) -> dict[str, tuple[Path, Reader]]:
     begun = folder / "begun"
     with owned_run(begun, StudySettings(source=lab.photos)):
         shutil.copy(begun / "plan.json", folder / "plan.json")
+    shutil.copy(lab.straight / "run" / "run.json", folder / "run.json")
+    found["record"] = (folder / "run.json", read_run)
     found["plan"] = (folder / "plan.json", lambda path: read_plan(path.parent))
     return found
 

@@ -9,7 +9,16 @@ from faultlab.lab import Lab
 
 pytestmark = pytest.mark.lab
 
-FLIPS = {"config": 140, "weights": 20, "journal": 100, "document": 100, "shard": 60, "bundled": 20, "plan": 60}
+FLIPS = {
+    "config": 140,
+    "weights": 20,
+    "journal": 100,
+    "document": 100,
+    "shard": 60,
+    "bundled": 20,
+    "plan": 60,
+    "record": 100,
+}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -62,7 +62,7 @@ def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any
     folder, printed = finished
 
     assert printed == json.loads((folder / "run.json").read_text())
-    assert printed["schema"] == "unfreeze.run/8"
+    assert printed["schema"] == "unfreeze.run/9"
     assert printed["images"] == {"found": 21, "used": 20, "set_aside": 1, "duplicates_removed": 0, "skipped": 0}
     assert {path.name for path in folder.iterdir()} == {
         "run.json",

@@ -16,6 +16,7 @@ from unfreeze.core.cards import Card
 from unfreeze.core.class_table import ClassTable
 from unfreeze.core.errors import InputError
 from unfreeze.core.facts import Facts, RuleRecord
+from unfreeze.core.files import sha256_of
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
 RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 CLASSES_FILE, CONFUSION_FILE = "classes.csv", "confusion.csv"
 
-Schema = Literal["unfreeze.run/8"]
-SCHEMA: Schema = "unfreeze.run/8"
+Schema = Literal["unfreeze.run/9"]
+SCHEMA: Schema = "unfreeze.run/9"
+HASH = "sha256"  # entry of the document, of all others as Python writes them
 _MOST_SHOWN = 60  # characters of a value in an error
 
 
@@ -195,9 +197,13 @@ class RunRecord(RunResults):
         return cls(**measured, verdict=verdict, details=details)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionary, `schema` first; an interval becomes a pair ``[low, high]``, a strategy its key."""
+        """Plain dictionary; an interval becomes a pair ``[low, high]``, a strategy its key.
+
+        `schema` is the first entry; `sha256`, of the others, the last.
+        """
         document: dict[str, Any] = plain(self)
-        return {"schema": document.pop("schema"), **document}
+        document = {"schema": document.pop("schema"), **document}
+        return {**document, HASH: _hash_of(document)}
 
     @classmethod
     def from_json(cls, document: Any, *, name: str = RUN_FILE) -> "RunRecord":
@@ -211,17 +217,22 @@ class RunRecord(RunResults):
             The record.
 
         Raises:
-            InputError: It is of another version, or is none.
+            InputError: It is of another version, was changed since it was written, or is none.
         """
         from pydantic import ValidationError
 
         _check_schema(document, name)
+        content = {key: value for key, value in document.items() if key != HASH}
         try:
             # As text, since strict reading takes a list for a tuple in JSON alone.
-            return _adapter().validate_json(json.dumps(document))
+            record = _adapter().validate_json(json.dumps(content))
         except ValidationError as error:
             msg = f"{name} is damaged, or not what unfreeze wrote: {_said(error)} Run again, or restore the file."
             raise InputError(msg) from error
+        if document.get(HASH, _hash_of(content)) != _hash_of(content):
+            msg = f"{name} was changed since it was written: its {HASH} is another. Run again, or restore the file."
+            raise InputError(msg)
+        return record
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -258,7 +269,13 @@ def _record_in(folder: Path) -> Path:
 
 def run_schema() -> dict[str, Any]:
     """The JSON Schema of `run.json`."""
-    return _adapter().json_schema()
+    schema: dict[str, Any] = _adapter().json_schema()
+    schema["properties"][HASH] = {"title": "Sha256", "type": "string"}
+    return schema
+
+
+def _hash_of(document: dict[str, Any]) -> str:
+    return sha256_of(json.dumps(document).encode())
 
 
 @cache

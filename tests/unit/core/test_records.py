@@ -13,7 +13,7 @@ from example_run import FOLDER_STEP, HOSTILE, STRATEGIES, run_record, run_result
 from unfreeze.advisor.details import details
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.records import Audit, Duplicate, ImageCounts, Interval, SetAside, plain
-from unfreeze.core.run_record import SCHEMA, RunRecord, RunResults
+from unfreeze.core.run_record import HASH, SCHEMA, RunRecord, RunResults
 from unfreeze.core.strategies import FULL, HEAD, SCRATCH, unfreeze
 
 BYTES = b"caf\xe9.jpg"  # Latin-1, and so no UTF-8
@@ -40,9 +40,9 @@ def test_a_document_begins_with_its_schema_and_has_every_field() -> None:
     """Who reads the file sees first what it is; each field of a record is there under its own name."""
     document = run_record().to_json()
 
-    assert next(iter(document.items())) == ("schema", "unfreeze.run/8")
-    assert SCHEMA == "unfreeze.run/8"
-    assert set(document) == {field.name for field in fields(RunRecord)}
+    assert next(iter(document.items())) == ("schema", "unfreeze.run/9")
+    assert SCHEMA == "unfreeze.run/9"
+    assert set(document) == {field.name for field in fields(RunRecord)} | {HASH}
 
 
 def test_strategies_are_keys_and_intervals_pairs_in_a_document() -> None:

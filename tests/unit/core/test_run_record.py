@@ -186,18 +186,18 @@ def test_a_missing_field_is_named(document: Document, name: str) -> None:
     ("schema", "said"),
     [
         (
-            "unfreeze.run/9",
-            "run.json was written by a newer unfreeze (schema unfreeze.run/9, this one reads unfreeze.run/8). "
+            "unfreeze.run/10",
+            "run.json was written by a newer unfreeze (schema unfreeze.run/10, this one reads unfreeze.run/9). "
             "Update unfreeze.",
         ),
         (
-            "unfreeze.run/10",
-            "run.json was written by a newer unfreeze (schema unfreeze.run/10, this one reads unfreeze.run/8). "
+            "unfreeze.run/11",
+            "run.json was written by a newer unfreeze (schema unfreeze.run/11, this one reads unfreeze.run/9). "
             "Update unfreeze.",
         ),
         (
             "unfreeze.run/3",
-            "run.json was written by an older unfreeze (schema unfreeze.run/3, this one reads unfreeze.run/8). "
+            "run.json was written by an older unfreeze (schema unfreeze.run/3, this one reads unfreeze.run/9). "
             "Run again.",
         ),
     ],
@@ -218,13 +218,13 @@ def test_another_version_is_told_from_damage(document: Document, schema: str, sa
         ({}, "None"),
         ([], "None"),
         (None, "None"),
-        ("unfreeze.run/8", "None"),
+        ("unfreeze.run/9", "None"),
     ],
 )
 def test_another_document_is_no_record_of_a_run(given: object, found: str) -> None:
     """The sentence says which schema was found, which one was wanted, and what to give instead."""
     assert refusal(given, name="x/run.json") == (
-        f"x/run.json is no record of a run: its schema is {found}, wanted 'unfreeze.run/8'. Give a run's folder."
+        f"x/run.json is no record of a run: its schema is {found}, wanted 'unfreeze.run/9'. Give a run's folder."
     )
 
 
@@ -246,7 +246,7 @@ def test_a_folder_without_a_finished_run_is_named(tmp_path: Path) -> None:
         assert str(caught.value).endswith("cannot be read (No such file or directory). Give a run's folder.")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"no json", b'{"schema": "unfreeze.run/8"'])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"no json", b'{"schema": "unfreeze.run/9"'])
 def test_a_file_that_is_no_json_is_damaged(tmp_path: Path, content: bytes) -> None:
     """Half a file, an empty one and bytes that are no text are named with what to do."""
     path = tmp_path / "run.json"
@@ -270,7 +270,7 @@ def test_a_file_made_to_break_its_reader_is_refused_like_any_other(tmp_path: Pat
 
 def test_a_damaged_record_is_named_by_its_path(tmp_path: Path) -> None:
     """Whoever has several runs reads which of them is meant."""
-    (tmp_path / "run.json").write_text('{"schema": "unfreeze.run/8"}')
+    (tmp_path / "run.json").write_text('{"schema": "unfreeze.run/9"}')
 
     with pytest.raises(InputError) as caught:
         read_run(tmp_path)
@@ -336,6 +336,15 @@ class Checker:
         for place, item in enumerate(value):
             part = first[place] if place < len(first) else schema.get("items", {})
             yield from self.wrong(item, part, f"{at}.{place}")
+
+
+def test_a_record_that_was_changed_is_refused(document: Document) -> None:
+    """A digit that became another one is as good a number as before: only the hash tells."""
+    assert document["seconds"] == 485.0
+
+    said = refusal({**document, "seconds": 485.5})
+
+    assert said == "run.json was changed since it was written: its sha256 is another. Run again, or restore the file."
 
 
 @pytest.mark.parametrize("way", WAYS)
