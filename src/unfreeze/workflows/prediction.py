@@ -85,7 +85,7 @@ def predict_images(
     """
     config = checked_config(model_folder)
     card, class_names = card_from(config[OUR_KEY]["card"]), tuple(config["label_names"])
-    runner = _classifier(model_folder, config[OUR_KEY], device or find_device(), engine, cache)
+    runner = classifier_of(model_folder, config[OUR_KEY], device or find_device(), engine=engine, cache=cache)
     with progress.phase("predict", total=len(paths), unit="image") as advance:
         squares = pool.squares(paths, geometry_of(card))
         found = scored_squares(runner, paths, squares, card, model=f"the model in {model_folder}", advance=advance)
@@ -152,10 +152,29 @@ def scored_squares(
     return Scored(tuple(names), np.stack(rows) if rows else np.empty((0, 0), np.float32), tuple(aside))
 
 
-def _classifier(
-    folder: Path, settings: dict[str, Any], device: Device, engine: Literal["auto", "torch"], cache: Path | None
+def classifier_of(
+    folder: Path,
+    settings: dict[str, Any],
+    device: Device,
+    *,
+    engine: Literal["auto", "torch"] = "auto",
+    cache: Path | None = None,
 ) -> PrefixEngine:
-    """What runs the model; PyTorch is imported only if its program is not kept, or is not to be used."""
+    """What runs a model; PyTorch is imported only if its program is not kept, or is not to be used.
+
+    Args:
+        folder: Of the model.
+        settings: Our part of its ``config.json``, whose weights were checked.
+        device: Where it runs.
+        engine: As for `predict_images`.
+        cache: As for `predict_images`.
+
+    Returns:
+        The engine; its one output are the scores.
+
+    Raises:
+        InputError: The folder is no model.
+    """
     by_openvino = engine == "auto" and device.is_cpu and openvino_is_installed()
     kept = kept_classifier(settings, cache) if by_openvino else None
     if kept is not None:
