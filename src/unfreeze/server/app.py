@@ -24,7 +24,7 @@ from unfreeze.server.documents import (
 from unfreeze.server.guard import Guard
 from unfreeze.server.problems import MEDIA_TYPE, ProblemError, fault, response_of, schema, stopping
 from unfreeze.server.service import Service
-from unfreeze.server.uploads import photos_in
+from unfreeze.server.uploads import is_form, photos_in
 
 TOP: Final = 5  # labels a photo, where nothing else is asked for
 _PROBLEM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {"schema": schema()}}}
@@ -165,12 +165,14 @@ def _add_predict(app: FastAPI) -> None:
     ) -> PredictAnswer:
         """Classes of one photo (its bytes as the body) or of several (files of a form).
 
-        Of several, one that cannot be read has a problem in place of a label.
+        Of those in a form, one that cannot be read has a problem in place of a label; as the body, it is status 422.
         """
         service.models.named(model)  # before anything is read
         async with service.uploads.body(request) as body:
             photos = await photos_in(request, body, service.settings.limits)
             name, said = await service.scores(model, photos)
+            if not is_form(request):
+                said.all_rows()
             answers = answers_of(said.model, said.photos, said.found, top=top)
         return PredictAnswer(model=name, version=said.model.version, photos=answers)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -97,10 +98,8 @@ class Batcher:
 
     def start(self) -> None:
         """Start the threads and the decoders."""
-        bodies: list[Callable[[], None]] = [
-            lambda number=number: self._decode(number) for number in range(self.decoders)
-        ]  # type: ignore[misc]
-        self._threads = [threading.Thread(target=body, daemon=True) for body in [*bodies, self._compute]]
+        bodies: list[Callable[[], None]] = [partial(self._decode, number) for number in range(self.decoders)]
+        self._threads = [threading.Thread(target=body, daemon=True) for body in (*bodies, self._compute)]
         for thread in self._threads:
             thread.start()
 

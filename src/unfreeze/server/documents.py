@@ -135,16 +135,11 @@ def answers_of(
 
     Returns:
         One a photo.
-
-    Raises:
-        ProblemError: None can be read.
     """
     rows = [row for row in found if not isinstance(row, UnreadableImageError)]
-    if not rows:
-        raise unreadable(next(one.reason for one in found if isinstance(one, UnreadableImageError)))
     names = [photo.name for photo, one in zip(photos, found, strict=True) if not isinstance(one, UnreadableImageError)]
     images = iter(prediction_record(predictions_of(model, names, rows), top=top).images)
-    answers = []
+    answers: list[PhotoAnswer] = []
     for photo, one in zip(photos, found, strict=True):
         if isinstance(one, UnreadableImageError):
             why = unreadable(one.reason)

@@ -75,6 +75,13 @@ class Guard:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 0
+        has_rest = _has_body(Headers(scope=scope))
+
+        async def receive_noted() -> Message:
+            nonlocal has_rest
+            message = await receive()
+            has_rest = has_rest and message.get("more_body", False)
+            return message
 
         async def send_guarded(message: Message) -> None:
             nonlocal status
@@ -83,6 +90,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if has_rest:  # what was refused before it was read is not read after it either
+                    headers["connection"] = "close"
             await send(message)
 
         try:
@@ -90,7 +99,7 @@ class Guard:
         except ProblemError as problem:
             await response_of(problem)(scope, receive, send_guarded)
         else:
-            await self._app(scope, receive, send_guarded)
+            await self._app(scope, receive_noted, send_guarded)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             self._metrics.requests.labels(route, str(status)).inc()
@@ -106,6 +115,10 @@ class Guard:
             raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too-often", detail, retry=True)
         if path not in OPEN and not path.startswith(TICKETS):
             check_token(headers, self._access.token)
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def check_host(headers: Headers, allowed: frozenset[str]) -> None:

@@ -15,9 +15,8 @@ from typing import Annotated, Any, Final
 import numpy as np
 from fastapi import FastAPI, Path, Request
 
-from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.server.batching import Photo
-from unfreeze.server.problems import ProblemError, stopping, unreadable
+from unfreeze.server.problems import ProblemError, stopping
 from unfreeze.server.service import Answered, Service
 from unfreeze.server.settings import Limits
 from unfreeze.server.uploads import too_many
@@ -184,11 +183,7 @@ def _answer(name: str, said: Answered, asked: Mapping[str, Any]) -> dict[str, An
     Raises:
         ProblemError: A photo cannot be read.
     """
-    for one in said.found:
-        if isinstance(one, UnreadableImageError):
-            raise unreadable(one.reason)
-    rows = [one for one in said.found if not isinstance(one, UnreadableImageError)]
-    predictions = predictions_of(said.model, [photo.name for photo in said.photos], rows)
+    predictions = predictions_of(said.model, [photo.name for photo in said.photos], said.all_rows())
     labels = [image.label for image in prediction_record(predictions, top=1).images]
     values = predictions.probabilities if said.model.gives_probabilities else predictions.scores
     identity = {"id": asked["id"]} if isinstance(asked.get("id"), str) else {}

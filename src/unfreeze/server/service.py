@@ -11,6 +11,7 @@ from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.server.batching import Batcher, Photo, Row
 from unfreeze.server.metrics import Metrics
 from unfreeze.server.models import Models
+from unfreeze.server.problems import unreadable
 from unfreeze.server.settings import ServeSettings
 from unfreeze.server.uploads import Uploads
 from unfreeze.workflows.serving import LoadedModel
@@ -127,3 +128,16 @@ class Answered:
     model: LoadedModel
     photos: tuple[Photo, ...]
     found: list[Row | UnreadableImageError]
+
+    def all_rows(self) -> list[Row]:
+        """Scores of all photos.
+
+        Raises:
+            ProblemError: One cannot be read.
+        """
+        rows: list[Row] = []
+        for one in self.found:
+            if isinstance(one, UnreadableImageError):
+                raise unreadable(one.reason)
+            rows.append(one)
+        return rows

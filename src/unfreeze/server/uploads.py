@@ -83,15 +83,23 @@ async def photos_in(request: Request, body: bytes, limits: Limits) -> tuple[Phot
     Raises:
         ProblemError: There is none, there are too many, or it is no form.
     """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind == "application/json":
+    if _kind(request) == "application/json":
         detail = "JSON was sent; send the bytes of a photo as the body, or photos as multipart/form-data."
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wrong-type", detail)
-    found = await _in_form(request, body, limits) if kind == "multipart/form-data" else (Photo("photo", body),)
+    found = await _in_form(request, body, limits) if is_form(request) else (Photo("photo", body),)
     if not body or not found:
         detail = "There is no photo in the request; send its bytes as the body, or files as multipart/form-data."
         raise ProblemError(HTTPStatus.BAD_REQUEST, "no-photo", detail)
     return found
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body of a request is a form, which may hold several photos."""
+    return _kind(request) == "multipart/form-data"
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 async def _in_form(request: Request, body: bytes, limits: Limits) -> tuple[Photo, ...]:

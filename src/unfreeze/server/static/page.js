@@ -211,7 +211,7 @@ async function classify({ photo, name }) {
     const query = new URLSearchParams({ model: name, top: String(SHOWN) });
     const said = await ask(`/v1/predict?${query}`, { method: "POST", body: formOf(photo) });
     const [answer] = said.photos;
-    photo.answers.set(name, { ...answer, version: said.version });
+    photo.answers.set(name, { ...answer, version: said.version, failed: answer.problem?.detail });
   } catch (error) {
     photo.answers.set(name, { failed: error.message });
   }
