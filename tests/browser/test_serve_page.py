@@ -170,11 +170,11 @@ def test_the_page_is_used_by_the_keyboard_alone(browser: Any, served: Served) ->
     page = opened(browser, served.address).page
 
     reached = []
-    for _ in range(7):
+    for _ in range(6):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.className"))
 
-    assert reached == ["skip", "model", "second", "tab-photos", "choose", "take", reached[-1]]
+    assert reached == ["skip", "model", "second", "tab-photos", "choose", "take"]
     page.context.close()
 
 

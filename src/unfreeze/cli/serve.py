@@ -82,7 +82,7 @@ def serve(
     from unfreeze.server.settings import Access, Limits, ServeSettings
     from unfreeze.workflows.serving import checked_names, name_of
 
-    others = tuple(allowed_host or ())
+    named, others = checked_names([(name or name_of(folder), folder) for name, folder in folders]), allowed_host or ()
     if not is_loopback(host):
         _check_open(host, token, others)
     with (
@@ -92,9 +92,9 @@ def serve(
     ):
         taken = listener.getsockname()[1]
         settings = ServeSettings(
-            models=checked_names([(name or name_of(folder), folder) for name, folder in folders]),
+            models=named,
             device=device.value,
-            access=Access(hosts=allowed_hosts(host, taken, others), token=token),
+            access=Access(hosts=allowed_hosts(host, taken, tuple(others)), token=token),
             limits=Limits(rate=rate, waiting=waiting),
         )
         service = Service.of(settings, _say)

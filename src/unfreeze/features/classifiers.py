@@ -13,7 +13,7 @@ from unfreeze.core.errors import DiskError, OutputError
 from unfreeze.core.files import disk_errors_explained, make_folder
 from unfreeze.core.leftovers import paths_in
 from unfreeze.features.engines import Engine, PrefixEngine, openvino_engine
-from unfreeze.features.openvino_graphs import COMPILED_SUFFIX, keep_program, kept_program, program_key
+from unfreeze.features.openvino_graphs import BATCH_SIZE, COMPILED_SUFFIX, keep_program, kept_program, program_key
 from unfreeze.features.provenance import made_by
 from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.places import kept_beside
@@ -24,12 +24,15 @@ KEPT = 16  # programs: each is as large as the model's weights
 _LEFT_OUT = "program"  # in the settings: written after the model, and not used here
 
 
-def kept_classifier(settings: Mapping[str, Any], cache: Path | None = None) -> PrefixEngine | None:
+def kept_classifier(
+    settings: Mapping[str, Any], cache: Path | None = None, *, batch_size: int = BATCH_SIZE
+) -> PrefixEngine | None:
     """The program of a model, if it is kept; its one output are the scores.
 
     Args:
         settings: What the model's ``config.json`` says in our part; its weights must have been checked against it.
         cache: Folder of all that is kept; the user's cache if None.
+        batch_size: Images that it takes at once; each size has a program of its own.
 
     Returns:
         The engine; None if there is no program, or it is damaged.
@@ -37,7 +40,7 @@ def kept_classifier(settings: Mapping[str, Any], cache: Path | None = None) -> P
     Raises:
         InputError: OpenVINO is not installed.
     """
-    folder, key = kept_beside("classifiers", cache), _key(settings)
+    folder, key = kept_beside("classifiers", cache), _key(settings, batch_size)
     compiled = kept_program(folder, key, "f32")
     if compiled is None:
         return None
@@ -47,15 +50,18 @@ def kept_classifier(settings: Mapping[str, Any], cache: Path | None = None) -> P
     return openvino_engine(compiled, ENGINE)
 
 
-def keep_classifier(settings: Mapping[str, Any], compiled: Any | None, cache: Path | None = None) -> None:
+def keep_classifier(
+    settings: Mapping[str, Any], compiled: Any | None, cache: Path | None = None, *, batch_size: int = BATCH_SIZE
+) -> None:
     """Keep the program of a model, or that it has none; where nothing can be written, it is made again the next time.
 
     Args:
         settings: As for `kept_classifier`.
         compiled: An ``openvino.CompiledModel``; None if the model cannot be converted.
         cache: Folder of all that is kept; the user's cache if None.
+        batch_size: As for `kept_classifier`.
     """
-    folder, key = kept_beside("classifiers", cache), _key(settings)
+    folder, key = kept_beside("classifiers", cache), _key(settings, batch_size)
     with contextlib.suppress(DiskError, OutputError):
         if compiled is None:
             keep_document(folder / f"{key}.json", {"converts": False})
@@ -66,14 +72,15 @@ def keep_classifier(settings: Mapping[str, Any], compiled: Any | None, cache: Pa
         _let_go(folder)
 
 
-def is_convertible(settings: Mapping[str, Any], cache: Path | None = None) -> bool:
+def is_convertible(settings: Mapping[str, Any], cache: Path | None = None, *, batch_size: int = BATCH_SIZE) -> bool:
     """Whether it is not known of a model that it cannot be converted."""
-    return kept_document(kept_beside("classifiers", cache) / f"{_key(settings)}.json") is None
+    return kept_document(kept_beside("classifiers", cache) / f"{_key(settings, batch_size)}.json") is None
 
 
-def _key(settings: Mapping[str, Any]) -> str:
+def _key(settings: Mapping[str, Any], batch_size: int) -> str:
     content = {name: value for name, value in settings.items() if name != _LEFT_OUT}
-    return program_key([FORMAT, content, made_by()], "f32")
+    size = [] if batch_size == BATCH_SIZE else [batch_size]
+    return program_key([FORMAT, content, made_by(), *size], "f32")
 
 
 def _let_go(folder: Path) -> None:

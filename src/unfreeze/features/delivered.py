@@ -34,12 +34,13 @@ BATCH_SIZE_IN_MEMORY = 1
 CONVERTED_DIFFERENCE = 1e-4
 
 
-def torch_classifier(folder: Path, device: Device) -> PrefixEngine:
+def torch_classifier(folder: Path, device: Device, *, one_by_one: bool = False) -> PrefixEngine:
     """A model's folder, run by torch in float32; its one output are the scores.
 
     Args:
         folder: Written by a run.
         device: Where it runs.
+        one_by_one: Whether photos come a few at a time, so that on a CPU no batch is padded.
 
     Returns:
         The engine.
@@ -47,7 +48,7 @@ def torch_classifier(folder: Path, device: Device) -> PrefixEngine:
     Raises:
         InputError: The folder is no model.
     """
-    return _run_by_torch(read_model(folder).module, device, TORCH_BATCH_SIZE)
+    return _run_by_torch(read_model(folder).module, device, _torch_batch(device, one_by_one=one_by_one))
 
 
 def classifier_in_memory(module: nn.Module, device: Device) -> PrefixEngine:
@@ -60,10 +61,12 @@ def classifier_in_memory(module: nn.Module, device: Device) -> PrefixEngine:
     Returns:
         The engine; its one output are the scores.
     """
-    return _run_by_torch(module.eval(), device, BATCH_SIZE_IN_MEMORY if device.is_cpu else TORCH_BATCH_SIZE)
+    return _run_by_torch(module.eval(), device, _torch_batch(device, one_by_one=True))
 
 
-def converted_classifier(folder: Path, device: Device, *, cache: Path | None = None) -> PrefixEngine:
+def converted_classifier(
+    folder: Path, device: Device, *, cache: Path | None = None, one_by_one: bool = False
+) -> PrefixEngine:
     """A model's folder, converted to OpenVINO if that can be and says the same as torch, else run by torch.
 
     What is converted is kept for `features.classifiers.kept_classifier`.
@@ -72,6 +75,7 @@ def converted_classifier(folder: Path, device: Device, *, cache: Path | None = N
         folder: Written by a run.
         device: Where torch runs; OpenVINO runs on the CPU.
         cache: Folder of all that is kept; the user's cache if None.
+        one_by_one: Whether photos come a few at a time, so that no batch is padded.
 
     Returns:
         The engine; its one output are the scores, in float32.
@@ -80,12 +84,12 @@ def converted_classifier(folder: Path, device: Device, *, cache: Path | None = N
         InputError: The folder is no model.
     """
     saved = read_model(folder)
-    by_torch = _run_by_torch(saved.module, device, TORCH_BATCH_SIZE)
-    settings = read_config(folder)[OUR_KEY]
-    if not (device.is_cpu and openvino_is_installed() and is_convertible(settings, cache)):
+    by_torch = _run_by_torch(saved.module, device, _torch_batch(device, one_by_one=one_by_one))
+    settings, batch_size = read_config(folder)[OUR_KEY], 1 if one_by_one else BATCH_SIZE
+    if not (device.is_cpu and openvino_is_installed() and is_convertible(settings, cache, batch_size=batch_size)):
         return by_torch
-    compiled = _converted(saved, by_torch)
-    keep_classifier(settings, compiled, cache)
+    compiled = _converted(saved, by_torch, batch_size)
+    keep_classifier(settings, compiled, cache, batch_size=batch_size)
     return by_torch if compiled is None else openvino_engine(compiled, ENGINE)
 
 
@@ -101,13 +105,17 @@ def _run_by_torch(module: nn.Module, device: Device, batch_size: int) -> PrefixE
     return PrefixEngine(REFERENCE, batch_size, run)
 
 
-def _converted(saved: SavedModel, by_torch: PrefixEngine) -> Any | None:
+def _torch_batch(device: Device, *, one_by_one: bool) -> int:
+    return BATCH_SIZE_IN_MEMORY if one_by_one and device.is_cpu else TORCH_BATCH_SIZE
+
+
+def _converted(saved: SavedModel, by_torch: PrefixEngine, batch_size: int) -> Any | None:
     """The model, compiled by OpenVINO in float32; None if it cannot be converted, or scores differ from torch's."""
     side = saved.card.size
     noise = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, side, side, 3), np.uint8)
     try:
         with TRACING:
-            model = converted_module(saved.module, side)
+            model = converted_module(saved.module, side, batch_size=batch_size)
         compiled = compiled_for_processor(model, "f32")
         found = _scores(openvino_engine(compiled, ENGINE), noise)
     except Exception:  # whatever OpenVINO raises at somebody else's network

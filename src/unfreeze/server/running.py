@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import signal
 import socket
 import sys
@@ -39,8 +40,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=512)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        msg = f"The service cannot listen on {host}, port {port} ({why}). Choose another --port or --host."
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+        msg = f"The service cannot listen on {host}, port {port} ({why.lower()}). Choose another --port or --host."
         raise InputError(msg) from error
 
 

@@ -19,6 +19,7 @@ from unfreeze.data.folders import files_below, skipped_as
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.classifiers import kept_classifier
 from unfreeze.features.engines import PrefixEngine, openvino_is_installed
+from unfreeze.features.openvino_graphs import BATCH_SIZE
 from unfreeze.features.resources import Resources
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import centre
@@ -159,6 +160,7 @@ def classifier_of(
     *,
     engine: Literal["auto", "torch"] = "auto",
     cache: Path | None = None,
+    one_by_one: bool = False,
 ) -> PrefixEngine:
     """What runs a model; PyTorch is imported only if its program is not kept, or is not to be used.
 
@@ -168,6 +170,7 @@ def classifier_of(
         device: Where it runs.
         engine: As for `predict_images`.
         cache: As for `predict_images`.
+        one_by_one: Whether photos come a few at a time, so that on a CPU no batch is padded.
 
     Returns:
         The engine; its one output are the scores.
@@ -176,14 +179,15 @@ def classifier_of(
         InputError: The folder is no model.
     """
     by_openvino = engine == "auto" and device.is_cpu and openvino_is_installed()
-    kept = kept_classifier(settings, cache) if by_openvino else None
+    batch_size = 1 if one_by_one else BATCH_SIZE
+    kept = kept_classifier(settings, cache, batch_size=batch_size) if by_openvino else None
     if kept is not None:
         return kept
     from unfreeze.features.delivered import converted_classifier, torch_classifier  # seconds
 
     if by_openvino:
-        return converted_classifier(folder, device, cache=cache)
-    return torch_classifier(folder, device)
+        return converted_classifier(folder, device, cache=cache, one_by_one=one_by_one)
+    return torch_classifier(folder, device, one_by_one=one_by_one)
 
 
 def predict(

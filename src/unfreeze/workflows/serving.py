@@ -70,7 +70,7 @@ def load_to_serve(folder: Path, device: Device, cache: Path | None = None) -> Lo
         card=card_from(settings["card"]),
         class_names=tuple(config["label_names"]),
         gives_probabilities=not settings["margins"],
-        engine=classifier_of(folder, settings, device, cache=cache),
+        engine=classifier_of(folder, settings, device, cache=cache, one_by_one=True),
         card_text=_bytes_of(folder / README).decode("utf-8", "replace"),
         report=_bytes_of(folder.resolve().parent / REPORT),
     )
