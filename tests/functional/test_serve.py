@@ -182,6 +182,26 @@ def test_an_upload_that_is_too_large_is_refused_before_it_is_read(length: bytes,
     assert b'"code":"too-large"' in rest
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+        b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n",
+    ],
+    ids=["no request", "two lengths", "two encodings", "long header", "bad name"],
+)
+def test_what_is_no_request_costs_nothing(sent: bytes, served: Served, client: httpx.Client) -> None:
+    """It is told so or cut off, in a word without a version, and the next request is answered."""
+    answer = served.raw(sent)
+
+    assert answer[9:12] in {b"", b"400", b"501", b"431"}
+    assert b"uvicorn" not in answer
+    assert client.get("/healthz").status_code == 200
+
+
 def test_no_header_names_what_runs_here(client: httpx.Client) -> None:
     """Neither a server nor a version; every answer has a policy and is not kept."""
     for address in ("/", "/healthz", "/v1/models", "/nothing"):
