@@ -22,25 +22,11 @@ from unfreeze.server.documents import (
     entry_of,
 )
 from unfreeze.server.guard import Guard
-from unfreeze.server.problems import MEDIA_TYPE, ProblemError, fault, response_of, schema, stopping
+from unfreeze.server.problems import ProblemError, fault, refusals, response_of, stopping
 from unfreeze.server.service import Service
 from unfreeze.server.uploads import is_form, photos_in
 
 TOP: Final = 5  # labels a photo, where nothing else is asked for
-_PROBLEM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {"schema": schema()}}}
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "The request holds no photo, or is no form.", **_PROBLEM},
-    401: {"description": "The token is wrong or missing.", **_PROBLEM},
-    403: {"description": "The request comes from another origin.", **_PROBLEM},
-    404: {"description": "There is no such model.", **_PROBLEM},
-    408: {"description": "The body came too slowly.", **_PROBLEM},
-    413: {"description": "There are too many bytes, or too many photos.", **_PROBLEM},
-    415: {"description": "This is no type for photos.", **_PROBLEM},
-    421: {"description": "The service has no such name.", **_PROBLEM},
-    422: {"description": "No photo can be read, or a parameter is wrong.", **_PROBLEM},
-    429: {"description": "Requests come too often.", **_PROBLEM},
-    503: {"description": "There is too much to do.", **_PROBLEM},
-}
 _PHOTO_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
@@ -48,7 +34,10 @@ _PHOTO_BODY: Final[dict[str, Any]] = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "properties": {"photo": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                "required": ["photo"],
+                "properties": {
+                    "photo": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+                },
             }
         },
     },
@@ -127,18 +116,18 @@ def _handle_errors(app: FastAPI) -> None:
 
 
 def _add_models(app: FastAPI) -> None:
-    @app.get("/v1/models", tags=["models"], responses=_some(401))
+    @app.get("/v1/models", tags=["models"], responses=refusals(401))
     async def models(service: Asked) -> ModelList:
         """All models that are served."""
         return ModelList(models=tuple(entry_of(name, model) for name, model in service.models))
 
-    @app.get("/v1/model/{name}", tags=["models"], responses=_some(401, 404, 422))
+    @app.get("/v1/model/{name}", tags=["models"], responses=refusals(401, 404, 422))
     async def model(service: Asked, name: ModelName) -> ModelDocument:
         """A model with its card."""
         known, found = service.models.named(name)
         return ModelDocument(model=entry_of(known, found), card=found.card_text, licence=found.card.licence)
 
-    @app.post("/v1/model/{name}/report", tags=["models"], responses=_some(401, 404, 422))
+    @app.post("/v1/model/{name}/report", tags=["models"], responses=refusals(401, 404, 422))
     async def report(service: Asked, name: ModelName) -> ReportTicket:
         """An address under which the report of the model's run opens once, within a minute."""
         known, found = service.models.named(name)
@@ -153,7 +142,10 @@ def _add_predict(app: FastAPI) -> None:
         "/v1/predict",
         tags=["predict"],
         openapi_extra={"requestBody": _PHOTO_BODY},
-        responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **_REFUSALS},
+        responses={
+            200: {"content": {"application/json": {"example": EXAMPLE}}},
+            **refusals(400, 401, 404, 408, 413, 415, 422, 503),
+        },
     )
     async def predict(
         request: Request,
@@ -183,19 +175,14 @@ def _add_upkeep(app: FastAPI) -> None:
         """Whether the process answers."""
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["upkeep"], responses=_some(401, 503))
+    @app.get("/readyz", tags=["upkeep"], responses=refusals(401, 503))
     async def ready(service: Asked) -> dict[str, str]:
         """Whether photos are answered."""
         if not service.batcher.is_running:
             raise stopping()
         return {"status": "ready"}
 
-    @app.get("/metrics", tags=["upkeep"], response_class=Response, responses=_some(401))
+    @app.get("/metrics", tags=["upkeep"], response_class=Response, responses=refusals(401))
     async def measured(service: Asked) -> Response:
         """Counters and times, in the text form of Prometheus."""
         return Response(service.metrics.text(), headers={"content-type": metrics.MEDIA_TYPE})
-
-
-def _some(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Refusals that a route has, beside those of every route."""
-    return {status: _REFUSALS[status] for status in (*statuses, 403, 421, 429)}

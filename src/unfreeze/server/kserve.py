@@ -16,7 +16,7 @@ import numpy as np
 from fastapi import FastAPI, Path, Request
 
 from unfreeze.server.batching import Photo
-from unfreeze.server.problems import ProblemError, stopping
+from unfreeze.server.problems import ProblemError, refusals, stopping
 from unfreeze.server.service import Answered, Service
 from unfreeze.server.settings import Limits
 from unfreeze.server.uploads import too_many
@@ -31,17 +31,17 @@ ModelName = Annotated[str, Path(max_length=200)]
 def add_routes(app: FastAPI, service: Service) -> None:
     """Add the protocol's routes."""
 
-    @app.get("/v2", tags=["kserve"])
+    @app.get("/v2", tags=["kserve"], responses=refusals(401))
     async def server() -> dict[str, Any]:
         """What answers."""
         return {"name": "unfreeze", "version": "1", "extensions": ["binary_tensor_data"]}
 
-    @app.get("/v2/health/live", tags=["kserve"])
+    @app.get("/v2/health/live", tags=["kserve"], responses=refusals(401))
     async def live() -> dict[str, bool]:
         """Whether the process answers."""
         return {"live": True}
 
-    @app.get("/v2/health/ready", tags=["kserve"])
+    @app.get("/v2/health/ready", tags=["kserve"], responses=refusals(401, 503))
     async def ready() -> dict[str, bool]:
         """Whether photos are answered."""
         if not service.batcher.is_running:
@@ -54,20 +54,35 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
 def _add_model(app: FastAPI, service: Service, prefix: str) -> None:
     versioned = "/versions/" in prefix
+    more: dict[str, Any] = {"parameters": [_VERSION]} if versioned else {}
 
-    @app.get(prefix, tags=["kserve"], name=f"metadata{versioned}")
+    @app.get(
+        prefix, tags=["kserve"], name=f"metadata{versioned}", openapi_extra=more, responses=refusals(401, 404, 422)
+    )
     async def metadata(request: Request, name: ModelName) -> dict[str, Any]:
         """What a model takes and gives."""
         known, model = service.models.named(name, request.path_params.get("version"))
         return _metadata(known, model)
 
-    @app.get(f"{prefix}/ready", tags=["kserve"], name=f"ready{versioned}")
+    @app.get(
+        f"{prefix}/ready",
+        tags=["kserve"],
+        name=f"ready{versioned}",
+        openapi_extra=more,
+        responses=refusals(401, 404, 422),
+    )
     async def ready(request: Request, name: ModelName) -> dict[str, Any]:
         """Whether a model answers."""
         known, _ = service.models.named(name, request.path_params.get("version"))
         return {"name": known, "ready": service.batcher.is_running}
 
-    @app.post(f"{prefix}/infer", tags=["kserve"], name=f"infer{versioned}", openapi_extra=_BODY)
+    @app.post(
+        f"{prefix}/infer",
+        tags=["kserve"],
+        name=f"infer{versioned}",
+        openapi_extra=_BODY | more,
+        responses=refusals(400, 401, 404, 408, 413, 422, 503),
+    )
     async def infer(request: Request, name: ModelName) -> dict[str, Any]:
         """Labels and probabilities of photos."""
         version = request.path_params.get("version")
@@ -78,22 +93,38 @@ def _add_model(app: FastAPI, service: Service, prefix: str) -> None:
         return _answer(known, said, asked)
 
 
+_VERSION: Final[dict[str, Any]] = {
+    "name": "version",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "That the model must have.",
+}
+_TENSOR: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["name", "shape", "datatype", "data"],
+    "properties": {
+        "name": {"const": INPUT},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "datatype": {"const": "BYTES"},
+        "data": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "byte"}},
+    },
+}
+_REQUEST: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": _TENSOR},
+    },
+}
+_EXAMPLE: Final[dict[str, Any]] = {
+    "inputs": [
+        {"name": INPUT, "shape": [1], "datatype": "BYTES", "data": ["R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="]}
+    ]
+}
 _BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["inputs"],
-                    "properties": {"id": {"type": "string"}, "inputs": {"type": "array", "items": {"type": "object"}}},
-                },
-                "example": {
-                    "inputs": [{"name": INPUT, "shape": [1], "datatype": "BYTES", "data": ["/9j/4AAQSkZJRg…"]}]
-                },
-            }
-        },
-    }
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST, "example": _EXAMPLE}}}
 }
 
 
@@ -130,6 +161,8 @@ def _asked(request: Request, body: bytes, limits: Limits) -> tuple[Mapping[str, 
         (tensor,) = asked["inputs"]
         if tensor["name"] != INPUT or tensor["datatype"] != "BYTES":
             raise _wrong("its input must be called image and have the datatype BYTES")
+        if not isinstance(asked.get("id", ""), str):
+            raise _wrong("its id must be text")
         parts = _binary(body[length:]) if "data" not in tensor else _from_base64(tensor["data"])
     except ProblemError:
         raise
@@ -186,7 +219,7 @@ def _answer(name: str, said: Answered, asked: Mapping[str, Any]) -> dict[str, An
     predictions = predictions_of(said.model, [photo.name for photo in said.photos], said.all_rows())
     labels = [image.label for image in prediction_record(predictions, top=1).images]
     values = predictions.probabilities if said.model.gives_probabilities else predictions.scores
-    identity = {"id": asked["id"]} if isinstance(asked.get("id"), str) else {}
+    identity = {"id": asked["id"]} if "id" in asked else {}
     return {
         **identity,
         "model_name": name,

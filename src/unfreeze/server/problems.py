@@ -4,10 +4,9 @@ No answer names a path, a module or another request.
 """
 
 import re
-from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, Final, final
 
 from starlette.responses import JSONResponse
 
@@ -97,16 +96,33 @@ def fault() -> ProblemError:
     return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", detail)
 
 
-def schema() -> Mapping[str, Any]:
-    """Of the document, for OpenAPI."""
-    return {
-        "type": "object",
-        "required": ["type", "title", "status", "code", "detail"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "code": {"type": "string", "description": "A word that programs compare."},
-            "detail": {"type": "string", "description": "One sentence for people."},
-        },
-    }
+_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "A word that programs compare."},
+        "detail": {"type": "string", "description": "One sentence for people."},
+    },
+}
+_PROBLEM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"description": "The request holds no photo, or is no form.", **_PROBLEM},
+    401: {"description": "The token is wrong or missing.", **_PROBLEM},
+    403: {"description": "The request comes from another origin.", **_PROBLEM},
+    404: {"description": "There is no such model.", **_PROBLEM},
+    408: {"description": "The body came too slowly.", **_PROBLEM},
+    413: {"description": "There are too many bytes, or too many photos.", **_PROBLEM},
+    415: {"description": "This is no type for photos.", **_PROBLEM},
+    421: {"description": "The service has no such name.", **_PROBLEM},
+    422: {"description": "No photo can be read, or a parameter is wrong.", **_PROBLEM},
+    429: {"description": "Requests come too often.", **_PROBLEM},
+    503: {"description": "There is too much to do.", **_PROBLEM},
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer instead, for OpenAPI; what every route may is among it."""
+    return {status: _REFUSALS[status] for status in (*statuses, 403, 421, 429)}

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -95,6 +96,7 @@ def run(service: Service, listener: socket.socket, *, say: Callable[[str], None]
         h11_max_incomplete_event_size=_HEADER_BYTES,
     )
     server = uvicorn.Server(config)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a line for each form that is none
 
     async def serve() -> None:
         watch = asyncio.create_task(_watch(server, service, say, ready))
