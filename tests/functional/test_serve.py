@@ -197,8 +197,9 @@ def test_what_is_no_request_costs_nothing(sent: bytes, served: Served, client: h
     """It is told so or cut off, in a word without a version, and the next request is answered."""
     answer = served.raw(sent)
 
-    assert answer[9:12] in {b"", b"400", b"501", b"431"}
+    assert answer[9:12] in {b"", b"400", b"421", b"431", b"501"}
     assert b"uvicorn" not in answer
+    assert "Invalid" not in "".join(served.said)
     assert client.get("/healthz").status_code == 200
 
 

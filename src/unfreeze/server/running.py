@@ -86,6 +86,7 @@ def run(service: Service, listener: socket.socket, *, say: Callable[[str], None]
         ws="none",
         loop="asyncio",
         log_config=None,
+        log_level="error",  # not a line for each request that is none
         access_log=False,
         server_header=False,
         date_header=False,
