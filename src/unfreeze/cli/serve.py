@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unfreeze.cli.options import AsJson, Device, DeviceName, Open
+from unfreeze.cli.options import AsJson, Device, DeviceName, Open, Unlike
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_model
+from unfreeze.cli.shares import parse_share
 from unfreeze.cli.work import stoppable
 from unfreeze.core.errors import InputError
 from unfreeze.core.wording import printable
@@ -67,6 +68,7 @@ def serve(
     waiting: Annotated[
         int, typer.Option("--waiting", metavar="N", min=1, help="Photos that may be under way; more are refused.")
     ] = 64,
+    unlike: Unlike = "1%",
     device: DeviceName = Device.auto,
     open_page: Open = False,
     json: AsJson = False,
@@ -75,6 +77,7 @@ def serve(
     folders = [_named(model) for model in models]
     for _, folder in folders:
         checked_model(folder)
+    share = None if unlike is None else parse_share(unlike, option="--unlike")
     token = _token(token_file)
     _check_installed()
     from unfreeze.server.running import allowed_hosts, is_loopback, listening_socket, run
@@ -96,6 +99,7 @@ def serve(
             device=device.value,
             access=Access(hosts=allowed_hosts(host, taken, tuple(others)), token=token),
             limits=Limits(rate=rate, waiting=waiting),
+            unlike=share,
         )
         service = Service.of(settings, _say)
         progress.stop.check()

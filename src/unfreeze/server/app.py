@@ -164,8 +164,8 @@ def _add_predict(app: FastAPI) -> None:
             photos = await photos_in(request, body, service.settings.limits)
             name, said = await service.scores(model, photos)
             if not is_form(request):
-                said.all_rows()
-            answers = answers_of(said.model, said.photos, said.found, top=top)
+                said.all_said()
+            answers = answers_of(said.model, said.photos, said.found, top=top, unlike=service.settings.unlike)
         return PredictAnswer(model=name, version=said.model.version, photos=answers)
 
 

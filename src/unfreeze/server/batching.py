@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
 
 from unfreeze.images.camera_raw import SUFFIXES
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.pool import DecoderPool
 from unfreeze.server.problems import busy, stopping
-from unfreeze.workflows.serving import LoadedModel, scores_of
+from unfreeze.workflows.serving import LoadedModel, Said, said_of
 
 WAIT_SECONDS = 0.004  # for photos that are being decoded, before a batch goes without them
 MOST_IN_BATCH = 16
@@ -43,23 +42,20 @@ class Photo:
     data: bytes
 
 
-Row = Float[np.ndarray, " cls"]
-
-
 @dataclass(frozen=True, eq=False)
 class _Job:
     """A photo on its way."""
 
     photo: Photo
     model: LoadedModel
-    answer: "asyncio.Future[Row | UnreadableImageError]"
+    answer: "asyncio.Future[Said | UnreadableImageError]"
     loop: asyncio.AbstractEventLoop
 
-    def settle(self, answer: Row | UnreadableImageError | Exception) -> None:
+    def settle(self, answer: Said | UnreadableImageError | Exception) -> None:
         """Hand the answer to whoever waits; from any thread."""
         self.loop.call_soon_threadsafe(self._settle, answer)
 
-    def _settle(self, answer: Row | UnreadableImageError | Exception) -> None:
+    def _settle(self, answer: Said | UnreadableImageError | Exception) -> None:
         if self.answer.done():  # nobody waits any more
             return
         if isinstance(answer, Exception) and not isinstance(answer, UnreadableImageError):
@@ -120,8 +116,8 @@ class Batcher:
         """Whether photos are answered."""
         return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
 
-    async def answers(self, model: LoadedModel, photos: Sequence[Photo]) -> list[Row | UnreadableImageError]:
-        """Scores of each photo, or why it cannot be read.
+    async def answers(self, model: LoadedModel, photos: Sequence[Photo]) -> list[Said | UnreadableImageError]:
+        """What the model says of each photo, or why it cannot be read.
 
         Args:
             model: Who is asked; one that is replaced meanwhile still answers.
@@ -200,7 +196,7 @@ def _answer(group: Sequence[_Decoded]) -> None:
     """Put photos through their model; where that fails, one by one, so that a photo costs only itself."""
     model = group[0].job.model
     try:
-        rows = scores_of(model, [one.square for one in group], name="that was asked")
+        said = said_of(model, [one.square for one in group], name="that was asked")
     except Exception as error:
         if len(group) == 1:
             group[0].job.settle(error)
@@ -208,8 +204,8 @@ def _answer(group: Sequence[_Decoded]) -> None:
         for one in group:
             _answer([one])
         return
-    for one, row in zip(group, rows, strict=True):
-        one.job.settle(row)
+    for one, answer in zip(group, said, strict=True):
+        one.job.settle(answer)
 
 
 def _square(pool: DecoderPool, job: _Job) -> NDArray[np.uint8]:

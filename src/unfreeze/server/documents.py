@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from unfreeze.core.documents import Guess
+from unfreeze.core.documents import Guess, Unlike
 from unfreeze.images.decoding import UnreadableImageError
-from unfreeze.server.batching import Photo, Row
+from unfreeze.server.batching import Photo
 from unfreeze.server.problems import unreadable
 from unfreeze.workflows.prediction import prediction_record
-from unfreeze.workflows.serving import LoadedModel, predictions_of
+from unfreeze.workflows.serving import LoadedModel, Said, predictions_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class PhotoAnswer:
         probability: Of that class; null of a model that gives scores.
         score: Decision score of that class, of an SVM; else null.
         top: The likeliest classes, as many as were asked for.
+        unlike: How unlike all in training it is; null if the model does not know.
         problem: Why there is no label; null if there is one.
     """
 
@@ -37,6 +38,7 @@ class PhotoAnswer:
     probability: float | None
     score: float | None
     top: tuple[Guess, ...]
+    unlike: Unlike | None = None
     problem: PhotoProblem | None = None
 
 
@@ -123,22 +125,28 @@ def entry_of(name: str, model: LoadedModel) -> ModelEntry:
 
 
 def answers_of(
-    model: LoadedModel, photos: tuple[Photo, ...], found: list[Row | UnreadableImageError], *, top: int
+    model: LoadedModel,
+    photos: tuple[Photo, ...],
+    found: list[Said | UnreadableImageError],
+    *,
+    top: int,
+    unlike: float | None = None,
 ) -> tuple[PhotoAnswer, ...]:
     """Answers to photos: the numbers are those of ``unfreeze predict``.
 
     Args:
         model: Whose they are.
         photos: That were sent.
-        found: Of each, its scores or why it cannot be read.
+        found: Of each, what the model says or why it cannot be read.
         top: How many labels to name per photo, at most.
+        unlike: Share of photos like those in training that may be marked as unlike them.
 
     Returns:
         One a photo.
     """
     rows = [row for row in found if not isinstance(row, UnreadableImageError)]
     names = [photo.name for photo, one in zip(photos, found, strict=True) if not isinstance(one, UnreadableImageError)]
-    images = iter(prediction_record(predictions_of(model, names, rows), top=top).images)
+    images = iter(prediction_record(predictions_of(model, names, rows), top=top, unlike=unlike).images)
     answers: list[PhotoAnswer] = []
     for photo, one in zip(photos, found, strict=True):
         if isinstance(one, UnreadableImageError):
@@ -151,7 +159,12 @@ def answers_of(
             image = next(images)
             answers.append(
                 PhotoAnswer(
-                    name=photo.name, label=image.label, probability=image.probability, score=image.score, top=image.top
+                    name=photo.name,
+                    label=image.label,
+                    probability=image.probability,
+                    score=image.score,
+                    top=image.top,
+                    unlike=image.unlike,
                 )
             )
     return tuple(answers)
@@ -171,6 +184,7 @@ EXAMPLE: dict[str, Any] = {
                 {"label": "oak", "probability": 0.971342, "score": None},
                 {"label": "maple", "probability": 0.021007, "score": None},
             ],
+            "unlike": {"likeness": 0.41, "marked": False},
             "problem": None,
         }
     ],

@@ -216,7 +216,7 @@ def _answer(name: str, said: Answered, asked: Mapping[str, Any]) -> dict[str, An
     Raises:
         ProblemError: A photo cannot be read.
     """
-    predictions = predictions_of(said.model, [photo.name for photo in said.photos], said.all_rows())
+    predictions = predictions_of(said.model, [photo.name for photo in said.photos], said.all_said())
     labels = [image.label for image in prediction_record(predictions, top=1).images]
     values = predictions.probabilities if said.model.gives_probabilities else predictions.scores
     identity = {"id": asked["id"]} if "id" in asked else {}

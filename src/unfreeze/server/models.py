@@ -28,7 +28,7 @@ class Models:
     """
 
     def __init__(self, settings: ServeSettings, say: Callable[[str], None]) -> None:
-        self._folders, self._cache, self._say = settings.models, settings.cache, say
+        self._folders, self._settings, self._say = settings.models, settings, say
         self._device = find_device(settings.device)
         self._loading = threading.Lock()
         self._loaded = {name: self._load(folder) for name, folder in self._folders.items()}
@@ -71,4 +71,8 @@ class Models:
                     self._say(f"The model {name} was read again: {changed}.")
 
     def _load(self, folder: Path) -> LoadedModel:
-        return load_to_serve(folder, self._device, self._cache)
+        settings = self._settings
+        loaded = load_to_serve(folder, self._device, settings.cache, with_likeness=settings.unlike is not None)
+        if settings.unlike is not None and loaded.cloud is None:
+            self._say(f"{folder} does not know what its training photos look like: none is marked as unlike them.")
+        return loaded

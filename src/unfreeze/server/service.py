@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import final
 
 from unfreeze.images.decoding import UnreadableImageError
-from unfreeze.server.batching import Batcher, Photo, Row
+from unfreeze.server.batching import Batcher, Photo
 from unfreeze.server.metrics import Metrics
 from unfreeze.server.models import Models
 from unfreeze.server.problems import unreadable
 from unfreeze.server.settings import ServeSettings
 from unfreeze.server.uploads import Uploads
-from unfreeze.workflows.serving import LoadedModel
+from unfreeze.workflows.serving import LoadedModel, Said
 
 TICKET_SECONDS = 60.0
 _TICKETS = 64  # that are kept
@@ -127,17 +127,17 @@ class Answered:
 
     model: LoadedModel
     photos: tuple[Photo, ...]
-    found: list[Row | UnreadableImageError]
+    found: list[Said | UnreadableImageError]
 
-    def all_rows(self) -> list[Row]:
-        """Scores of all photos.
+    def all_said(self) -> list[Said]:
+        """What it says of all photos.
 
         Raises:
             ProblemError: One cannot be read.
         """
-        rows: list[Row] = []
+        said: list[Said] = []
         for one in self.found:
             if isinstance(one, UnreadableImageError):
                 raise unreadable(one.reason)
-            rows.append(one)
-        return rows
+            said.append(one)
+        return said

@@ -52,6 +52,7 @@ class ServeSettings:
         device: auto, cpu, cuda or mps.
         access: Who may ask.
         limits: What requests may take.
+        unlike: Share of photos like those in training that may be marked as unlike them; None to mark none.
         decoders: How many photos are decoded at a time.
         cache: Folder of all that is kept; the user's cache if None.
     """
@@ -60,5 +61,6 @@ class ServeSettings:
     device: str = "auto"
     access: Access
     limits: Limits = Limits()
+    unlike: float | None = None
     decoders: int = field(default_factory=usable_cores)
     cache: Path | None = None

@@ -51,6 +51,7 @@ from unfreeze.workflows.race import Race
 from unfreeze.workflows.reports import write_report
 from unfreeze.workflows.seeing import code_map, looks
 from unfreeze.workflows.setup import Setup
+from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.backbones import Backbone
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
@@ -191,6 +192,7 @@ def _delivered(
         lambda found: _with_model(found, raced, selection, resources, run.path / MODEL),
         lambda found: _timed(found, raced),
         lambda found: _with_program(found, raced, resources, run.path / MODEL),
+        lambda found: _with_unlike(found, raced, resources, run.path / MODEL),
         lambda found: replace(
             found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
         ),
@@ -260,6 +262,25 @@ def _with_program(delivery: Delivery, raced: Raced, resources: Resources, folder
         advance(1)
     if lacking:
         raced.race.say(lacking)
+    return delivery
+
+
+def _with_unlike(delivery: Delivery, raced: Raced, resources: Resources, folder: Path) -> Delivery:
+    """What the model knows of its training photos; a run that was stopped does without."""
+    if raced.interrupted or delivery.model is None:
+        return delivery
+    experiment = raced.experiment
+    rows = experiment.task.train_rows
+    with raced.race.timed("deliver"):
+        add_unlike(
+            folder,
+            [experiment.task.image_set.images[row].path for row in rows],
+            experiment.task.labels[rows],
+            pool=resources.pool,
+            device=experiment.device,
+            seed=experiment.seed,
+            progress=resources.progress,
+        )
     return delivery
 
 

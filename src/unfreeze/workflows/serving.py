@@ -11,9 +11,12 @@ from unfreeze.core.cards import Card, card_from
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import sha256_of
 from unfreeze.data.squares import geometry_of
+from unfreeze.features.classifiers import ONE_BY_ONE, Form
 from unfreeze.features.engines import PrefixEngine
 from unfreeze.images.geometry import Geometry
+from unfreeze.metrics.novelty import CodeCloud, likeness
 from unfreeze.workflows.prediction import Predictions, classifier_of, scored_squares
+from unfreeze.zoo.code_clouds import read_cloud
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.model_config import CONFIG, OUR_KEY, README, checked_config
 
@@ -31,6 +34,7 @@ class LoadedModel:
         class_names: In the order of its scores.
         gives_probabilities: Whether its scores are logits, not an SVM's margins.
         engine: Runs it; one thread at a time.
+        cloud: What it knows of its training photos; None if nothing, or if nobody asks.
         card_text: Its model card, Markdown; empty if there is none.
         report: The report of the run that made it, HTML; empty if there is none beside it.
     """
@@ -40,6 +44,7 @@ class LoadedModel:
     class_names: tuple[str, ...]
     gives_probabilities: bool
     engine: PrefixEngine
+    cloud: CodeCloud | None
     card_text: str
     report: bytes
 
@@ -49,13 +54,16 @@ class LoadedModel:
         return geometry_of(self.card)
 
 
-def load_to_serve(folder: Path, device: Device, cache: Path | None = None) -> LoadedModel:
+def load_to_serve(
+    folder: Path, device: Device, cache: Path | None = None, *, with_likeness: bool = False
+) -> LoadedModel:
     """Read a model with all that is served of it; afterwards its folder may be replaced.
 
     Args:
         folder: Written by a run.
         device: Where it runs.
         cache: Folder of all that is kept; the user's cache if None.
+        with_likeness: Whether to say how like those in training photos are, if the model knows.
 
     Returns:
         The model; it has answered once already, so that the first photo does not wait.
@@ -65,46 +73,59 @@ def load_to_serve(folder: Path, device: Device, cache: Path | None = None) -> Lo
     """
     config = checked_config(folder)
     settings = config[OUR_KEY]
+    cloud = read_cloud(folder, settings) if with_likeness else None
+    form = ONE_BY_ONE if cloud is None else Form(batch_size=1, gives_codes=True)
     model = LoadedModel(
         version=sha256_of((folder / CONFIG).read_bytes())[:VERSION_DIGITS],
         card=card_from(settings["card"]),
         class_names=tuple(config["label_names"]),
         gives_probabilities=not settings["margins"],
-        engine=classifier_of(folder, settings, device, cache=cache, one_by_one=True),
+        engine=classifier_of(folder, settings, device, cache=cache, form=form),
+        cloud=cloud,
         card_text=_bytes_of(folder / README).decode("utf-8", "replace"),
         report=_bytes_of(folder.resolve().parent / REPORT),
     )
     side = model.geometry.side
-    scores_of(model, [np.full((side, side, 3), 127, np.uint8)], name=str(folder))
+    said_of(model, [np.full((side, side, 3), 127, np.uint8)], name=str(folder))
     return model
 
 
-def scores_of(
-    model: LoadedModel, squares: Sequence[UInt8[np.ndarray, "side side 3"]], *, name: str
-) -> Float[np.ndarray, "image cls"]:
-    """Scores of photos that were decoded.
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a model says of a photo: its scores, and how like those in training it is, if the model knows."""
+
+    scores: Float[np.ndarray, " cls"]
+    likeness: float | None
+
+
+def said_of(model: LoadedModel, squares: Sequence[UInt8[np.ndarray, "side side 3"]], *, name: str) -> list[Said]:
+    """What a model says of photos that were decoded.
 
     Args:
-        model: Whose scores.
+        model: That is asked.
         squares: As decoders make them by its `geometry`; at least one.
         name: What errors call the model.
 
     Returns:
-        A row a photo.
+        One a photo.
 
     Raises:
         InputError: A score is not finite.
     """
     places = [Path(str(place)) for place in range(len(squares))]
-    return scored_squares(model.engine, places, squares, model.card, model=f"the model {name}").scores
+    found = scored_squares(model.engine, places, squares, model.card, model=f"the model {name}")
+    if model.cloud is None or found.codes is None:
+        return [Said(row, None) for row in found.scores]
+    shares = likeness(model.cloud, found.codes)
+    return [Said(row, float(share)) for row, share in zip(found.scores, shares, strict=True)]
 
 
-def predictions_of(
-    model: LoadedModel, names: Sequence[str], scores: Sequence[Float[np.ndarray, " cls"]]
-) -> Predictions:
-    """Scores with the names of their photos."""
-    rows = np.stack(scores) if scores else np.empty((0, len(model.class_names)), np.float32)
-    return Predictions(tuple(names), model.class_names, rows, (), model.gives_probabilities)
+def predictions_of(model: LoadedModel, names: Sequence[str], said: Sequence[Said]) -> Predictions:
+    """What a model said, with the names of the photos."""
+    rows = np.stack([one.scores for one in said]) if said else np.empty((0, len(model.class_names)), np.float32)
+    shares = [one.likeness for one in said if one.likeness is not None]
+    like = np.array(shares) if said and len(shares) == len(said) else None
+    return Predictions(tuple(names), model.class_names, rows, (), model.gives_probabilities, like)
 
 
 def name_of(folder: Path) -> str:

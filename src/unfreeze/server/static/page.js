@@ -242,7 +242,9 @@ function answerBlock(answer, name, differs) {
   else {
     const label = element("p", differs ? "label differs" : "label", `${answer.label} `);
     label.append(element("span", "", amount(answer)));
-    block.append(label, topList(answer.top));
+    block.append(label);
+    if (answer.unlike?.marked) block.append(element("p", "unlike", "unlike anything in training"));
+    block.append(topList(answer.top));
   }
   return block;
 }
@@ -271,7 +273,9 @@ function say() {
   const failed = said.filter(answer => answer.failed).length;
   const done = said.filter(answer => answer.label).length + failed;
   const noun = photos.length === 1 ? "photo" : "photos";
+  const strange = photos.filter(photo => first(photo).unlike?.marked).length;
   const parts = [done < all ? `${done} of ${all} answered` : `${photos.length} ${noun}`];
+  if (strange) parts.push(`${strange} unlike anything in training`);
   if (failed) parts.push(`${failed} could not be read`);
   byId("said").textContent = parts.join(", ");
 }
@@ -284,6 +288,7 @@ const ORDERS = {
   label: (a, b) => (first(a).label ?? "\uffff").localeCompare(first(b).label ?? "\uffff") || measure(b) - measure(a),
   sure: (a, b) => measure(b) - measure(a),
   unsure: (a, b) => measure(a) - measure(b),
+  strange: (a, b) => (first(a).unlike?.likeness ?? 1) - (first(b).unlike?.likeness ?? 1),
 };
 
 function arrange() {
@@ -310,12 +315,14 @@ function cell(value) {
 }
 
 function download() {
-  const rows = [["photo", "model", "version", "label", "probability", "score", "problem"]];
+  const rows = [["photo", "model", "version", "label", "probability", "score", "likeness", "unlike", "problem"]];
   const shown = [...photos].sort(ORDERS[byId("order").value]);
   for (const photo of shown) {
     for (const name of chosen()) {
       const said = photo.answers.get(name) ?? {};
-      rows.push([photo.name, name, said.version, said.label, said.probability, said.score, said.failed]);
+      const { likeness, marked } = said.unlike ?? {};
+      const told = [said.label, said.probability, said.score, likeness, marked ? "unlike" : "", said.failed];
+      rows.push([photo.name, name, said.version, ...told]);
     }
   }
   const text = rows.map(row => `${row.map(cell).join(",")}\r\n`).join("");
