@@ -16,10 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from served import CLASSES, REPORT, SIDE, Served, photos, saved_model, serving
+from unfreeze.images.pool import DecoderPool
+from unfreeze.workflows.unlike import add_unlike
+from unfreeze.zoo.devices import CPU
 
 pytestmark = pytest.mark.slow
 
@@ -261,6 +266,33 @@ def test_clients_of_kserve_get_labels_and_probabilities(client: httpx.Client, fo
         assert [max(row) for row in rows] == pytest.approx([one["probability"] for one in wanted], abs=TOLERANCE)
     assert client.get("/v2/health/ready").json() == {"ready": True}
     assert client.get("/v2/models/other/ready").json()["ready"] is True
+
+
+def test_what_is_unlike_training_is_marked_as_predict_marks_it(folder: Path, tmp_path: Path) -> None:
+    """By the same shares; a model that knows nothing of its training photos marks none, and that is said."""
+    learned = photos(tmp_path / "learned", count=48)
+    shutil.copytree(folder / "second", tmp_path / "knowing")
+    with DecoderPool(workers=1) as pool:
+        add_unlike(tmp_path / "knowing", learned, np.arange(48) % 3, pool=pool, device=CPU, seed=0)
+    Image.new("RGB", (40, 40), "white").save(tmp_path / "white.png")
+    named = [*learned[:3], tmp_path / "white.png"]
+    command = [sys.executable, "-m", "unfreeze", "predict", str(tmp_path / "knowing"), *map(str, named)]
+    done = subprocess.run([*command, "--unlike", "5%", "--json"], capture_output=True, text=True, check=True)
+    table = subprocess.run([*command, "--unlike", "5%"], capture_output=True, text=True, check=True).stdout
+    wanted = [image["unlike"] for image in json.loads(done.stdout)["images"]]
+
+    with serving(tmp_path, tmp_path / "knowing", folder / "second", "--unlike", "5%") as served:
+        knowing, other = (
+            httpx.post(f"{served.address}v1/predict?model={name}", files=files_of(named), timeout=60).json()["photos"]
+            for name in ("knowing", "second")
+        )
+
+    assert [photo["unlike"] for photo in knowing] == wanted
+    assert wanted[-1] == {"likeness": pytest.approx(1 / 49, abs=1e-6), "marked": True}
+    assert [share["likeness"] > 0.05 for share in wanted[:3]] == [True] * 3
+    assert table.count("unlike anything in training") == 1
+    assert [photo["unlike"] for photo in other] == [None] * 4
+    assert "does not know what its training photos look like" in "".join(served.said)
 
 
 def test_metrics_are_read_by_prometheus_own_parser(client: httpx.Client, folder: Path) -> None:

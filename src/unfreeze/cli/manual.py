@@ -192,6 +192,9 @@ takes the place. With --threshold, a label below it is left open: unsure in
 the table, empty in CSV, null in JSON. Images that cannot be read are named on
 standard error. Writes nothing.
 
+With --unlike 1%, photos that are unlike anything in training are marked; of
+photos like those in training, at most that share is. Their label stays.
+
 With --csv, standard output has the columns path, label and probability (or
 score), and for --top K of 2 or more label_1, probability_1, label_2 ...
 {_JSON}
@@ -240,7 +243,8 @@ and shows labels, the report of the run and the model card. Programs use
   GET  /healthz, /readyz, /metrics, /openapi.json
 
 Answers have the numbers of unfreeze predict. Photos of all requests go
-through the network together. They are decoded in processes that may open no
+through the network together; those that are unlike anything in training are
+marked (--unlike). They are decoded in processes that may open no
 file and reach no network, are kept in memory alone, and nothing is sent
 anywhere else. What is too much is refused at once with status 429 or 503.
 

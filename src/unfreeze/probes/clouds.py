@@ -42,9 +42,9 @@ def _cloud(codes: Float[np.ndarray, "photo code"], labels: Int[np.ndarray, " pho
     means = np.stack([codes[labels == one].mean(axis=0) for one in known])
     around = codes - means[place]
     number = max(1, min(DIRECTIONS, len(codes) // 4, codes.shape[1] - 1))
-    found = PCA(number, svd_solver="randomized" if codes.shape[1] > DIRECTIONS else "full", random_state=seed).fit(
-        around
-    )
+    solver = "randomized" if codes.shape[1] > DIRECTIONS else "full"
+    with np.errstate(invalid="ignore"):  # where nothing varies, it divides by nothing
+        found = PCA(number, svd_solver=solver, random_state=seed).fit(around)
     # Not scikit-learn's noise_variance_, which shares what is left among as many directions as there are photos.
     left = float(around.var(axis=0, ddof=1).sum() - found.explained_variance_.sum()) / (codes.shape[1] - number)
     least = _TINY * max(float(around.var()), _TINY)

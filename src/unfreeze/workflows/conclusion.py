@@ -51,7 +51,7 @@ from unfreeze.workflows.race import Race
 from unfreeze.workflows.reports import write_report
 from unfreeze.workflows.seeing import code_map, looks
 from unfreeze.workflows.setup import Setup
-from unfreeze.workflows.unlike import add_unlike
+from unfreeze.workflows.unlike import add_unlike_of
 from unfreeze.zoo.backbones import Backbone
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
@@ -269,18 +269,8 @@ def _with_unlike(delivery: Delivery, raced: Raced, resources: Resources, folder:
     """What the model knows of its training photos; a run that was stopped does without."""
     if raced.interrupted or delivery.model is None:
         return delivery
-    experiment = raced.experiment
-    rows = experiment.task.train_rows
     with raced.race.timed("deliver"):
-        add_unlike(
-            folder,
-            [experiment.task.image_set.images[row].path for row in rows],
-            experiment.task.labels[rows],
-            pool=resources.pool,
-            device=experiment.device,
-            seed=experiment.seed,
-            progress=resources.progress,
-        )
+        add_unlike_of(folder, raced.experiment, resources.pool)
     return delivery
 
 

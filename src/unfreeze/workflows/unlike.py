@@ -13,6 +13,7 @@ from unfreeze.features.classifiers import Form
 from unfreeze.features.delivered import torch_classifier
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.clouds import fitted_cloud
+from unfreeze.strategies.experiment import Experiment
 from unfreeze.workflows.prediction import scored_squares
 from unfreeze.zoo.code_clouds import has_cloud, write_cloud
 from unfreeze.zoo.devices import Device
@@ -57,3 +58,17 @@ def add_unlike(
     cloud = None if found.codes is None else fitted_cloud(found.codes, known, seed=seed)
     if cloud is not None:
         write_cloud(folder, cloud)
+
+
+def add_unlike_of(folder: Path, experiment: Experiment, pool: DecoderPool) -> None:
+    """As `add_unlike`, for the model of a run: it learned from the whole train part."""
+    task = experiment.task
+    add_unlike(
+        folder,
+        [task.image_set.images[row].path for row in task.train_rows],
+        task.labels[task.train_rows],
+        pool=pool,
+        device=experiment.device,
+        seed=experiment.seed,
+        progress=experiment.progress,
+    )
