@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from served import CLASSES, REPORT, Served, photos, saved_model, serving
+from unfreeze.images.pool import DecoderPool
+from unfreeze.workflows.unlike import add_unlike
+from unfreeze.zoo.devices import CPU
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +53,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (found / "run-1" / "report.html").write_text(REPORT)
     saved_model(found / "run-1" / "model", seed=1)
     saved_model(found / "second", seed=2)
+    with DecoderPool(workers=1) as pool:
+        learned = photos(found / "learned", count=48)
+        add_unlike(found / "second", learned, np.arange(48) % 3, pool=pool, device=CPU, seed=0)
+    Image.new("RGB", (40, 40), "white").save(found / "white.png")
     photos(found / "photos")
     (found / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
     (found / HOSTILE).write_bytes((found / "photos" / "photo 1.png").read_bytes())
@@ -57,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Iterator[Served]:
     """A service of both."""
-    with serving(folder, folder / "run-1" / "model", folder / "second") as found:
+    with serving(folder, folder / "run-1" / "model", folder / "second", "--unlike", "5%") as found:
         yield found
 
 
@@ -140,6 +149,20 @@ def test_two_models_stand_side_by_side(browser: Any, served: Served, folder: Pat
     page.locator("#gallery > li").first.locator(".label").nth(1).wait_for()
 
     assert page.locator("#gallery > li").first.locator(".who").all_inner_texts() == ["run-1", "second"]
+    page.context.close()
+
+
+def test_what_is_unlike_training_is_marked(browser: Any, served: Served, folder: Path) -> None:
+    """In its card, in the line above the gallery, and first in that order."""
+    page = opened(browser, served.address).page
+    page.select_option("#model", "second")
+
+    give(page, *sorted((folder / "learned").iterdir())[:2], folder / "white.png")
+    page.select_option("#order", "strange")
+
+    assert page.locator("#gallery > li").first.locator(".unlike").inner_text() == "unlike anything in training"
+    assert page.locator(".unlike").count() == 1
+    assert page.locator("#said").inner_text() == "3 photos, 1 unlike anything in training"
     page.context.close()
 
 

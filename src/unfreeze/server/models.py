@@ -10,7 +10,9 @@ from unfreeze.core.errors import UnfreezeError
 from unfreeze.server.problems import ProblemError
 from unfreeze.server.settings import ServeSettings
 from unfreeze.workflows.serving import LoadedModel, load_to_serve
+from unfreeze.zoo.code_clouds import cannot_mark
 from unfreeze.zoo.devices import find_device
+from unfreeze.zoo.model_config import OUR_KEY, read_config
 
 
 @final
@@ -73,6 +75,7 @@ class Models:
     def _load(self, folder: Path) -> LoadedModel:
         settings = self._settings
         loaded = load_to_serve(folder, self._device, settings.cache, with_likeness=settings.unlike is not None)
-        if settings.unlike is not None and loaded.cloud is None:
-            self._say(f"{folder} does not know what its training photos look like: none is marked as unlike them.")
+        lacking = "" if settings.unlike is None else cannot_mark(folder, read_config(folder)[OUR_KEY], settings.unlike)
+        if lacking:
+            self._say(lacking)
         return loaded

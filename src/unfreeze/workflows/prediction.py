@@ -24,7 +24,7 @@ from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.novelty import likeness
-from unfreeze.zoo.code_clouds import has_cloud, read_cloud
+from unfreeze.zoo.code_clouds import cannot_mark, read_cloud
 from unfreeze.zoo.devices import Device, find_device
 from unfreeze.zoo.model_config import OUR_KEY, checked_config, read_config
 
@@ -237,10 +237,9 @@ def predict(
             "Predict without a threshold, or with another model."
         )
         raise InputError(msg)
-    if unlike is not None and not has_cloud(read_config(model_folder)[OUR_KEY]):
-        resources.progress.say(
-            f"{model_folder} does not know what its training photos look like: none is marked as unlike."
-        )
+    lacking = "" if unlike is None else cannot_mark(model_folder, read_config(model_folder)[OUR_KEY], unlike)
+    if lacking:
+        resources.progress.say(lacking)
     files = _files(named, resources.progress)
     predictions = predict_images(
         model_folder,

@@ -1,6 +1,7 @@
 """Where the codes of a model's training set lie, as a file in its folder."""
 
 import hmac
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from safetensors.numpy import load, save
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import sha256_of, write_bytes
+from unfreeze.core.wording import count, percent
 from unfreeze.metrics.novelty import CodeCloud
 from unfreeze.zoo.model_config import OUR_KEY, read_config, write_config
 
@@ -36,6 +38,25 @@ def write_cloud(folder: Path, cloud: CodeCloud) -> None:
 def has_cloud(settings: dict[str, Any]) -> bool:
     """Whether our part of a model's settings names a cloud."""
     return isinstance(settings.get(KEY), dict)
+
+
+def cannot_mark(folder: Path, settings: dict[str, Any], share: float) -> str:
+    """Why a model marks no photo at this share of false alarms, in a sentence; empty if it does.
+
+    Args:
+        folder: Of the model.
+        settings: Our part of its ``config.json``.
+        share: Above 0.
+    """
+    if not has_cloud(settings):
+        return f"{folder} does not know what its training photos look like: no photo is marked as unlike them."
+    photos = settings[KEY].get("photos", 0)
+    if isinstance(photos, int) and (1 + photos) * share < 1:
+        return (
+            f"{folder} knows {count(photos, 'training photo')}, too few for a share of {percent(share)}: no photo is "
+            f"marked. Ask for --unlike {math.ceil(1000 / (1 + photos)) / 10:g}%, or more."
+        )
+    return ""
 
 
 def read_cloud(folder: Path, settings: dict[str, Any]) -> CodeCloud | None:

@@ -9,7 +9,7 @@ import torch
 from served import saved_model
 from unfreeze.core.errors import InputError
 from unfreeze.metrics.novelty import CodeCloud, likeness
-from unfreeze.zoo.code_clouds import FILE, has_cloud, read_cloud, write_cloud
+from unfreeze.zoo.code_clouds import FILE, cannot_mark, has_cloud, read_cloud, write_cloud
 from unfreeze.zoo.coded import WithCodes
 from unfreeze.zoo.folders import read_model
 from unfreeze.zoo.model_config import OUR_KEY, read_config
@@ -55,6 +55,19 @@ def test_a_cloud_that_is_damaged_is_refused(fault: str, tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"is damaged: unlike\.safetensors is not what was written\. Copy it again\."):
         read_cloud(folder, read_config(folder)[OUR_KEY])
+
+
+def test_too_few_photos_for_a_share_are_said(tmp_path: Path) -> None:
+    """Of 50, the least share is one of 51, which is asked for next; without a cloud it is said that there is none."""
+    folder = saved_model(tmp_path / "model")
+    none = cannot_mark(folder, read_config(folder)[OUR_KEY], 0.01)
+    write_cloud(folder, CLOUD)
+    settings = read_config(folder)[OUR_KEY]
+
+    assert none == f"{folder} does not know what its training photos look like: no photo is marked as unlike them."
+    opening = f"{folder} knows 50 training photos, too few for a share of 1.0 %: no photo is marked."
+    assert cannot_mark(folder, settings, 0.01) == f"{opening} Ask for --unlike 2%, or more."
+    assert cannot_mark(folder, settings, 0.02) == ""
 
 
 def test_codes_are_what_the_head_reads(tmp_path: Path) -> None:

@@ -270,8 +270,8 @@ function say() {
   const names = chosen();
   const all = photos.length * names.length;
   const said = photos.flatMap(photo => names.map(name => photo.answers.get(name) ?? {}));
-  const failed = said.filter(answer => answer.failed).length;
-  const done = said.filter(answer => answer.label).length + failed;
+  const done = said.filter(answer => answer.label || answer.failed).length;
+  const failed = photos.filter(photo => names.some(name => photo.answers.get(name)?.failed)).length;
   const noun = photos.length === 1 ? "photo" : "photos";
   const strange = photos.filter(photo => first(photo).unlike?.marked).length;
   const parts = [done < all ? `${done} of ${all} answered` : `${photos.length} ${noun}`];
