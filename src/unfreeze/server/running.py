@@ -116,9 +116,12 @@ async def _watch(
     """Say when the service is ready, read models again when asked to, and close connections that say nothing."""
     while not server.started:
         await asyncio.sleep(0.01)
-    loop, reloads = asyncio.get_running_loop(), set()
+    loop, reloads, has_terminal = asyncio.get_running_loop(), set(), os.isatty(0)
 
     def reload() -> None:
+        if has_terminal and not os.isatty(0):  # it was closed, and nobody can end the service from there any more
+            server.should_exit = True
+            return
         task = loop.create_task(_reload(service, say))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
