@@ -33,11 +33,11 @@ demo: setup  ## draw the sample leaves and find out how far to unfreeze on them 
 	@test -e sample/leaves || $(BIN)/unfreeze sample leaves sample/leaves
 	$(BIN)/unfreeze run sample/leaves --size 96 --budget 5m
 
-test: setup-dev  ## all tests but those of the fault lab
-	$(TEST) -n 2 -m 'not lab'
+test: setup-dev  ## all tests but those of the fault lab and the pages
+	$(TEST) -n 2 -m 'not lab and not pages'
 
 fast: setup-dev  ## all tests but the slow ones
-	$(TEST) -n 2 -m 'not slow and not lab'
+	$(TEST) -n 2 -m 'not slow and not lab and not pages'
 
 faults: setup-dev  ## tests of the fault lab: kills, torn writes, flipped bits, failing disks, struck decoders
 	$(TEST) -n 2 -m lab
@@ -63,8 +63,8 @@ format: setup-dev  ## mend style and format
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-docs-check: setup-dev  ## commands in the pages are understood, names and errors documented, help current
-	$(TEST) tests/docs
+docs-check: setup-dev  ## every command and block of the pages is run, names and errors are documented, help is current
+	$(TEST) -n 2 tests/docs
 
 bench: setup-dev  ## run the benchmarks on the sets in PANEL, then write docs/benchmarks.md
 	@test -n "$(PANEL)" || { echo "Say where the sets are: make bench PANEL=folder"; exit 2; }

@@ -104,13 +104,6 @@ def pillow_version() -> None:
     PIL.__version__ = "99.0"
 
 
-def two_threads() -> None:
-    """In the command's process."""
-    import torch
-
-    torch.set_num_threads(2)
-
-
 def library_versions() -> None:
     """In the command's process."""
     from importlib import metadata
@@ -144,7 +137,7 @@ CHANGES = (
     Change(name="a photo less", photos=lambda folder: _first(folder).unlink()),
     Change(name="Pillow's version", before="faultlab.changes:pillow_version", reused=0),
     Change(name="versions of torch, timm and OpenVINO", before="faultlab.changes:library_versions"),
-    Change(name="the number of threads", before="faultlab.changes:two_threads"),
+    Change(name="the number of threads", options={"--threads": "2"}),
 )
 
 

@@ -46,13 +46,14 @@ def parts(lab: Lab) -> dict[str, tuple[Path, Reader]]:
     bundled = bundled_file(name)
     assert bundled is not None
     (shard,) = (lab.work / "codes-cache").glob("codes/*/*.parquet")
-    shutil.copy(shard, folder / shard.name)
+    store = fresh(folder / shard.parent.name)  # a shard says to which store it belongs
+    shutil.copy(shard, store / shard.name)
     found: dict[str, tuple[Path, Reader]] = {
         "config": (folder / "model" / "config.json", lambda path: read_config(path.parent)),
         "weights": (folder / "model" / "model.safetensors", lambda path: read_model(path.parent).class_names),
         "journal": (folder / "state" / "entry.json", lambda _: journal.kept("entry", list[float])),
         "document": (folder / "document.json", kept_document),
-        "shard": (folder / shard.name, lambda path: repr(read_shard(path))),
+        "shard": (store / shard.name, lambda path: repr(read_shard(path))),
         "bundled": (
             Path(shutil.copy(bundled, folder / bundled.name)),
             lambda path: sorted(bundled_weights(name, path)),

@@ -32,6 +32,9 @@ def killed_and_resumed(lab: Lab, name: str, *, seconds: float, rng: random.Rando
     if not _stands_whole(name, out):
         code = lab.warm.run(arguments, cache=cache)
         wrong.append("" if code == 0 else f"resumed: exit {code}: {lab.warm.said()[-300:]}")
+    else:  # refused, since the results stand; what the dead left is swept all the same
+        code = lab.warm.run(command.begin(out), cache=cache)
+        wrong.append("" if code == 2 else f"again: exit {code}: {lab.warm.said()[-300:]}")
     if not any(wrong):
         wrong.append(command.finished(out))
     if lab.warm.run(["cache", "verify"], cache=cache) != 0:

@@ -79,7 +79,10 @@ def _again(lab: Lab, command: Command, cache: Path, out: Path) -> Iterator[str]:
         if code != 0:
             yield f"again: exit {code}: {lab.warm.said()[-300:]}"
             return
-    else:  # the same command would refuse to replace them; another one there sweeps what was left
+    else:  # the same command refuses to replace them; it sweeps inside of them what was left, another one beside them
+        code = lab.warm.run(command.begin(out), cache=cache)
+        if code != 2:
+            yield f"the same again: exit {code}: {lab.warm.said()[-300:]}"
         lab.done(lab.codes(out / "second.parquet"), cache=cache)
     yield command.finished(out)
     if command.name == "upkeep":  # what is lost is computed again

@@ -129,10 +129,9 @@ def _right(run: _Run, picked: Outcome) -> str:
 
 
 def _on_unfreezing(run: _Run) -> str:
-    """Over the best without it: a linear classifier on all layers where that beats the last one, else the last one."""
+    """Over what is used without it: a linear classifier on all layers, where that is picked or beats the last one."""
     base = _base(run)
-    depths = deeper(measured_strategies(run.results.strategies))
-    steps = [step for one in depths if (step := run.step(base, one)) is not None]
+    steps = _steps_from(base, run)
     gains = [step for step in steps if step.answer == "worth it"]
     unclear = [step for step in steps if step.answer == "cannot tell"]
     if not gains and _is_at_the_top(base, run):
@@ -152,7 +151,15 @@ def _on_unfreezing(run: _Run) -> str:
 _BASES = {HEAD: "the last layer alone", LINEAR_ON_ALL: "a linear classifier on all layers"}
 
 
+def _steps_from(base: StrategyId, run: _Run) -> list[Comparison]:
+    depths = deeper(measured_strategies(run.results.strategies))
+    return [step for one in depths if (step := run.step(base, one)) is not None]
+
+
 def _base(run: _Run) -> StrategyId:
+    is_picked = run.picked is not None and run.picked.strategy == LINEAR_ON_ALL
+    if is_picked and _steps_from(LINEAR_ON_ALL, run):
+        return LINEAR_ON_ALL
     joined = run.step(HEAD, LINEAR_ON_ALL)
     return LINEAR_ON_ALL if joined is not None and joined.answer == "worth it" else HEAD
 

@@ -22,6 +22,7 @@ from unfreeze.cli.arguments import understood
 from unfreeze.cli.codes import codes
 from unfreeze.cli.compare import compare
 from unfreeze.cli.evaluate import evaluate
+from unfreeze.cli.export import export
 from unfreeze.cli.inspect import inspect
 from unfreeze.cli.output import ReaderGoneError
 from unfreeze.cli.predict import predict
@@ -95,6 +96,7 @@ _add("probe", probe, manual.PROBE)
 _add("tune", tune, manual.TUNE)
 _add("predict", predict, manual.PREDICT)
 _add("evaluate", evaluate, manual.EVALUATE)
+_add("export", export, manual.EXPORT)
 _add("serve", serve, manual.SERVE)
 _add("report", report, manual.REPORT)
 _add("compare", compare, manual.COMPARE)

@@ -228,6 +228,37 @@ Examples:
   unfreeze evaluate model/ others/ --json | jq .accuracy
 {EXIT_CODES}"""
 
+EXPORT = f"""
+Export a model: one file, from a decoded photo of any size to probabilities.
+
+MODEL is the folder model/ of a run or what unfreeze tune wrote. Resizing,
+cropping, normalising and the temperature are inside the file, labels and
+settings in its metadata: what runs it needs neither unfreeze nor Python.
+
+  --to onnx          model.onnx, for ONNX Runtime and what reads ONNX
+  --to openvino      model.xml and model.bin
+  --to torch-export  model.pt2, which plain torch runs
+  --to coreml        model.mlpackage; here nothing can run it, so that it is
+                     not compared. Vision resizes photos for it
+
+With --resize exact photos are resized as unfreeze predict resizes them, to
+the last bit; with fast the runtime resizes them in its own way. --int8 makes
+the file a quarter as large, and says what that costs in accuracy.
+
+The export is compared with unfreeze predict on 64 photos of the model's run,
+or of --images DIR. The figures are printed, and written into README.md beside
+it, with code that runs it. An exact export in float32 whose probabilities
+differ by more than 0.0001 is not delivered.
+
+It needs unfreeze[export], for --int8 to openvino unfreeze[int8] too.
+{_JSON}
+Examples:
+
+  unfreeze export unfreeze-runs/photos-1/model --to onnx
+  unfreeze export model/ --to openvino --int8 --images photos/ --out small
+  unfreeze export model/ --to onnx --resize fast --json | jq .parity
+{EXIT_CODES}"""
+
 SERVE = f"""
 Serve models over HTTP, with a page for people.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
 from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
 from unfreeze.core.leftovers import sweep
-from unfreeze.core.reservations import reserved
-from unfreeze.core.run_folder import LOCK, PLAN, can_be_continued, check_run_folder
+from unfreeze.core.reservations import reserved, sweep_beside
+from unfreeze.core.run_folder import LOCK, MODEL, PLAN, can_be_continued, check_run_folder
 from unfreeze.core.run_record import RUN_FILE
 from unfreeze.core.settings import StudySettings
 
@@ -91,6 +91,7 @@ def new_file(path: Path, *, option: str = "--out") -> Iterator[None]:
     Raises:
         OutputError: It exists already, its folder cannot be written, or another process writes it.
     """
+    sweep_beside(path)
     checked_new_file(path, option=option)
     with reserved(path, option=option):
         yield
@@ -149,6 +150,7 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
         OutputError: The place cannot be written, is not empty, or lies among the photos.
     """
     if out is not None:
+        sweep_beside(out)
         checked_outside(source, out)
         checked_empty(out)
     before = {folder for folder in [RUNS, *(out.parents if out else ())] if folder.exists()}
@@ -190,6 +192,8 @@ def run_place(settings: StudySettings, out: Path | None) -> Iterator[Path]:
             yield unfinished
             return
     elif (out / PLAN).exists() or (out / RUN_FILE).exists():
+        sweep_beside(out)
+        sweep(out / MODEL)
         check_run_folder(out, settings)
         yield out
         return

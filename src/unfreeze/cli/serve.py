@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unfreeze.cli.options import AsJson, Device, DeviceName, Open, Unlike
+from unfreeze.cli.options import AsJson, Device, DeviceName, Unlike
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_model
 from unfreeze.cli.shares import parse_share
@@ -70,7 +70,7 @@ def serve(
     ] = 64,
     unlike: Unlike = "1%",
     device: DeviceName = Device.auto,
-    open_page: Open = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     json: AsJson = False,
 ) -> None:
     """Serve models."""

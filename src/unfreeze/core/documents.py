@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from unfreeze.core.export_settings import ExportResize, ExportTarget
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
@@ -550,3 +551,93 @@ class CompareRecord:
     interval: Interval
     same_splits: bool
     verdict: str
+
+
+Decoding = Literal["predict", "pillow", "full"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportParity:
+    """What an exported model says of the user's own photos, against what `unfreeze predict` says.
+
+    Attributes:
+        decoding: How photos were decoded for it: ``predict`` as unfreeze does, ``pillow`` by the code in the card of
+            the export, ``full`` by the same code with large JPEGs decoded at full size.
+        photos: How many were compared.
+        same_top: On how many of them the likeliest class is the same.
+        largest_difference: Of a probability; with an SVM, of a score as a fraction of the largest.
+    """
+
+    decoding: Decoding
+    photos: int
+    same_top: int
+    largest_difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Int8Cost:
+    """What int8 costs on photos that it was not calibrated on, against the same model in float32.
+
+    Attributes:
+        calibrated_on: Photos from which the ranges of activations were found.
+        photos: Others, that it was measured on.
+        learned: How many of these the model has learned from.
+        same_top: On how many the likeliest class is the same.
+        same_interval: 95 % interval of their fraction.
+        accuracy: In float32; None where the photos have no labels.
+        int8_accuracy: In int8; the same.
+        difference: The second less the first; the same.
+        interval: 95 % interval of the difference, paired by photo; the same.
+    """
+
+    calibrated_on: int
+    photos: int
+    learned: int
+    same_top: int
+    same_interval: Interval
+    accuracy: float | None
+    int8_accuracy: float | None
+    difference: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRecord:
+    """A model that was exported.
+
+    Attributes:
+        schema: Name and version of this document.
+        model: Folder of the model.
+        target: What it was exported to.
+        resize: How the exported model resizes photos.
+        int8: Whether its weights and activations are in int8.
+        folder: What was written.
+        files: In it.
+        megabytes: Of the model alone.
+        takes: The input, in words.
+        gives: The output, in words.
+        classes: In the order of the outputs.
+        reduced: Photos that `unfreeze predict` decodes at less than their full size, of those that were compared.
+        milliseconds: Of one photo in the exported model on this machine, resizing included, decoding not: the median
+            over photos of their own sizes. None where nothing could run the model.
+        parity: By way of decoding; empty where nothing could run the model.
+        int8_cost: None in float32.
+        note: What else there is to know, a sentence; else empty.
+    """
+
+    schema: Literal["unfreeze.export/1"] = "unfreeze.export/1"
+    model: str
+    target: ExportTarget
+    resize: ExportResize
+    int8: bool
+    folder: str
+    files: tuple[str, ...]
+    megabytes: float
+    takes: str
+    gives: str
+    classes: tuple[str, ...]
+    reduced: int
+    milliseconds: float | None
+    parity: tuple[ExportParity, ...]
+    int8_cost: Int8Cost | None
+    note: str

@@ -143,21 +143,24 @@ class FileJournal:
             DiskFullError: No space is left.
             OutputError: The folder cannot be written.
         """
-        text = json.dumps(plain(value))
-        entry = {"value": json.loads(text), "sha256": sha256_of(text.encode()), "elapsed": round(self._elapsed(), 3)}
-        write_bytes(self._path(name), json.dumps(entry).encode())
+        entry = {"value": plain(value), "elapsed": round(self._elapsed(), 3)}
+        write_bytes(self._path(name), json.dumps({**entry, "sha256": _hash_of(entry)}).encode())
 
     def _entry(self, name: str) -> dict[str, Any] | None:
         try:
             entry: dict[str, Any] = json.loads(self._path(name).read_bytes())
-            whole = sha256_of(json.dumps(entry["value"]).encode()) == entry["sha256"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            whole = entry.pop("sha256") == _hash_of(entry)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        return entry if whole and isinstance(entry["elapsed"], (int, float)) else None
+        return entry if whole else None
 
     def _path(self, name: str) -> Path:
         assert _NAME.fullmatch(name), name  # noqa: S101 - names are ours
         return self._folder / f"{name}.json"
+
+
+def _hash_of(entry: dict[str, Any]) -> str:
+    return sha256_of(json.dumps(entry).encode())
 
 
 @cache

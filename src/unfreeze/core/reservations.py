@@ -30,8 +30,7 @@ def reserved(place: Path, *, option: str = "--out") -> Iterator[None]:
         OutputError: Another process keeps it.
     """
     beside = place.resolve()
-    sweep(beside.parent)
-    _sweep_locks(beside.parent)
+    sweep_beside(place)
     lock = beside.parent / f"{OUT_PREFIX}{sha256_of(os.fsencode(beside.name))[:16]}"
     try:
         handle = _kept(lock)
@@ -47,6 +46,13 @@ def reserved(place: Path, *, option: str = "--out") -> Iterator[None]:
         with contextlib.suppress(OSError):
             lock.unlink()
         os.close(handle)
+
+
+def sweep_beside(place: Path) -> None:
+    """Remove what dead processes left beside a place: half-written files, and locks."""
+    folder = place.resolve().parent
+    sweep(folder)
+    _sweep_locks(folder)
 
 
 def _kept(lock: Path) -> int:

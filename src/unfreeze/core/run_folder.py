@@ -20,7 +20,7 @@ from unfreeze.core.files import NO_FOLLOW, disk_errors_explained, make_folder, s
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in, remove
 from unfreeze.core.records import plain
-from unfreeze.core.reservations import lock_now
+from unfreeze.core.reservations import lock_now, sweep_beside
 from unfreeze.core.run_record import CLASSES_FILE, CONFUSION_FILE, RUN_FILE, STOPPED_FILE
 from unfreeze.core.settings import StudySettings
 from unfreeze.core.versions import versions
@@ -28,7 +28,7 @@ from unfreeze.core.versions import versions
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-PLAN, STATE, LOCK = "plan.json", "state", "lock"
+PLAN, STATE, LOCK, MODEL = "plan.json", "state", "lock", "model"
 Schema = Literal["unfreeze.plan/1"]
 
 
@@ -77,7 +77,7 @@ class RunFolder:
     def clear_results(self) -> None:
         """Take away what a stopped run left for the user: it comes anew at the end."""
         if self.stopped_record.exists():
-            shutil.rmtree(self.path / "model", ignore_errors=True)
+            shutil.rmtree(self.path / MODEL, ignore_errors=True)
             for name in ("report.html", CLASSES_FILE, CONFUSION_FILE, STOPPED_FILE):
                 (self.path / name).unlink(missing_ok=True)
 
@@ -233,7 +233,8 @@ def _only_here(folder: Path) -> Iterator[None]:
 
 def _sweep(folder: Path) -> None:
     """Remove what a process left half written that was killed here."""
-    for path in [*paths_in(folder), *paths_in(folder / STATE)]:
+    sweep_beside(folder)
+    for path in [*paths_in(folder), *paths_in(folder / STATE), *paths_in(folder / MODEL)]:
         if path.name.startswith(TEMPORARY_PREFIX):
             remove(path)
     sync_folder(folder)

@@ -204,13 +204,25 @@ def _save(model: Any, graph: Path) -> None:
     try:
         openvino_library().save_model(model, graph, compress_to_fp16=False)
     except RuntimeError:
-        weights = sum(node.get_byte_size() for node in model.get_ops() if node.get_type_name() == "Constant")
-        with (graph.parent / "room").open("xb") as file:
-            for _ in range(0, weights + 1, _PIECE):
-                file.write(bytes(_PIECE))
-            file.flush()
-            os.fsync(file.fileno())
-        raise
+        _ask_for_room(model, graph.parent)
+        for name in (GRAPH, WEIGHTS):
+            (graph.parent / name).unlink(missing_ok=True)
+        openvino_library().save_model(model, graph, compress_to_fp16=False)  # the disk works again
+
+
+def _ask_for_room(model: Any, folder: Path) -> None:
+    """Write as many bytes as a graph has weights, and remove them.
+
+    Raises:
+        OSError: The disk takes no more.
+    """
+    weights = sum(node.get_byte_size() for node in model.get_ops() if node.get_type_name() == "Constant")
+    with (folder / "room").open("xb") as file:
+        for _ in range(0, weights + 1, _PIECE):
+            file.write(bytes(_PIECE))
+        file.flush()
+        os.fsync(file.fileno())
+    (folder / "room").unlink()
 
 
 def is_whole(folder: Path) -> bool:

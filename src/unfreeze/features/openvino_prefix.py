@@ -162,12 +162,27 @@ def quantised_prefix(
     Raises:
         InputError: NNCF or OpenVINO is not installed.
     """
+    model = with_outputs(converted_prefix(backbone, cache=cache), names)
+    return compiled_for_processor(quantised(model, batches), "f32")
+
+
+def quantised(model: Any, batches: Sequence[NDArray[np.uint8]]) -> Any:
+    """An ``openvino.Model`` with weights and activations in int8.
+
+    Args:
+        model: In float32.
+        batches: What its one input takes, from which the ranges of activations are found.
+
+    Returns:
+        Another ``openvino.Model``.
+
+    Raises:
+        InputError: NNCF is not installed.
+    """
     try:
         import nncf
     except ImportError as error:
-        msg = "Precision int8 needs NNCF. Install it (pip install 'unfreeze[int8]'), or choose another --precision."
+        msg = "int8 needs NNCF. Install it (pip install 'unfreeze[int8]'), or choose another precision."
         raise InputError(msg) from error
     nncf.set_log_level("ERROR")
-    model = with_outputs(converted_prefix(backbone, cache=cache), names)
-    small = nncf.quantize(model, nncf.Dataset(list(batches)), subset_size=len(batches))
-    return compiled_for_processor(small, "f32")
+    return nncf.quantize(model, nncf.Dataset(list(batches)), subset_size=len(batches))

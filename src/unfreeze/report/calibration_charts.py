@@ -11,7 +11,7 @@ from unfreeze.report.charts import Tick
 from unfreeze.report.thresholds import Threshold, Thresholds
 
 SIDE: Final = 264.0  # of a square
-TOP: Final = 54.0
+TOP: Final = 62.0
 LEFTS: Final = (72.0, 404.0)  # of the two squares in a view box
 HEIGHT: Final = TOP + SIDE + 48
 _NAMED: Final = (0.1, 0.5, 0.9)  # thresholds that are marked on the curves

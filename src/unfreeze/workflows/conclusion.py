@@ -29,7 +29,7 @@ from unfreeze.core.interrupts import ignore_interrupts
 from unfreeze.core.journal import Journal, once
 from unfreeze.core.photo_checks import PhotoCheck
 from unfreeze.core.records import CodeCounts, Comparison, Confirmation, FolderStep, LearningCurves, Outcome, SplitRecord
-from unfreeze.core.run_folder import RunFolder
+from unfreeze.core.run_folder import MODEL, RunFolder
 from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE, RunRecord, RunResults
 from unfreeze.core.seeing import CodeMap, Looks
 from unfreeze.core.settings import StudySettings
@@ -58,7 +58,6 @@ CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learni
 # What is looked at in the report may take this much of the budget even if the race has used up all of it, and no more
 # than so many seconds of any: once for the map of codes, and once for where the network looks.
 SEEING_SHARE, SEEING_SECONDS = 0.03, 10.0
-MODEL = "model"  # folder
 DELIVERED, PROGRAMMED = "delivered", "programmed"  # in the journal
 SOON = 1.0  # seconds that a stopped run may still train, to deliver a model: it should end within three
 

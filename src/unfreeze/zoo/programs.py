@@ -75,8 +75,12 @@ def _described(saved: SavedModel, data: bytes) -> dict[str, Any]:
 
 
 @final
-class _Answers(nn.Module):
-    """Probabilities in place of logits; an SVM's margins as they are."""
+class Answers(nn.Module):
+    """A saved model that gives probabilities in place of logits; an SVM's margins as they are.
+
+    Args:
+        saved: The model.
+    """
 
     def __init__(self, saved: SavedModel) -> None:
         super().__init__()
@@ -84,18 +88,24 @@ class _Answers(nn.Module):
         self.probabilities = saved.gives_probabilities
 
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch cls"]:
+        """What the model says of plain pixels, red, green, blue."""
         scores: Tensor = self.scores(images)
         return torch.softmax(scores, dim=1) if self.probabilities else scores
 
 
 def _exported(saved: SavedModel) -> ExportedProgram:
     size = saved.card.size
-    module = _Answers(saved).eval().requires_grad_(False)
+    module = Answers(saved).eval().requires_grad_(False)
     images = torch.zeros(BATCH, size, size, 3, dtype=torch.uint8)
     # One at a time, and not while fx traces: torch.export says to the whole process that it compiles.
     with TRACING, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.export.export(module, (images,), dynamic_shapes=({0: Dim("batch", min=1)},), strict=False)
+    return without_notes(program)
+
+
+def without_notes(program: ExportedProgram) -> ExportedProgram:
+    """The program without its example, which would be a pickle in its file, and without what names this machine."""
     program.example_inputs = None
     for part in program.graph_module.modules():
         for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():

@@ -84,6 +84,21 @@ def test_unfreezing_is_measured_by_what_all_layers_give_where_that_beats_the_las
     assert "could gain up to 2 points or lose up to 2 points over a linear classifier on all layers" in said
 
 
+def test_unfreezing_is_measured_by_the_classifier_on_all_layers_where_that_is_delivered() -> None:
+    """Over the last layer two blocks are open; over what the first sentence says to use they are not worth it."""
+    results = run_results()
+    picked = next(one for one in results.strategies if one.strategy == HEAD)
+    joined = replace(picked, strategy=LINEAR_ON_ALL)
+    unclear = step_to_two_blocks(-0.006, 0.027, "cannot tell")
+    no = replace(unclear, first=LINEAR_ON_ALL, interval=Interval(-0.02, 0.006), answer="not worth it")
+    record = replace(results, strategies=(*results.strategies, joined), picked=LINEAR_ON_ALL, comparisons=(unclear, no))
+
+    assert verdict(record)[1] == (
+        "Unfreezing is not worth it here (“last 2 blocks”): it gains no more than 1 point over a linear classifier on "
+        "all layers."
+    )
+
+
 def test_where_hardly_a_mistake_is_left_nothing_can_be_gained() -> None:
     """The last layer is right on 99.2 of 100 at least: one without a mistake gains 0.8 points, less than the margin."""
     results = run_results()

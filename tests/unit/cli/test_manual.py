@@ -5,7 +5,7 @@ import pytest
 from unfreeze.cli import manual
 
 NAMES = (
-    *("run", "inspect", "codes", "probe", "tune", "predict", "evaluate", "compare", "sample"),
+    *("run", "inspect", "codes", "probe", "tune", "predict", "evaluate", "export", "compare", "sample"),
     *("cache_list", "cache_verify", "cache_repair", "cache_prune", "version"),
 )
 PAGES = {name: getattr(manual, name.upper()) for name in NAMES}
