@@ -12,7 +12,8 @@ from pathlib import Path
 
 PAGE = Path(__file__).parent / "reference" / "cli.md"
 COMMANDS = (
-    *("", "run", "inspect", "codes", "probe", "tune", "predict", "evaluate", "export", "report", "compare", "sample"),
+    *("", "run", "inspect", "codes", "probe", "tune", "predict", "evaluate"),
+    *("export", "serve", "report", "compare", "sample"),
     *("cache", "cache list", "cache verify", "cache repair", "cache prune"),
     *("zoo", "zoo import", "version"),
 )

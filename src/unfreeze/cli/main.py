@@ -31,6 +31,7 @@ from unfreeze.cli.process import open_streams, settle_process
 from unfreeze.cli.report import report
 from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
+from unfreeze.cli.serve import serve
 from unfreeze.cli.tune import tune
 from unfreeze.cli.usage import usage_sentence
 from unfreeze.cli.version import version
@@ -96,6 +97,7 @@ _add("tune", tune, manual.TUNE)
 _add("predict", predict, manual.PREDICT)
 _add("evaluate", evaluate, manual.EVALUATE)
 _add("export", export, manual.EXPORT)
+_add("serve", serve, manual.SERVE)
 _add("report", report, manual.REPORT)
 _add("compare", compare, manual.COMPARE)
 _add("sample", sample, manual.SAMPLE)

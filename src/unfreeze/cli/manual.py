@@ -192,6 +192,9 @@ takes the place. With --threshold, a label below it is left open: unsure in
 the table, empty in CSV, null in JSON. Images that cannot be read are named on
 standard error. Writes nothing.
 
+With --unlike 1%, photos that are unlike anything in training are marked; of
+photos like those in training, at most that share is. Their label stays.
+
 With --csv, standard output has the columns path, label and probability (or
 score), and for --top K of 2 or more label_1, probability_1, label_2 ...
 {_JSON}
@@ -254,6 +257,43 @@ Examples:
   unfreeze export unfreeze-runs/photos-1/model --to onnx
   unfreeze export model/ --to openvino --int8 --images photos/ --out small
   unfreeze export model/ --to onnx --resize fast --json | jq .parity
+{EXIT_CODES}"""
+
+SERVE = f"""
+Serve models over HTTP, with a page for people.
+
+MODEL is the folder model/ of a run or what unfreeze tune wrote. It is called
+by the name of its run or folder, or as NAME=FOLDER says; several are served
+side by side. The page at / takes photos that are dropped, pasted or taken,
+and shows labels, the report of the run and the model card. Programs use
+
+  POST /v1/predict              a photo as the body, or files of a form;
+                                ?model=NAME&top=K
+  GET  /v1/models, /v1/model/NAME
+  POST /v2/models/NAME/infer    KServe's protocol, version 2
+  GET  /healthz, /readyz, /metrics, /openapi.json
+
+Answers have the numbers of unfreeze predict. Photos of all requests go
+through the network together; those that are unlike anything in training are
+marked (--unlike). They are decoded in processes that may open no
+file and reach no network, are kept in memory alone, and nothing is sent
+anywhere else. What is too much is refused at once with status 429 or 503.
+
+It listens on this machine alone. Elsewhere (--host) it wants a token, which
+requests carry as Authorization: Bearer TOKEN, and --allowed-host NAME.
+
+SIGHUP reads the folders again: a model is replaced without losing a request,
+and stays what it was if the new one cannot be read. SIGTERM and Ctrl-C finish
+the requests that were taken and end with exit code 0. It needs
+unfreeze[serve].
+
+With --json, standard output is one JSON document, which says where it serves.
+
+Examples:
+
+  unfreeze serve unfreeze-runs/photos-1/model --open
+  unfreeze serve old=model-1 new=model-2 --port 9000
+  unfreeze serve model/ --host 0.0.0.0 --token-file token --allowed-host pc7
 {EXIT_CODES}"""
 
 REPORT = f"""

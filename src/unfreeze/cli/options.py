@@ -196,6 +196,15 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="CLASS", help="Leave this class out; may be repeated.", show_default=False),
 ]
+Unlike = Annotated[
+    str | None,
+    typer.Option(
+        "--unlike",
+        metavar="SHARE",
+        help="Mark photos that are unlike anything in training, of those like it at most this share (1%).",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors, and no progress.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the report in the browser at the end.")]
 NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Show no photo and name no file in the report.")]

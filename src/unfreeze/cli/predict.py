@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unfreeze.cli.options import AsJson, Device, DeviceName
+from unfreeze.cli.options import AsJson, Device, DeviceName, Unlike
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.places import checked_images, checked_model
+from unfreeze.cli.shares import parse_share
 from unfreeze.cli.work import NOTHING_WRITTEN, working
 from unfreeze.core.errors import InputError
 from unfreeze.core.wording import percent
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
-    from unfreeze.core.documents import Guess, PredictRecord
+    from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
 
 UNSURE = "unsure"  # in the table, in place of a label that is left open
 
@@ -40,6 +41,7 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    unlike: Unlike = None,
     device: DeviceName = Device.auto,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output, a row per image.")] = False,
     json: AsJson = False,
@@ -48,12 +50,15 @@ def predict(
     if as_csv and json:
         msg = "Standard output is either CSV or JSON: give --csv or --json, not both."
         raise InputError(msg)
+    share = None if unlike is None else parse_share(unlike, option="--unlike")
     checked_images(images)
     checked_model(model)
     with result_output(as_json=json) as output, working(NOTHING_WRITTEN, images=_number(images)) as resources:
         from unfreeze.workflows.prediction import predict as predict_classes
 
-        record = predict_classes(model, images, top=top, threshold=threshold, device=device.value, resources=resources)
+        record = predict_classes(
+            model, images, top=top, threshold=threshold, unlike=share, device=device.value, resources=resources
+        )
         output.document(record)
         if as_csv:
             from unfreeze.report.comma_separated import csv_text, prediction_rows
@@ -71,13 +76,20 @@ def _number(images: Sequence[Path]) -> int | None:
 def _show(record: "PredictRecord", output: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
-    table = plain_table("path", "label", record.measure, right={record.measure})
+    marks = [""] if record.unlike is not None else []
+    table = plain_table("path", "label", record.measure, *(["unlike"] if marks else []), right={record.measure})
     for image in record.images:
-        is_open = image.label is None
-        add_row(table, (image.path, image.label or UNSURE, _value(image.top[0])))
+        is_open, marked = image.label is None, [_mark(image)] if marks else []
+        add_row(table, (image.path, image.label or UNSURE, _value(image.top[0]), *marked))
         for guess in image.top if is_open and len(image.top) > 1 else image.top[1:]:
-            add_row(table, ("", guess.label, _value(guess)))
+            add_row(table, ("", guess.label, _value(guess), *marks))
     output.table(table)
+
+
+def _mark(image: "PredictedImage") -> str:
+    if image.unlike is None:
+        return "-"
+    return "unlike anything in training" if image.unlike.marked else ""
 
 
 def _value(guess: "Guess") -> str:

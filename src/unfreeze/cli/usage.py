@@ -25,6 +25,8 @@ _OTHER_NAMES = MappingProxyType(
         "fine-tune": "tune",
         "classify": "predict",
         "infer": "predict",
+        "server": "serve",
+        "web": "serve",
         "embed": "codes",
         "features": "codes",
         "extract": "codes",

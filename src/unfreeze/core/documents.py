@@ -217,6 +217,19 @@ class Guess:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """Whether an image is unlike all in training.
+
+    Attributes:
+        likeness: Share of photos like those in training that would be at least as unlike them.
+        marked: Whether that is no more than what was asked for.
+    """
+
+    likeness: float
+    marked: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictedImage:
     """What a model says of an image.
 
@@ -226,6 +239,7 @@ class PredictedImage:
         probability: Of the likeliest class; None with an SVM as the head.
         score: Its decision score, with an SVM as the head.
         top: The likeliest classes, as many as were asked for.
+        unlike: How unlike those in training it is; None where that was not asked for, or the model does not know.
     """
 
     path: str
@@ -233,6 +247,7 @@ class PredictedImage:
     probability: float | None
     score: float | None
     top: tuple[Guess, ...]
+    unlike: Unlike | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +258,7 @@ class PredictRecord:
         schema: Name and version of this document.
         classes: Of the model, in the order of the class indices.
         threshold: Probability below which the label is left open; None if it never is.
+        unlike: Share of photos like those in training that may be marked as unlike them; None if none is marked.
         files_found: Where every file went.
         images: One a readable image, in the order in which they were given.
         set_aside: Files that cannot be read.
@@ -252,6 +268,7 @@ class PredictRecord:
     schema: Literal["unfreeze.predict/4"] = "unfreeze.predict/4"
     classes: tuple[str, ...]
     threshold: float | None
+    unlike: float | None = None
     files_found: ImageCounts
     images: tuple[PredictedImage, ...]
     set_aside: tuple[SetAside, ...]

@@ -6,6 +6,7 @@ A program is kept under a hash of the model's settings, which name the hash of i
 import contextlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from unfreeze.core.errors import DiskError, OutputError
 from unfreeze.core.files import disk_errors_explained, make_folder
 from unfreeze.core.leftovers import paths_in
 from unfreeze.features.engines import Engine, PrefixEngine, openvino_engine
-from unfreeze.features.openvino_graphs import COMPILED_SUFFIX, keep_program, kept_program, program_key
+from unfreeze.features.openvino_graphs import BATCH_SIZE, COMPILED_SUFFIX, keep_program, kept_program, program_key
 from unfreeze.features.provenance import made_by
 from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.places import kept_beside
@@ -21,15 +22,34 @@ from unfreeze.store.places import kept_beside
 FORMAT = "unfreeze.classifier/1"
 ENGINE = Engine("openvino", "f32")
 KEPT = 16  # programs: each is as large as the model's weights
-_LEFT_OUT = "program"  # in the settings: written after the model, and not used here
+_LEFT_OUT = frozenset({"program", "unlike"})  # in the settings: written after the model, and not used here
 
 
-def kept_classifier(settings: Mapping[str, Any], cache: Path | None = None) -> PrefixEngine | None:
-    """The program of a model, if it is kept; its one output are the scores.
+@dataclass(frozen=True)
+class Form:
+    """What a program of a model takes and gives.
+
+    Attributes:
+        batch_size: Images that it takes at once; fewer are padded.
+        gives_codes: Whether it gives what its head reads too, behind the scores.
+    """
+
+    batch_size: int = BATCH_SIZE
+    gives_codes: bool = False
+
+
+MANY, ONE_BY_ONE = Form(), Form(batch_size=1)
+
+
+def kept_classifier(
+    settings: Mapping[str, Any], cache: Path | None = None, *, form: Form = MANY
+) -> PrefixEngine | None:
+    """The program of a model, if it is kept.
 
     Args:
         settings: What the model's ``config.json`` says in our part; its weights must have been checked against it.
         cache: Folder of all that is kept; the user's cache if None.
+        form: Each has a program of its own.
 
     Returns:
         The engine; None if there is no program, or it is damaged.
@@ -37,7 +57,7 @@ def kept_classifier(settings: Mapping[str, Any], cache: Path | None = None) -> P
     Raises:
         InputError: OpenVINO is not installed.
     """
-    folder, key = kept_beside("classifiers", cache), _key(settings)
+    folder, key = kept_beside("classifiers", cache), _key(settings, form)
     compiled = kept_program(folder, key, "f32")
     if compiled is None:
         return None
@@ -47,15 +67,18 @@ def kept_classifier(settings: Mapping[str, Any], cache: Path | None = None) -> P
     return openvino_engine(compiled, ENGINE)
 
 
-def keep_classifier(settings: Mapping[str, Any], compiled: Any | None, cache: Path | None = None) -> None:
+def keep_classifier(
+    settings: Mapping[str, Any], compiled: Any | None, cache: Path | None = None, *, form: Form = MANY
+) -> None:
     """Keep the program of a model, or that it has none; where nothing can be written, it is made again the next time.
 
     Args:
         settings: As for `kept_classifier`.
         compiled: An ``openvino.CompiledModel``; None if the model cannot be converted.
         cache: Folder of all that is kept; the user's cache if None.
+        form: As for `kept_classifier`.
     """
-    folder, key = kept_beside("classifiers", cache), _key(settings)
+    folder, key = kept_beside("classifiers", cache), _key(settings, form)
     with contextlib.suppress(DiskError, OutputError):
         if compiled is None:
             keep_document(folder / f"{key}.json", {"converts": False})
@@ -66,14 +89,15 @@ def keep_classifier(settings: Mapping[str, Any], compiled: Any | None, cache: Pa
         _let_go(folder)
 
 
-def is_convertible(settings: Mapping[str, Any], cache: Path | None = None) -> bool:
+def is_convertible(settings: Mapping[str, Any], cache: Path | None = None, *, form: Form = MANY) -> bool:
     """Whether it is not known of a model that it cannot be converted."""
-    return kept_document(kept_beside("classifiers", cache) / f"{_key(settings)}.json") is None
+    return kept_document(kept_beside("classifiers", cache) / f"{_key(settings, form)}.json") is None
 
 
-def _key(settings: Mapping[str, Any]) -> str:
-    content = {name: value for name, value in settings.items() if name != _LEFT_OUT}
-    return program_key([FORMAT, content, made_by()], "f32")
+def _key(settings: Mapping[str, Any], form: Form) -> str:
+    content = {name: value for name, value in settings.items() if name not in _LEFT_OUT}
+    own = [] if form == MANY else [form.batch_size, form.gives_codes]
+    return program_key([FORMAT, content, made_by(), *own], "f32")
 
 
 def _let_go(folder: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from unfreeze.features.classifiers import ENGINE, is_convertible, keep_classifier
+from unfreeze.features.classifiers import ENGINE, MANY, ONE_BY_ONE, Form, is_convertible, keep_classifier
 from unfreeze.features.engines import (
     REFERENCE,
     Outputs,
@@ -21,6 +21,7 @@ from unfreeze.features.engines import (
 )
 from unfreeze.features.openvino_graphs import BATCH_SIZE, compiled_for_processor
 from unfreeze.features.openvino_prefix import converted_module
+from unfreeze.zoo.coded import WithCodes
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.folders import SavedModel, read_model
 from unfreeze.zoo.graph import TRACING
@@ -34,20 +35,21 @@ BATCH_SIZE_IN_MEMORY = 1
 CONVERTED_DIFFERENCE = 1e-4
 
 
-def torch_classifier(folder: Path, device: Device) -> PrefixEngine:
-    """A model's folder, run by torch in float32; its one output are the scores.
+def torch_classifier(folder: Path, device: Device, *, form: Form = MANY) -> PrefixEngine:
+    """A model's folder, run by torch in float32.
 
     Args:
         folder: Written by a run.
         device: Where it runs.
+        form: What it gives; of batches only whether they are padded, on a CPU.
 
     Returns:
-        The engine.
+        The engine; its outputs are the scores, and the codes if the form gives them.
 
     Raises:
         InputError: The folder is no model.
     """
-    return _run_by_torch(read_model(folder).module, device, TORCH_BATCH_SIZE)
+    return _run_by_torch(_in_form(read_model(folder), form), device, _torch_batch(device, form))
 
 
 def classifier_in_memory(module: nn.Module, device: Device) -> PrefixEngine:
@@ -60,10 +62,10 @@ def classifier_in_memory(module: nn.Module, device: Device) -> PrefixEngine:
     Returns:
         The engine; its one output are the scores.
     """
-    return _run_by_torch(module.eval(), device, BATCH_SIZE_IN_MEMORY if device.is_cpu else TORCH_BATCH_SIZE)
+    return _run_by_torch(module.eval(), device, _torch_batch(device, ONE_BY_ONE))
 
 
-def converted_classifier(folder: Path, device: Device, *, cache: Path | None = None) -> PrefixEngine:
+def converted_classifier(folder: Path, device: Device, *, cache: Path | None = None, form: Form = MANY) -> PrefixEngine:
     """A model's folder, converted to OpenVINO if that can be and says the same as torch, else run by torch.
 
     What is converted is kept for `features.classifiers.kept_classifier`.
@@ -72,20 +74,21 @@ def converted_classifier(folder: Path, device: Device, *, cache: Path | None = N
         folder: Written by a run.
         device: Where torch runs; OpenVINO runs on the CPU.
         cache: Folder of all that is kept; the user's cache if None.
+        form: What it takes and gives.
 
     Returns:
-        The engine; its one output are the scores, in float32.
+        The engine; its outputs are the scores, and the codes if the form gives them, in float32.
 
     Raises:
         InputError: The folder is no model.
     """
     saved = read_model(folder)
-    by_torch = _run_by_torch(saved.module, device, TORCH_BATCH_SIZE)
+    by_torch = _run_by_torch(_in_form(saved, form), device, _torch_batch(device, form))
     settings = read_config(folder)[OUR_KEY]
-    if not (device.is_cpu and openvino_is_installed() and is_convertible(settings, cache)):
+    if not (device.is_cpu and openvino_is_installed() and is_convertible(settings, cache, form=form)):
         return by_torch
-    compiled = _converted(saved, by_torch)
-    keep_classifier(settings, compiled, cache)
+    compiled = _converted(saved, by_torch, form)
+    keep_classifier(settings, compiled, cache, form=form)
     return by_torch if compiled is None else openvino_engine(compiled, ENGINE)
 
 
@@ -95,27 +98,40 @@ def _run_by_torch(module: nn.Module, device: Device, batch_size: int) -> PrefixE
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
         for batch, real in padded_batches(images, batch_size):
             with torch.inference_mode():
-                scores = module(torch.from_numpy(batch).to(device.torch)).float().cpu().numpy()
-            yield from zip(scores[:real], strict=True)
+                found = module(torch.from_numpy(batch).to(device.torch))
+            outputs = [one.float().cpu().numpy()[:real] for one in (found if isinstance(found, tuple) else (found,))]
+            yield from zip(*outputs, strict=True)
 
     return PrefixEngine(REFERENCE, batch_size, run)
 
 
-def _converted(saved: SavedModel, by_torch: PrefixEngine) -> Any | None:
+def _in_form(saved: SavedModel, form: Form) -> nn.Module:
+    return WithCodes(saved.module) if form.gives_codes else saved.module
+
+
+def _torch_batch(device: Device, form: Form) -> int:
+    return BATCH_SIZE_IN_MEMORY if form.batch_size == 1 and device.is_cpu else TORCH_BATCH_SIZE
+
+
+def _converted(saved: SavedModel, by_torch: PrefixEngine, form: Form) -> Any | None:
     """The model, compiled by OpenVINO in float32; None if it cannot be converted, or scores differ from torch's."""
     side = saved.card.size
     noise = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, side, side, 3), np.uint8)
     try:
         with TRACING:
-            model = converted_module(saved.module, side)
+            model = converted_module(_in_form(saved, form), side, batch_size=form.batch_size)
         compiled = compiled_for_processor(model, "f32")
-        found = _scores(openvino_engine(compiled, ENGINE), noise)
+        found = _outputs(openvino_engine(compiled, ENGINE), noise)
     except Exception:  # whatever OpenVINO raises at somebody else's network
         return None
-    wanted = _scores(by_torch, noise)
+    same = all(map(_are_same, found, _outputs(by_torch, noise)))
+    return compiled if same else None
+
+
+def _outputs(engine: PrefixEngine, images: Pixels) -> list[NDArray[np.float32]]:
+    return [np.stack(rows) for rows in zip(*engine.run(images), strict=True)]
+
+
+def _are_same(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> bool:
     largest = max(1.0, float(np.abs(wanted).max()))
-    return compiled if float(np.abs(found - wanted).max()) <= CONVERTED_DIFFERENCE * largest else None
-
-
-def _scores(engine: PrefixEngine, images: Pixels) -> NDArray[np.float32]:
-    return np.stack([scores for (scores,) in engine.run(images)])
+    return float(np.abs(found - wanted).max()) <= CONVERTED_DIFFERENCE * largest

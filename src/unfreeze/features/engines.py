@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.settings import EngineSettings
-from unfreeze.features.openvino_graphs import BATCH_SIZE
 from unfreeze.zoo.devices import Device
 
 EngineName = Literal["openvino", "torch"]
@@ -131,18 +130,19 @@ def openvino_engine(compiled: Any, engine: Engine) -> PrefixEngine:
     """What runs a compiled graph.
 
     Args:
-        compiled: An ``openvino.CompiledModel`` from uint8 pixels [BATCH_SIZE, size, size, 3].
+        compiled: An ``openvino.CompiledModel`` from uint8 pixels [batch, size, size, 3].
         engine: What it is.
 
     Returns:
         The engine.
     """
     jobs = max(2, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
+    batch_size = int(compiled.input(0).shape[0])
 
     def run(images: Iterable[Pixels]) -> Iterator[Outputs]:
         requests = [compiled.create_infer_request() for _ in range(jobs)]
         running: list[tuple[Any, int]] = []  # oldest first, so that rows come out in order
-        for number, (batch, real) in enumerate(padded_batches(images, BATCH_SIZE)):
+        for number, (batch, real) in enumerate(padded_batches(images, batch_size)):
             if len(running) == jobs:
                 yield from _finished(*running.pop(0))
             request = requests[number % jobs]
@@ -151,7 +151,7 @@ def openvino_engine(compiled: Any, engine: Engine) -> PrefixEngine:
         for request, real in running:
             yield from _finished(request, real)
 
-    return PrefixEngine(engine, BATCH_SIZE, run)
+    return PrefixEngine(engine, batch_size, run)
 
 
 def _finished(request: Any, real: int) -> Iterator[Outputs]:

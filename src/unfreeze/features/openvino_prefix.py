@@ -127,8 +127,8 @@ def _convert(backbone: Backbone) -> Any:
     return model
 
 
-def converted_module(module: torch.nn.Module, side: int) -> Any:
-    """The ``openvino.Model`` of a module that takes uint8 [BATCH_SIZE, side, side, 3].
+def converted_module(module: torch.nn.Module, side: int, *, batch_size: int = BATCH_SIZE) -> Any:
+    """The ``openvino.Model`` of a module that takes uint8 [batch_size, side, side, 3].
 
     Raises:
         InputError: OpenVINO is not installed.
@@ -136,7 +136,7 @@ def converted_module(module: torch.nn.Module, side: int) -> Any:
     openvino = openvino_library()
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # none without OpenVINO
 
-    example = torch.zeros(BATCH_SIZE, side, side, 3, dtype=torch.uint8)
+    example = torch.zeros(batch_size, side, side, 3, dtype=torch.uint8)
     with torch.no_grad(), warnings.catch_warnings():
         # OpenVINO still traces with torch.jit, whose deprecation is no business of our users.
         warnings.simplefilter("ignore")

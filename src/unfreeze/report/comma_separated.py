@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from unfreeze.core.documents import Guess, PredictRecord
+from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
 from unfreeze.core.wording import printable
 
 # What a spreadsheet takes for the beginning of a formula, also in the wide form of East Asian keyboards.
@@ -58,16 +58,26 @@ def prediction_rows(record: PredictRecord, *, top: int) -> list[tuple[str, ...]]
 
     Returns:
         The columns path, label (empty where it is left open) and probability (score with an SVM as the head); of more
-        than one label also label_1, probability_1 and so on, the likeliest first.
+        than one label also label_1, probability_1 and so on, the likeliest first; likeness and unlike, if they were
+        asked for.
     """
     measure = record.measure
     places = range(1, min(top, len(record.classes)) + 1) if top > 1 else ()
     further = [name for place in places for name in (f"label_{place}", f"{measure}_{place}")]
-    rows = [("path", "label", measure, *further)]
+    marks = ("likeness", "unlike") if record.unlike is not None else ()
+    rows = [("path", "label", measure, *further, *marks)]
     for image in record.images:
         guesses = [cell for guess in image.top for cell in (guess.label, _value(guess))] if places else []
-        rows.append((image.path, image.label or "", _value(image.top[0]), *guesses))
+        marked = _marked(image) if marks else ()
+        rows.append((image.path, image.label or "", _value(image.top[0]), *guesses, *marked))
     return rows
+
+
+def _marked(image: PredictedImage) -> tuple[str, str]:
+    """Likeness and mark; empty cells where the model does not know."""
+    if image.unlike is None:
+        return "", ""
+    return f"{image.unlike.likeness:.6f}", "unlike" if image.unlike.marked else ""
 
 
 def _value(guess: Guess) -> str:

@@ -51,6 +51,7 @@ from unfreeze.workflows.race import Race
 from unfreeze.workflows.reports import write_report
 from unfreeze.workflows.seeing import code_map, looks
 from unfreeze.workflows.setup import Setup
+from unfreeze.workflows.unlike import add_unlike_of
 from unfreeze.zoo.backbones import Backbone
 
 CURVE_SHARE, CURVE_SECONDS = 0.03, 5.0  # of the budget, at most, for the learning curve of the probe
@@ -190,6 +191,7 @@ def _delivered(
         lambda found: _with_model(found, raced, selection, resources, run.path / MODEL),
         lambda found: _timed(found, raced),
         lambda found: _with_program(found, raced, resources, run.path / MODEL),
+        lambda found: _with_unlike(found, raced, resources, run.path / MODEL),
         lambda found: replace(
             found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
         ),
@@ -259,6 +261,15 @@ def _with_program(delivery: Delivery, raced: Raced, resources: Resources, folder
         advance(1)
     if lacking:
         raced.race.say(lacking)
+    return delivery
+
+
+def _with_unlike(delivery: Delivery, raced: Raced, resources: Resources, folder: Path) -> Delivery:
+    """What the model knows of its training photos; a run that was stopped does without."""
+    if raced.interrupted or delivery.model is None:
+        return delivery
+    with raced.race.timed("deliver"):
+        add_unlike_of(folder, raced.experiment, resources.pool)
     return delivery
 
 

@@ -10,19 +10,21 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from unfreeze.core.cards import Card, card_from
-from unfreeze.core.documents import Guess, PredictedImage, PredictRecord
+from unfreeze.core.documents import Guess, PredictedImage, PredictRecord, Unlike
 from unfreeze.core.errors import InputError, TooManyBadFilesError
 from unfreeze.core.progress import SILENT, Advance, Progress, ignore
 from unfreeze.core.records import ImageCounts, SetAside
 from unfreeze.core.wording import capital, count, passed_over
 from unfreeze.data.folders import files_below, skipped_as
 from unfreeze.data.squares import geometry_of
-from unfreeze.features.classifiers import kept_classifier
+from unfreeze.features.classifiers import MANY, Form, kept_classifier
 from unfreeze.features.engines import PrefixEngine, openvino_is_installed
 from unfreeze.features.resources import Resources
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.images.geometry import centre
 from unfreeze.images.pool import DecoderPool
+from unfreeze.metrics.novelty import likeness
+from unfreeze.zoo.code_clouds import cannot_mark, read_cloud
 from unfreeze.zoo.devices import Device, find_device
 from unfreeze.zoo.model_config import OUR_KEY, checked_config, read_config
 
@@ -39,6 +41,7 @@ class Predictions:
         scores: Outputs of the classifier, one row an image: logits, or an SVM's margins.
         set_aside: Images that could not be read.
         gives_probabilities: Whether the scores are logits, so that their softmax means something.
+        likeness: Of each image to those in training, as `metrics.novelty.likeness` says; None where it was not asked.
     """
 
     names: tuple[str, ...]
@@ -46,6 +49,7 @@ class Predictions:
     scores: Float[np.ndarray, "image cls"]
     set_aside: tuple[SetAside, ...]
     gives_probabilities: bool
+    likeness: Float[np.ndarray, " image"] | None = None
 
     @property
     def probabilities(self) -> Float[np.ndarray, "image cls"]:
@@ -64,6 +68,7 @@ def predict_images(
     device: Device | None = None,
     engine: Literal["auto", "torch"] = "auto",
     cache: Path | None = None,
+    with_likeness: bool = False,
 ) -> Predictions:
     """Run a delivered model over images; any number of threads may do so at once, each with decoders of its own.
 
@@ -76,6 +81,7 @@ def predict_images(
         engine: auto for OpenVINO on the CPU, if it is installed and says what torch says. The model is converted once,
             which takes seconds, and kept: after that, PyTorch is not imported.
         cache: Folder where what is converted is kept; the user's cache if None.
+        with_likeness: Whether to say how like those in training images are, if the model knows.
 
     Returns:
         Scores in float32, rows in the order of the paths that could be read.
@@ -85,21 +91,26 @@ def predict_images(
     """
     config = checked_config(model_folder)
     card, class_names = card_from(config[OUR_KEY]["card"]), tuple(config["label_names"])
-    runner = _classifier(model_folder, config[OUR_KEY], device or find_device(), engine, cache)
+    cloud = read_cloud(model_folder, config[OUR_KEY]) if with_likeness else None
+    form = MANY if cloud is None else Form(gives_codes=True)
+    found_device = device or find_device()
+    runner = classifier_of(model_folder, config[OUR_KEY], found_device, engine=engine, cache=cache, form=form)
     with progress.phase("predict", total=len(paths), unit="image") as advance:
         squares = pool.squares(paths, geometry_of(card))
         found = scored_squares(runner, paths, squares, card, model=f"the model in {model_folder}", advance=advance)
     scores = found.scores if found.names else np.empty((0, len(class_names)), np.float32)
-    return Predictions(found.names, class_names, scores, found.set_aside, not config[OUR_KEY]["margins"])
+    like = likeness(cloud, found.codes) if cloud is not None and found.codes is not None else None
+    return Predictions(found.names, class_names, scores, found.set_aside, not config[OUR_KEY]["margins"], like)
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores of the images that could be read, in order; the others are set aside."""
+    """Scores of the images that could be read, in order; the others are set aside. Codes if the engine gives them."""
 
     names: tuple[str, ...]
     scores: Float[np.ndarray, "image cls"]
     set_aside: tuple[SetAside, ...]
+    codes: Float[np.ndarray, "image code"] | None = None
 
 
 def scored_squares(
@@ -114,7 +125,7 @@ def scored_squares(
     """Run a classifier over squares of images.
 
     Args:
-        engine: Its one output are the scores.
+        engine: Its first output are the scores, a second one the codes.
         paths: Of the images.
         squares: Of each, as decoders give them.
         card: Of the network.
@@ -130,6 +141,7 @@ def scored_squares(
     names: list[str] = []
     aside: list[SetAside] = []
     rows: list[Float[np.ndarray, " cls"]] = []
+    codes: list[Float[np.ndarray, " code"]] = []
 
     def readable() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
         for path, square in zip(paths, squares, strict=True):
@@ -139,7 +151,7 @@ def scored_squares(
                 names.append(str(path))
                 yield centre(square[None], card.size)[0]
 
-    for position, (row,) in enumerate(engine.run(readable())):
+    for position, (row, *others) in enumerate(engine.run(readable())):
         if not np.isfinite(row).all():
             msg = (
                 f"{capital(model)} gives scores that are not finite for {names[position]}: its weights "
@@ -147,24 +159,47 @@ def scored_squares(
             )
             raise InputError(msg)
         rows.append(row)
+        codes += others
         advance(1)
     advance(len(aside))
-    return Scored(tuple(names), np.stack(rows) if rows else np.empty((0, 0), np.float32), tuple(aside))
+    scores = np.stack(rows) if rows else np.empty((0, 0), np.float32)
+    return Scored(tuple(names), scores, tuple(aside), np.stack(codes) if codes else None)
 
 
-def _classifier(
-    folder: Path, settings: dict[str, Any], device: Device, engine: Literal["auto", "torch"], cache: Path | None
+def classifier_of(
+    folder: Path,
+    settings: dict[str, Any],
+    device: Device,
+    *,
+    engine: Literal["auto", "torch"] = "auto",
+    cache: Path | None = None,
+    form: Form = MANY,
 ) -> PrefixEngine:
-    """What runs the model; PyTorch is imported only if its program is not kept, or is not to be used."""
+    """What runs a model; PyTorch is imported only if its program is not kept, or is not to be used.
+
+    Args:
+        folder: Of the model.
+        settings: Our part of its ``config.json``, whose weights were checked.
+        device: Where it runs.
+        engine: As for `predict_images`.
+        cache: As for `predict_images`.
+        form: What it takes and gives.
+
+    Returns:
+        The engine; its outputs are the scores, and the codes if the form gives them.
+
+    Raises:
+        InputError: The folder is no model.
+    """
     by_openvino = engine == "auto" and device.is_cpu and openvino_is_installed()
-    kept = kept_classifier(settings, cache) if by_openvino else None
+    kept = kept_classifier(settings, cache, form=form) if by_openvino else None
     if kept is not None:
         return kept
     from unfreeze.features.delivered import converted_classifier, torch_classifier  # seconds
 
     if by_openvino:
-        return converted_classifier(folder, device, cache=cache)
-    return torch_classifier(folder, device)
+        return converted_classifier(folder, device, cache=cache, form=form)
+    return torch_classifier(folder, device, form=form)
 
 
 def predict(
@@ -173,6 +208,7 @@ def predict(
     *,
     top: int = 1,
     threshold: float | None = None,
+    unlike: float | None = None,
     device: str = "auto",
     resources: Resources,
 ) -> PredictRecord:
@@ -183,6 +219,7 @@ def predict(
         named: Images, and folders of which every file is read that may be an image.
         top: How many labels to name per image, at most.
         threshold: Probability below which the label is left open.
+        unlike: Share of photos like those in training that may be marked as unlike them; None to mark none.
         device: auto, cpu, cuda or mps.
         resources: Decoders and progress.
 
@@ -200,6 +237,9 @@ def predict(
             "Predict without a threshold, or with another model."
         )
         raise InputError(msg)
+    lacking = "" if unlike is None else cannot_mark(model_folder, read_config(model_folder)[OUR_KEY], unlike)
+    if lacking:
+        resources.progress.say(lacking)
     files = _files(named, resources.progress)
     predictions = predict_images(
         model_folder,
@@ -208,9 +248,10 @@ def predict(
         progress=resources.progress,
         device=find_device(device),
         cache=resources.cache,
+        with_likeness=unlike is not None,
     )
     predictions, skipped = _without_others(predictions, files, resources.progress)
-    return prediction_record(predictions, top=top, threshold=threshold, skipped=skipped)
+    return prediction_record(predictions, top=top, threshold=threshold, unlike=unlike, skipped=skipped)
 
 
 @dataclass(frozen=True)
@@ -277,7 +318,12 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
 
 
 def prediction_record(
-    predictions: Predictions, *, top: int, threshold: float | None = None, skipped: Mapping[str, int] | None = None
+    predictions: Predictions,
+    *,
+    top: int,
+    threshold: float | None = None,
+    unlike: float | None = None,
+    skipped: Mapping[str, int] | None = None,
 ) -> PredictRecord:
     """Predictions as plain data.
 
@@ -285,28 +331,37 @@ def prediction_record(
         predictions: Of a model.
         top: How many labels to name per image, at most.
         threshold: Probability below which the label is left open.
+        unlike: Likeness up to which an image is marked as unlike those in training.
         skipped: Number of files that are no image files, by reason.
 
     Returns:
         The record.
     """
     values = predictions.probabilities if predictions.gives_probabilities else predictions.scores
+    like = [None] * len(values) if predictions.likeness is None else predictions.likeness.tolist()
     return PredictRecord(
         classes=predictions.class_names,
         threshold=threshold,
+        unlike=unlike,
         files_found=ImageCounts.of(
             used=len(predictions.names), set_aside=len(predictions.set_aside), skipped=dict(skipped or {})
         ),
         images=tuple(
-            _predicted(name, _guesses(predictions, row, top), threshold or 0.0)
-            for name, row in zip(predictions.names, values, strict=True)
+            _predicted(name, _guesses(predictions, row, top), threshold or 0.0, _marked(share, unlike))
+            for name, row, share in zip(predictions.names, values, like, strict=True)
         ),
         set_aside=predictions.set_aside,
         skipped=dict(skipped or {}),
     )
 
 
-def _predicted(name: str, guesses: tuple[Guess, ...], threshold: float) -> PredictedImage:
+def _marked(share: float | None, unlike: float | None) -> Unlike | None:
+    if share is None or unlike is None:
+        return None
+    return Unlike(likeness=round(share, 6), marked=share <= unlike)
+
+
+def _predicted(name: str, guesses: tuple[Guess, ...], threshold: float, unlike: Unlike | None) -> PredictedImage:
     first = guesses[0]
     is_open = first.probability is not None and first.probability < threshold
     return PredictedImage(
@@ -315,6 +370,7 @@ def _predicted(name: str, guesses: tuple[Guess, ...], threshold: float) -> Predi
         probability=first.probability,
         score=first.score,
         top=guesses,
+        unlike=unlike,
     )
 
 

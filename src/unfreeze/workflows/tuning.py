@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.core.documents import TuneRecord
 from unfreeze.core.errors import DidNotTrainError, InputError, PlanError
@@ -32,8 +34,9 @@ from unfreeze.workflows.delivery import add_program
 from unfreeze.workflows.loading import load_network
 from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.reading import Phases, split_images
+from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.devices import Device
+from unfreeze.zoo.devices import Device, find_device
 from unfreeze.zoo.folders import save_model
 
 
@@ -68,6 +71,7 @@ def tune(
         _save(out, outcome, fit, image_set, source)
         if lacking := add_program(out):
             resources.progress.say(lacking)
+        _add_unlike(out, image_set, settings, resources)
     tested = image_set.part("test")
     return TuneRecord(
         images=image_set.counts,
@@ -206,3 +210,16 @@ def _save(folder: Path, outcome: Outcome, fit: Fit, image_set: ImageSet, source:
     assert fit.model is not None, outcome.name  # noqa: S101 - `tuned` gives nothing without
     save_model(folder, fit.model, class_names=image_set.classes, card_text=card, margins=not fit.probabilities)
     write_trained_on(folder, (image.sha256 for image in image_set.images if image.split != "test"))
+
+
+def _add_unlike(folder: Path, image_set: ImageSet, settings: ImageSettings, resources: Resources) -> None:
+    rows = np.flatnonzero([image.split != "test" for image in image_set.images])
+    add_unlike(
+        folder,
+        [image_set.images[row].path for row in rows],
+        image_set.labels()[rows],
+        pool=resources.pool,
+        device=find_device(settings.request.device),
+        seed=settings.seed,
+        progress=resources.progress,
+    )

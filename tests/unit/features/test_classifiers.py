@@ -97,12 +97,12 @@ def test_what_openvino_cannot_do_is_done_by_torch(
     wanted = scores(torch_classifier(tmp_path / "model", CPU))
     tried = []
 
-    def convert(module: torch.nn.Module, side: int) -> Any:
+    def convert(module: torch.nn.Module, side: int, *, batch_size: int) -> Any:
         tried.append(side)
         if fault == "not converted":
             raise RuntimeError
         shifted = saved_module(tiny, tmp_path / "other")
-        return converted(shifted, side)
+        return converted(shifted, side, batch_size=batch_size)
 
     converted = delivered.converted_module
     monkeypatch.setattr(delivered, "converted_module", convert)

@@ -171,6 +171,14 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> Mock:
     return fake
 
 
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What stands for what the model learns of its photos."""
+    fake = Mock(return_value=None)
+    monkeypatch.setattr(conclusion, "add_unlike_of", fake)
+    return fake
+
+
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """What stands for where the model looks."""

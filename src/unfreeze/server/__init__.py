@@ -1,0 +1,1 @@
+"""Models behind HTTP: requests in, answers out; what is answered is made in `workflows`."""
