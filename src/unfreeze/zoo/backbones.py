@@ -16,11 +16,12 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
-from unfreeze.zoo.caffe.folder import read_network, read_tensors
+from unfreeze.zoo.bundled import BUNDLED_LICENCE
+from unfreeze.zoo.caffe.folder import is_network_folder, read_network, read_tensors
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.fitting import converter, fitted
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
-from unfreeze.zoo.network_folders import FolderNetwork, folder_named, read_folder
+from unfreeze.zoo.network_folders import FolderNetwork, checked_name, folder_named, read_folder
 from unfreeze.zoo.networks import (
     NetworkName,
     Preprocessing,
@@ -31,7 +32,6 @@ from unfreeze.zoo.networks import (
 )
 from unfreeze.zoo.pooling import pooled, statistics_at
 from unfreeze.zoo.weights import (
-    BUNDLED_LICENCE,
     bundled_file,
     bundled_package,
     bundled_weights,
@@ -273,8 +273,8 @@ def load_backbone(
 
     Args:
         name: A timm name, also as the Hub writes it, an alias (``lite0``), a torchvision name
-            (``torchvision:alexnet``, ``alexnet``), or a folder with a model of ours, of timm's or of transformers, or
-            with a network that was imported from Caffe.
+            (``torchvision:alexnet``, ``alexnet``), a kept entry of a zoo, or a folder with a model of ours, of timm's
+            or of transformers, or with a network that was imported from Caffe.
         weights: A file of safetensors or of torch.save, as training programs write them.
         size: Side of the input in pixels; None for what the weights were trained with.
         pretrained: False for random weights, when there is no `weights`.
@@ -287,9 +287,10 @@ def load_backbone(
         WeightsError: There are no weights, or they do not fit.
         PlanError: The network cannot be cut, or does not accept this size.
     """
-    folder = folder_named(name)
+    asked, name = name, checked_name(name)
+    folder = None if is_network_folder(name) else folder_named(name)
     given = None if folder is None else read_folder(folder)
-    backbone = _built(name, given, size)
+    backbone = replace(_built(name, given, size), asked=asked)
     if weights is not None:
         chosen = read_weights(Path(weights))
         source, licence = f"file {Path(weights).name}", "unknown"
@@ -314,7 +315,7 @@ def _built(name: str, given: FolderNetwork | None, size: int | None) -> Backbone
     if given is not None:
         given.check_built(network)
         images = given.prepared(images, size)
-    return replace(describe(parsed, network, images, source="random weights", licence="none"), asked=name)
+    return describe(parsed, network, images, source="random weights", licence="none")
 
 
 def _load_published(backbone: Backbone, name: NetworkName, size: int | None) -> tuple[str, str]:

