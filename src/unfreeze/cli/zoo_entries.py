@@ -8,7 +8,7 @@ from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.work import NOTHING_WRITTEN, stoppable
 from unfreeze.core.errors import WeightsError
-from unfreeze.core.wording import count, percent, percent_range, printable, storage
+from unfreeze.core.wording import count, percent, percent_range, printable
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
     from collections.abc import Sequence
@@ -75,6 +75,12 @@ def _table(rows: "Sequence[ZooRow]") -> str:
     return "\n".join([*lines, "", count(len(rows), "network"), ""])
 
 
+def _size(size: int) -> str:
+    from rich.filesize import decimal
+
+    return decimal(size)
+
+
 def _short(measured: "Sequence[MeasuredScore]") -> str:
     return percent(measured[0].accuracy) if measured else "-"
 
@@ -119,7 +125,7 @@ def _show(record: "ZooShowRecord", out: Output) -> None:
     if not card.measured:
         out.line("measured: nothing that the card knows of")
     for file, one_file in card.files.items():
-        out.line(f"{one_file.sha256}  {file} ({storage(one_file.size)})")
+        out.line(f"{one_file.sha256}  {file} ({_size(one_file.size)})")
 
 
 def _classes(card: "EntryCard") -> str:
@@ -178,12 +184,13 @@ def verify(*, json: AsJson = False) -> None:
 
         record = verify_zoo(progress=progress)
         out.document(record)
-        checked = f"{count(len(record.entries), 'network')}, {count(record.files, 'file')}, {storage(record.bytes)}"
+        checked = f"{count(len(record.entries), 'network')}, {count(record.files, 'file')}, {_size(record.bytes)}"
         out.line(f"{checked} hashed, {len(record.damaged):,} damaged; kept in {record.folder}")
         for one in record.damaged:
             out.line(f"  {one.reason}")
     if record.damaged:
-        msg = f"The zoo of this machine is damaged ({', '.join(one.name for one in record.damaged)}). Pull that again."
+        names = ", ".join(one.name for one in record.damaged)
+        msg = f"The zoo of this machine is damaged ({names}). Bring what is named anew."
         raise WeightsError(msg)
 
 
@@ -234,7 +241,7 @@ def publish(
             return
         out.line(f"{record.card.name} {'is' if record.new else 'was already'} in {record.zoo}")
         for file, one in record.card.files.items():
-            out.line(f"{one.sha256}  {file} ({storage(one.size)})")
+            out.line(f"{one.sha256}  {file} ({_size(one.size)})")
         out.line(f"licence: {record.card.licence}")
         out.line()
         out.line(f"unfreeze zoo pull {record.card.name} --zoo {record.zoo}")

@@ -23,7 +23,7 @@ from unfreeze.zoo.hub import downloaded
 from unfreeze.zoo.kept import OWN, SUFFIXES, check_no_pickle, checked_entry, is_kept, unknown_entry, zoo_folder
 from unfreeze.zoo.model_config import CONFIG, OUR_KEY, read_config
 from unfreeze.zoo.networks import output_names, parse_name, repository_meant, with_default_tag
-from unfreeze.zoo.zoo_places import FolderPlace, NothingThereError, ZooPlace, place_of
+from unfreeze.zoo.zoo_places import FolderPlace, NothingThereError, WebPlace, ZooPlace, place_of
 
 _PICKLES = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 _OF_REPOSITORY = ("config.json", "model.safetensors")  # and, where they are there:
@@ -121,7 +121,11 @@ def _of_repository(repository: str, called: str, folder: Path, progress: Progres
 
 
 def _of_timm(name: str, rename: str | None, folder: Path, progress: Progress) -> EntryCard:
-    network = with_default_tag(parse_name(name))
+    try:
+        network = with_default_tag(parse_name(name))
+    except UnknownBackboneError as error:
+        msg = f"{str(error).removesuffix('.')}. An entry of a zoo is pulled with --zoo PLACE."
+        raise UnknownBackboneError(msg) from error
     if network.library != "timm":
         msg = f"{name} is kept by torchvision once it was used (--backbone {name}), in TORCH_HOME. Nothing to pull."
         raise InputError(msg)
@@ -170,6 +174,8 @@ def publish(settings: PublishSettings, *, progress: Progress = SILENT) -> ZooPub
     folder, own = _model_folder(settings.model)
     place = place_of(settings.target)
     name = _free_name(settings.name or own)
+    if isinstance(place, WebPlace):
+        raise place.only_read(name)
     progress.say(f"reading {folder}")
     if (folder / CARD).is_file():
         kept = checked_entry(folder)

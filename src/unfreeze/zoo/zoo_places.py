@@ -304,16 +304,15 @@ class WebPlace(ZooPlace):
             raise unanswered(self.where, error) from error
 
     def publish(self, card: EntryCard, folder: Path) -> bool:  # noqa: ARG002 - as other places have it
-        """See `ZooPlace`.
+        """See `ZooPlace`; never."""
+        raise self.only_read(card.name)
 
-        Raises:
-            OutputError: Always.
-        """
-        msg = (
-            f"{self.where} can only be read. Publish {card.name} to a folder that is served there, "
+    def only_read(self, name: str) -> OutputError:
+        """The error of publishing an entry of this name here."""
+        return OutputError(
+            f"{self.where} can only be read. Publish {name} to a folder that is served there, "
             "to a store (s3://…), or to the Hugging Face Hub (hf://OWNER/NAME)."
         )
-        raise OutputError(msg)
 
 
 # --- stores that fsspec reaches -------------------------------------------------------------------------------------
