@@ -16,6 +16,9 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 from pathlib import Path
 from typing import Any
 
+import pytest
+from huggingface_hub import constants
+
 TOKEN = "hf_of_the_tests"
 PART = 20_000  # bytes of a part of a large file
 LARGE = 1000  # bytes from which a file goes by way of Git LFS
@@ -112,6 +115,14 @@ def standing_in_for_the_hub() -> Iterator[Hub]:
     with serving(Handler) as address:
         hub.address = address
         yield hub
+
+
+def ask(hub: Hub, patch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Let huggingface_hub, in this process, ask the stand-in, and keep what it downloads in a folder of the test."""
+    patch.setattr(constants, "ENDPOINT", hub.address)
+    patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.address + "/{repo_id}/resolve/{revision}/{filename}")
+    patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
 
 
 class _HubHandler(BaseHTTPRequestHandler):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 import caffe_nets
@@ -25,7 +26,7 @@ from unfreeze.workflows.zoo_lists import list_zoo, show_entry, verify_zoo
 from unfreeze.workflows.zoo_transfers import PublishSettings, publish, pull
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.folders import load_model, save_model
-from zoo_servers import TOKEN, served_folder, standing_in_for_the_hub
+from zoo_servers import TOKEN, ask, served_folder, standing_in_for_the_hub
 
 pytestmark = pytest.mark.slow
 
@@ -193,34 +194,58 @@ def document(done: subprocess.CompletedProcess[str]) -> Any:
 
 
 def test_the_hub_as_a_process_sees_it(zoo: Zoo, model: Path, own: Path) -> None:
-    """Publishing to the Hub, listing, pulling from it, and pulling repositories of one model; signed in or not."""
+    """A model is published to the Hub by who is signed in, and pulled from it, each in a process of its own."""
     with standing_in_for_the_hub() as hub:
         place = {"HF_ENDPOINT": hub.address}
-        refused = zoo("publish", str(model), "hf://me/zoo", **place)
-        assert "not signed in to the Hugging Face Hub" in refused.stderr
-        assert (refused.returncode, hub.commits) == (2, {})
         done = document(zoo("publish", str(model), "hf://me/zoo", "--json", **place, HF_TOKEN=TOKEN))
         assert (done["new"], done["card"]["name"]) == (True, "run")
-        forbidden = zoo("publish", str(model), "hf://others/zoo", **place, HF_TOKEN=TOKEN)
-        assert "hf://others/zoo refuses it" in forbidden.stderr
-        (row,) = document(zoo("list", "--zoo", "hf://me/zoo", "--json", **place))["entries"]
-        assert (row["name"], row["outputs"]) == ("run", 2)
-        assert "run is kept in" in zoo("pull", "run", "--zoo", "hf://me/zoo", **place).stdout
-        hub.add("me/beetles", saved_by_timm(own.parent / "timm"))
-        assert "beetles is kept in" in zoo("pull", "hf-hub:me/beetles", **place).stdout
-        hub.add("timm/test_resnet.r160_in1k", saved_by_timm(own.parent / "published", classes=1000))
-        assert "test_resnet.r160_in1k is kept in" in zoo("pull", "test_resnet", **place).stdout
-        hub.add("me/pickled", {"config.json": b"{}", "pytorch_model.bin": b"x"})
-        assert "has no model.safetensors" in zoo("pull", "hf-hub:me/pickled", **place).stderr
-        assert "There is no repository hf://me/none" in zoo("list", "--zoo", "hf://me/none", **place).stderr
+        pulled = zoo("pull", "run", "--zoo", "hf://me/zoo", **place)
+        assert "unfreeze run photos/ --backbone run" in pulled.stdout
 
     assert load_model(own / "run")[1] == ("oak", "maple")
+
+
+def test_who_may_write_to_the_hub(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not signed in, or may not write there, is told so, and nothing is written; so is a spelling mistake."""
+    with standing_in_for_the_hub() as hub:
+        ask(hub, monkeypatch, tmp_path / "cache")
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        with pytest.raises(OutputError, match=r"not signed in to the Hugging Face Hub\. Run hf auth login first"):
+            publish(PublishSettings(model=str(model), target="hf://me/zoo"))
+        monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+        with pytest.raises(OutputError, match="hf://me/zoo refuses it: the Hugging Face Hub does not let you"):
+            publish(PublishSettings(model=str(model), target="hf://me/zoo"))
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        with pytest.raises(OutputError, match="hf://others/zoo refuses it"):
+            publish(PublishSettings(model=str(model), target="hf://others/zoo"))
+        with pytest.raises(InputError, match="There is no repository hf://me/none, or you may not see it"):
+            list_zoo(zoo="hf://me/none")
+        assert hub.commits == {}
+
+
+def test_repositories_of_one_model(tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository that timm wrote, and a network that timm publishes, are pulled, and found without a connection."""
+    with standing_in_for_the_hub() as hub:
+        ask(hub, monkeypatch, tmp_path / "cache")
+        hub.add("me/beetles", saved_by_timm(tmp_path / "timm"))
+        hub.add("timm/test_resnet.r160_in1k", saved_by_timm(tmp_path / "published", classes=1000))
+        hub.add("me/pickled", {"config.json": b"{}", "pytorch_model.bin": b"x"})
+        with pytest.raises(UnknownBackboneError, match=r"unfreeze zoo pull hf-hub:me/beetles.*--backbone beetles"):
+            load_backbone("hf-hub:me/beetles")
+        assert pull("hf-hub:me/beetles").card.outputs == 3
+        assert pull("test_resnet").name == "test_resnet.r160_in1k"
+        with pytest.raises(
+            WeightsError, match=r"hf-hub:me/pickled has no model\.safetensors, so nothing of it is kept"
+        ):
+            pull("https://huggingface.co/me/pickled")
+
     beetles = load_backbone("beetles")
     assert (beetles.card.size, beetles.card.mean) == (96, (0.1, 0.2, 0.3))
     for name in ("test_resnet", "timm/test_resnet.r160_in1k"):
-        found = load_backbone(name)  # without a connection
-        assert "timm's download (timm/test_resnet.r160_in1k)" in found.card.source
+        assert "timm's download (timm/test_resnet.r160_in1k)" in load_backbone(name).card.source
     assert verify_zoo().damaged == ()
+    assert sorted(path.name for path in own.iterdir()) == ["beetles", "test_resnet.r160_in1k", "zoo.json"]
 
 
 def saved_by_timm(folder: Path, classes: int = 3) -> dict[str, bytes]:

@@ -30,13 +30,15 @@ def test_a_misspelt_name() -> None:
 
 def test_a_name_like_no_other() -> None:
     """Where nothing is similar, the text says where the names are."""
-    with pytest.raises(UnknownBackboneError, match=r"called 'zzzzzz'\. timm\.list_models\(\) lists the names\."):
+    with pytest.raises(UnknownBackboneError, match=r"called 'zzzzzz'\. unfreeze zoo list lists the names\."):
         load_backbone("zzzzzz")
 
 
 def test_a_network_of_somebody_else() -> None:
-    """A name of the Hub that is not timm's says how to get the folder."""
-    with pytest.raises(UnknownBackboneError, match=r"hf download some/net --local-dir FOLDER.*--backbone FOLDER"):
+    """A name of the Hub that is not timm's says how to bring it here."""
+    with pytest.raises(
+        UnknownBackboneError, match=r"unfreeze zoo pull hf-hub:some/net, and then give its name: --backbone net\."
+    ):
         load_backbone("hf-hub:some/net")
 
 

@@ -7,26 +7,20 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from huggingface_hub import constants
 
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.zoo_entries import EntryCard, index_in
 from unfreeze.zoo.hub import HubPlace
 from unfreeze.zoo.zoo_places import FolderPlace, StorePlace, WebPlace, ZooPlace, place_of
 from zoo_entry import entry
-from zoo_servers import TOKEN, Hub, served_folder, standing_in_for_the_hub
+from zoo_servers import TOKEN, Hub, ask, served_folder, standing_in_for_the_hub
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A stand-in for the Hub, to which this process is signed in."""
     with standing_in_for_the_hub() as known:
-        monkeypatch.setattr(constants, "ENDPOINT", known.address)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", known.address + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        ask(known, monkeypatch, tmp_path / "hub")
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield known
 
