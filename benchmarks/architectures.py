@@ -5,7 +5,7 @@
 Of each: cuts are found; the suffix after the prefix gives the network's own output at cuts from the first to the last;
 `unfreeze tune --unfreeze 2` trains two blocks for an epoch on a few photos of noise, from a file of weights, and audits
 what was frozen; the model that it saves gives, loaded by timm, the scores that it gives when we load it. Images are as
-small as the network takes of 96, 128 and 224 pixels and its own size; networks are of at most 30 million parameters,
+small as the network takes of 96, 128 and 224 pixels and its own size; networks are of at most 12 million parameters,
 where a family has such.
 
 A row each is appended to `results.jsonl` beside this file; an architecture that is there already for that seed is not
@@ -39,7 +39,7 @@ from unfreeze.zoo.folders import load_model
 
 MEASURE = "architectures"
 SIZES = (96, 128, 224, None)  # pixels; None: its own
-MOST_PARAMETERS = 30e6
+MOST_PARAMETERS = 12e6
 MOST_DRAWN = 12  # of a family, until one is small enough
 CUTS = 8  # that are tried
 Row = dict[str, Any]

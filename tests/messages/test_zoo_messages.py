@@ -190,11 +190,11 @@ def importable(module: types.ModuleType) -> Iterator[None]:
 
 
 def test_several_networks_in_one_file(tmp_path: Path) -> None:
-    """Where parts of a file could each be meant, they are named."""
+    """Where parts of a file could each be meant, and none is of the network, they are named."""
     torch.save({"generator": {"w": torch.ones(2)}, "judge": {"w": torch.ones(2)}}, tmp_path / "w.pth")
 
     with pytest.raises(WeightsError, match=r"holds several networks \(generator, judge\)"):
-        read_weights(tmp_path / "w.pth")
+        load_backbone("resnet18", size=64, weights=tmp_path / "w.pth")
 
 
 def test_a_file_without_tensors(tmp_path: Path) -> None:

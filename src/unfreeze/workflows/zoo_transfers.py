@@ -20,12 +20,11 @@ from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.caffe.folder import is_network_folder
 from unfreeze.zoo.folders import load_model, save_model
 from unfreeze.zoo.hub import downloaded
-from unfreeze.zoo.kept import OWN, SUFFIXES, check_no_pickle, checked_entry, is_kept, unknown_entry, zoo_folder
+from unfreeze.zoo.kept import OWN, PICKLES, SUFFIXES, check_no_pickle, checked_entry, is_kept, unknown_entry, zoo_folder
 from unfreeze.zoo.model_config import CONFIG, OUR_KEY, read_config
 from unfreeze.zoo.networks import output_names, parse_name, repository_meant, with_default_tag
 from unfreeze.zoo.zoo_places import FolderPlace, NothingThereError, WebPlace, ZooPlace, place_of
 
-_PICKLES = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 _OF_REPOSITORY = ("config.json", "model.safetensors")  # and, where they are there:
 _BESIDE = ("README.md", "preprocessor_config.json")
 
@@ -248,7 +247,7 @@ def _files_of(folder: Path, name: str) -> dict[str, EntryFile]:
     chosen = [
         path for path in there if path.suffix.lower() in SUFFIXES and is_entry_name(path.name) and path.name != CARD
     ]
-    pickled = [path for path in there if path.suffix.lower() in _PICKLES]
+    pickled = [path for path in there if path.suffix.lower() in PICKLES]
     if pickled and not any(path.suffix.lower() == ".safetensors" for path in chosen):
         check_no_pickle(pickled[0], name)
     for path in chosen:

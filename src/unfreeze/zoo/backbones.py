@@ -31,6 +31,7 @@ from unfreeze.zoo.networks import (
     seeded_network,
 )
 from unfreeze.zoo.pooling import pooled, statistics_at
+from unfreeze.zoo.unpickling import no_tensors
 from unfreeze.zoo.weights import (
     bundled_file,
     bundled_package,
@@ -339,6 +340,8 @@ def _load_fitted(backbone: Backbone, chosen: Chosen, source: str) -> str:
     network, head = backbone.network, backbone.head
     read = converter(parse_name(backbone.card.name), network, backbone.card.size, head)
     found = fitted(chosen.tensors, network, head=head, source=source, converted=read)
+    if chosen.choices and not found.fits:
+        raise no_tensors(source, ", ".join(chosen.choices))
     load_strictly(network, found.weights, head=head, source=source)
     remarks = (*((f"averaged weights ({chosen.part[-1]})",) if chosen.averaged else ()), *found.remarks)
     return f" ({'; '.join(remarks)})" if remarks else ""

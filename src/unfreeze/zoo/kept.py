@@ -15,6 +15,7 @@ from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in
 from unfreeze.core.zoo_entries import CARD, LARGEST_DOCUMENT, EntryCard, card_in, is_entry_name
 
 OWN = "zoo:"  # before a name of an entry, where something else has that name too
+PICKLES = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 SUFFIXES = frozenset({".json", ".md", ".onnx", ".pt2", ".safetensors", ".txt"})
 _HUB = re.compile(r"^(?:(?:hf[-_]hub:|https?://(?:www\.)?(?:huggingface\.co|hf\.co)/)?timm/|timm:)")
 
@@ -120,13 +121,7 @@ def check_no_pickle(path: Path, entry: str) -> None:
     """
     with path.open("rb") as file:
         first = file.read(2)
-    pickled = first[:1] == b"\x80" and path.suffix.lower() not in {".onnx"}
-    if first == b"PK":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                pickled = any(name.endswith((".pkl", ".pickle")) for name in archive.namelist())
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-            pickled = True
+    pickled = first[:1] == b"\x80" or (first == b"PK" and _archive_has_pickle(path))
     if pickled or path.suffix.lower() not in SUFFIXES:
         what = "holds a pickle" if pickled else "is of a kind that no entry has"
         msg = (
@@ -134,3 +129,21 @@ def check_no_pickle(path: Path, entry: str) -> None:
             "Save the weights with safetensors, in a folder without other files."
         )
         raise WeightsError(msg)
+
+
+def _archive_has_pickle(path: Path) -> bool:
+    """Whether a zip archive holds a pickle, or an archive that could; one that cannot be read counts as one that does.
+
+    A delivered model's program (``model.pt2``) holds none; torch.export itself writes its sample inputs as one.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for part in archive.infolist():
+                if part.file_size and Path(part.filename).suffix.lower() in PICKLES:
+                    return True
+                with archive.open(part) as file:
+                    if file.read(4) == b"PK\x03\x04":
+                        return True
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError):
+        return True
+    return False

@@ -115,7 +115,9 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
             _check_header(data)
             return Chosen(load(data))
         _check_archive(data)
-        return tensors_of_torch(data, path)
+        chosen = tensors_of_torch(data, path)
+        _check_plain(chosen.tensors, path)
+        return chosen
     except WeightsError:
         raise
     except (*_DAMAGES, SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
@@ -147,6 +149,22 @@ def _reason(error: Exception) -> str:
 
 class _TooMuchError(ValueError):
     """A file of weights asks for more than one of a network ever does."""
+
+
+def _check_plain(tensors: Weights, path: Path) -> None:
+    """Refuse tensors that are no plain numbers, before anything is calculated with them."""
+    for name, value in tensors.items():
+        kinds = {
+            "quantised": value.is_quantized,
+            "sparse": value.layout is not torch.strided,
+            "without its numbers (on the device meta)": value.is_meta,
+        }
+        if odd := next((kind for kind, it_is in kinds.items() if it_is), None):
+            msg = (
+                f"The weights file {path} cannot be used: {name} is {odd}, and plain tensors are wanted. "
+                "Save the network as it was trained: torch.save(model.state_dict(), 'weights.pth')."
+            )
+            raise WeightsError(msg)
 
 
 def _check_header(data: bytes) -> None:
@@ -353,6 +371,7 @@ def load_strictly(network: nn.Module, file: Weights, *, head: str | None, source
     # BatchNorm's counter is missing from files older than PyTorch 0.4.1 and moves no prediction.
     spare = {name for name in model.keys() - given.keys() if name.endswith("num_batches_tracked")}
     _check_names({n: v for n, v in model.items() if n not in kept | spare}, given, source)
+    _check_kinds(model, given, source)
     _check_finite(given, source)
     network.load_state_dict({**{name: model[name] for name in kept | spare}, **given}, strict=True)
 
@@ -380,6 +399,18 @@ def _check_names(model: Weights, file: Weights, source: str) -> None:
 def _some(lines: list[str]) -> list[str]:
     rest = len(lines) - SHOWN
     return lines if rest <= 0 else [*lines[:SHOWN], f"{lines[0][0]} and {rest} more"]
+
+
+def _check_kinds(model: Weights, given: Weights, source: str) -> None:
+    """Whole numbers where the network has fractions are those of a quantised one, whose scales stand elsewhere."""
+    for name, value in given.items():
+        if model[name].is_floating_point() and not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            msg = (
+                f"The weights in {source} are not usable: {name} holds numbers of the kind {kind}, and float ones are "
+                "wanted. Give the network as it was trained, not quantised."
+            )
+            raise WeightsError(msg)
 
 
 def _check_finite(weights: Weights, source: str) -> None:
