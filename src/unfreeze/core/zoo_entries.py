@@ -9,7 +9,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -266,7 +266,7 @@ def _bytes_of(document: Any) -> bytes:
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
-def _read(data: bytes, kind: type[_T], schema: str, beginning: str) -> _T:
+def _read(data: bytes, kind: Callable[..., _T], schema: str, beginning: str) -> _T:
     """A document, strictly; `beginning` names it in errors."""
     from pydantic import ValidationError
 

@@ -3,13 +3,14 @@
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.zoo_entries import CARD, INDEX, EntryCard, ZooIndex, index_in
+from unfreeze.zoo.answering import answers
 from unfreeze.zoo.zoo_places import NothingThereError, ZooPlace, other_content, parts_of, unanswered
 
 if TYPE_CHECKING:
@@ -174,14 +175,16 @@ def downloaded(repository: str, path: str, where: str, revision: str | None = No
 def _hub_errors_explained(where: str) -> Iterator[None]:
     """Say in a sentence what the Hub, or the way to it, refused."""
     import httpx
+    from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-    refused: Callable[[str], OutputError] = OutputError
+    if not answers(constants.ENDPOINT):
+        raise unanswered(where, f"nothing is heard of {constants.ENDPOINT}")
     try:
         yield
     except LocalTokenNotFoundError as error:
         msg = f"{where} cannot be written: you are not signed in to the Hugging Face Hub. Run hf auth login first."
-        raise refused(msg) from error
+        raise OutputError(msg) from error
     except HFValidationError as error:
         msg = f"{where} names no repository of the Hugging Face Hub. Write hf://OWNER/NAME."
         raise InputError(msg) from error
@@ -194,7 +197,7 @@ def _hub_errors_explained(where: str) -> Iterator[None]:
             raise
         reason = str(error.__cause__ or error).strip().splitlines()[0][:160].rstrip(".")
         msg = f"{where} did not take what was sent ({reason}). Try again."
-        raise refused(msg) from error
+        raise OutputError(msg) from error
 
 
 def _answered(where: str, status: int) -> InputError:

@@ -7,9 +7,6 @@ import json
 import pickle
 import re
 import socket
-import threading
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +20,8 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.core.files import sha256_of
+from unfreeze.zoo.answering import SECONDS_TO_ANSWER
+from unfreeze.zoo.answering import answers as _answers
 from unfreeze.zoo.bundled import BUNDLED, BUNDLED_SHA256, damaged_package, file_in_package
 from unfreeze.zoo.caffe.folder import NETWORK as CAFFE_NETWORK
 from unfreeze.zoo.caffe.network import CaffeNetwork
@@ -31,7 +30,6 @@ from unfreeze.zoo.file_kinds import kind_of
 from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
 from unfreeze.zoo.unpickling import tensors_of_torch
 
-SECONDS_TO_ANSWER = 5.0  # a hub that does not answer by then counts as out of reach
 SECONDS_PER_READ = 30.0
 SHOWN = 10  # names per side of a mismatch
 
@@ -326,22 +324,6 @@ def _short_timeouts() -> Iterator[None]:
     finally:
         constants.HF_HUB_OFFLINE = offline
         socket.setdefaulttimeout(timeout)
-
-
-def _answers(url: str) -> bool:
-    """Whether anything answers there; looking up a name can hang, so it is done aside."""
-    answers: list[bool] = []
-
-    def ask() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            with contextlib.suppress(urllib.error.HTTPError):  # an answer too
-                urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER).close()  # noqa: S310 - the hub's own address
-            answers.append(True)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(SECONDS_TO_ANSWER + 1)
-    return bool(answers)
 
 
 # --- checks and loading ---------------------------------------------------------------------------------------------
