@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pickle
+import re
 import sys
 import types
 import zipfile
@@ -46,6 +47,26 @@ def test_a_path_without_a_folder() -> None:
     """What looks like a path is told that nothing is there."""
     with pytest.raises(UnknownBackboneError, match=r"called 'runs/modle', and there is no such folder"):
         load_backbone("runs/modle")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"PK\x03\x04", r"^{} is a file, and weights do not say of which network they are\. .*--weights {}\.$"),
+        (b"\x08\x08\x12\x07pytorch\x1a\x03", r"^{} cannot be read: it is an ONNX model\. .* named with --backbone\.$"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+            r"^{} cannot be read: it is a Git LFS pointer",
+        ),
+        (b"", r"^{} cannot be read: it is empty"),
+    ],
+)
+def test_a_file_in_place_of_a_network(data: bytes, words: str, tmp_path: Path) -> None:
+    """A file that is given as a network is told what it is, and that its network has to be named."""
+    (tmp_path / "w.pth").write_bytes(data)
+
+    with pytest.raises(UnknownBackboneError, match=words.replace("{}", re.escape(str(tmp_path / "w.pth")))):
+        load_backbone(str(tmp_path / "w.pth"))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "torchvision:alexnet"])

@@ -18,9 +18,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from unfreeze.core.cards import Channels
-from unfreeze.core.errors import PlanError, UnknownBackboneError
+from unfreeze.core.errors import PlanError, UnknownBackboneError, WeightsError
 from unfreeze.zoo.caffe.folder import build_stored, is_network_folder, read_network
 from unfreeze.zoo.caffe.importing import Input
+from unfreeze.zoo.file_kinds import kind_of
 from unfreeze.zoo.kept import kept_names
 
 ALIASES = {f"lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
@@ -100,6 +101,8 @@ def parse_name(name: str) -> NetworkName:
         return NetworkName("timm", architecture, tag)
     if library in {"", "torchvision"} and plain in _torchvision_names():
         return NetworkName("torchvision", plain)
+    if _is_file(name):
+        raise UnknownBackboneError(_a_file(name))
     raise UnknownBackboneError(_unknown(name, [*timm.list_models(), *_torchvision_names(), *ALIASES, *kept_names()]))
 
 
@@ -150,6 +153,32 @@ def _of_somebody(name: str, written: str) -> str:
         f"{name!r} is a network of somebody else on the Hugging Face Hub. Bring it here with unfreeze zoo pull "
         f"hf-hub:{written}, and then give its name: --backbone {written.rpartition('/')[2]}."
     )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _a_file(name: str) -> str:
+    """What to do with a file: weights do not name their network, and other files are none."""
+    path = Path(name).expanduser()
+    with path.open("rb") as file:
+        first = file.read(_LOOKED_AT)
+    if not first.startswith(b"PK"):  # which torch.save writes; what else is in an archive, its end says
+        try:
+            kind_of(first, path)
+        except WeightsError as error:
+            return f"{str(error).replace('The weights file ', '', 1)} The network itself is named with --backbone."
+    return (
+        f"{name} is a file, and weights do not say of which network they are. Name it, and give the file with "
+        f"--weights: --backbone NAME --weights {name}."
+    )
+
+
+_LOOKED_AT = 2**16  # bytes of a file
 
 
 def _unknown(name: str, known: list[str]) -> str:
