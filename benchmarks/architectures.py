@@ -8,8 +8,9 @@ what was frozen; the model that it saves gives, loaded by timm, the scores that 
 small as the network takes of 96, 128 and 224 pixels and its own size; networks are of at most 12 million parameters,
 where a family has such.
 
-A row each is appended to `results.jsonl` beside this file; an architecture that is there already for that seed is not
-tried again. Each has a process and at most `--limit` seconds. What fails is in the row, with the reason.
+A row each is appended to `results.jsonl` beside this file; an architecture that worked already for that seed is not
+tried again. Each has a process and at most `--limit` seconds. What fails is in the row, with the reason; the latest row
+of an architecture counts.
 """
 
 import argparse
@@ -174,7 +175,7 @@ def main() -> None:
         return
     for family, name in drawn(asked.count, asked.seed):
         key = {"measure": MEASURE, "seed": asked.seed, "family": family, "network": name}
-        if not is_there(key):
+        if not is_there({**key, "failed": None}):
             keep({**key, "code": code_version(), **measured(name, asked.limit)})
 
 

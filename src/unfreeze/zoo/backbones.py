@@ -28,6 +28,7 @@ from unfreeze.zoo.networks import (
     licence_of,
     parse_name,
     preprocessing,
+    second_head_prefixes,
     seeded_network,
 )
 from unfreeze.zoo.pooling import pooled, statistics_at
@@ -59,6 +60,8 @@ class Backbone:
         head: Module name of the classifier.
         head_cut: Input of the head: pooled codes, or a map if the head is a convolution.
         asked: Name or folder by which it was loaded.
+        other_heads: Module names of classifiers beside the head, on the same codes, with which its scores are averaged
+            (EfficientFormer's and others that were distilled). A new head takes the place of all of them.
     """
 
     card: Card
@@ -70,6 +73,7 @@ class Backbone:
     head: str
     head_cut: Cut
     asked: str = ""
+    other_heads: tuple[str, ...] = ()
 
     def prefix(self, cuts: Sequence[Cut]) -> fx.GraphModule:
         """Module from images to the raw tensors at `cuts`; shares the network's modules."""
@@ -115,7 +119,8 @@ class Backbone:
         old = twin.network.get_submodule(self.head)
         new = _zero_head(old, count)
         for module in (twin.network, twin.graph):
-            module.set_submodule(self.head, new)
+            for path in (self.head, *self.other_heads):
+                module.set_submodule(path, new)
         for owner in (twin.network, twin.network.get_submodule(self.head.rpartition(".")[0])):
             if isinstance(getattr(owner, "num_classes", None), int):
                 setattr(owner, "num_classes", count)  # noqa: B010 - modules type their attributes as tensors
@@ -134,6 +139,11 @@ class Backbone:
             self.network.get_parameter(f"{self.head}.weight"),
             self.network.get_parameter(f"{self.head}.bias"),
         )
+
+    @property
+    def head_prefixes(self) -> tuple[str, ...]:
+        """What names of the head's tensors begin with, and those of the classifiers beside it."""
+        return tuple(f"{path}." for path in (self.head, *self.other_heads))
 
     @property
     def classes(self) -> int:
@@ -321,28 +331,29 @@ def _built(name: str, given: FolderNetwork | None, size: int | None) -> Backbone
 
 def _load_published(backbone: Backbone, name: NetworkName, size: int | None) -> tuple[str, str]:
     """Load the weights of an imported folder, an installed package or a download; returns their source and licence."""
-    network, head = backbone.network, backbone.head
+    network, heads = backbone.network, backbone.head_prefixes
     if name.library == "caffe":
         stored = read_network(name.architecture)
-        load_strictly(network, read_tensors(stored), head=None, source=name.architecture)
+        load_strictly(network, read_tensors(stored), heads=(), source=name.architecture)
         return stored.source, stored.licence
     if (file := bundled_file(name)) is not None:
         source = _package_of(name)
-        load_strictly(network, lite_names(bundled_weights(name, file), network), head=head, source=source)
+        load_strictly(network, lite_names(bundled_weights(name, file), network), heads=heads, source=source)
         return source, BUNDLED_LICENCE
-    found, source = download_weights(name, size, head=head)
-    load_strictly(network, found, head=head, source=source)
+    found, source = download_weights(name, size, heads=heads)
+    load_strictly(network, found, heads=heads, source=source)
     return source, licence_of(name)
 
 
 def _load_fitted(backbone: Backbone, chosen: Chosen, source: str) -> str:
     """Load weights that somebody brings; returns what was changed or left out, in brackets."""
-    network, head = backbone.network, backbone.head
-    read = converter(parse_name(backbone.card.name), network, backbone.card.size, head)
-    found = fitted(chosen.tensors, network, head=head, source=source, converted=read)
+    name, network = parse_name(backbone.card.name), backbone.network
+    heads = (*backbone.head_prefixes, *second_head_prefixes(name))
+    read = converter(name, network, backbone.card.size, heads)
+    found = fitted(chosen.tensors, network, heads=heads, source=source, converted=read)
     if chosen.choices and not found.fits:
         raise no_tensors(source, ", ".join(chosen.choices))
-    load_strictly(network, found.weights, head=head, source=source)
+    load_strictly(network, found.weights, heads=heads, source=source)
     remarks = (*((f"averaged weights ({chosen.part[-1]})",) if chosen.averaged else ()), *found.remarks)
     return f" ({'; '.join(remarks)})" if remarks else ""
 
@@ -401,4 +412,5 @@ def describe(name: NetworkName, network: nn.Module, images: Preprocessing, *, so
         taps=taps,
         head=head.path,
         head_cut=head.cut,
+        other_heads=head.others,
     )

@@ -215,10 +215,11 @@ def build_network(name: NetworkName, *, classes: int | None = None, size: int | 
 def timm_arguments(name: NetworkName, classes: int | None, size: int | None) -> dict[str, Any]:
     """Arguments for timm.create_model; networks of fixed size are told the size, others take any.
 
-    A network that timm publishes without a classifier gets one of ImageNet's width.
+    A network that timm publishes without a classifier gets one of ImageNet's width. Of one that was distilled, and
+    averages two classifiers behind norms of their own, the first alone is built.
     """
     settings = timm.get_pretrained_cfg(str(name))
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = {} if (second := _second_head(name)) is None else {second: False}
     if settings is not None and settings.fixed_input_size and size not in {None, settings.input_size[-1]}:
         arguments["img_size"] = size
     if classes is not None:
@@ -226,6 +227,20 @@ def timm_arguments(name: NetworkName, classes: int | None, size: int | None) -> 
     elif settings is not None and not settings.num_classes:
         arguments["num_classes"] = IMAGENET_CLASSES
     return arguments
+
+
+def second_head_prefixes(name: NetworkName) -> tuple[str, ...]:
+    """What names of the second classifier of a distilled network begin with, which is not built."""
+    return () if _second_head(name) is None else ("head_dist.", "head.head_dist.")
+
+
+def _second_head(name: NetworkName) -> str | None:
+    """What timm calls the argument that builds the second classifier of a distilled network; None for others."""
+    found = (argument for start, argument in _SECOND_HEADS.items() if name.architecture.startswith(start))
+    return next(found, None) if name.library == "timm" else None
+
+
+_SECOND_HEADS = {"levit_": "distilled", "repvit_": "distillation"}
 
 
 def _torchvision_arguments(name: NetworkName, classes: int | None, size: int | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from unfreeze.zoo.caffe.folder import NETWORK as CAFFE_NETWORK
 from unfreeze.zoo.caffe.network import CaffeNetwork
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.file_kinds import kind_of
-from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
+from unfreeze.zoo.networks import NetworkName, drawing_from, second_head_prefixes, timm_arguments
 from unfreeze.zoo.unpickling import tensors_of_torch
 
 SECONDS_PER_READ = 30.0
@@ -260,13 +260,13 @@ def lite_names(file: Weights, network: nn.Module) -> dict[str, Tensor]:
 # --- downloads ------------------------------------------------------------------------------------------------------
 
 
-def download_weights(name: NetworkName, size: int | None, *, head: str) -> tuple[dict[str, Tensor], str]:
+def download_weights(name: NetworkName, size: int | None, *, heads: tuple[str, ...]) -> tuple[dict[str, Tensor], str]:
     """The weights that the network's library publishes, from its cache or from the internet.
 
     Args:
         name: Of the network.
         size: Side of the input; position embeddings are resampled to it.
-        head: Module name of the classifier, left out where the library publishes none.
+        heads: What names of the classifier begin with, left out where the library publishes none.
 
     Returns:
         Weights and where they came from.
@@ -276,7 +276,7 @@ def download_weights(name: NetworkName, size: int | None, *, head: str) -> tuple
     """
     try:
         with _short_timeouts():
-            return _timm_download(name, size, head) if name.library == "timm" else _torchvision_download(name)
+            return _timm_download(name, size, heads) if name.library == "timm" else _torchvision_download(name)
     except WeightsError:
         raise
     except Exception as error:  # requests, httpx, urllib, the hub and timm each raise their own
@@ -288,18 +288,17 @@ def download_weights(name: NetworkName, size: int | None, *, head: str) -> tuple
         raise WeightsError(msg) from error
 
 
-def _timm_download(name: NetworkName, size: int | None, head: str) -> tuple[dict[str, Tensor], str]:
+def _timm_download(name: NetworkName, size: int | None, heads: tuple[str, ...]) -> tuple[dict[str, Tensor], str]:
     settings = timm.get_pretrained_cfg(str(name))
     if settings is None or not settings.has_weights:
         msg = f"timm publishes no weights for {name}. Choose another network or give a file with --weights FILE."
         raise WeightsError(msg)
+    # With all classifiers that are published: timm loads nothing less.
+    arguments = {key: value for key, value in timm_arguments(name, None, size).items() if value is not False}
     with drawing_from(0):
-        network = timm.create_model(str(name), pretrained=True, **timm_arguments(name, None, size))
-    found = {
-        key: value
-        for key, value in network.state_dict().items()
-        if settings.num_classes or not key.startswith(f"{head}.")
-    }
+        network = timm.create_model(str(name), pretrained=True, **arguments)
+    left_out = (*second_head_prefixes(name), *(() if settings.num_classes else heads))
+    found = {key: value for key, value in network.state_dict().items() if not key.startswith(left_out)}
     return found, f"timm's download ({settings.hf_hub_id or settings.url})"
 
 
@@ -329,7 +328,7 @@ def _short_timeouts() -> Iterator[None]:
 # --- checks and loading ---------------------------------------------------------------------------------------------
 
 
-def load_strictly(network: nn.Module, file: Weights, *, head: str | None, source: str) -> None:
+def load_strictly(network: nn.Module, file: Weights, *, heads: tuple[str, ...], source: str) -> None:
     """Load weights of which every name and shape must agree, the head's excepted.
 
     A head that is missing, or of another width, becomes zero.
@@ -337,14 +336,14 @@ def load_strictly(network: nn.Module, file: Weights, *, head: str | None, source
     Args:
         network: Gets the weights.
         file: Tensors by name.
-        head: Module name of the classifier; None if it must agree too.
+        heads: What names of the classifier begin with; none if it must agree too.
         source: Named in errors.
 
     Raises:
         WeightsError: Names or shapes disagree (both sides are shown), or numbers are not finite.
     """
     model = network.state_dict()
-    fresh = {name for name in model if head is not None and name.startswith(f"{head}.")}
+    fresh = {name for name in model if name.startswith(heads)}
     kept = {name for name in fresh if name not in file or file[name].shape != model[name].shape}
     if kept:
         kept = fresh  # half a head would be worse than none
