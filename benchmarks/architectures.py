@@ -154,6 +154,8 @@ def measured(name: str, limit: int) -> Row:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=environment, check=False)
         except subprocess.TimeoutExpired:
             return {"failed": f"took more than {limit} s"}
+    if done.returncode < 0:
+        return {"failed": f"ended by signal {-done.returncode}"}
     if done.returncode:
         return {"failed": (done.stderr.strip().splitlines() or ["nothing was said"])[-1][:300]}
     row: Row = json.loads(done.stdout.splitlines()[-1])

@@ -55,6 +55,8 @@ def fitted(found: Weights, network: nn.Module, *, heads: Heads, source: str, con
     """
     model = network.state_dict()
     parts = {prefix: _below(prefix, found) for prefix in _prefixes(found, model, heads)}
+    if _fits(parts[""], model, heads):  # then nothing else is meant, whatever timm's filters make of a part
+        return _adapted(parts[""], model, heads, converted)
     tried = {prefix: _adapted(part, model, heads, converted) for prefix, part in parts.items()}
     fitting = {prefix: one for prefix, one in tried.items() if one.fits}
     if not fitting:

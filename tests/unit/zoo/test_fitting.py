@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.fitting import fitted
 from unfreeze.zoo.weights import weights_sha256
 
 NAME, SIZE = "resnet10t", 64
@@ -287,3 +288,18 @@ def test_tensors_that_are_no_plain_numbers(changed: Any, words: str, network: Ba
     with pytest.raises(WeightsError, match=words) as caught:
         loaded(tmp_path / "w.pth")
     assert "\n" not in str(caught.value)
+
+
+def test_the_networks_own_names_are_no_part_of_another() -> None:
+    """A file with exactly the network's names is that network, also where a library's filter makes one of a part."""
+    network = nn.Sequential()
+    network.add_module("encoder", nn.Linear(2, 3))
+    network.add_module("head", nn.Linear(3, 2))
+    weights = network.state_dict()
+
+    def of_a_part(given: Any) -> Any:
+        return {name: value + len(given) for name, value in weights.items()}
+
+    found = fitted(weights, network, heads=("head.",), source="w", converted=of_a_part)
+    assert (found.fits, found.remarks) == (True, ())
+    assert all(torch.equal(found.weights[name], value) for name, value in weights.items())
