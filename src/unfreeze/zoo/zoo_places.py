@@ -290,7 +290,8 @@ class WebPlace(ZooPlace):
         """See `ZooPlace`."""
         address = f"{self.where.rstrip('/')}/{urllib.parse.quote(path)}"
         try:
-            with urllib.request.urlopen(address, timeout=SECONDS_TO_ANSWER) as answer:  # noqa: S310 - http and https
+            # An opener of its own: the usual one keeps the proxies of the first call in this process.
+            with urllib.request.build_opener().open(address, timeout=SECONDS_TO_ANSWER) as answer:
                 yield from parts_of(answer)
         except urllib.error.HTTPError as error:
             if error.code in {404, 410}:
