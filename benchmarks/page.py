@@ -482,6 +482,7 @@ def main() -> None:
     busy = newest(by_measure.get("busy machine", []), "set", "machine", "side")
     growth = newest(by_measure.get("growth", []), "set", "size", "cores")
     kills = newest(by_measure.get("kills", []), "set", "seed")
+    architectures = newest(by_measure.get("architectures", []), "network")
     similarity = newest(by_measure.get("similarity", []), "set")
     rank = newest(by_measure.get("similarity and gain", []), "measure")
     imbalance = newest(by_measure.get("imbalance, folds", []), "set", "strategy")
@@ -522,6 +523,16 @@ def main() -> None:
         (
             memory,
             lambda found: plain(found, "Memory of `unfreeze codes`", "memory", "--sizes 10000,30000,100000"),
+        ),
+        (
+            architectures,
+            lambda found: plain(
+                found,
+                "Architectures drawn from all families of timm",
+                "architectures",
+                "--count 30 --seed 0",
+                without={"seed", "audit", "frozen_tensors"},
+            ),
         ),
         (similarity, lambda found: plain(found, "Similarity to the source", "similarity")),
         (rank, lambda found: plain(found, "Similarity and what fine-tuning gains", "similarity")),

@@ -15,7 +15,7 @@ COMMANDS = (
     *("", "run", "inspect", "codes", "probe", "tune", "predict", "evaluate"),
     *("export", "serve", "report", "compare", "sample"),
     *("cache", "cache list", "cache verify", "cache repair", "cache prune"),
-    *("zoo", "zoo import", "version"),
+    *("zoo", "zoo list", "zoo show", "zoo pull", "zoo import", "zoo verify", "zoo publish", "version"),
 )
 # The help of one command, under a comment that names it.
 _PASTED = re.compile(r"(<!-- help: (?P<command>[\w ]*) -->\n```text\n)(?P<help>.*?)(```\n)", re.DOTALL)

@@ -27,6 +27,8 @@ NETWORKS = {
     "regnety_002": 64,
     "vit_tiny_patch16_224": 64,
     "swin_tiny_patch4_window7_224": 112,
+    "swiftformer_xs": 64,  # distilled: two classifiers on the same codes
+    "repvit_m0_9": 64,  # distilled: a second one behind a norm of its own, which is not built
     "torchvision:alexnet": 96,
     "torchvision:vgg11": 64,
     "torchvision:squeezenet1_1": 64,

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pickle
+import re
 import sys
 import types
 import zipfile
@@ -30,13 +31,15 @@ def test_a_misspelt_name() -> None:
 
 def test_a_name_like_no_other() -> None:
     """Where nothing is similar, the text says where the names are."""
-    with pytest.raises(UnknownBackboneError, match=r"called 'zzzzzz'\. timm\.list_models\(\) lists the names\."):
+    with pytest.raises(UnknownBackboneError, match=r"called 'zzzzzz'\. unfreeze zoo list lists the names\."):
         load_backbone("zzzzzz")
 
 
 def test_a_network_of_somebody_else() -> None:
-    """A name of the Hub that is not timm's says how to get the folder."""
-    with pytest.raises(UnknownBackboneError, match=r"hf download some/net --local-dir FOLDER.*--backbone FOLDER"):
+    """A name of the Hub that is not timm's says how to bring it here."""
+    with pytest.raises(
+        UnknownBackboneError, match=r"unfreeze zoo pull hf-hub:some/net, and then give its name: --backbone net\."
+    ):
         load_backbone("hf-hub:some/net")
 
 
@@ -44,6 +47,26 @@ def test_a_path_without_a_folder() -> None:
     """What looks like a path is told that nothing is there."""
     with pytest.raises(UnknownBackboneError, match=r"called 'runs/modle', and there is no such folder"):
         load_backbone("runs/modle")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"PK\x03\x04", r"^{} is a file, and weights do not say of which network they are\. .*--weights {}\.$"),
+        (b"\x08\x08\x12\x07pytorch\x1a\x03", r"^{} cannot be read: it is an ONNX model\. .* named with --backbone\.$"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+            r"^{} cannot be read: it is a Git LFS pointer",
+        ),
+        (b"", r"^{} cannot be read: it is empty"),
+    ],
+)
+def test_a_file_in_place_of_a_network(data: bytes, words: str, tmp_path: Path) -> None:
+    """A file that is given as a network is told what it is, and that its network has to be named."""
+    (tmp_path / "w.pth").write_bytes(data)
+
+    with pytest.raises(UnknownBackboneError, match=words.replace("{}", re.escape(str(tmp_path / "w.pth")))):
+        load_backbone(str(tmp_path / "w.pth"))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "torchvision:alexnet"])
@@ -188,11 +211,11 @@ def importable(module: types.ModuleType) -> Iterator[None]:
 
 
 def test_several_networks_in_one_file(tmp_path: Path) -> None:
-    """Where parts of a file could each be meant, they are named."""
+    """Where parts of a file could each be meant, and none is of the network, they are named."""
     torch.save({"generator": {"w": torch.ones(2)}, "judge": {"w": torch.ones(2)}}, tmp_path / "w.pth")
 
     with pytest.raises(WeightsError, match=r"holds several networks \(generator, judge\)"):
-        read_weights(tmp_path / "w.pth")
+        load_backbone("resnet18", size=64, weights=tmp_path / "w.pth")
 
 
 def test_a_file_without_tensors(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from unfreeze import __version__
-from unfreeze.cli import cache, manual, zoo
+from unfreeze.cli import cache, manual, zoo, zoo_entries
 from unfreeze.cli.arguments import understood
 from unfreeze.cli.codes import codes
 from unfreeze.cli.compare import compare
@@ -80,11 +80,6 @@ cache_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 zoo_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 
-@zoo_app.callback()
-def _zoo() -> None:
-    """A group stays one while it has a single command."""
-
-
 def _add(name: str, command: Callable[..., None], page: str, *, group: typer.Typer = app) -> None:
     group.command(name, help=manual.formatted(page), short_help=page.strip().splitlines()[0])(command)
 
@@ -112,7 +107,12 @@ app.add_typer(
     short_help=manual.CACHE.strip().splitlines()[0],
     epilog="unfreeze cache COMMAND --help is the manual page of a command.",
 )
+_add("list", zoo_entries.list_entries, manual.ZOO_LIST, group=zoo_app)
+_add("show", zoo_entries.show, manual.ZOO_SHOW, group=zoo_app)
+_add("pull", zoo_entries.pull, manual.ZOO_PULL, group=zoo_app)
 _add("import", zoo.import_network, manual.ZOO_IMPORT, group=zoo_app)
+_add("verify", zoo_entries.verify, manual.ZOO_VERIFY, group=zoo_app)
+_add("publish", zoo_entries.publish, manual.ZOO_PUBLISH, group=zoo_app)
 app.add_typer(
     zoo_app,
     name="zoo",

@@ -406,11 +406,86 @@ Examples:
 {EXIT_CODES}"""
 
 ZOO = """
-Bring networks of other libraries in.
+List, bring, check and share networks to begin from.
 
-What is imported is a folder, and --backbone FOLDER takes it wherever it takes
-the name of a network: in run, codes, probe and tune.
+A zoo is a folder, an address of the web, a store such as s3://… or a
+repository of the Hugging Face Hub (hf://OWNER/NAME). What is pulled from one,
+or imported, is given to --backbone wherever the name of a network is: in run,
+codes, probe and tune.
 """
+
+ZOO_LIST = f"""
+List networks to begin from: kept ones, installed ones and timm's list.
+
+With --zoo, what is in that zoo. The columns are the name, how many classes it
+tells apart, the side of its images in pixels, the licence of its weights in
+the words of their source, what that says about selling what comes out (yes,
+no, read it, unknown), what was measured of it, and where it is. Networks of
+timm's list are downloaded when they are used, or pulled.
+{_JSON}
+Examples:
+
+  unfreeze zoo list
+  unfreeze zoo list 'resnet*'
+  unfreeze zoo list --zoo https://zoo.example.org/leaves
+{EXIT_CODES}"""
+
+ZOO_SHOW = f"""
+Show what is known of an entry: its card.
+
+Source, licence and whether what comes out may be sold, size, channels, scale,
+mean and std of its input, taps, classes, what was measured and how, and the
+SHA-256 of every file. Of networks of timm's list that are not kept, what timm
+says.
+{_JSON}
+Examples:
+
+  unfreeze zoo show resnet18.a1_in1k
+  unfreeze zoo show leaves --zoo hf://OWNER/NAME
+{EXIT_CODES}"""
+
+ZOO_PULL = f"""
+Bring an entry to this machine, for --backbone NAME without internet.
+
+From the zoo of --zoo; without one, a network that timm publishes, or a
+repository of the Hugging Face Hub that holds one model (hf-hub:OWNER/NAME)
+with safetensors. All files are hashed before anything is kept, and again
+whenever the entry is loaded. A pickle is refused. Entries are kept in
+UNFREEZE_ZOO, else in the user's data folder.
+{_JSON}
+Examples:
+
+  unfreeze zoo pull leaves --zoo https://zoo.example.org/leaves
+  unfreeze zoo pull resnet18.a1_in1k
+  unfreeze zoo pull hf-hub:OWNER/NAME --name beetles
+{EXIT_CODES}"""
+
+ZOO_VERIFY = f"""
+Hash all that is kept: pulled entries, and weights in packages.
+
+What is damaged is named, and the exit code is 2.
+{_JSON}
+Example:
+
+  unfreeze zoo verify
+{EXIT_CODES}"""
+
+ZOO_PUBLISH = f"""
+Make a model an entry of a zoo.
+
+MODEL is the folder of a model that unfreeze, timm or transformers wrote, of
+an imported network, or the name of a kept entry. It is loaded first; its card
+is written from what it says, and from run.json beside the folder of a run's
+model. TARGET is a folder, which is made, a store such as s3://… or a
+repository of the Hugging Face Hub (hf://OWNER/NAME). Entries are never
+replaced, and publishers at once lose nothing. No pickle is published.
+{_JSON}
+Examples:
+
+  unfreeze zoo publish unfreeze-runs/leaves-1/model /mnt/zoo --name leaves
+  unfreeze zoo publish nets/net s3://bucket/zoo --licence bsd-2-clause
+  unfreeze zoo publish leaves hf://OWNER/NAME
+{EXIT_CODES}"""
 
 ZOO_IMPORT = f"""
 Import a network of Caffe's: its prototxt and its weights, as a folder.

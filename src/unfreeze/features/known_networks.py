@@ -24,6 +24,7 @@ from unfreeze.features.provenance import made_by
 from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.places import kept_beside
 from unfreeze.zoo.devices import CPU
+from unfreeze.zoo.kept import entry_meant
 
 FORMAT = "unfreeze.network/1"
 
@@ -107,8 +108,10 @@ def known_network(
         cache: Folder of all that is kept; the user's cache if None.
 
     Returns:
-        The network; None if it is not known, or has changed.
+        The network; None if it is not known, has changed, or is an entry of a zoo, whose files are hashed every time.
     """
+    if entry_meant(settings.backbone) is not None:
+        return None
     kept = kept_document(_place(settings, cache))
     if kept is None or _hash_of(settings.weights or kept["file"]) != kept["file_sha256"]:
         return None

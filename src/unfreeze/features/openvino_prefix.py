@@ -105,8 +105,8 @@ def _raw_cuts(backbone: Backbone) -> tuple[Cut, ...]:
 
 def _description(backbone: Backbone) -> dict[str, Any]:
     card = backbone.card
-    head = {f"{backbone.head}.weight", f"{backbone.head}.bias"}
-    weights = {name: value for name, value in backbone.network.state_dict().items() if name not in head}
+    state = backbone.network.state_dict()
+    weights = {name: value for name, value in state.items() if not name.startswith(backbone.head_prefixes)}
     return {
         "format": FORMAT,
         "network": card.name,

@@ -310,14 +310,23 @@ def wanted(shared: StepOne, strategy: StrategyId, *, epochs: int | None = None) 
     """
     experiment = shared.experiment
     plan, description = _PLANS[strategy.kind](experiment, strategy)
-    blocks = strategy.blocks
     return _Wanted(
         experiment=experiment,
         outcome=Outcome(strategy=strategy, description=description),
         plan=_adapted(plan, experiment, epochs),
         start=_start(shared, strategy),
-        cut=experiment.source.cuts[0] if blocks is None else experiment.source.cut_before_blocks(blocks),
+        cut=_cut_of(experiment, strategy),
     )
+
+
+def _cut_of(experiment: Experiment, strategy: StrategyId) -> Cut:
+    """Where the part that learns begins: at the pixels, also where as many blocks learn as there are."""
+    blocks = strategy.blocks
+    return experiment.source.cuts[0] if blocks is None else experiment.source.cut_before_blocks(blocks)
+
+
+def _from_pixels(experiment: Experiment, strategy: StrategyId) -> bool:
+    return _cut_of(experiment, strategy) == experiment.source.cuts[0]
 
 
 def _unfreeze(experiment: Experiment, strategy: StrategyId) -> tuple[Plan, str]:
@@ -379,7 +388,7 @@ def price(
     except TooSlowError:
         return asked.left_out(f"a step of it took many times what fits into {duration(affordable)}")
     feeding, preparation = 0.0, 0.0
-    if strategy.blocks is None:
+    if _from_pixels(experiment, strategy):
         feeding = seconds_of_pixels(experiment.pixels, everything.learn)
     else:
         images = len(experiment.pixels.squares.images) + plan.views * len(everything.learn)
@@ -420,7 +429,7 @@ def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
     plan = replace(asked.plan, arithmetic=pace.timed.arithmetic)
     _check_fits(asked, forecast(found, request), found, request)
     inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
-    if strategy.blocks is not None:
+    if strategy.blocks is not None and not _from_pixels(experiment, strategy):
         views = math.inf if experiment.pinned else SHARE_OF_VIEWS * request.allowance
         inputs, plan = _remembered(experiment, strategy.blocks, plan, seconds=views)
     left = replace(request, allowance=request.allowance - (time.perf_counter() - began))
@@ -490,7 +499,7 @@ def taken_up(shared: StepOne, prepared: Prepared) -> FineTuning:
 
 def _fed_as_before(experiment: Experiment, strategy: StrategyId, training: Training) -> Inputs:
     plan, activations = training.settings.plan, training.activations
-    if strategy.blocks is None:
+    if strategy.blocks is None or _from_pixels(experiment, strategy):
         return _pixel_inputs(experiment)
     if not activations.remembered:  # also where memory would hold them now
         cut = experiment.source.cut_before_blocks(strategy.blocks)
@@ -518,7 +527,7 @@ def _adapted(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan:
     return replace(
         plan,
         augmentation=recipe,
-        views=plan.views if recipe.varies and plan.strategy.blocks else 0,
+        views=plan.views if recipe.varies and not _from_pixels(experiment, plan.strategy) else 0,
         balanced=experiment.balanced,
         batch_size=batch_size(learn),
         epochs=epochs or plan.epochs,

@@ -16,22 +16,24 @@ from unfreeze.core.errors import PlanError
 from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
-from unfreeze.zoo.caffe.folder import read_network, read_tensors
+from unfreeze.zoo.bundled import BUNDLED_LICENCE
+from unfreeze.zoo.caffe.folder import is_network_folder, read_network, read_tensors
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.fitting import converter, fitted
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
-from unfreeze.zoo.network_folders import FolderNetwork, folder_named, read_folder
+from unfreeze.zoo.network_folders import FolderNetwork, checked_name, folder_named, read_folder
 from unfreeze.zoo.networks import (
     NetworkName,
     Preprocessing,
     licence_of,
     parse_name,
     preprocessing,
+    second_head_prefixes,
     seeded_network,
 )
 from unfreeze.zoo.pooling import pooled, statistics_at
+from unfreeze.zoo.unpickling import no_tensors
 from unfreeze.zoo.weights import (
-    BUNDLED_LICENCE,
     bundled_file,
     bundled_package,
     bundled_weights,
@@ -58,6 +60,8 @@ class Backbone:
         head: Module name of the classifier.
         head_cut: Input of the head: pooled codes, or a map if the head is a convolution.
         asked: Name or folder by which it was loaded.
+        other_heads: Module names of classifiers beside the head, on the same codes, with which its scores are averaged
+            (EfficientFormer's and others that were distilled). A new head takes the place of all of them.
     """
 
     card: Card
@@ -69,6 +73,7 @@ class Backbone:
     head: str
     head_cut: Cut
     asked: str = ""
+    other_heads: tuple[str, ...] = ()
 
     def prefix(self, cuts: Sequence[Cut]) -> fx.GraphModule:
         """Module from images to the raw tensors at `cuts`; shares the network's modules."""
@@ -114,7 +119,8 @@ class Backbone:
         old = twin.network.get_submodule(self.head)
         new = _zero_head(old, count)
         for module in (twin.network, twin.graph):
-            module.set_submodule(self.head, new)
+            for path in (self.head, *self.other_heads):
+                module.set_submodule(path, new)
         for owner in (twin.network, twin.network.get_submodule(self.head.rpartition(".")[0])):
             if isinstance(getattr(owner, "num_classes", None), int):
                 setattr(owner, "num_classes", count)  # noqa: B010 - modules type their attributes as tensors
@@ -133,6 +139,11 @@ class Backbone:
             self.network.get_parameter(f"{self.head}.weight"),
             self.network.get_parameter(f"{self.head}.bias"),
         )
+
+    @property
+    def head_prefixes(self) -> tuple[str, ...]:
+        """What names of the head's tensors begin with, and those of the classifiers beside it."""
+        return tuple(f"{path}." for path in (self.head, *self.other_heads))
 
     @property
     def classes(self) -> int:
@@ -273,8 +284,8 @@ def load_backbone(
 
     Args:
         name: A timm name, also as the Hub writes it, an alias (``lite0``), a torchvision name
-            (``torchvision:alexnet``, ``alexnet``), or a folder with a model of ours, of timm's or of transformers, or
-            with a network that was imported from Caffe.
+            (``torchvision:alexnet``, ``alexnet``), a kept entry of a zoo, or a folder with a model of ours, of timm's
+            or of transformers, or with a network that was imported from Caffe.
         weights: A file of safetensors or of torch.save, as training programs write them.
         size: Side of the input in pixels; None for what the weights were trained with.
         pretrained: False for random weights, when there is no `weights`.
@@ -287,9 +298,10 @@ def load_backbone(
         WeightsError: There are no weights, or they do not fit.
         PlanError: The network cannot be cut, or does not accept this size.
     """
-    folder = folder_named(name)
+    asked, name = name, checked_name(name)
+    folder = None if is_network_folder(name) else folder_named(name)
     given = None if folder is None else read_folder(folder)
-    backbone = _built(name, given, size)
+    backbone = replace(_built(name, given, size), asked=asked)
     if weights is not None:
         chosen = read_weights(Path(weights))
         source, licence = f"file {Path(weights).name}", "unknown"
@@ -314,31 +326,34 @@ def _built(name: str, given: FolderNetwork | None, size: int | None) -> Backbone
     if given is not None:
         given.check_built(network)
         images = given.prepared(images, size)
-    return replace(describe(parsed, network, images, source="random weights", licence="none"), asked=name)
+    return describe(parsed, network, images, source="random weights", licence="none")
 
 
 def _load_published(backbone: Backbone, name: NetworkName, size: int | None) -> tuple[str, str]:
     """Load the weights of an imported folder, an installed package or a download; returns their source and licence."""
-    network, head = backbone.network, backbone.head
+    network, heads = backbone.network, backbone.head_prefixes
     if name.library == "caffe":
         stored = read_network(name.architecture)
-        load_strictly(network, read_tensors(stored), head=None, source=name.architecture)
+        load_strictly(network, read_tensors(stored), heads=(), source=name.architecture)
         return stored.source, stored.licence
     if (file := bundled_file(name)) is not None:
         source = _package_of(name)
-        load_strictly(network, lite_names(bundled_weights(name, file), network), head=head, source=source)
+        load_strictly(network, lite_names(bundled_weights(name, file), network), heads=heads, source=source)
         return source, BUNDLED_LICENCE
-    found, source = download_weights(name, size, head=head)
-    load_strictly(network, found, head=head, source=source)
+    found, source = download_weights(name, size, heads=heads)
+    load_strictly(network, found, heads=heads, source=source)
     return source, licence_of(name)
 
 
 def _load_fitted(backbone: Backbone, chosen: Chosen, source: str) -> str:
     """Load weights that somebody brings; returns what was changed or left out, in brackets."""
-    network, head = backbone.network, backbone.head
-    read = converter(parse_name(backbone.card.name), network, backbone.card.size, head)
-    found = fitted(chosen.tensors, network, head=head, source=source, converted=read)
-    load_strictly(network, found.weights, head=head, source=source)
+    name, network = parse_name(backbone.card.name), backbone.network
+    heads = (*backbone.head_prefixes, *second_head_prefixes(name))
+    read = converter(name, network, backbone.card.size, heads)
+    found = fitted(chosen.tensors, network, heads=heads, source=source, converted=read)
+    if chosen.choices and not found.fits:
+        raise no_tensors(source, ", ".join(chosen.choices))
+    load_strictly(network, found.weights, heads=heads, source=source)
     remarks = (*((f"averaged weights ({chosen.part[-1]})",) if chosen.averaged else ()), *found.remarks)
     return f" ({'; '.join(remarks)})" if remarks else ""
 
@@ -397,4 +412,5 @@ def describe(name: NetworkName, network: nn.Module, images: Preprocessing, *, so
         taps=taps,
         head=head.path,
         head_cut=head.cut,
+        other_heads=head.others,
     )

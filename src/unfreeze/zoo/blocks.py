@@ -11,15 +11,17 @@ The chain of cuts splits the network into *steps* (from one cut to the next). A 
 """
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 from unfreeze.core.errors import PlanError
-from unfreeze.zoo.graph import Block, Call, Cut, Traced, is_live
+from unfreeze.zoo.graph import Block, Call, Cut, Traced, is_live, suffix_module
 
 LONG_RUN = 4  # blocks of equal output shape; a longer run gets taps inside
 TAPS_PER_RUN = 4
@@ -29,11 +31,12 @@ MOST_TAPS = 12
 
 @dataclass(frozen=True)
 class Head:
-    """The classifier: its module path, its node, and the cut that feeds it."""
+    """The classifier: its module path, its node, the cut that feeds it, and others that it is averaged with."""
 
     path: str
     node: str
     cut: Cut
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class _Span:
 def find_head(traced: Traced, cuts: Sequence[Cut]) -> Head:
     """The last linear layer or 1x1 convolution, which must read from a cut.
 
+    Of networks that were distilled it may be several on the same codes, whose scores are averaged.
+
     Args:
         traced: The traced network.
         cuts: All its cuts.
@@ -76,21 +81,39 @@ def find_head(traced: Traced, cuts: Sequence[Cut]) -> Head:
         PlanError: There is none, or it shares its input with another path.
     """
     by_node = {cut.node: cut for cut in cuts}
+    found: list[tuple[str, fx.Node, Cut]] = []
     for node in reversed(list(traced.graph.graph.nodes)):
-        if node.op != "call_module":
-            continue
-        module = traced.graph.get_submodule(str(node.target))
-        if next(module.parameters(), None) is None:
+        module = traced.graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if module is None or next(module.parameters(), None) is None:
             continue
         given = node.args[0] if node.args else None
-        if _is_classifier(module) and isinstance(given, fx.Node) and given.name in by_node:
-            return Head(str(node.target), node.name, by_node[given.name])
-        break
+        cut = by_node.get(given.name) if isinstance(given, fx.Node) else None
+        if cut is None or not _is_classifier(module) or (found and cut != found[0][2]):
+            break
+        found.insert(0, (str(node.target), node, cut))
+    if found and len({path for path, _, _ in found}) == len(found):
+        (path, first, cut), *others = found
+        head = Head(path, first.name, cut, tuple(other for other, _, _ in others))
+        if _averages(traced, head):
+            return head
     msg = (
         "The network does not end in one linear layer or 1x1 convolution with a bias on a single tensor, "
         "so there is no head to train. Choose another network."
     )
     raise PlanError(msg)
+
+
+def _averages(traced: Traced, head: Head) -> bool:
+    """Whether the scores are the mean of those of the head and of the others; with one head they may be anything."""
+    if not head.others:
+        return True
+    codes = torch.linspace(-1, 1, math.prod(head.cut.shape)).reshape(1, *head.cut.shape).sin()
+    modules = [traced.graph.get_submodule(path) for path in (head.path, *head.others)]
+    with torch.no_grad():
+        scores = [module(codes) for module in modules]
+        same = {tuple(one.shape) for one in scores}
+        given = suffix_module(traced.graph, head.cut)(codes)
+        return len(same) == 1 and torch.allclose(given, torch.stack(scores).mean(0).reshape(given.shape), atol=1e-4)
 
 
 def _is_classifier(module: nn.Module) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 AVERAGED = ("state_dict_ema", "model_ema")
 _USUAL = ("state_dict", "model", "model_state_dict")
 _NOT_OF_NETWORKS = ("optim", "opt", "sched", "lr_sched", "scaler", "loops", "callbacks", "rng", "args", "config")
-_DEEPEST = 3
+_DEEPEST = 4
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,10 @@ class Chosen:
     """What was taken out of a checkpoint.
 
     Attributes:
-        tensors: By name; none if there are no tensors, or more than one part could be meant.
+        tensors: By name; none if there are none. Where several parts could be meant, those of all of them, each with
+            its part before its name.
         part: Names of the parts that they were in, outermost first.
-        choices: Parts of which any could be meant.
+        choices: Parts of which any could be meant; the network that they are for may tell.
     """
 
     tensors: dict[str, Any]
@@ -52,15 +53,19 @@ def chosen_part(found: Any, is_tensor: Callable[[Any], bool]) -> Chosen:
             return Chosen(tensors, part)
         others = [name for name in inner if not name.lower().startswith(_NOT_OF_NETWORKS)]
         if usual is None and len(others) != 1:
-            return Chosen({}, part, choices=tuple(others))
+            return Chosen(_together(inner, others, is_tensor), part, choices=tuple(others))
         taken = usual or others[0]
         part, found = (*part, taken), inner[taken]
     return Chosen({}, part)
 
 
-def _holds_tensors(value: Any, is_tensor: Callable[[Any], bool]) -> bool:
+def _together(parts: Mapping[str, Any], names: list[str], is_tensor: Callable[[Any], bool]) -> dict[str, Any]:
+    """The tensors of several parts, such as student and teacher, under their names."""
+    return {f"{part}.{name}": value for part in names for name, value in parts[part].items() if is_tensor(value)}
+
+
+def _holds_tensors(value: Any, is_tensor: Callable[[Any], bool], depth: int = _DEEPEST) -> bool:
     """Whether there are tensors by name in it, or in a part of it."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not depth:
         return False
-    inside = [value, *(one for one in value.values() if isinstance(one, Mapping))]
-    return any(is_tensor(one) for part in inside for one in part.values())
+    return any(is_tensor(one) or _holds_tensors(one, is_tensor, depth - 1) for one in value.values())

@@ -14,6 +14,7 @@ from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
 
 Weights = Mapping[str, Tensor]
+Heads = tuple[str, ...]  # beginnings of names, with their dots
 Converted = Callable[[Weights], Weights | None]  # None for weights that are not of this network
 
 # Of two networks of one checkpoint that both fit, what is said of the one that is taken: the averaged one, as timm does
@@ -36,13 +37,13 @@ class Fitted:
     fits: bool = False
 
 
-def fitted(found: Weights, network: nn.Module, *, head: str, source: str, converted: Converted) -> Fitted:
+def fitted(found: Weights, network: nn.Module, *, heads: Heads, source: str, converted: Converted) -> Fitted:
     """Weights without the prefix of whatever held the network, if what is left fits exactly.
 
     Args:
         found: Tensors by name, as a file has them.
         network: That they are for.
-        head: Module name of its classifier, which may have another width or be missing.
+        heads: What names of its classifier begin with; it may have another width or be missing.
         source: Of the weights, for errors.
         converted: The network's library's way to read older names and other input sizes.
 
@@ -53,8 +54,10 @@ def fitted(found: Weights, network: nn.Module, *, head: str, source: str, conver
         WeightsError: Two different networks fit.
     """
     model = network.state_dict()
-    parts = {prefix: _below(prefix, found) for prefix in _prefixes(found, model, head)}
-    tried = {prefix: _adapted(part, model, head, converted) for prefix, part in parts.items()}
+    parts = {prefix: _below(prefix, found) for prefix in _prefixes(found, model, heads)}
+    if _fits(parts[""], model, heads):  # then nothing else is meant, whatever timm's filters make of a part
+        return _adapted(parts[""], model, heads, converted)
+    tried = {prefix: _adapted(part, model, heads, converted) for prefix, part in parts.items()}
     fitting = {prefix: one for prefix, one in tried.items() if one.fits}
     if not fitting:
         return max(tried.values(), key=lambda one: len(one.weights.keys() & model.keys()))
@@ -75,9 +78,9 @@ def fitted(found: Weights, network: nn.Module, *, head: str, source: str, conver
     return first
 
 
-def _prefixes(found: Weights, model: Weights, head: str) -> list[str]:
+def _prefixes(found: Weights, model: Weights, heads: Heads) -> list[str]:
     """What may stand before the network's own names; as they are comes first."""
-    own = [name for name in model if not name.startswith(f"{head}.")]
+    own = [name for name in model if not name.startswith(heads)]
     anchor = max(own, key=len)
     before = {name[: -len(anchor)] for name in found if name.endswith(f".{anchor}")}
     # Names that are older than the network's may not hold the anchor, so wrappers are tried too.
@@ -93,17 +96,17 @@ def _below(prefix: str, found: Weights) -> dict[str, Tensor]:
     }
 
 
-def _adapted(part: Weights, model: Weights, head: str, converted: Converted) -> Fitted:
+def _adapted(part: Weights, model: Weights, heads: Heads, converted: Converted) -> Fitted:
     """Weights below one prefix: the head looked at, one channel spread, and if need be converted."""
     part, remarks = _three_channels(part, model)
-    part, of_head = _usable_head(part, model, head)
+    part, of_head = _usable_head(part, model, heads)
     remarks += of_head
-    if _fits(part, model, head):
+    if _fits(part, model, heads):
         return Fitted(part, remarks, fits=True)
-    if not any(name in model and not name.startswith(f"{head}.") for name in part) and len(part) < len(model) // 2:
+    if not any(name in model and not name.startswith(heads) for name in part) and len(part) < len(model) // 2:
         return Fitted(part, remarks)
     brought = converted(part)
-    if brought is None or not _fits(brought, model, head):
+    if brought is None or not _fits(brought, model, heads):
         return Fitted(part, remarks)
     other = [name for name in part.keys() & brought.keys() if part[name].shape != brought[name].shape]
     said = f"{', '.join(sorted(other)[:3])} resampled to this size" if other else "older names put into timm's"
@@ -124,22 +127,22 @@ def _three_channels(part: Weights, model: Weights) -> tuple[Weights, tuple[str, 
     return {**part, gray[0]: spread}, ("first layer of one channel spread over three",)
 
 
-def _usable_head(part: Weights, model: Weights, head: str) -> tuple[Weights, tuple[str, ...]]:
+def _usable_head(part: Weights, model: Weights, heads: Heads) -> tuple[Weights, tuple[str, ...]]:
     """The weights without a head that has another width, or other layers."""
-    own = {name for name in model if name.startswith(f"{head}.")}
-    given = {name for name in part if name.startswith(f"{head}.")}
+    own = {name for name in model if name.startswith(heads)}
+    given = {name for name in part if name.startswith(heads)}
     if not given or (given == own and all(part[name].shape == model[name].shape for name in own)):
         return part, ()
-    weight = part.get(f"{head}.weight")
+    weight = part.get(f"{heads[0]}weight")
     classes = f" of {weight.shape[0]} classes" if weight is not None and weight.ndim in {2, 4} else ""
     said = f"its head{classes} left out"
     return {name: value for name, value in part.items() if name not in given}, (said,)
 
 
-def _fits(part: Weights, model: Weights, head: str) -> bool:
+def _fits(part: Weights, model: Weights, heads: Heads) -> bool:
     """Whether all names and shapes agree; BatchNorm's counter may be missing, and a head."""
-    wanted = {name for name in model if not name.startswith(f"{head}.")}
-    given = {name for name in part if not name.startswith(f"{head}.")}
+    wanted = {name for name in model if not name.startswith(heads)}
+    given = {name for name in part if not name.startswith(heads)}
     missing = wanted - given
     return (
         not given - wanted
@@ -152,28 +155,28 @@ def _equal(one: Weights, other: Weights) -> bool:
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def converter(name: NetworkName, network: nn.Module, size: int | None, head: str) -> Converted:
+def converter(name: NetworkName, network: nn.Module, size: int | None, heads: Heads) -> Converted:
     """How the network's library reads weights with older names, or of another input size.
 
     Args:
         name: Of the network.
         network: Built.
         size: Side of its input, as it was built.
-        head: Module name of its classifier.
+        heads: What names of its classifier begin with.
 
     Returns:
         A function of weights.
     """
     if name.library == "timm":
-        return lambda weights: _converted_by_timm(weights, name, network, size, head)
+        return lambda weights: _converted_by_timm(weights, name, network, size, heads)
     return lambda weights: _converted_by_torchvision(weights, network)
 
 
 def _converted_by_timm(
-    weights: Weights, name: NetworkName, network: nn.Module, size: int | None, head: str
+    weights: Weights, name: NetworkName, network: nn.Module, size: int | None, heads: Heads
 ) -> Weights | None:
     """As timm treats a download: its own filter of names, and position embeddings resampled."""
-    own = {key: value for key, value in network.state_dict().items() if key.startswith(f"{head}.")}
+    own = {key: value for key, value in network.state_dict().items() if key.startswith(heads)}
     classes = next(iter(own.values())).shape[0]
     arguments = timm_arguments(name, None, size)
     # Under older names the head may be there too; else zeros take its place, since timm loads whole networks.

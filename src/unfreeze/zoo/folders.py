@@ -264,7 +264,7 @@ def _built(
             raise InputError(msg)
         return module
     network = _seeded(folder, card, config[OUR_KEY], classes)
-    load_strictly(network, weights, head=None, source=str(folder))
+    load_strictly(network, weights, heads=(), source=str(folder))
     return PixelClassifier(network, card)
 
 
@@ -292,7 +292,7 @@ def _cut_network(folder: Path, card: Card, ours: dict[str, Any], weights: dict[s
         shape = tuple(weights["linear.weight"].shape)
         module = CutNetwork(prefix_module(graph, cuts), cuts, readouts, card=card, shape=shape)
         module.description = description_of(network)
-        load_strictly(module, weights, head=None, source=str(folder))
+        load_strictly(module, weights, heads=(), source=str(folder))
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         read = ", ".join(dict.fromkeys(str(one.get("tap")) for one in ours["readouts"] if isinstance(one, dict)))
         msg = (

@@ -27,7 +27,7 @@ def fold_batchnorm(module: fx.GraphModule) -> fx.GraphModule:
     Returns:
         The same module: equal outputs and gradients up to rounding.
     """
-    submodules = dict(module.named_modules())
+    submodules = dict(module.named_modules(remove_duplicate=False))  # one module may stand at two places
     for node in list(module.graph.nodes):
         if node.op != "call_module" or not isinstance(node.args[0], fx.Node) or node.args[0].op != "call_module":
             continue

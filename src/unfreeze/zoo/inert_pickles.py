@@ -291,7 +291,7 @@ def _in_order(values: NDArray[Any]) -> memoryview:
 
 def _safetensors(chosen: Chosen, file: _File, most: int) -> list[Bytes]:
     """The parts of a safetensors file."""
-    header: dict[str, Any] = {"__metadata__": {"part": json.dumps(chosen.part)}}
+    header: dict[str, Any] = {"__metadata__": {"part": json.dumps(chosen.part), "choices": json.dumps(chosen.choices)}}
     parts: list[Bytes] = []
     place = 0
     for name, tensor in chosen.tensors.items():

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from unfreeze.core.cards import card_from
 from unfreeze.core.errors import UnknownBackboneError, WeightsError
+from unfreeze.core.zoo_entries import CARD
+from unfreeze.zoo.kept import checked_entry, entry_meant
 from unfreeze.zoo.model_config import CONFIG, OUR_KEY, README, checked_weights, read_config
-from unfreeze.zoo.networks import NetworkName, Preprocessing, parse_name
+from unfreeze.zoo.networks import NetworkName, Preprocessing, parse_name, with_default_tag
 from unfreeze.zoo.transformers_names import image_settings, translation
-from unfreeze.zoo.weights import read_weights
+from unfreeze.zoo.weights import bundled_package, read_weights
 
 _FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "model.bin")
 _KNOWN = frozenset({"num_classes", "in_chans", "img_size", "global_pool"})  # or seen by their weights
@@ -69,16 +71,36 @@ class FolderNetwork:
 
 
 def folder_named(name: str) -> Path | None:
-    """The folder that a backbone's name is the path of; None if it is a network's name, or nothing.
+    """The folder that a backbone's name means; None if it is a network's name, or nothing.
 
-    A network's name comes first, so that no folder that happens to lie here changes what it means.
+    A kept entry of a zoo comes first: none is kept under a network's name but that network itself. A network's name
+    comes before a path, so that no folder that happens to lie here changes what it means.
+
+    Raises:
+        UnknownBackboneError: It asks for an entry that is not kept.
     """
+    if (entry := entry_meant(name)) is not None:
+        return entry
     try:
-        parse_name(name)
+        network = parse_name(name)
     except UnknownBackboneError:
         path = Path(name).expanduser()
         return path if path.is_dir() else None
-    return None
+    return None if bundled_package(network) else entry_meant(str(with_default_tag(network)))
+
+
+def checked_name(name: str) -> str:
+    """A backbone's name; of a kept entry its folder, whose files were hashed.
+
+    Raises:
+        WeightsError: They are not what was pulled.
+        UnknownBackboneError: It asks for an entry that is not kept.
+    """
+    folder = folder_named(name)
+    if folder is None or not (folder / CARD).is_file():
+        return name
+    checked_entry(folder)
+    return str(folder)
 
 
 def read_folder(folder: Path) -> FolderNetwork:

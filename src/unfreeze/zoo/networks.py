@@ -5,22 +5,24 @@ import difflib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, final
 
 import timm
 import torch
 import torchvision
-from timm.data import resolve_model_data_config
+from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config
 from timm.models import list_pretrained, split_model_name_tag
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from unfreeze.core.cards import Channels
-from unfreeze.core.errors import PlanError, UnknownBackboneError
+from unfreeze.core.errors import PlanError, UnknownBackboneError, WeightsError
 from unfreeze.zoo.caffe.folder import build_stored, is_network_folder, read_network
 from unfreeze.zoo.caffe.importing import Input
+from unfreeze.zoo.file_kinds import kind_of
+from unfreeze.zoo.kept import kept_names
 
 ALIASES = {f"lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
 IMAGENET_CLASSES = 1000
@@ -99,11 +101,47 @@ def parse_name(name: str) -> NetworkName:
         return NetworkName("timm", architecture, tag)
     if library in {"", "torchvision"} and plain in _torchvision_names():
         return NetworkName("torchvision", plain)
-    raise UnknownBackboneError(_unknown(name, [*timm.list_models(), *_torchvision_names(), *ALIASES]))
+    if _is_file(name):
+        raise UnknownBackboneError(_a_file(name))
+    raise UnknownBackboneError(_unknown(name, [*timm.list_models(), *_torchvision_names(), *ALIASES, *kept_names()]))
+
+
+def with_default_tag(name: NetworkName) -> NetworkName:
+    """The same network, with the tag of the weights that timm takes for a name without one."""
+    if name.library != "timm" or name.tag:
+        return name
+    settings = timm.get_pretrained_cfg(name.architecture)
+    return replace(name, tag=(settings.tag if settings is not None else None) or "")
 
 
 _HUB = re.compile(r"^(?:hf[-_]hub:|https?://(?:www\.)?(?:huggingface\.co|hf\.co)/)")
 _LIBRARY = re.compile(r"^(timm|torchvision)/")
+
+
+def repository_meant(name: str) -> str | None:
+    """Owner and name of a repository of the Hub, of a name that is written as the Hub's; None if it is not.
+
+    Networks of timm's are none: they have names of their own.
+    """
+    written = _HUB.sub("", name.strip()).rstrip("/")
+    is_one = written != name.strip().rstrip("/") and written.count("/") == 1 and not written.startswith("timm/")
+    return written if is_one else None
+
+
+def output_names(network: nn.Module, outputs: int) -> tuple[str, ...]:
+    """Names of what a network of timm's tells apart: ImageNet's, else the numbers of its outputs.
+
+    Args:
+        network: Of timm's.
+        outputs: How many.
+    """
+    subset = infer_imagenet_subset(network)
+    if subset is None:
+        return tuple(str(number) for number in range(outputs))
+    known = ImageNetInfo(subset)
+    if known.num_classes() != outputs:
+        return tuple(str(number) for number in range(outputs))
+    return tuple(f"{known.index_to_label_name(i)} {known.index_to_description(i)}" for i in range(outputs))
 
 
 def _torchvision_names() -> list[str]:
@@ -112,14 +150,40 @@ def _torchvision_names() -> list[str]:
 
 def _of_somebody(name: str, written: str) -> str:
     return (
-        f"{name!r} is a network of somebody else on the Hugging Face Hub. Download it (hf download {written} "
-        "--local-dir FOLDER) and give the folder: --backbone FOLDER."
+        f"{name!r} is a network of somebody else on the Hugging Face Hub. Bring it here with unfreeze zoo pull "
+        f"hf-hub:{written}, and then give its name: --backbone {written.rpartition('/')[2]}."
     )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _a_file(name: str) -> str:
+    """What to do with a file: weights do not name their network, and other files are none."""
+    path = Path(name).expanduser()
+    with path.open("rb") as file:
+        first = file.read(_LOOKED_AT)
+    if not first.startswith(b"PK"):  # which torch.save writes; what else is in an archive, its end says
+        try:
+            kind_of(first, path)
+        except WeightsError as error:
+            return f"{str(error).replace('The weights file ', '', 1)} The network itself is named with --backbone."
+    return (
+        f"{name} is a file, and weights do not say of which network they are. Name it, and give the file with "
+        f"--weights: --backbone NAME --weights {name}."
+    )
+
+
+_LOOKED_AT = 2**16  # bytes of a file
 
 
 def _unknown(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(re.split("[:/]", name)[-1], sorted(set(known)), n=3, cutoff=0.6)
-    hint = f"Did you mean {' or '.join(close)}?" if close else "timm.list_models() lists the names."
+    hint = f"Did you mean {' or '.join(close)}?" if close else "unfreeze zoo list lists the names."
     where = ", and there is no such folder" if "/" in name and ":" not in name else ""
     return f"No network is called {name!r}{where}. {hint}"
 
@@ -151,10 +215,11 @@ def build_network(name: NetworkName, *, classes: int | None = None, size: int | 
 def timm_arguments(name: NetworkName, classes: int | None, size: int | None) -> dict[str, Any]:
     """Arguments for timm.create_model; networks of fixed size are told the size, others take any.
 
-    A network that timm publishes without a classifier gets one of ImageNet's width.
+    A network that timm publishes without a classifier gets one of ImageNet's width. Of one that was distilled, and
+    averages two classifiers behind norms of their own, the first alone is built.
     """
     settings = timm.get_pretrained_cfg(str(name))
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = {} if (second := _second_head(name)) is None else {second: False}
     if settings is not None and settings.fixed_input_size and size not in {None, settings.input_size[-1]}:
         arguments["img_size"] = size
     if classes is not None:
@@ -162,6 +227,20 @@ def timm_arguments(name: NetworkName, classes: int | None, size: int | None) -> 
     elif settings is not None and not settings.num_classes:
         arguments["num_classes"] = IMAGENET_CLASSES
     return arguments
+
+
+def second_head_prefixes(name: NetworkName) -> tuple[str, ...]:
+    """What names of the second classifier of a distilled network begin with, which is not built."""
+    return () if _second_head(name) is None else ("head_dist.", "head.head_dist.")
+
+
+def _second_head(name: NetworkName) -> str | None:
+    """What timm calls the argument that builds the second classifier of a distilled network; None for others."""
+    found = (argument for start, argument in _SECOND_HEADS.items() if name.architecture.startswith(start))
+    return next(found, None) if name.library == "timm" else None
+
+
+_SECOND_HEADS = {"levit_": "distilled", "repvit_": "distillation"}
 
 
 def _torchvision_arguments(name: NetworkName, classes: int | None, size: int | None) -> dict[str, Any]:

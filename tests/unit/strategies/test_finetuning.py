@@ -173,6 +173,26 @@ def test_the_price_of_the_whole_network_is_its_steps_and_their_images(
     assert found.preparation == 0.0
 
 
+def test_as_many_blocks_as_there_are_begin_at_the_pixels(
+    make_experiment: MakeExperiment, at_speed: Callable[..., None]
+) -> None:
+    """Nothing lies before the first block, so nothing is remembered: it costs and reads what the whole network does."""
+    at_speed(0.01, pixels=0.005, remembering=9.0)
+    shared = StepOne(make_experiment(40, augmentation=LIGHT))
+    every = unfreeze(len(shared.experiment.source.blocks))
+    found = priced(shared, every, epochs=1)
+
+    assert found.preparation == 0.0
+    assert found.seconds_an_epoch == priced(shared, FULL, epochs=1).seconds_an_epoch
+    tuned = readied(shared, every, epochs=1)
+    assert isinstance(tuned.feed().examples, Pixels)
+    assert tuned.plan.views == 0
+    fit = tuned.fit(shared.experiment.task.split(0))
+    assert fit.audit is not None
+    assert fit.audit.passed
+    assert isinstance(taken_up(shared, tuned.prepared).feed().examples, Pixels)
+
+
 def test_a_price_prepares_nothing(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
     """With real steps, and activations of a few images alone."""
     shared = StepOne(make_experiment(40, augmentation=LIGHT))

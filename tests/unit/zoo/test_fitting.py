@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.backbones import Backbone, load_backbone
+from unfreeze.zoo.fitting import fitted
 from unfreeze.zoo.weights import weights_sha256
 
 NAME, SIZE = "resnet10t", 64
@@ -232,3 +233,73 @@ def test_weights_of_another_network_stay_refused(tmp_path: Path) -> None:
     save_file(timm.create_model("resnet18").state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match="are not of this network"):
         load_backbone("dla34", size=96, weights=tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("args", [None, argparse.Namespace(lr=0.1)], ids=["tensors alone", "objects beside"])
+def test_student_and_teacher(args: Any, network: Backbone, tmp_path: Path) -> None:
+    """Of DINO's two networks the teacher is taken, which is the average; of two that differ and are alike, none is."""
+    weights = network.network.state_dict()
+    beside = {} if args is None else {"args": args}
+    student, teacher = under("module.backbone.", slower(weights)), under("backbone.", weights)
+    head = {"head.mlp.0.weight": torch.ones(3, 2)}
+    torch.save({"student": student | head, "teacher": teacher | head, **beside}, tmp_path / "dino.pth")
+    torch.save({"online": weights, "target": slower(weights), **beside}, tmp_path / "byol.pth")
+
+    backbone = loaded(tmp_path / "dino.pth")
+    assert backbone.card.weights_sha256 == weights_sha256(weights)
+    assert backbone.card.source == "file dino.pth (averaged weights (teacher.backbone))"
+    with pytest.raises(WeightsError, match=r"are of 2 networks that all fit \(online, target\)"):
+        loaded(tmp_path / "byol.pth")
+
+
+def test_a_teacher_of_another_kind(network: Backbone, tmp_path: Path) -> None:
+    """Of a student and a larger teacher the one is taken that is the network."""
+    weights = network.network.state_dict()
+    teacher = timm.create_model("resnet18").state_dict()
+    torch.save({"student": weights, "teacher": teacher}, tmp_path / "distilled.pth")
+
+    assert loaded(tmp_path / "distilled.pth").card.weights_sha256 == weights_sha256(weights)
+
+
+def test_weights_deep_inside(network: Backbone, tmp_path: Path) -> None:
+    """A state dict three parts deep is found."""
+    weights = network.network.state_dict()
+    torch.save({"checkpoint": {"model": {"state_dict": weights}}, "epoch": 3}, tmp_path / "deep.pth")
+
+    assert loaded(tmp_path / "deep.pth").card.weights_sha256 == weights_sha256(weights)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (lambda value: value.to_sparse(), r"conv1\.0\.weight is sparse, and plain tensors are wanted"),
+        (lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8), r"conv1\.0\.weight is quantised"),
+        (lambda value: value.to("meta"), r"is without its numbers \(on the device meta\)"),
+        (lambda value: (value * 10).to(torch.int8), "numbers of the kind int8, and float ones are wanted"),
+        (lambda value: value.to(torch.complex64), "numbers of the kind complex64, and float ones are wanted"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_are_no_plain_numbers(changed: Any, words: str, network: Backbone, tmp_path: Path) -> None:
+    """Sparse, quantised, complex and empty tensors are refused by name, never rounded or taken for others."""
+    weights = network.network.state_dict()
+    torch.save(weights | {"conv1.0.weight": changed(weights["conv1.0.weight"])}, tmp_path / "w.pth")
+
+    with pytest.raises(WeightsError, match=words) as caught:
+        loaded(tmp_path / "w.pth")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_networks_own_names_are_no_part_of_another() -> None:
+    """A file with exactly the network's names is that network, also where a library's filter makes one of a part."""
+    network = nn.Sequential()
+    network.add_module("encoder", nn.Linear(2, 3))
+    network.add_module("head", nn.Linear(3, 2))
+    weights = network.state_dict()
+
+    def of_a_part(given: Any) -> Any:
+        return {name: value + len(given) for name, value in weights.items()}
+
+    found = fitted(weights, network, heads=("head.",), source="w", converted=of_a_part)
+    assert (found.fits, found.remarks) == (True, ())
+    assert all(torch.equal(found.weights[name], value) for name, value in weights.items())
