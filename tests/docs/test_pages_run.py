@@ -45,8 +45,9 @@ LEFT_OUT = {
     "zoo publish": "needs a zoo elsewhere",
     "prune --all": "takes away what the page reads next",
 }
-# Python that goes on from what a reader is said to have, and not from the blocks before it; pages with a test of their own.
+# Python that goes on from what a reader is said to have, and not from the blocks before it.
 FRAGMENTS = {"docs/reference/python.md"}
+# Pages with a test of their own.
 ELSEWHERE = {"docs/how-to/serve.md", "docs/how-to/stop-and-resume.md"}
 SHIM = """#!{python}
 import sys
