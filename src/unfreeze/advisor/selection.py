@@ -74,13 +74,13 @@ def _gain(one: Measured, best: Measured, comparisons: Comparisons) -> str:
 
 
 def _because(kept: Measured, best: Measured, among: Sequence[Measured], comparisons: Comparisons) -> str:
+    if best is among[0] or comparisons.estimate(among[0], best).difference <= 0:
+        return "It is the cheapest, and nothing scores better."
     if kept is not best:
         return (
             f"It is the cheapest within one standard error of {best.strategy.label}, which scores best and gains "
             f"{_gain(kept, best, comparisons)} over it."
         )
-    if best is among[0]:
-        return "It is the cheapest, and nothing scores better."
     next_best = max(among[: among.index(best)], key=comparisons.mean_score)
     return (
         f"It scores best, and gains {_gain(next_best, best, comparisons)} over the best of what is cheaper, "

@@ -1,6 +1,7 @@
 """Choosing a strategy on what its splits held out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -61,6 +62,17 @@ def test_a_clear_gain_is_taken(task: Task, measured: Measure, comparisons: Compa
 def test_what_scores_best_is_kept_where_it_is_the_cheapest(task: Task, measured: Measure, comparisons: Compare) -> None:
     """Nothing has to be weighed."""
     found = picked([measured(CHEAP, task, range(10)), measured(EXPENSIVE, task, range(60))], comparisons(task))
+
+    assert (found.picked, found.because) == (CHEAP, "It is the cheapest, and nothing scores better.")
+
+
+def test_a_better_score_on_other_splits_alone_is_no_better_one(
+    task: Task, measured: Measure, comparisons: Compare
+) -> None:
+    """On the round that both have they are equal; the cheaper one's second round went worse."""
+    first, later = measured(CHEAP, task, range(10)), measured(CHEAP, task, range(60), splits=10)
+    cheap = replace(first, predicted=(*first.predicted, *later.predicted[5:]))
+    found = picked([cheap, measured(EXPENSIVE, task, range(10))], comparisons(task))
 
     assert (found.picked, found.because) == (CHEAP, "It is the cheapest, and nothing scores better.")
 
