@@ -30,7 +30,7 @@ from unfreeze.core.event_log import read_events
 
 MEASURE = "kills"
 OPTIONS = ("--size", "64", "--rounds", "1", "--epochs", "2", "--strategies", "2")
-TIMES = {"cost", "phases", "seconds", "seconds_an_image", "timed", "forecast_seconds", "resumed"}
+TIMES = {"sha256", "cost", "phases", "seconds", "seconds_an_image", "timed", "forecast_seconds", "resumed"}
 TIME = re.compile(r"(\d+ min )?\d[\d.,]* (ms|s|min|h|GB|MB)\b")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from faultlab.warm import Warm
+from unfreeze.core.run_record import HASH
 
 NETWORK = "test_resnet"  # the smallest that timm has
 LITTER = ".unfreeze-tmp*"
@@ -275,6 +276,7 @@ def _save_weights(path: Path) -> None:
 def _of_run(folder: Path) -> tuple[Any, str]:
     weights = folder / "model" / "model.safetensors"
     record = without_times(json.loads((folder / "run.json").read_text()))
+    del record[HASH]  # of the times, too
     return record, digest(weights) if weights.exists() else "no model"
 
 

@@ -445,8 +445,8 @@ def changed(served: Served, old: str) -> str:
 
 
 def wait_until(holds: Any) -> None:
-    """Look again and again, for a minute at most."""
-    until = time.monotonic() + 60
+    """Look again and again, for some minutes at most."""
+    until = time.monotonic() + 300
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.05)

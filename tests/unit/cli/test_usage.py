@@ -6,7 +6,10 @@ import pytest
 
 from unfreeze.cli.main import exit_code_of
 
-COMMANDS = "run, inspect, codes, probe, tune, predict, evaluate, report, compare, sample, version, cache and zoo"
+COMMANDS = (
+    "run, inspect, codes, probe, tune, predict, evaluate, export, serve, report, compare, sample, version, "
+    "cache and zoo"
+)
 
 
 @pytest.mark.parametrize(
