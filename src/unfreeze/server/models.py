@@ -9,7 +9,7 @@ from typing import final
 from unfreeze.core.errors import UnfreezeError
 from unfreeze.server.problems import ProblemError
 from unfreeze.server.settings import ServeSettings
-from unfreeze.workflows.serving import LoadedModel, load_to_serve
+from unfreeze.workflows.serving import LoadedModel, load_to_serve, read_anew
 from unfreeze.zoo.code_clouds import cannot_mark
 from unfreeze.zoo.devices import find_device
 from unfreeze.zoo.model_config import OUR_KEY, read_config
@@ -33,6 +33,7 @@ class Models:
         self._folders, self._settings, self._say = settings.models, settings, say
         self._device = find_device(settings.device)
         self._loading = threading.Lock()
+        self._replaced: list[LoadedModel] = []
         self._loaded = {name: self._load(folder) for name, folder in self._folders.items()}
 
     def __iter__(self) -> Iterator[tuple[str, LoadedModel]]:
@@ -63,14 +64,19 @@ class Models:
         """Read every folder again; a model that cannot be read stays what it was. May take seconds, in any thread."""
         with self._loading:
             for name, folder in self._folders.items():
-                before = self._loaded[name].version
+                before = self._loaded[name]
                 try:
-                    self._loaded[name] = loaded = self._load(folder)
+                    same = read_anew(before, folder)
+                    loaded = same or self._load(folder)
                 except (UnfreezeError, OSError) as error:
                     self._say(f"The model {name} stays as it was: {error}")
-                else:
-                    changed = f"now {loaded.version}, was {before}" if loaded.version != before else "unchanged"
-                    self._say(f"The model {name} was read again: {changed}.")
+                    continue
+                if same is None:
+                    # OpenVINO crashes where a compiled model is freed while another one computes (seen with 2026.4).
+                    self._replaced.append(before)
+                self._loaded[name] = loaded
+                changed = "unchanged" if same else f"now {loaded.version}, was {before.version}"
+                self._say(f"The model {name} was read again: {changed}.")
 
     def _load(self, folder: Path) -> LoadedModel:
         settings = self._settings

@@ -1,7 +1,7 @@
 """A delivered model that stays in memory and answers for photos as they come, as ``unfreeze predict`` would."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,7 @@ def load_to_serve(
     cloud = read_cloud(folder, settings) if with_likeness else None
     form = ONE_BY_ONE if cloud is None else Form(batch_size=1, gives_codes=True)
     model = LoadedModel(
-        version=sha256_of((folder / CONFIG).read_bytes())[:VERSION_DIGITS],
+        version=_version_of(folder),
         card=card_from(settings["card"]),
         class_names=tuple(config["label_names"]),
         gives_probabilities=not settings["margins"],
@@ -88,6 +88,30 @@ def load_to_serve(
     side = model.geometry.side
     said_of(model, [np.full((side, side, 3), 127, np.uint8)], name=str(folder))
     return model
+
+
+def read_anew(model: LoadedModel, folder: Path) -> LoadedModel | None:
+    """A model whose folder has the same weights and settings as before, with its card and report as they are now.
+
+    Args:
+        model: From the folder.
+        folder: The same; whatever lies there now.
+
+    Returns:
+        The model, on the same engine; None if the folder holds another one.
+
+    Raises:
+        InputError: The folder is no model.
+    """
+    checked_config(folder)
+    if _version_of(folder) != model.version:
+        return None
+    text = _bytes_of(folder / README).decode("utf-8", "replace")
+    return replace(model, card_text=text, report=_bytes_of(folder.resolve().parent / REPORT))
+
+
+def _version_of(folder: Path) -> str:
+    return sha256_of((folder / CONFIG).read_bytes())[:VERSION_DIGITS]
 
 
 @dataclass(frozen=True, eq=False)
