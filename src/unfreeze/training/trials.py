@@ -303,7 +303,8 @@ def has_risen(losses: Sequence[float], last: int, *, warmup: int, epochs: int, c
     now = np.minimum(now, 2 * max(guess, begun.max()))
     noise = RISEN * math.sqrt(begun.var(ddof=1) / len(begun) + now.var(ddof=1) / len(now))
     humped = HUMP * (guess - begun.mean()) if epochs < SETTLED else 0.0
-    return bool(now.mean() > begun.mean() + max(noise, humped))
+    rounding = 1e-9 * begun.mean()  # means of equal losses may differ in their last digit
+    return bool(now.mean() > begun.mean() + max(noise, humped, rounding))
 
 
 def codes_difference(backbone: Backbone, inputs: Inputs, rows: Int[np.ndarray, " row"]) -> float:
