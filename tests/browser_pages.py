@@ -23,7 +23,7 @@ KINDS = ("everything", "two-classes", "many-classes", "stopped")
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A report that is open.
+    """A page that is open.
 
     Attributes:
         page: Of Playwright.

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browser_pages import Opened
 from served import CLASSES, REPORT, Served, photos, saved_model, serving
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.unlike import add_unlike
@@ -28,21 +28,6 @@ DROP = """async ([name, text]) => {
         new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: carried }));
 }"""
 HOSTILE = "=cmd()<img src=x onerror=alert(1)>.png"
-
-
-@dataclass(frozen=True, eq=False)
-class Opened:
-    """The page.
-
-    Attributes:
-        page: Of Playwright.
-        complaints: What the console and scripts complained of.
-        requests: Addresses that were asked for.
-    """
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")

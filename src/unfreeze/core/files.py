@@ -31,6 +31,11 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def sha256_of_json(content: Any) -> str:
+    """Hash of plain data with text as keys, whatever their order: 64 hexadecimal digits."""
+    return sha256_of(json.dumps(content, sort_keys=True).encode())
+
+
 def sha256_of_file(path: Path) -> str:
     """Hash of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final, runtime_checkable
 
-from unfreeze.core.files import disk_errors_explained, sha256_of, write_bytes
+from unfreeze.core.files import disk_errors_explained, sha256_of_json, write_bytes
 from unfreeze.core.records import plain
 
 if TYPE_CHECKING:
@@ -143,13 +143,13 @@ class FileJournal:
             DiskFullError: No space is left.
             OutputError: The folder cannot be written.
         """
-        entry = {"value": plain(value), "elapsed": round(self._elapsed(), 3)}
-        write_bytes(self._path(name), json.dumps({**entry, "sha256": _hash_of(entry)}).encode())
+        entry = json.loads(json.dumps({"value": plain(value), "elapsed": round(self._elapsed(), 3)}))
+        write_bytes(self._path(name), json.dumps({**entry, "sha256": sha256_of_json(entry)}).encode())
 
     def _entry(self, name: str) -> dict[str, Any] | None:
         try:
             entry: dict[str, Any] = json.loads(self._path(name).read_bytes())
-            whole = entry.pop("sha256") == _hash_of(entry)
+            whole = entry.pop("sha256") == sha256_of_json(entry) and isinstance(entry["elapsed"], (int, float))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return entry if whole else None
@@ -157,10 +157,6 @@ class FileJournal:
     def _path(self, name: str) -> Path:
         assert _NAME.fullmatch(name), name  # noqa: S101 - names are ours
         return self._folder / f"{name}.json"
-
-
-def _hash_of(entry: dict[str, Any]) -> str:
-    return sha256_of(json.dumps(entry).encode())
 
 
 @cache

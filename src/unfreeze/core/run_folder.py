@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from unfreeze.core.errors import OutputError
 from unfreeze.core.event_log import EVENTS_FILE
-from unfreeze.core.files import NO_FOLLOW, disk_errors_explained, make_folder, sha256_of, sync_folder, write_json
+from unfreeze.core.files import NO_FOLLOW, disk_errors_explained, make_folder, sha256_of_json, sync_folder, write_json
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in, remove
 from unfreeze.core.records import plain
@@ -114,7 +114,7 @@ def owned_run(folder: Path, settings: StudySettings | None) -> Iterator[RunFolde
     with _only_here(folder):
         _sweep(folder)
         plan = _plan_of(folder, settings)
-        write_json(folder / PLAN, {"plan": plain(plan), "sha256": _hash_of(plain(plan))})
+        write_json(folder / PLAN, {"plan": plain(plan), "sha256": sha256_of_json(plain(plan))})
         run = RunFolder(folder, plan)
         run.clear_results()
         yield run
@@ -157,15 +157,11 @@ def read_plan(folder: Path) -> RunPlan | None:
 
     try:
         document = json.loads((folder / PLAN).read_bytes())
-        if document["sha256"] != _hash_of(document["plan"]):
+        if document["sha256"] != sha256_of_json(document["plan"]):
             return None
         return _adapter().validate_json(json.dumps(document["plan"]))
     except (OSError, ValueError, LookupError, TypeError, RecursionError, ValidationError):
         return None
-
-
-def _hash_of(content: Any) -> str:
-    return sha256_of(json.dumps(content, sort_keys=True).encode())
 
 
 def can_be_continued(folder: Path, settings: StudySettings) -> bool:

@@ -16,7 +16,7 @@ from unfreeze.core.cards import Card
 from unfreeze.core.class_table import ClassTable
 from unfreeze.core.errors import InputError
 from unfreeze.core.facts import Facts, RuleRecord
-from unfreeze.core.files import sha256_of
+from unfreeze.core.files import sha256_of_json
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
@@ -48,7 +48,7 @@ CLASSES_FILE, CONFUSION_FILE = "classes.csv", "confusion.csv"
 
 Schema = Literal["unfreeze.run/9"]
 SCHEMA: Schema = "unfreeze.run/9"
-HASH = "sha256"  # entry of the document, of all others as Python writes them
+HASH = "sha256"  # entry of the document, of all others
 _MOST_SHOWN = 60  # characters of a value in an error
 
 
@@ -203,7 +203,7 @@ class RunRecord(RunResults):
         """
         document: dict[str, Any] = plain(self)
         document = {"schema": document.pop("schema"), **document}
-        return {**document, HASH: _hash_of(document)}
+        return {**document, HASH: sha256_of_json(document)}
 
     @classmethod
     def from_json(cls, document: Any, *, name: str = RUN_FILE) -> "RunRecord":
@@ -229,7 +229,7 @@ class RunRecord(RunResults):
         except ValidationError as error:
             msg = f"{name} is damaged, or not what unfreeze wrote: {_said(error)} Run again, or restore the file."
             raise InputError(msg) from error
-        if document.get(HASH, _hash_of(content)) != _hash_of(content):
+        if document.get(HASH, sha256_of_json(content)) != sha256_of_json(content):
             msg = f"{name} was changed since it was written: its {HASH} is another. Run again, or restore the file."
             raise InputError(msg)
         return record
@@ -272,10 +272,6 @@ def run_schema() -> dict[str, Any]:
     schema: dict[str, Any] = _adapter().json_schema()
     schema["properties"][HASH] = {"title": "Sha256", "type": "string"}
     return schema
-
-
-def _hash_of(document: dict[str, Any]) -> str:
-    return sha256_of(json.dumps(document).encode())
 
 
 @cache

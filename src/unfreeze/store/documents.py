@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unfreeze.core.files import disk_errors_explained, make_folder, sha256_of, write_json
+from unfreeze.core.files import disk_errors_explained, make_folder, sha256_of_json, write_json
 
 
 def keep_document(path: Path, content: Any) -> None:
@@ -21,17 +21,13 @@ def keep_document(path: Path, content: Any) -> None:
     plain = json.loads(json.dumps(content))  # tuples become lists now, not when it is read again
     with disk_errors_explained(path):
         make_folder(path.parent, private=True)
-    write_json(path, {"content": plain, "sha256": _hash_of(plain)}, private=True)
+    write_json(path, {"content": plain, "sha256": sha256_of_json(plain)}, private=True)
 
 
 def kept_document(path: Path) -> Any:
     """What `keep_document` was given; None if it was not, or the file is damaged."""
     try:
         document = json.loads(path.read_bytes())
-        return document["content"] if document["sha256"] == _hash_of(document["content"]) else None
+        return document["content"] if document["sha256"] == sha256_of_json(document["content"]) else None
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-
-
-def _hash_of(content: Any) -> str:
-    return sha256_of(json.dumps(content, sort_keys=True).encode())

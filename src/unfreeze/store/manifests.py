@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from unfreeze.core.files import sha256_of
+from unfreeze.core.files import sha256_of_json
 
 FORMAT = "unfreeze.codes/2"
 MANIFEST_FILE = "manifest.json"
@@ -38,7 +38,7 @@ def new_manifest(
         "notes": dict(notes or {}),
     }
     plain: Manifest = json.loads(json.dumps(content))  # tuples become lists now, not when it is read again
-    return {**plain, "sha256": _hash_of(plain)}
+    return {**plain, "sha256": sha256_of_json(plain)}
 
 
 def values_in(manifest: Manifest) -> Values:
@@ -49,7 +49,7 @@ def values_in(manifest: Manifest) -> Values:
 
 def key_of(manifest: Manifest) -> str:
     """Name of the store's folder: 32 hexadecimal digits of a hash of all but the notes."""
-    return _hash_of({name: manifest.get(name) for name in ("format", "widths", "description")})[:32]
+    return sha256_of_json({name: manifest.get(name) for name in ("format", "widths", "description")})[:32]
 
 
 def checked_manifest(text: str | bytes, key: str) -> Manifest | None:
@@ -61,8 +61,4 @@ def checked_manifest(text: str | bytes, key: str) -> Manifest | None:
     if not isinstance(manifest, dict) or key_of(manifest) != key:
         return None
     content = {name: value for name, value in manifest.items() if name != "sha256"}
-    return manifest if manifest.get("sha256") == _hash_of(content) else None
-
-
-def _hash_of(document: Manifest) -> str:
-    return sha256_of(json.dumps(document, sort_keys=True).encode())
+    return manifest if manifest.get("sha256") == sha256_of_json(content) else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from unfreeze.core.cards import CROP_MODES, Card, card_from
 from unfreeze.core.errors import InputError
-from unfreeze.core.files import sha256_of, sha256_of_file, write_bytes
+from unfreeze.core.files import sha256_of, sha256_of_file, sha256_of_json, write_bytes
 
 CONFIG, WEIGHTS, README = "config.json", "model.safetensors", "README.md"
 OUR_KEY = "unfreeze"  # timm ignores keys that it does not know
@@ -27,13 +27,9 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     """Write the settings of a model, in place of older ones."""
     ours = {name: value for name, value in config[OUR_KEY].items() if name != HASH_KEY}
     ours |= {"schema": SCHEMA}
-    ours[HASH_KEY] = _hash_of({**config, OUR_KEY: ours})
+    ours[HASH_KEY] = sha256_of_json({**config, OUR_KEY: ours})
     # Escaped, so that a class named after a folder that is not UTF-8 still makes a file that timm reads.
     write_bytes(folder / CONFIG, (json.dumps({**config, OUR_KEY: ours}, indent=1) + "\n").encode("ascii"))
-
-
-def _hash_of(config: dict[str, Any]) -> str:
-    return sha256_of(json.dumps(config, sort_keys=True).encode("ascii"))
 
 
 def read_card(folder: Path) -> tuple[Card, bool]:
@@ -103,7 +99,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
         raise InputError(msg)
     settings: dict[str, Any] = config
-    if ours["schema"] == SCHEMA and written != _hash_of(settings):
+    if ours["schema"] == SCHEMA and written != sha256_of_json(settings):
         msg = f"The settings in {folder} are damaged: {CONFIG} is not what was written. Copy the folder again."
         raise InputError(msg)
     return settings

@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from unfreeze.core.errors import OutputError, WeightsError
-from unfreeze.core.files import durable_folder, sha256_of, write_bytes
+from unfreeze.core.files import durable_folder, sha256_of, sha256_of_json, write_bytes
 from unfreeze.zoo.caffe.description import Description, description_from
 from unfreeze.zoo.caffe.importing import Imported, Input
 from unfreeze.zoo.caffe.network import build_caffe
@@ -92,7 +92,7 @@ def write_network(folder: Path, network: Imported, *, files: Mapping[str, str], 
 def _hash_of(content: dict[str, Any]) -> str:
     """Of all that ``network.json`` says beside its hash."""
     rest = {name: value for name, value in content.items() if name != "network_sha256"}
-    return sha256_of(json.dumps(rest, sort_keys=True).encode("ascii"))
+    return sha256_of_json(rest)
 
 
 def read_network(folder: Path | str) -> StoredNetwork:
