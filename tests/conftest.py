@@ -29,6 +29,16 @@ def rng(seed: int) -> np.random.Generator:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_proxy() -> Iterator[None]:
+    """Servers of tests are on this machine; where a proxy is set, it would be asked for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            patch.delenv(name, raising=False)
+            patch.delenv(name.upper(), raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads or fills the cache of the person who runs it; all tests of one process share one."""
     with pytest.MonkeyPatch.context() as patch:

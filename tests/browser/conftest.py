@@ -9,9 +9,12 @@ import pytest
 from browser_pages import CHROMIUM, NAMES, records, written
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium as Debian packs it; tests are skipped where there is none."""
+    """Chromium as Debian packs it; tests are skipped where there is none.
+
+    For one file: while Playwright is open, an event loop runs in this thread, and other files' tests start their own.
+    """
     if CHROMIUM is None:
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed (Debian: apt-get install chromium)")
     playwright = pytest.importorskip("playwright.sync_api")
