@@ -116,7 +116,7 @@ def test_training_prototxt() -> None:
 
     found = imported(files(TRAINING, net.caffemodel()))
 
-    assert (found.takes.size, found.takes.mean, found.takes.scale) == (16, MEAN, 0.5)
+    assert (found.takes.size, found.takes.mean, found.takes.std) == (16, MEAN, (2.0,) * 3)
     assert found.description.head == "fc"
     assert [one.name for one in found.description.operations] == ["c", "fc_flat", "fc"]
 
