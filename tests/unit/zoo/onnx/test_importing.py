@@ -203,8 +203,9 @@ def test_a_model_of_it_is_delivered(tmp_path: Path, rng: np.random.Generator) ->
     (tmp_path / "net" / "network.json").unlink()
     pixels = torch.from_numpy(rng.integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8))
 
+    loaded, _ = load_model(tmp_path / "model")
     with torch.no_grad():
-        torch.testing.assert_close(load_model(tmp_path / "model")(pixels), backbone.module()(pixels))
+        torch.testing.assert_close(loaded(pixels), backbone.module()(pixels))
 
 
 def test_a_trunk_gets_a_head(tmp_path: Path) -> None:
