@@ -205,7 +205,7 @@ def test_a_model_of_it_is_delivered(tmp_path: Path, rng: np.random.Generator) ->
 
     loaded, _ = load_model(tmp_path / "model")
     with torch.no_grad():
-        torch.testing.assert_close(loaded(pixels), backbone.module()(pixels))
+        torch.testing.assert_close(loaded.module()(pixels), backbone.module()(pixels))
 
 
 def test_a_trunk_gets_a_head(tmp_path: Path) -> None:
@@ -255,3 +255,20 @@ def test_what_is_no_network_of_photos(tmp_path: Path) -> None:
     model = onnx.load(str(path))
     onnx.save(model, str(tmp_path / "two.onnx"), save_as_external_data=True, size_threshold=0, location="weights")
     assert "its weights are in a second file; save it as one" in refusal(tmp_path / "two.onnx")
+
+
+def test_mutants(tmp_path: Path, rng: np.random.Generator) -> None:
+    """A file in which bytes were changed is a network with other numbers, or is refused in a sentence."""
+    data = bytearray(small(tmp_path / "net.onnx", shape=["n", 3, SIZE, SIZE]).read_bytes())
+    said = []
+    for number in range(6):
+        mutant, folder = bytearray(data), tmp_path / str(number)
+        for place in rng.integers(0, len(data), 12):
+            mutant[place] = rng.integers(256)
+        (tmp_path / f"{number}.onnx").write_bytes(mutant)
+        try:
+            import_network(ImportSettings(files=[tmp_path / f"{number}.onnx"], out=folder, preprocessing="unit"))
+        except InputError as error:
+            said.append((str(error), folder.exists()))
+
+    assert all("\n" not in sentence and not exists for sentence, exists in said)
