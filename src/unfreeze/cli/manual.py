@@ -184,9 +184,19 @@ PREDICT = f"""
 Name the class of images with a model that unfreeze has written.
 
 MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
-files, and folders that are searched for images at any depth: by content, as
-in training, without what is hidden or left by a system; how many files were
-skipped, and why, is said. Prints a table with the path, the label and its
+
+  photo.jpg        a file
+  inbox/           a folder, searched at any depth: by content, as in
+                   training, without what is hidden or left by a system
+  'in/**/*.jpg'    a pattern; ** stands for any number of folders
+  list.csv         or .tsv, .txt: a table with a column path (or file), with
+                   or without labels; of .txt also a path a line
+  rows.parquet     a table with a column path, or one of whole files as
+                   Hugging Face's datasets writes it
+  -                standard input: a path a line, or one image
+
+Each photo is read once; how many files were skipped, and why, is said.
+Prints a table with the path, the label and its
 probability; a model with an SVM as its head has none, and its decision score
 takes the place. With --threshold, a label below it is left open: unsure in
 the table, empty in CSV, null in JSON. Images that cannot be read are named on
@@ -195,14 +205,16 @@ standard error. Writes nothing.
 With --unlike 1%, photos that are unlike anything in training are marked; of
 photos like those in training, at most that share is. Their label stays.
 
-With --csv, standard output has the columns path, label and probability (or
-score), and for --top K of 2 or more label_1, probability_1, label_2 ...
+With --csv, standard output has the columns file, label, probability (or
+score), runner_up and runner_up_probability, and for --top K of 2 or more
+label_1, probability_1, label_2 ...
 {_JSON}
 Examples:
 
   unfreeze predict unfreeze-runs/photos-1/model new/*.jpg
   unfreeze predict model/ inbox/ --csv --threshold 0.8 > labels.csv
   unfreeze predict model/ inbox/ --top 3 --json
+  find inbox -newer seen -name '*.jpg' | unfreeze predict model/ -
 {EXIT_CODES}"""
 
 EVALUATE = f"""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
+from unfreeze.core.file_names import LIST_SUFFIXES
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
@@ -25,7 +26,7 @@ from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.left_out import exclude_classes
 from unfreeze.data.levels import measure_levels
 from unfreeze.data.listed_files import Candidate
-from unfreeze.data.lists import LIST_SUFFIXES, list_rows
+from unfreeze.data.lists import list_rows
 from unfreeze.data.shortfalls import CONFLICTING, codes_of, shortfall
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool, Inspection

@@ -1,10 +1,11 @@
 """Lists of images: a CSV or Parquet file with columns path, label and, if wanted, split, group and left_out."""
 
 import csv
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,19 +14,19 @@ from unfreeze.core.errors import ImageSetError
 from unfreeze.core.findings import Finding, finding
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.data.image_table import ImageTable
-from unfreeze.data.list_text import as_western, encoding_of, header_of, is_undecoded
+from unfreeze.data.list_text import Header, as_western, encoding_of, header_of, is_undecoded
 from unfreeze.data.list_values import fault_of_label, label_of_several, text_of, without_missing
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
-from unfreeze.data.listed_paths import PathFinder
+from unfreeze.data.listed_paths import LEFT_OUT_BY_LIST, ListedPath, PathFinder
 
-LIST_SUFFIXES = (".csv", ".parquet", ".tsv", ".txt")
 _SHOWN = 20
 _AT_ONCE = 4096  # rows of a Parquet list in memory
 LEFT_OUT = "left_out"  # a column of cleaned lists: why a row is not to be read; empty for all others
-LEFT_OUT_BY_LIST = "left out by the list"
 _COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
+PATH_COLUMNS = ("path", "file", "file_name", "filename", "image")  # where photos alone are asked for
 _WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and group)"
 _Row = tuple[int, Mapping[str, str]]
+_Found = TypeVar("_Found")
 
 
 @final
@@ -63,7 +64,7 @@ def list_rows(table: ImageTable, *, here: Path | None = None, advance: Advance =
     is_table = source.suffix.lower() == ".parquet"
     word = "row" if is_table else "line"
     lost = was_western = False
-    for line, row in _parquet_rows(source) if is_table else _csv_rows(source):
+    for line, row in _parquet_rows(source) if is_table else _csv_rows(source, _labelled_rows):
         advance(1)
         if row.get(LEFT_OUT):
             table.skipped[LEFT_OUT_BY_LIST] += 1
@@ -150,32 +151,68 @@ def _faults_of_whole(table: ImageTable) -> list[str]:
     return [f"the label {several!r} looks like several; give each image one class"] if several else []
 
 
-def _csv_rows(source: Path) -> Iterator[_Row]:
-    """Line number and row; a row that does not fit its header has the complaint under the empty name."""
+def listed_paths(source: Path) -> Iterator[ListedPath]:
+    """What a list of photos names, whether or not it has labels.
+
+    Args:
+        source: A ``.csv`` or ``.tsv`` file with a column path, or file as ``unfreeze predict --csv`` writes it; or a
+            ``.txt`` file of this kind, or with a path a line.
+
+    Yields:
+        What stands in each line.
+
+    Raises:
+        ImageSetError: The list cannot be read, or has no such column.
+    """
+    return _csv_rows(source, _path_rows)
+
+
+def _csv_rows(source: Path, rows: Callable[[Iterable[str], Path], Iterator[_Found]]) -> Iterator[_Found]:
     try:
         encoding = encoding_of(source)
         errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
         with source.open(encoding=encoding, errors=errors, newline="") as file:
-            yield from _rows_of_csv(file, source)
+            yield from rows(file, source)
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         msg = f"{source} cannot be read as CSV: {error}."
         raise ImageSetError(msg) from error
 
 
-def _rows_of_csv(file: Iterable[str], source: Path) -> Iterator[_Row]:
+def _labelled_rows(file: Iterable[str], source: Path) -> Iterator[_Row]:
     lines = iter(file)
     header = header_of(lines, _COLUMNS)
     if not {"path", "label"} <= set(header.names):
         msg = f"{source} needs a first line {_WANTED_COLUMNS}; found {header.text.strip()[:80]!r}."
         raise ImageSetError(msg)
     _check_once(header.names, source)
+    yield from _rows_below(header, lines, _COLUMNS)
+
+
+def _path_rows(file: Iterable[str], source: Path) -> Iterator[ListedPath]:
+    lines = iter(file)
+    header = header_of(lines, PATH_COLUMNS)
+    column = next((name for name in PATH_COLUMNS if name in header.names), None)
+    if column is None and source.suffix.lower() == ".txt":
+        for line, text in enumerate(itertools.chain([header.text], lines), header.line):
+            if text.strip():
+                yield ListedPath(text.strip(), f"line {line} of {source}")
+        return
+    if column is None:
+        msg = f"{source} needs a first line with a column path; found {header.text.strip()[:80]!r}."
+        raise ImageSetError(msg)
+    _check_once(header.names, source)
+    for line, row in _rows_below(header, lines, (column, LEFT_OUT)):
+        place = f"line {line} of {source}"
+        yield ListedPath(row.get(column, ""), place, fault=row.get("", ""), left_out=bool(row.get(LEFT_OUT)))
+
+
+def _rows_below(header: Header, lines: Iterable[str], columns: Sequence[str]) -> Iterator[_Row]:
+    """Line number and row; a row that does not fit its header has the complaint under the empty name."""
     reader = csv.reader(lines, delimiter=header.delimiter)
     line = header.line + 1
     for fields in reader:
         if fields:
-            values = {
-                name: value.strip() for name, value in zip(header.names, fields, strict=False) if name in _COLUMNS
-            }
+            values = {name: value.strip() for name, value in zip(header.names, fields, strict=False) if name in columns}
             if len(fields) != len(header.names):
                 values = {"": f"{len(fields)} fields where the header has {len(header.names)}"}
             yield line, _with_gaps(values)
