@@ -122,12 +122,19 @@ Codes are what a frozen network makes of an image: pooled activations, one
 vector per image and tap. All taps are read in one pass, and what was computed
 before is reused.
 {_SOURCE}
+Labels are not needed here: a folder of photos without class folders will do,
+a single class folder, and a list without the column label.
+
 What is written depends on the name given by --out:
 
   NAME.parquet  columns path, label, split, and a list of floats per tap
   NAME.npy      NAME.TAP.npy per tap (or NAME.npy alone with --tap), float32
                 with a row per image, and NAME.csv, which names the rows
-  a folder      codes.parquet in it
+  a folder      codes.parquet in it, or what --to says:
+
+  --to datasets     what datasets.load_from_disk reads, with the same columns
+  --to tensorboard  tables for its projector, TAP.tsv per tap (or tensors.tsv
+                    with --tap), metadata.tsv, and up to 7,225 small photos
 
 Files that exist are not overwritten. The split column is the one that is
 given, else the one that unfreeze probe and tune make with the same --seed.
@@ -137,6 +144,7 @@ Examples:
   unfreeze codes photos/ --out codes.parquet
   unfreeze codes photos/ --out last.npy --tap last
   unfreeze codes photos/ --backbone resnet50 --out codes/
+  unfreeze codes photos/ --to tensorboard --tap last --out projector/
 {EXIT_CODES}"""
 
 PROBE = f"""

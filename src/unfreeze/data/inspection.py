@@ -149,7 +149,8 @@ def listed_images(
         exclude: Classes that are left out, of the source and of `test`.
         follow_links: Whether to follow links to folders below the class folders, too.
         progress: Its stop is looked at for every file.
-        labelled: Whether a folder of photos without class folders is refused; otherwise their label is empty.
+        labelled: Whether photos without a label are refused, in a list or in a folder without class folders; otherwise
+            it is empty.
 
     Yields:
         A table of candidates, for `inspected_portions`.
@@ -169,7 +170,7 @@ def listed_images(
         if source.is_dir():
             list_folder(table, follow_links=follow_links, advance=progress.checkpoint, labelled=labelled)
         else:
-            list_rows(table, advance=progress.checkpoint)
+            list_rows(table, labelled=labelled, advance=progress.checkpoint)
         if test is not None:
             add_test_folder(table, test, follow_links=follow_links, to_exclude=exclude, advance=progress.checkpoint)
         exclude_classes(table, exclude)

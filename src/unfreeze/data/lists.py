@@ -4,6 +4,7 @@ import csv
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, final
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.findings import Finding, finding
 from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.wording import listed
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.list_text import Header, as_western, encoding_of, header_of, is_undecoded
 from unfreeze.data.list_values import fault_of_label, label_of_several, text_of, without_missing
@@ -24,7 +26,6 @@ _AT_ONCE = 4096  # rows of a Parquet list in memory
 LEFT_OUT = "left_out"  # a column of cleaned lists: why a row is not to be read; empty for all others
 _COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
 PATH_COLUMNS = ("path", "file", "file_name", "filename", "image")  # where photos alone are asked for
-_WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and group)"
 _Row = tuple[int, Mapping[str, str]]
 _Found = TypeVar("_Found")
 
@@ -47,30 +48,32 @@ class _Faults:
         return "; ".join([*self.shown, *more])
 
 
-def list_rows(table: ImageTable, *, here: Path | None = None, advance: Advance = ignore) -> None:
+def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = None, advance: Advance = ignore) -> None:
     """Read a list of images.
 
     Args:
         table: Gets one candidate per row of its source, a ``.csv``, ``.tsv`` or ``.parquet`` file; paths are relative
             to the folder that the list lies in, or else to `here`.
+        labelled: Whether each row must have a label; without one it is empty otherwise.
         here: Folder in which the command was given; the working directory if None.
         advance: Reports progress per row.
 
     Raises:
         ImageSetError: The list cannot be read, or rows of it cannot be used; the first twenty are named by line.
     """
-    source, faults = table.source, _Faults()
+    source, faults, needed = table.source, _Faults(), ("path", "label") if labelled else ("path",)
     finder = PathFinder(table.root, here or Path.cwd())
     is_table = source.suffix.lower() == ".parquet"
     word = "row" if is_table else "line"
     lost = was_western = False
-    for line, row in _parquet_rows(source) if is_table else _csv_rows(source, _labelled_rows):
+    read = _parquet_rows(source, needed) if is_table else _csv_rows(source, partial(_table_rows, needed=needed))
+    for line, row in read:
         advance(1)
         if row.get(LEFT_OUT):
             table.skipped[LEFT_OUT_BY_LIST] += 1
             continue
         was_western |= any(map(is_undecoded, row.values()))
-        fault = _fault(row)
+        fault = _fault(row, needed)
         path = None if fault else finder.find(row["path"])
         if not fault:
             lost |= path is None
@@ -107,7 +110,7 @@ def _candidate(root: Path, path: Path, row: Mapping[str, str]) -> Candidate:
     return Candidate(
         path=Path(os.path.realpath(path)),
         name=_name(path, root),
-        label=as_western(row["label"]),
+        label=as_western(row.get("label", "")),
         split=SPLIT_WORDS.get(row.get("split", "").lower(), ""),
         group=as_western(row.get("group", "")),
         listed=True,
@@ -119,19 +122,19 @@ def _name(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _fault(row: Mapping[str, str]) -> str:
+def _fault(row: Mapping[str, str], needed: Sequence[str]) -> str:
     """What is wrong with a row in itself; empty if nothing."""
     if "" in row:
         return row[""]
     if any("\0" in value for value in row.values()):
         return "it contains a NUL character"
-    missing = [column for column in ("path", "label") if not row[column]]
+    missing = [column for column in needed if not row[column]]
     if missing:
         return f"{' and '.join(missing)} missing"
     split = row.get("split", "")
     if split and split.lower() not in SPLIT_WORDS:
         return f"unknown split {split!r}, wanted train, val or test"
-    return fault_of_label(row["label"])
+    return fault_of_label(row.get("label", ""))
 
 
 def _listed_before(row: Mapping[str, str], path: Path, table: ImageTable, word: str) -> str:
@@ -139,7 +142,7 @@ def _listed_before(row: Mapping[str, str], path: Path, table: ImageTable, word: 
     if before is None:
         return ""
     line, label = before
-    other = f", as {label!r}: an image has one class" if label != as_western(row["label"]) else ""
+    other = f", as {label!r}: an image has one class" if label != as_western(row.get("label", "")) else ""
     return f"{row['path']!r} was already listed in {word} {line}{other}"
 
 
@@ -178,11 +181,11 @@ def _csv_rows(source: Path, rows: Callable[[Iterable[str], Path], Iterator[_Foun
         raise ImageSetError(msg) from error
 
 
-def _labelled_rows(file: Iterable[str], source: Path) -> Iterator[_Row]:
+def _table_rows(file: Iterable[str], source: Path, needed: Sequence[str]) -> Iterator[_Row]:
     lines = iter(file)
     header = header_of(lines, _COLUMNS)
-    if not {"path", "label"} <= set(header.names):
-        msg = f"{source} needs a first line {_WANTED_COLUMNS}; found {header.text.strip()[:80]!r}."
+    if not {*needed} <= set(header.names):
+        msg = f"{source} needs a first line with {_wanted(needed)}; found {header.text.strip()[:80]!r}."
         raise ImageSetError(msg)
     _check_once(header.names, source)
     yield from _rows_below(header, lines, _COLUMNS)
@@ -231,23 +234,29 @@ def _check_once(names: Sequence[str], source: Path) -> None:
         raise ImageSetError(msg)
 
 
-def _parquet_rows(source: Path) -> Iterator[_Row]:
+def _wanted(needed: Sequence[str]) -> str:
+    others = [column for column in ("label", "split", "group") if column not in needed]
+    columns = "column" if len(needed) == 1 else "columns"
+    return f"the {columns} {listed([*needed])} (and, if wanted, {listed(others)})"
+
+
+def _parquet_rows(source: Path, needed: Sequence[str]) -> Iterator[_Row]:
     """Number of the row, from 1, and the row."""
     try:
         with pq.ParquetFile(source) as file:
-            yield from _rows_of_parquet(file, source)
+            yield from _rows_of_parquet(file, source, needed)
     except (OSError, pa.ArrowException) as error:
         msg = f"{source} cannot be read as Parquet: {error}."
         raise ImageSetError(msg) from error
 
 
-def _rows_of_parquet(file: pq.ParquetFile, source: Path) -> Iterator[_Row]:
+def _rows_of_parquet(file: pq.ParquetFile, source: Path, needed: Sequence[str]) -> Iterator[_Row]:
     schema = file.schema_arrow
     found = schema.names
     _check_once([name.lower() for name in found], source)
     names = {name.lower(): name for name in found}
-    if not {"path", "label"} <= names.keys():
-        msg = f"{source} needs the columns path and label (and, if wanted, split and group); found {found}."
+    if not {*needed} <= names.keys():
+        msg = f"{source} needs {_wanted(needed)}; found {found}."
         raise ImageSetError(msg)
     chosen = [column for column in _COLUMNS if column in names]
     for column in chosen:
