@@ -240,11 +240,18 @@ their intervals; what is taken for what; and the mistakes of which the model
 is surest, which may be wrong labels. Photos that cannot be read are counted
 and named. Writes nothing but the file of --csv, with the columns path, given,
 predicted, probability (or score) and right.
+
+A table says how many photos are answered, and how many of them right, if the
+model leaves open what it is less sure of than 50 %, 60 %, ... 99 %;
+--abstain-below says it of one probability, as unfreeze predict --threshold
+leaves photos open. With --unlike 1%, photos that are unlike anything in
+training are counted apart.
 {_JSON}
 Examples:
 
   unfreeze evaluate unfreeze-runs/photos-1/model others/
   unfreeze evaluate model/ list.csv --mistakes 50 --csv rows.csv
+  unfreeze evaluate model/ others/ --abstain-below 0.8 --unlike 1%
   unfreeze evaluate model/ others/ --json | jq .accuracy
 {EXIT_CODES}"""
 

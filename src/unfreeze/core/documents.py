@@ -7,6 +7,7 @@ from unfreeze.core.export_settings import ExportResize, ExportTarget
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
+    Answered,
     ClassScores,
     CodeCounts,
     DepthPoint,
@@ -309,6 +310,34 @@ class Mistake:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Abstaining:
+    """What a model answers where probabilities below one are left open.
+
+    Attributes:
+        below: The probability.
+        answered: The images that are not left open.
+    """
+
+    below: float
+    answered: Answered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfamiliar:
+    """The images that are unlike anything in training, and the others.
+
+    Attributes:
+        share: Of images like those in training, how many are marked at most.
+        marked: Those that are unlike.
+        others: Those that are not.
+    """
+
+    share: float
+    marked: Answered
+    others: Answered
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateRecord:
     """How well a model does on labelled images that it has not learned from.
 
@@ -326,6 +355,10 @@ class EvaluateRecord:
         interval: 95 % interval of the accuracy; over groups where they are given.
         balanced_accuracy: Mean of the recall of the classes that have images.
         log_loss: Mean negative log-likelihood, nats; None with an SVM as the head.
+        abstaining: What is answered from a probability on, of some probabilities; empty with an SVM as the head.
+        asked: The same of the probability that was asked for; None without.
+        unfamiliar: Images that are unlike those in training; None where that was not asked for, or the model does not
+            know.
         per_class: Of every class.
         confusion: Numbers of images: a row per given class, a column per predicted one.
         confusions: What is taken for what, the most frequent first.
@@ -349,6 +382,9 @@ class EvaluateRecord:
     interval: Interval
     balanced_accuracy: float
     log_loss: float | None
+    abstaining: tuple[Abstaining, ...] = ()
+    asked: Abstaining | None = None
+    unfamiliar: Unfamiliar | None = None
     per_class: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]
     confusions: tuple[Confused, ...]

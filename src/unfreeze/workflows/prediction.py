@@ -237,15 +237,9 @@ def predict(
             there is no image.
         TooManyBadFilesError: No image can be read.
     """
-    if threshold is not None and read_config(model_folder)[OUR_KEY]["margins"]:
-        msg = (
-            f"A threshold needs probabilities, but the head of {model_folder} is an SVM, which gives scores. "
-            "Predict without a threshold, or with another model."
-        )
-        raise InputError(msg)
-    lacking = "" if unlike is None else cannot_mark(model_folder, read_config(model_folder)[OUR_KEY], unlike)
-    if lacking:
-        resources.progress.say(lacking)
+    config = read_config(model_folder)
+    check_threshold(model_folder, config, threshold)
+    say_if_none_is_marked(model_folder, config, unlike, resources.progress)
     with tempfile.TemporaryDirectory(prefix="unfreeze-photos-") as unpacked:
         advance = resources.progress.checkpoint
         given = standard_input or sys.stdin.buffer.read
@@ -263,6 +257,41 @@ def predict(
         )
     predictions, skipped = _without_others(predictions, named, files, resources.progress)
     return prediction_record(predictions, top=top, threshold=threshold, unlike=unlike, skipped=skipped)
+
+
+def check_threshold(model_folder: Path, config: Mapping[str, Any], threshold: float | None) -> None:
+    """Make sure that a model can leave images open.
+
+    Args:
+        model_folder: Of the model.
+        config: Of its folder.
+        threshold: Probability below which images are left open; None for none.
+
+    Raises:
+        InputError: There is a threshold, and the model gives no probabilities.
+    """
+    if threshold is not None and config[OUR_KEY]["margins"]:
+        msg = (
+            f"A threshold needs probabilities, but the head of {model_folder} is an SVM, which gives scores. "
+            "Leave out the threshold, or take another model."
+        )
+        raise InputError(msg)
+
+
+def say_if_none_is_marked(
+    model_folder: Path, config: Mapping[str, Any], unlike: float | None, progress: Progress
+) -> None:
+    """Say why no photo is marked as unlike those in training, where that is asked for and the model cannot.
+
+    Args:
+        model_folder: Of the model.
+        config: Of its folder.
+        unlike: Share of photos like those in training that may be marked; None to mark none.
+        progress: Is told.
+    """
+    lacking = "" if unlike is None else cannot_mark(model_folder, config[OUR_KEY], unlike)
+    if lacking:
+        progress.say(lacking)
 
 
 def _no_image(named: Sequence[Path], files: NamedPhotos) -> str:
