@@ -123,6 +123,7 @@ class CodesRecord:
         schema: Name and version of this document.
         source: What the user named.
         network: Name of the network.
+        weights: Where its weights came from, and what was changed in them or left out.
         images: How many have codes.
         computed: How many of them ran through the network now.
         reused: How many had their codes from the store.
@@ -137,6 +138,7 @@ class CodesRecord:
     schema: Literal["unfreeze.codes/2"] = "unfreeze.codes/2"
     source: str
     network: str
+    weights: str
     images: int
     computed: int
     reused: int
@@ -156,6 +158,7 @@ class ProbeRecord:
         schema: Name and version of this document.
         source: What the user named.
         network: Name of the network.
+        weights: Where its weights came from, and what was changed in them or left out.
         images: Where every file went.
         skipped: Number of files that were not read, by reason.
         classes: Class names, in the order of the class indices.
@@ -170,6 +173,7 @@ class ProbeRecord:
     schema: Literal["unfreeze.probe/2"] = "unfreeze.probe/2"
     source: str
     network: str
+    weights: str
     images: ImageCounts
     skipped: dict[str, int]
     classes: tuple[str, ...]
@@ -187,6 +191,7 @@ class TuneRecord:
 
     Attributes:
         schema: Name and version of this document.
+        weights: Where the network's weights came from, and what was changed in them or left out.
         images: Where every file went.
         skipped: Number of files that were not read, by reason.
         classes: Class names, in the order of the class indices.
@@ -198,6 +203,7 @@ class TuneRecord:
     """
 
     schema: Literal["unfreeze.tune/3"] = "unfreeze.tune/3"
+    weights: str
     images: ImageCounts
     skipped: dict[str, int]
     classes: tuple[str, ...]

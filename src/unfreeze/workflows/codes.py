@@ -28,7 +28,7 @@ from unfreeze.workflows.code_files import (
     write_parquet,
     write_tensorboard,
 )
-from unfreeze.workflows.reading import Phases, frozen_network, known_tap, say_what_was_found
+from unfreeze.workflows.reading import Phases, frozen_network, known_tap, say_what_was_found, say_what_weights
 
 _BYTES_A_NUMBER: dict[CodesForm, int] = {"parquet": 4, "npy": 4, "datasets": 4, "tensorboard": 13}
 
@@ -63,6 +63,7 @@ def write_codes(
     network = frozen_network(settings, resources.cache)
     widths = {each.name: each.channels for each in network.taps}
     widths = {name: widths[name] for name in known_tap(tap, network.card.taps)}
+    say_what_weights(settings.weights, network.card, resources.progress)
     phases.started()
     with ExitStack() as stack:
         with phases.timed("decode"):
@@ -89,6 +90,7 @@ def write_codes(
         return CodesRecord(
             source=str(settings.source),
             network=network.card.name,
+            weights=network.card.source,
             images=counts["images"],
             computed=counts["computed"],
             reused=counts["images"] - counts["computed"],
