@@ -1,11 +1,12 @@
 """The codes of images at every tap, written to files a portion of the images at a time."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
 
+from unfreeze.core.cards import Card
 from unfreeze.core.documents import CodesRecord
 from unfreeze.core.progress import Progress
 from unfreeze.core.room import check_room
@@ -87,20 +88,32 @@ def write_codes(
             portions = _portions(table, stored, counts, widths, resources.progress)
             rows = table.number_of(State.USED)
             files = _written(form, place, widths, portions, rows=rows, one=tap is not None, pool=resources.pool)
-        return CodesRecord(
-            source=str(settings.source),
-            network=network.card.name,
-            weights=network.card.source,
-            images=counts["images"],
-            computed=counts["computed"],
-            reused=counts["images"] - counts["computed"],
-            files_found=table.counts(),
-            set_aside=tuple(table.files_set_aside()),
-            skipped=dict(table.skipped),
-            taps=widths,
-            files=tuple(map(str, files)),
-            phases=phases.all(),
-        )
+        return _recorded(settings, network.card, table, counts, widths, files, phases)
+
+
+def _recorded(
+    settings: ImageSettings,
+    card: Card,
+    table: ImageTable,
+    counts: Mapping[str, int],
+    widths: Widths,
+    files: Sequence[Path],
+    phases: Phases,
+) -> CodesRecord:
+    return CodesRecord(
+        source=str(settings.source),
+        network=card.name,
+        weights=card.source,
+        images=counts["images"],
+        computed=counts["computed"],
+        reused=counts["images"] - counts["computed"],
+        files_found=table.counts(),
+        set_aside=tuple(table.files_set_aside()),
+        skipped=dict(table.skipped),
+        taps=widths,
+        files=tuple(map(str, files)),
+        phases=phases.all(),
+    )
 
 
 def _stored(
