@@ -88,7 +88,7 @@ def write_codes(
             portions = _portions(table, stored, counts, widths, resources.progress)
             rows = table.number_of(State.USED)
             files = _written(form, place, widths, portions, rows=rows, one=tap is not None, pool=resources.pool)
-        return _recorded(settings, network.card, table, counts, widths, files, phases)
+        return _recorded(settings, network.card, table, counts, widths=widths, files=files, phases=phases)
 
 
 def _recorded(
@@ -96,6 +96,7 @@ def _recorded(
     card: Card,
     table: ImageTable,
     counts: Mapping[str, int],
+    *,
     widths: Widths,
     files: Sequence[Path],
     phases: Phases,
