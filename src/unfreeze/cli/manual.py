@@ -222,7 +222,7 @@ Examples:
   unfreeze predict unfreeze-runs/photos-1/model new/*.jpg
   unfreeze predict model/ inbox/ --csv --threshold 0.8 > labels.csv
   unfreeze predict model/ inbox/ --top 3 --json
-  find inbox -newer seen -name '*.jpg' | unfreeze predict model/ -
+  find new -mtime -1 -print0 | unfreeze predict model/ -
 {EXIT_CODES}"""
 
 EVALUATE = f"""

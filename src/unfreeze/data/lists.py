@@ -245,7 +245,7 @@ def _parquet_rows(source: Path, needed: Sequence[str]) -> Iterator[_Row]:
     try:
         with pq.ParquetFile(source) as file:
             yield from _rows_of_parquet(file, source, needed)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         msg = f"{source} cannot be read as Parquet: {error}."
         raise ImageSetError(msg) from error
 

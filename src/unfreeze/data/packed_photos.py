@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unfreeze.core.errors import ImageSetError
+from unfreeze.core.errors import DiskFullError, ImageSetError
 from unfreeze.core.room import check_room
 from unfreeze.data.list_values import text_of
 from unfreeze.data.lists import PATH_COLUMNS
@@ -38,7 +38,9 @@ def photos_in(source: Path, *, unpacked: Path) -> Iterator[tuple[str, bytes | No
                 check_room(unpacked, _size(file, name), f"the photos in {source}", option="TMPDIR")
             for batch in file.iter_batches(_AT_ONCE, columns=[name], use_threads=False):
                 yield from (_photo(value, kind) for value in batch.column(0).to_pylist())
-    except (OSError, pa.ArrowException) as error:
+    except DiskFullError:
+        raise
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         msg = f"{source} cannot be read as Parquet: {error}."
         raise ImageSetError(msg) from error
 

@@ -2,7 +2,9 @@
 
 import io
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import datasets
 import pandas as pd
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from unfreeze.core.errors import ImageSetError, InputError
+from unfreeze.core.errors import DiskFullError, ImageSetError, InputError
 from unfreeze.data.named_photos import NamedPhotos, named_photos
 
 
@@ -182,6 +184,26 @@ def test_a_file_that_is_no_table_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(ImageSetError, match="cannot be read as Parquet"):
         found(tmp_path, tmp_path / "rows.parquet")
+
+
+def test_a_path_in_a_table_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    """Parquet says that it is UTF-8, and a flipped bit makes it something else."""
+    pq.write_table(pa.table({"path": ["photo.png"]}), tmp_path / "rows.parquet", compression="none")
+    data = (tmp_path / "rows.parquet").read_bytes()
+    (tmp_path / "rows.parquet").write_bytes(data.replace(b"photo.png", b"photo.pn\xe8"))
+
+    with pytest.raises(ImageSetError, match="cannot be read as Parquet"):
+        found(tmp_path, tmp_path / "rows.parquet")
+
+
+def test_photos_that_find_no_room_are_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before the first of them is written, with the folder that may be another one."""
+    pq.write_table(pa.table({"image": [b"x" * 1000]}), tmp_path / "rows.parquet")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+
+    with pytest.raises(DiskFullError, match="choose a place on another disk with TMPDIR"):
+        found(tmp_path, tmp_path / "rows.parquet")
+    assert list((tmp_path / "unpacked").iterdir()) == []
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
