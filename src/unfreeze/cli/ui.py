@@ -69,9 +69,14 @@ def ui(
         access = Access(hosts=allowed_hosts(host, taken, others), token=token or secrets.token_urlsafe(32))
         bench = Workbench.of(Roots(folders), RUNS, access=access, device=device.value, say=say)
         progress.stop.check()
-        address = with_token(address_of(host, taken), access.token)
-        moments = Moments(ready=lambda: _ready(output, address, folders, opens=open_page), ending=bench.end)
-        run(workbench_application(bench), listener, moments)
+        address = address_of(host, taken)
+        page = with_token(address, access.token)
+
+        def ready() -> None:
+            output.document({"schema": "unfreeze.ui/1", "address": address, "page": page})
+            _ready(output, page, folders, opens=open_page)
+
+        run(workbench_application(bench), listener, Moments(ready=ready, ending=bench.end))
         for name in bench.runs.under_way():
             say(f"Stopping the run {name}; go on with it in the workbench, or: unfreeze run --resume {RUNS / name}")
         bench.runs.close(hurries=lambda: progress.stop.is_requested)
@@ -90,13 +95,12 @@ def _checked_roots(given: list[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(root.expanduser().resolve() for root in given))
 
 
-def _ready(output: Output, address: str, folders: tuple[Path, ...], *, opens: bool) -> None:
+def _ready(output: Output, page: str, folders: tuple[Path, ...], *, opens: bool) -> None:
     """Say where the workbench is."""
-    output.document({"schema": "unfreeze.ui/1", "address": address, "roots": [str(folder) for folder in folders]})
     output.line(f"The workbench of {listed([str(folder) for folder in folders])}, for a browser on this machine:")
-    output.line(address)
+    output.line(page)
     output.line("Ctrl-C ends it; a run that is under way is stopped, keeps what there is, and can go on.")
     if opens:
         import webbrowser
 
-        webbrowser.open(address)
+        webbrowser.open(page)

@@ -205,6 +205,7 @@ function clearRun(name) {
   byId("phase").textContent = "Starting …";
   byId("left").textContent = "";
   byId("bar").removeAttribute("value");
+  byId("copy").textContent = "Copy";
   for (const id of ["scores", "said", "answer"]) byId(id).replaceChildren();
   for (const id of ["answer", "going", "stop", "resume", "show", "try", "serve", "serving", "measured", "story", "same", "report"]) byId(id).hidden = true;
   byId("report").removeAttribute("src");
@@ -304,7 +305,7 @@ function story(sentence) {
 function showPhase(seen, run) {
   seen.lastOfLife = seen.last;
   const phase = [...seen.phases.values()].pop();
-  const words = phase ? `${printable(phase.name)}${phase.total ? `: ${count(phase.total, phase.unit)}` : ""}` : "Between two steps …";
+  const words = phase ? `${capital(printable(phase.name))}${phase.total ? `: ${count(phase.total, phase.unit)}` : ""}` : "Between two steps …";
   if (byId("phase").textContent !== words) byId("phase").textContent = words;
   if (phase?.total) {
     byId("bar").max = phase.total;
@@ -313,12 +314,14 @@ function showPhase(seen, run) {
   byId("left").textContent = timeLeft(phase, seen, run);
 }
 
+const capital = words => words.slice(0, 1).toUpperCase() + words.slice(1);
+
 function timeLeft(phase, seen, run) {
   const parts = [];
-  if (phase?.total && phase.done) parts.push(`this step: about ${span(((phase.at - phase.began) / phase.done) * (phase.total - phase.done))} left`);
+  if (phase?.total && phase.done) parts.push(`This step: about ${span(((phase.at - phase.began) / phase.done) * (phase.total - phase.done))} left`);
   if (run.budget_seconds && seen.begun) {
     const left = run.budget_seconds - seen.spent - (seen.last - seen.begun);
-    parts.push(left > 0 ? `all of it: at most ${span(left)} left` : "its time is up: it concludes");
+    parts.push(left > 0 ? `The whole run: at most ${span(left)} left` : "Its time is up: it concludes");
   }
   return parts.join(" · ");
 }
@@ -339,7 +342,7 @@ function showScore(event) {
     row.append(element("td"), element("td"), element("td"));
   }
   const nats = event.metric === "log-loss";
-  row.cells[0].textContent = printable(event.name);
+  row.cells[0].textContent = printable(event.plain);
   row.cells[1].replaceChildren(element("span", "", nats ? `${event.score.toFixed(3)} nats` : `${(100 * event.score).toFixed(1)} %`), ...(nats ? [] : [track(event.score)]));
   row.cells[2].textContent = String(event.splits);
   [...body.rows].forEach(one => one.classList.toggle("new", one === row));

@@ -56,7 +56,7 @@ class RunRequest:
             InputError: A strategy is unknown.
         """
         if self.strategies is not None:
-            parse_strategies(self.strategies, option="strategies")
+            parse_strategies(self.strategies, option="The list of strategies")
         return StudySettings(
             source=roots.folder(self.place),
             margin=self.margin,

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from unfreeze.core.errors import InputError
+from unfreeze.core.strategies import parse_strategy
+
 MEDIA_TYPE: Final = "text/event-stream"
 _LOOK_SECONDS: Final = 0.25
 _SILENT_SECONDS: Final = 15.0  # after which something is sent that says nothing: else what lies between may hang up
@@ -69,7 +72,17 @@ def newest(lines: Sequence[Line]) -> list[Line]:
 
 def message(line: Line) -> bytes:
     """An event as a browser reads it: it says where it ended when it comes back."""
-    return f"id: {line.end}\ndata: {json.dumps(line.event, ensure_ascii=True)}\n\n".encode("ascii")
+    return f"id: {line.end}\ndata: {json.dumps(_for_people(line.event), ensure_ascii=True)}\n\n".encode("ascii")
+
+
+def _for_people(event: dict[str, Any]) -> dict[str, Any]:
+    """With what a strategy is called on a terminal, where the event is about one: ``plain``."""
+    if event.get("event") != "strategy measured":
+        return event
+    try:
+        return {**event, "plain": parse_strategy(str(event.get("strategy"))).plain}
+    except InputError:  # of another version of unfreeze
+        return {**event, "plain": str(event.get("name"))}
 
 
 async def stream(
