@@ -23,6 +23,8 @@ async function loadModels() {
   } catch (error) {
     alarm(error.message);
     return;
+  } finally {
+    byId("loading")?.remove();
   }
   alarm("");
   for (const id of ["model", "second"]) {
@@ -34,6 +36,7 @@ async function loadModels() {
   byId("choices").hidden = false;
   byId("beside").hidden = models.size < 2;
   showModel();
+  askForAll(); // what was given before the models were there
 }
 
 function showModel() {
