@@ -68,7 +68,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a root of photos, and beside it what nobody may see."""
     found = tmp_path_factory.mktemp("workbench")
     draw(found / "root" / "photos")
-    draw(found / "root" / "one", classes=("red",))
     draw(found / "secret")
     (found / "root" / "links").mkdir()
     (found / "root" / "links" / "out").symlink_to(found / "secret")
@@ -98,7 +97,7 @@ def test_only_folders_below_the_roots_are_shown(client: httpx.Client) -> None:
     links = client.get("/v1/folders", params={"path": "links"}).json()
 
     assert top["roots"] == ["root"]
-    assert [(one["name"], one["folders"]) for one in top["folders"]] == [("links", 1), ("one", 1), ("photos", 2)]
+    assert [(one["name"], one["folders"]) for one in top["folders"]] == [("links", 1), ("photos", 2)]
     assert [(one["path"], one["photos"]) for one in photos["folders"]] == [("photos/green", 8), ("photos/red", 8)]
     assert links["folders"] == []
 
@@ -279,18 +278,6 @@ def test_a_run_that_is_not_there_is_said(name: str, client: httpx.Client) -> Non
 
         assert answer.status_code in {404, 405, 409, 422}, (rest, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
-
-
-def test_a_folder_that_cannot_be_learned_from_says_so_and_leaves_nothing(client: httpx.Client, folder: Path) -> None:
-    """A run on it fails with the sentence of the command, and its folder is gone."""
-    name = client.post("/v1/runs", json={**QUICK, "place": {"root": 0, "path": "one"}}).json()["name"]
-
-    follow(client, name)
-    run = client.get(f"/v1/runs/{name}").json()
-
-    assert run["state"] == "failed"
-    assert run["said"] == f"{folder}/root/one has one class only, 'red'. A classifier needs the images of at least two."
-    assert not (folder / "unfreeze-runs" / name).exists()
 
 
 def test_the_workbench_asks_nobody(served: Served) -> None:

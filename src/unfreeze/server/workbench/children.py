@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, Protocol, final, runtime_checkable
 
 from unfreeze.core.interrupts import SIGNALLED, SIGNALS
 
@@ -17,9 +17,43 @@ _SECRETS: Final = frozenset({"UNFREEZE_TOKEN"})
 STOPPED: Final = frozenset({0, *(SIGNALLED + number for number in SIGNALS), -signal.SIGTERM})
 
 
+@runtime_checkable
+class Command(Protocol):
+    """A command that runs, or has ended."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still works."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """Why it failed, as it says it to its user; empty if it did not, or was stopped."""
+        ...
+
+    def stop(self) -> None:
+        """Ask it to end, which keeps what is finished; one that has ended is left alone."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once; what is in its journal is kept all the same."""
+        ...
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it has ended.
+
+        Args:
+            seconds: At most so long; None for as long as it takes.
+
+        Returns:
+            Whether it has.
+        """
+        ...
+
+
 @final
 class Child:
-    """A command that runs.
+    """A command in a process of its own.
 
     It has a session of its own, so that a Ctrl-C in the server's terminal does not reach it: who stops it decides when.
 
@@ -48,26 +82,19 @@ class Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still works."""
+        """As `Command.is_alive`."""
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask it to end, which keeps what is finished; one that has ended is left alone."""
+        """As `Command.stop`."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once; what is in its journal is kept all the same."""
+        """As `Command.kill`."""
         self._process.kill()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended.
-
-        Args:
-            seconds: At most so long; None for as long as it takes.
-
-        Returns:
-            Whether it has.
-        """
+        """As `Command.wait`."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -90,7 +117,7 @@ class Child:
 
     @property
     def sentence(self) -> str:
-        """Why it failed, as it says it to its user; empty if it did not."""
+        """As `Command.sentence`."""
         if self.exit_code in STOPPED:
             return ""
         text = b"".join(self._said).decode("utf-8", "replace")

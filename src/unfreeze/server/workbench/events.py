@@ -29,6 +29,11 @@ class Line:
     end: int
     event: dict[str, Any]
 
+    @property
+    def advances(self) -> Any:
+        """The phase that it says advances; None if it says something else."""
+        return self.event.get("phase") if self.event.get("event") == "phase advanced" else None
+
 
 def lines_from(path: Path, start: int) -> tuple[list[Line], int]:
     """The whole lines of a log from some place on.
@@ -61,13 +66,12 @@ def lines_from(path: Path, start: int) -> tuple[list[Line], int]:
 
 def newest(lines: Sequence[Line]) -> list[Line]:
     """Of a phase that advances again and again with nothing between, the last step alone: nobody sees the others."""
-    return [
-        line
-        for line, after in zip(lines, [*lines[1:], None], strict=True)
-        if after is None
-        or line.event.get("event") != "phase advanced"
-        or (after.event.get("event"), after.event.get("phase")) != ("phase advanced", line.event.get("phase"))
-    ]
+    found: list[Line] = []
+    for line in lines:
+        if found and line.advances is not None and line.advances == found[-1].advances:
+            found.pop()
+        found.append(line)
+    return found
 
 
 def message(line: Line) -> bytes:

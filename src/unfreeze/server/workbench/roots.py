@@ -129,14 +129,6 @@ class Roots:
             has_more=len(names) > MOST_FOLDERS,
         )
 
-    def place_of(self, folder: Path) -> Place | None:
-        """How requests name a folder; None if it lies below no root."""
-        for number, root in enumerate(self.folders):
-            if folder.is_relative_to(root):
-                relative = folder.relative_to(root).as_posix()
-                return Place(root=number, path="" if relative == "." else relative)
-        return None
-
     def _found(self, root: int, path: str) -> Path | None:
         """Whatever is there below the root; None if nothing is, or if it lies elsewhere."""
         if not 0 <= root < len(self.folders):

@@ -3,7 +3,7 @@
 import shlex
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from unfreeze.core.settings import StudySettings
 from unfreeze.core.wording import printable, score
 from unfreeze.report.command_line import command_line
 from unfreeze.server.problems import ProblemError
-from unfreeze.server.workbench.children import Child
+from unfreeze.server.workbench.children import Child, Command
 from unfreeze.workflows.reports import REPORT, answer
 
 State = Literal["running", "finished", "stopped", "unfinished", "failed"]
@@ -68,12 +68,13 @@ class Runs:
 
     Args:
         folder: Of all runs, as a command line would name it; made with the first one.
+        begin: Begins the command that stands behind ``unfreeze``.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, begin: Callable[[Sequence[str]], Command] = Child) -> None:
+        self.folder, self._command = folder, begin
         self._lock = threading.Lock()
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, Command] = {}
         self._failed: dict[str, RunEntry] = {}
         self._records: dict[str, tuple[tuple[int, int], RunRecord]] = {}
 
@@ -180,7 +181,7 @@ class Runs:
 
     def _begin(self, name: str) -> None:
         self._failed.pop(name, None)
-        self._children[name] = Child(["run", "--resume", str(self.folder / name), "--json", "--quiet"])
+        self._children[name] = self._command(["run", "--resume", str(self.folder / name), "--json", "--quiet"])
 
     def _check_free(self) -> None:
         for name in self._children:
@@ -206,7 +207,7 @@ class Runs:
             return "stopped" if (folder / STOPPED_FILE).is_file() else "unfinished"
         return "failed" if name in self._failed else None
 
-    def _settle(self, name: str, child: Child) -> None:
+    def _settle(self, name: str, child: Command) -> None:
         """Note how a process of ours has ended; what it has left empty goes."""
         child.wait()
         del self._children[name]
