@@ -33,7 +33,7 @@ def ui(
     roots: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[ROOT...]",
+            metavar="ROOT",
             help="Folders below which photos may be chosen; the current folder if not given.",
             show_default=False,
         ),
