@@ -206,7 +206,7 @@ function clearRun(name) {
   byId("left").textContent = "";
   byId("bar").removeAttribute("value");
   byId("copy").textContent = "Copy";
-  for (const id of ["scores", "said", "answer"]) byId(id).replaceChildren();
+  for (const id of ["scores", "told", "answer"]) byId(id).replaceChildren();
   for (const id of ["answer", "going", "stop", "resume", "show", "try", "serve", "serving", "measured", "story", "same", "report"]) byId(id).hidden = true;
   byId("report").removeAttribute("src");
 }
@@ -297,8 +297,8 @@ function beginLife(event, seen) {
 }
 
 function story(sentence) {
-  const last = byId("said").lastElementChild;
-  if (last?.textContent !== printable(sentence)) byId("said").append(element("li", "", sentence));
+  const last = byId("told").lastElementChild;
+  if (last?.textContent !== printable(sentence)) byId("told").append(element("li", "", sentence));
   byId("story").hidden = false;
 }
 
