@@ -86,8 +86,8 @@ class Models:
         with self._loading:
             if name in self._loaded:
                 self._again(name, folder)
-            else:
-                self._loaded[name] = self._load(folder)
+            else:  # in a new dictionary, since somebody may go through the old one
+                self._loaded = {**self._loaded, name: self._load(folder)}
             self._folders[name] = folder
 
     def _again(self, name: str, folder: Path) -> LoadedModel:

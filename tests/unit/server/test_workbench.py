@@ -8,10 +8,12 @@ from typing import Any, final
 
 import pytest
 
+from unfreeze import __version__
 from unfreeze.core.run_folder import LOCK, is_worked_in, owned_run, plan_run
 from unfreeze.core.settings import StudySettings
 from unfreeze.server.problems import ProblemError
 from unfreeze.server.workbench import events
+from unfreeze.server.workbench.children import Child
 from unfreeze.server.workbench.events import Line, lines_from, message, newest, stream
 from unfreeze.server.workbench.runs import Runs
 
@@ -195,3 +197,15 @@ def test_a_run_that_is_planned_begins_like_any_other(tmp_path: Path) -> None:
     assert (run.settings, run.lives) == (settings, 1)
     assert (before, during, is_worked_in(tmp_path)) == (False, True, False)
     assert (tmp_path / LOCK).exists()
+
+
+def test_a_command_says_what_it_printed_or_why_it_failed(tmp_path: Path) -> None:
+    """Its output is kept where it is wanted, its last sentence where it fails."""
+    done = Child(["version", "--json"], keeps_output=True)
+    failed = Child(["inspect", str(tmp_path / "nowhere")])
+    done.wait()
+    failed.wait()
+
+    assert (done.exit_code, done.sentence, json.loads(done.output)["unfreeze"]) == (0, "", __version__)
+    assert failed.sentence == f"There is no folder or list {tmp_path / 'nowhere'}. Check the spelling."
+    done.stop()  # of no effect

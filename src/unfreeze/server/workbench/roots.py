@@ -176,7 +176,7 @@ def _counts(folder: Path) -> tuple[int, int]:
 
 def _is_text(name: str) -> bool:
     """Whether a name can be said in JSON: one that is no UTF-8 cannot."""
-    return name.isprintable() or not any("\ud800" <= character <= "\udfff" for character in name)
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _shown(folder: Path) -> str:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Literal, final
@@ -224,11 +224,10 @@ class Runs:
             return self._failed[name]
         if state in {"finished", "stopped"}:
             try:
-                return _of_record(self._record(folder), folder, state)
+                return replace(_of_record(self._record(folder), folder, state), said=self._why(name))
             except InputError as error:
                 return RunEntry(name=name, state="failed", begun=_begun(folder), said=printable(str(error)))
         plan = read_plan(folder)
-        failed = self._failed.get(name)
         return RunEntry(
             name=name,
             state=state,
@@ -237,8 +236,12 @@ class Runs:
             begun=_begun(folder),
             budget_seconds=plan.settings.budget_seconds if plan else None,
             command=printable(command_line(plan.settings)) if plan else "",
-            said=failed.said if failed else "",
+            said=self._why(name),
         )
+
+    def _why(self, name: str) -> str:
+        """Why a run that could go on did not; empty if nothing is known of that."""
+        return self._failed[name].said if name in self._failed else ""
 
     def _record(self, folder: Path) -> RunRecord:
         """The record of a run, read once as long as it stays what it is."""
@@ -280,8 +283,8 @@ def _begun(folder: Path) -> float:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name is that of a folder in this one, and of nothing that is hidden."""
-    return Path(name).name == name and not name.startswith(".") and "\0" not in name
+    """Whether a name is that of a folder in this one, which is not hidden and can be said in JSON."""
+    return Path(name).name == name and name.isprintable() and not name.startswith(".")
 
 
 def _unknown() -> ProblemError:
