@@ -98,6 +98,7 @@ def test_from_photos_to_a_model_that_is_tried(context: Any, served: Served) -> N
     title = page.frame_locator("#report").locator("h1").inner_text()
     found += serious(page)
     page.click("#try")
+    page.locator("#choices").wait_for()
     page.set_input_files("#choose", [str(next(served.connections.parent.glob("root/photos/red/2.png")))])
     label = page.locator("#gallery .label").inner_text()
     page.click("#above")
