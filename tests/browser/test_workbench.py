@@ -57,7 +57,7 @@ def opened(context: Any, address: str) -> Opened:
 def look(page: Any) -> None:
     """Choose the photos, and see what is in them."""
     page.locator("#folders button", has_text="photos").click()
-    page.locator("#look", has_text="photos").click()
+    page.locator("#look", has_text="in photos").click()
     page.locator("#title-found").wait_for()
 
 
@@ -162,7 +162,7 @@ def test_the_workbench_is_used_by_the_keyboard_alone(context: Any, served: Serve
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
     page.locator("#folders button").first.focus()
     page.keyboard.press("Enter")
-    page.locator("#look", has_text="photos").wait_for()
+    page.locator("#look:focus", has_text="in photos").wait_for()
     page.keyboard.press("Enter")
     page.locator("#title-found").wait_for()
 
