@@ -19,7 +19,7 @@ from unfreeze.server import page
 from unfreeze.server.app import add_models, new_app
 from unfreeze.server.documents import ReportTicket
 from unfreeze.server.guard import Guard
-from unfreeze.server.problems import ProblemError, response_of
+from unfreeze.server.problems import ProblemError, refusals, response_of
 from unfreeze.server.workbench import events
 from unfreeze.server.workbench.documents import (
     Comparison,
@@ -94,19 +94,19 @@ def _add_page(app: FastAPI) -> None:
 
 
 def _add_folders(app: FastAPI, bench: Workbench) -> None:
-    @app.get("/v1/folders")
+    @app.get("/v1/folders", responses=refusals(401, 404, 422))
     def folders(root: Root = 0, path: Below = "") -> Listing:
         """What is in a folder below a root."""
         return bench.roots.listing(Place(root=root, path=path))
 
-    @app.post("/v1/inspections")
+    @app.post("/v1/inspections", responses=refusals(400, 401, 404, 422, 503))
     async def inspect(request: Request, asked: LookRequest) -> Response:
         """What ``unfreeze inspect`` finds in a folder: its document."""
         folder = await run_in_threadpool(bench.roots.folder, asked.place)
         found = await bench.inspections.of(folder, anew=asked.anew, is_gone=request.is_disconnected)
         return Response(found, media_type="application/json")
 
-    @app.get("/v1/pictures")
+    @app.get("/v1/pictures", responses=refusals(401, 404, 422))
     def picture(root: Root, path: Below, name: Annotated[str, Query(max_length=4096)]) -> Response:
         """A small picture of a photo in a folder."""
         photo: FilePath = bench.roots.photo(Place(root=root, path=path), name)
@@ -114,22 +114,22 @@ def _add_folders(app: FastAPI, bench: Workbench) -> None:
 
 
 def _add_runs(app: FastAPI, bench: Workbench) -> None:
-    @app.get("/v1/runs")
+    @app.get("/v1/runs", responses=refusals(401))
     def runs() -> RunList:
         """All runs."""
         return RunList(runs=bench.runs.entries())
 
-    @app.post("/v1/runs", status_code=HTTPStatus.CREATED)
+    @app.post("/v1/runs", status_code=HTTPStatus.CREATED, responses=refusals(400, 401, 404, 409, 422))
     def start(asked: RunRequest) -> RunName:
         """Begin a run."""
         return RunName(name=bench.runs.start(asked.settings(bench.roots)))
 
-    @app.get("/v1/runs/{name}")
+    @app.get("/v1/runs/{name}", responses=refusals(401, 404, 422))
     def run(name: Name) -> RunEntry:
         """A run, with its answer."""
         return bench.runs.entry(name)
 
-    @app.get("/v1/runs/{name}/events", response_class=StreamingResponse)
+    @app.get("/v1/runs/{name}/events", response_class=StreamingResponse, responses=refusals(401, 404, 422))
     async def follow(
         name: Name, last_event_id: Annotated[str, Header(pattern=r"^\d{1,15}$")] = "0"
     ) -> StreamingResponse:
@@ -143,13 +143,13 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         )
         return StreamingResponse(told, media_type=events.MEDIA_TYPE)
 
-    @app.post("/v1/runs/{name}/stop", status_code=HTTPStatus.ACCEPTED)
+    @app.post("/v1/runs/{name}/stop", status_code=HTTPStatus.ACCEPTED, responses=refusals(401, 404, 409, 422))
     def stop(name: Name) -> RunName:
         """Ask a run to stop; what there is by then is kept."""
         bench.runs.stop(name)
         return RunName(name=name)
 
-    @app.post("/v1/runs/{name}/resume", status_code=HTTPStatus.ACCEPTED)
+    @app.post("/v1/runs/{name}/resume", status_code=HTTPStatus.ACCEPTED, responses=refusals(401, 404, 409, 422))
     def resume(name: Name) -> RunName:
         """Go on with a run that was stopped or broken off."""
         bench.runs.resume(name)
@@ -157,7 +157,7 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
 
 
 def _add_results(app: FastAPI, bench: Workbench) -> None:
-    @app.post("/v1/runs/{name}/report")
+    @app.post("/v1/runs/{name}/report", responses=refusals(401, 404, 422))
     def report(name: Name) -> ReportTicket:
         """An address under which the report of a run opens once, within a minute."""
         path = bench.runs.path(name) / REPORT
@@ -168,7 +168,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "no-report", detail) from error
         return ReportTicket(address=f"/report/{bench.service.tickets.issue(html)}")
 
-    @app.post("/v1/runs/{name}/model")
+    @app.post("/v1/runs/{name}/model", responses=refusals(401, 404, 422))
     async def model(name: Name) -> TriedModel:
         """Load the model of a run, so that it can be tried."""
         folder = await run_in_threadpool(bench.runs.path, name)
@@ -177,7 +177,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
             bench.service.batcher.start()
         return TriedModel(address=f"{TRY}#{urlencode({'model': name})}")
 
-    @app.get("/v1/comparison")
+    @app.get("/v1/comparison", responses=refusals(401, 404, 422))
     def comparison(
         first: Annotated[str, Query(max_length=255)], second: Annotated[str, Query(max_length=255)]
     ) -> Comparison:
