@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
+from unfreeze.core.file_names import STANDARD_INPUT, is_pattern
 from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
 from unfreeze.core.leftovers import sweep
 from unfreeze.core.reservations import reserved, sweep_beside
@@ -28,11 +29,14 @@ def checked_source(source: Path) -> None:
 def checked_images(named: Iterable[Path]) -> None:
     """Make sure that all files and folders of images are there, before imports that take seconds.
 
+    Args:
+        named: Files, folders, patterns, and ``-`` for standard input.
+
     Raises:
         InputError: One is not.
     """
     for path in named:
-        if not path.exists():
+        if path != STANDARD_INPUT and not is_pattern(path) and not path.exists():
             msg = f"There is no file or folder {path}. Check the spelling."
             raise InputError(msg)
 

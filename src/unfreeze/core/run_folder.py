@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from unfreeze.core.errors import OutputError
 from unfreeze.core.event_log import EVENTS_FILE
+from unfreeze.core.file_names import LIST_SUFFIXES
 from unfreeze.core.files import NO_FOLLOW, disk_errors_explained, make_folder, sha256_of_json, sync_folder, write_json
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in, remove
@@ -98,7 +99,7 @@ class RunFolder:
 def run_name(source: Path) -> str:
     """A plain folder name for runs on `source`: its own name without what file systems or shells dislike."""
     resolved = Path(source).expanduser().resolve()
-    stem = resolved.stem if resolved.suffix.lower() in {".csv", ".parquet", ".tsv", ".txt"} else resolved.name
+    stem = resolved.stem if resolved.suffix.lower() in LIST_SUFFIXES else resolved.name
     return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
 
 
