@@ -13,7 +13,7 @@ from pathlib import Path
 PAGE = Path(__file__).parent / "reference" / "cli.md"
 COMMANDS = (
     *("", "run", "inspect", "codes", "probe", "tune", "predict", "evaluate"),
-    *("export", "serve", "report", "compare", "sample"),
+    *("export", "serve", "ui", "report", "compare", "sample"),
     *("cache", "cache list", "cache verify", "cache repair", "cache prune"),
     *("zoo", "zoo list", "zoo show", "zoo pull", "zoo import", "zoo verify", "zoo publish", "version"),
 )

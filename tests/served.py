@@ -68,18 +68,25 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str | Path, token: str = "") -> Iterator[Served]:
-    """Start ``unfreeze serve`` on a port that is free, and end it.
+def serving(folder: Path, *arguments: str | Path, token: str = "", command: str = "serve") -> Iterator[Served]:
+    """Start ``unfreeze serve``, or another command that serves, on a port that is free, and end it.
 
     Args:
-        folder: For what is noted.
+        folder: For what is noted; a workbench also works in it.
         *arguments: Of the command.
         token: That requests must carry, by the environment.
+        command: Which one.
     """
     connections = folder / "connections.txt"
-    program = [sys.executable, "-c", PROGRAM % str(connections), "serve", *map(str, arguments), "--port", "0", "--json"]
-    environment = {**os.environ, "UNFREEZE_TOKEN": token}
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    program = [sys.executable, "-c", PROGRAM % str(connections), command, *map(str, arguments), "--port", "0", "--json"]
+    process = subprocess.Popen(
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "UNFREEZE_TOKEN": token, "OMP_NUM_THREADS": "1"},
+        cwd=folder if command == "ui" else None,
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     said: list[str] = []
@@ -94,7 +101,7 @@ def serving(folder: Path, *arguments: str | Path, token: str = "") -> Iterator[S
         yield Served(json.loads(text)["address"], process, connections, said)
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=120)
         process.stdout.close()
         reader.join()
         process.stderr.close()

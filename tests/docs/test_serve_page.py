@@ -89,3 +89,15 @@ def test_the_table_of_codes_names_all_of_ours() -> None:
 
     assert len(codes) > 12
     assert sorted(code for code in codes if f"`{code}`" not in PAGE) == []
+
+
+def test_the_codes_of_the_workbench_stand_on_its_page() -> None:
+    """Those that the service has, too, stand on that one's."""
+    root = Path(__file__).parents[2]
+    sources = (root / "src" / "unfreeze" / "server" / "workbench").glob("*.py")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    page = (root / "docs" / "how-to" / "workbench.md").read_text(encoding="utf-8")
+    codes = set(re.findall(r'ProblemError\(\s*HTTPStatus\.\w+, "([a-z-]+)"', text))
+
+    assert len(codes) > 8
+    assert sorted(code for code in codes if f"`{code}`" not in page) == []

@@ -1,4 +1,4 @@
-"""What ``unfreeze serve`` says when it cannot begin."""
+"""What ``unfreeze serve`` and ``unfreeze ui`` say when they cannot begin."""
 
 import socket
 from pathlib import Path
@@ -68,3 +68,27 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, capsys: pytest.Capt
     """As ``predict`` refuses it."""
     assert exit_code_of(["serve", str(tmp_path)]) == 2
     assert "is no model: config.json missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "There is no folder nowhere. Give folders below which photos may be chosen."),
+        (["model/config.json"], "There is no folder model/config.json. Give folders below which photos may be chosen."),
+        (["--host", "0.0.0.0"], "Others can reach 0.0.0.0, so a token is wanted, and there is none."),
+        (["--token-file", "nowhere"], "The token cannot be read from nowhere."),
+    ],
+)
+def test_a_workbench_that_cannot_begin_says_why(
+    arguments: list[str],
+    sentence: str,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A root that is no folder; and what a service lacks that others reach."""
+    monkeypatch.delenv("UNFREEZE_TOKEN", raising=False)
+    monkeypatch.chdir(model.parent)
+
+    assert exit_code_of(["ui", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"unfreeze: {sentence}")

@@ -7,7 +7,7 @@ import typer
 
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
-from unfreeze.core.wording import count, score
+from unfreeze.core.wording import score
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
     from unfreeze.core.documents import CompareRecord
@@ -32,6 +32,7 @@ def compare(
 
 
 def _show(record: "CompareRecord", output: Output) -> None:
+    from unfreeze.core.phrases import compared_on
     from unfreeze.report.table import add_row, plain_table
 
     table = plain_table("run", "network", "picked", "splits", record.metric, right={"splits", record.metric})
@@ -40,9 +41,4 @@ def _show(record: "CompareRecord", output: Output) -> None:
     output.table(table)
     output.line()
     output.line(record.verdict)
-    gone = f", {count(record.relabelled, 'image')} of another class left out" if record.relabelled else ""
-    splits = "the same splits" if record.same_splits else "splits that differ"
-    output.line(
-        f"Compared in {record.metric} on {count(record.images, 'common image')}{gone}, on {splits}; with a minus the "
-        "second run is the worse one."
-    )
+    output.line(compared_on(record))

@@ -33,6 +33,7 @@ from unfreeze.cli.run import run
 from unfreeze.cli.sample import sample
 from unfreeze.cli.serve import serve
 from unfreeze.cli.tune import tune
+from unfreeze.cli.ui import ui
 from unfreeze.cli.usage import usage_sentence
 from unfreeze.cli.version import version
 from unfreeze.core.errors import StoppedError, UnfreezeError
@@ -93,6 +94,7 @@ _add("predict", predict, manual.PREDICT)
 _add("evaluate", evaluate, manual.EVALUATE)
 _add("export", export, manual.EXPORT)
 _add("serve", serve, manual.SERVE)
+_add("ui", ui, manual.UI)
 _add("report", report, manual.REPORT)
 _add("compare", compare, manual.COMPARE)
 _add("sample", sample, manual.SAMPLE)

@@ -323,6 +323,32 @@ Examples:
   unfreeze serve model/ --host 0.0.0.0 --token-file token --allowed-host pc7
 {EXIT_CODES}"""
 
+UI = f"""
+Steer it in a browser: choose photos, follow the run, try the model.
+
+The workbench shows folders below each ROOT, and no other. It says what is in
+one, as unfreeze inspect does; asks in plain words what a run needs to know;
+begins it, shows the scores as they are measured, and stops it on request,
+keeping what there is. Closing the page stops nothing: it shows the run again
+when it is opened again. Its report is shown, its model tried on photos that
+are dropped on the page, and two runs are compared.
+
+Runs lie in unfreeze-runs/, as those of unfreeze run do, with the same numbers;
+each is a process of its own. Ctrl-C ends the workbench and stops what is under
+way, which can go on: in the workbench, or with unfreeze run --resume.
+
+It listens on this machine alone, and its page wants the token that stands in
+the address it prints. Elsewhere (--host) the token has to be given, and
+--allowed-host NAME. Nothing is sent anywhere else. It needs unfreeze[serve].
+
+With --json, standard output is one JSON document, which says where it is.
+
+Examples:
+
+  unfreeze ui --open
+  unfreeze ui /data/photos /data/more --port 9000
+{EXIT_CODES}"""
+
 REPORT = f"""
 Write the report of a run again, from its run.json.
 

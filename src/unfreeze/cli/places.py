@@ -2,27 +2,17 @@
 
 import contextlib
 import glob
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
-from unfreeze.core.file_names import LIST_SUFFIXES, STANDARD_INPUT, is_pattern
+from unfreeze.core.file_names import STANDARD_INPUT, is_pattern
 from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
 from unfreeze.core.leftovers import sweep
 from unfreeze.core.reservations import reserved, sweep_beside
-from unfreeze.core.run_folder import LOCK, MODEL, PLAN, can_be_continued, check_run_folder
+from unfreeze.core.run_folder import LOCK, MODEL, PLAN, RUNS, can_be_continued, check_run_folder, run_name
 from unfreeze.core.run_record import RUN_FILE
 from unfreeze.core.settings import StudySettings
-
-RUNS = Path("unfreeze-runs")
-
-
-def run_name(source: Path) -> str:
-    """A plain folder name for runs on `source`: its own name without what file systems or shells dislike."""
-    resolved = Path(source).expanduser().resolve()
-    stem = resolved.stem if resolved.suffix.lower() in LIST_SUFFIXES else resolved.name
-    return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
 
 
 def checked_source(source: Path) -> None:

@@ -27,6 +27,8 @@ _OTHER_NAMES = MappingProxyType(
         "infer": "predict",
         "server": "serve",
         "web": "serve",
+        "gui": "ui",
+        "workbench": "ui",
         "embed": "codes",
         "features": "codes",
         "extract": "codes",

@@ -2,6 +2,7 @@
 
 import math
 
+from unfreeze.core.documents import CompareRecord
 from unfreeze.core.records import Answer, Calibration, Comparison, FolderStep, Interval, Settling, Winner
 from unfreeze.core.settings import Metric
 from unfreeze.core.wording import MOST, amount, count, difference_span, nats, percent, probability, score, score_span
@@ -161,4 +162,14 @@ def looked_at(test_looks: int) -> str:
     return (
         f"{test_looks} runs in this directory, this one included, have looked at the folder: whoever keeps the best of "
         "them has chosen on it."
+    )
+
+
+def compared_on(record: CompareRecord) -> str:
+    """What the comparison of two runs rests on: a sentence."""
+    gone = f", {count(record.relabelled, 'image')} of another class left out" if record.relabelled else ""
+    splits = "the same splits" if record.same_splits else "splits that differ"
+    return (
+        f"Compared in {record.metric} on {count(record.images, 'common image')}{gone}, on {splits}; with a minus the "
+        "second run is the worse one."
     )

@@ -7,6 +7,7 @@ then `run.json`. A folder with a `run.json` is never touched.
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from unfreeze.core.errors import OutputError
 from unfreeze.core.event_log import EVENTS_FILE
+from unfreeze.core.file_names import LIST_SUFFIXES
 from unfreeze.core.files import NO_FOLLOW, disk_errors_explained, make_folder, sha256_of_json, sync_folder, write_json
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in, remove
@@ -28,6 +30,7 @@ from unfreeze.core.versions import versions
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+RUNS = Path("unfreeze-runs")  # where runs go whose place nobody chose
 PLAN, STATE, LOCK, MODEL = "plan.json", "state", "lock", "model"
 Schema = Literal["unfreeze.plan/1"]
 
@@ -41,7 +44,7 @@ class RunPlan:
         settings: What was asked.
         versions: Of unfreeze, Python and the libraries that move numbers.
         begun_in: The folder that the user stood in: paths that were given start from there.
-        lives: How many processes have worked at it.
+        lives: How many processes have worked at it; 0 of a run that is only planned.
     """
 
     schema: Schema = "unfreeze.plan/1"
@@ -93,6 +96,36 @@ class RunFolder:
         (self.path / EVENTS_FILE).unlink(missing_ok=True)
 
 
+def run_name(source: Path) -> str:
+    """A plain folder name for runs on `source`: its own name without what file systems or shells dislike."""
+    resolved = Path(source).expanduser().resolve()
+    stem = resolved.stem if resolved.suffix.lower() in LIST_SUFFIXES else resolved.name
+    return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
+
+
+def plan_run(folder: Path, settings: StudySettings) -> None:
+    """Note in an empty folder what is asked of a run that has not begun: whoever continues it, begins it.
+
+    Args:
+        folder: There, and empty.
+        settings: What is asked.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    with disk_errors_explained(folder):
+        _write_plan(folder, RunPlan(settings=settings, versions=versions(), begun_in=str(Path.cwd()), lives=0))
+
+
+def is_worked_in(folder: Path) -> bool:
+    """Whether a process works at the run in a folder now."""
+    try:
+        with (folder / LOCK).open("rb") as file:
+            return not lock_now(file.fileno())
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def owned_run(folder: Path, settings: StudySettings | None) -> Iterator[RunFolder]:
     """Begin a run in a folder, or continue the one that was begun there.
@@ -114,7 +147,7 @@ def owned_run(folder: Path, settings: StudySettings | None) -> Iterator[RunFolde
     with _only_here(folder):
         _sweep(folder)
         plan = _plan_of(folder, settings)
-        write_json(folder / PLAN, {"plan": plain(plan), "sha256": sha256_of_json(plain(plan))})
+        _write_plan(folder, plan)
         run = RunFolder(folder, plan)
         run.clear_results()
         yield run
@@ -176,6 +209,10 @@ def can_be_continued(folder: Path, settings: StudySettings) -> bool:
             return True
     except OutputError:
         return False
+
+
+def _write_plan(folder: Path, plan: RunPlan) -> None:
+    write_json(folder / PLAN, {"plan": plain(plan), "sha256": sha256_of_json(plain(plan))})
 
 
 def _plan_of(folder: Path, settings: StudySettings | None) -> RunPlan:

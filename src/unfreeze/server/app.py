@@ -1,7 +1,7 @@
 """The routes of a service."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -61,24 +61,44 @@ def application(service: Service) -> ASGIApp:
         yield
         await run_in_threadpool(service.batcher.close)
 
-    app = FastAPI(
-        title="unfreeze serve",
-        version="1",
-        description="Classes of photos, by models that unfreeze has written.",
-        docs_url=None,  # they come from a server elsewhere
-        redoc_url=None,
-        lifespan=running,
-        redirect_slashes=False,
-    )
-    app.state.service = service
-    _handle_errors(app)
-    _add_models(app)
-    _add_predict(app)
+    app = new_app("unfreeze serve", "Classes of photos, by models that unfreeze has written.", running)
+    add_models(app, service)
     _add_upkeep(app)
     kserve.add_routes(app, service)
     page.add_routes(app, service)
     settings = service.settings
     return Guard(app, access=settings.access, rate=settings.limits.rate, metrics=service.metrics)
+
+
+def new_app(title: str, description: str, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """An application without routes, whose errors are problem documents.
+
+    Args:
+        title: Of its OpenAPI document.
+        description: Of the same.
+        lifespan: Entered before the first request, left after the last one.
+
+    Returns:
+        The application; a `Guard` belongs before it.
+    """
+    app = FastAPI(
+        title=title,
+        version="1",
+        description=description,
+        docs_url=None,  # they come from a server elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    _handle_errors(app)
+    return app
+
+
+def add_models(app: FastAPI, service: Service) -> None:
+    """Add what a page needs that shows models and asks them."""
+    app.state.service = service
+    _add_models(app)
+    _add_predict(app)
 
 
 async def _service_of(request: Request) -> Service:

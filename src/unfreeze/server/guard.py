@@ -14,8 +14,10 @@ from unfreeze.server.metrics import Metrics
 from unfreeze.server.problems import ProblemError, response_of
 from unfreeze.server.settings import Access
 
+PAGES: Final = frozenset({"/", "/try"})  # to which a link elsewhere may lead
 # Routes that hold nothing of anybody's: a monitor and a browser ask for them before they have a token.
-OPEN: Final = frozenset({"/healthz", "/", "/static/page.js", "/static/page.css", "/favicon.ico"})
+OPEN: Final = PAGES | {"/healthz", "/favicon.ico"}
+STATIC: Final = "/static/"  # scripts and styles, the same for everybody
 TICKETS: Final = "/report/"  # reports are opened by a ticket in their address, which was given for the token
 _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -108,12 +110,12 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         headers, path = Headers(scope=scope), scope["path"]
         check_host(headers, self._access.hosts)
-        check_origin(headers, is_page=path == "/" and scope["method"] in {"GET", "HEAD"})
+        check_origin(headers, is_page=path in PAGES and scope["method"] in {"GET", "HEAD"})
         address = scope["client"][0] if scope.get("client") else ""
         if path != "/healthz" and not self._buckets.takes(address):
             detail = "Too many requests come from this address; send this again in 1 s, and fewer a second."
             raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too-often", detail, retry=True)
-        if path not in OPEN and not path.startswith(TICKETS):
+        if path not in OPEN and not path.startswith((STATIC, TICKETS)):
             check_token(headers, self._access.token)
 
 

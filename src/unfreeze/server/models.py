@@ -30,8 +30,7 @@ class Models:
     """
 
     def __init__(self, settings: ServeSettings, say: Callable[[str], None]) -> None:
-        self._folders, self._settings, self._say = settings.models, settings, say
-        self._device = find_device(settings.device)
+        self._folders, self._settings, self._say = dict(settings.models), settings, say
         self._loading = threading.Lock()
         self._replaced: list[LoadedModel] = []
         self._loaded = {name: self._load(folder) for name, folder in self._folders.items()}
@@ -52,10 +51,10 @@ class Models:
         Raises:
             ProblemError: There is none of that name and version.
         """
-        wanted = next(iter(self._loaded)) if name is None else name
+        wanted = next(iter(self._loaded), "") if name is None else name
         found = self._loaded.get(wanted)
         if found is None or version not in {None, found.version}:
-            known = ", ".join(self._loaded)
+            known = ", ".join(self._loaded) or "none"
             detail = f"There is no such model or version here; the models are {known}, and GET /v1/models says more."
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-model", detail)
         return wanted, found
@@ -66,21 +65,45 @@ class Models:
             for name, folder in self._folders.items():
                 before = self._loaded[name]
                 try:
-                    same = read_anew(before, folder)
-                    loaded = same or self._load(folder)
+                    loaded = self._again(name, folder)
                 except (UnfreezeError, OSError) as error:
                     self._say(f"The model {name} stays as it was: {error}")
                     continue
-                if same is None:
-                    # OpenVINO crashes where a compiled model is freed while another one computes (seen with 2026.4).
-                    self._replaced.append(before)
-                self._loaded[name] = loaded
+                same = loaded.version == before.version
                 changed = "unchanged" if same else f"now {loaded.version}, was {before.version}"
                 self._say(f"The model {name} was read again: {changed}.")
 
+    def add(self, name: str, folder: Path) -> None:
+        """Have one more model, or read it again if it is there already. May take seconds, in any thread.
+
+        Args:
+            name: Of the model.
+            folder: In which it lies.
+
+        Raises:
+            InputError: The folder is no model.
+        """
+        with self._loading:
+            if name in self._loaded:
+                self._again(name, folder)
+            else:  # in a new dictionary, since somebody may go through the old one
+                self._loaded = {**self._loaded, name: self._load(folder)}
+            self._folders[name] = folder
+
+    def _again(self, name: str, folder: Path) -> LoadedModel:
+        """Read a model again that is there already."""
+        before = self._loaded[name]
+        same = read_anew(before, folder)
+        loaded = same or self._load(folder)
+        if same is None:
+            # OpenVINO crashes where a compiled model is freed while another one computes (seen with 2026.4).
+            self._replaced.append(before)
+        self._loaded[name] = loaded
+        return loaded
+
     def _load(self, folder: Path) -> LoadedModel:
-        settings = self._settings
-        loaded = load_to_serve(folder, self._device, settings.cache, with_likeness=settings.unlike is not None)
+        settings, device = self._settings, find_device(self._settings.device)
+        loaded = load_to_serve(folder, device, settings.cache, with_likeness=settings.unlike is not None)
         lacking = "" if settings.unlike is None else cannot_mark(folder, read_config(folder)[OUR_KEY], settings.unlike)
         if lacking:
             self._say(lacking)

@@ -109,11 +109,12 @@ _SCHEMA: Final[dict[str, Any]] = {
 }
 _PROBLEM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "The request holds no photo, or is no form.", **_PROBLEM},
+    400: {"description": "The request holds no photo, or is not what its type says.", **_PROBLEM},
     401: {"description": "The token is wrong or missing.", **_PROBLEM},
     403: {"description": "The request comes from another origin.", **_PROBLEM},
-    404: {"description": "There is no such model.", **_PROBLEM},
+    404: {"description": "There is nothing of that name.", **_PROBLEM},
     408: {"description": "The body came too slowly.", **_PROBLEM},
+    409: {"description": "It does not go with what is under way, or is over.", **_PROBLEM},
     413: {"description": "There are too many bytes, or too many photos.", **_PROBLEM},
     415: {"description": "This is no type for photos.", **_PROBLEM},
     421: {"description": "The service has no such name.", **_PROBLEM},

@@ -9,19 +9,20 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from unfreeze.core.errors import InputError
-from unfreeze.server.app import application
-from unfreeze.server.service import Service
 
 STOP_SECONDS: Final = 10  # in which accepted requests are finished
 SILENT_SECONDS: Final = 25.0  # in which a connection must have sent a request
 _HEADER_BYTES: Final = 16_384
 _CONNECTIONS: Final = 1000
+_LOOK_SECONDS: Final = 0.25
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -71,17 +72,35 @@ def allowed_hosts(host: str, port: int, others: tuple[str, ...]) -> frozenset[st
     return frozenset(name.lower() for name in with_port | given)
 
 
-def run(service: Service, listener: socket.socket, *, say: Callable[[str], None], ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C; accepted requests are finished then. SIGHUP reads the models again.
+def nothing() -> None:
+    """What is to be done where nothing is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """What is done while an application runs.
+
+    Attributes:
+        ready: When requests are answered.
+        reload: At SIGHUP, in a thread.
+        ending: When no request is taken any more, and before those that were are waited for.
+    """
+
+    ready: Callable[[], None]
+    reload: Callable[[], None] = nothing
+    ending: Callable[[], None] = nothing
+
+
+def run(app: ASGIApp, listener: socket.socket, moments: Moments) -> None:
+    """Serve until SIGTERM or Ctrl-C; accepted requests are finished then.
 
     Args:
-        service: What is served.
+        app: What is served.
         listener: Of `listening_socket`.
-        say: Takes sentences for whoever runs it.
-        ready: Called when requests are answered.
+        moments: What is done meanwhile.
     """
     config = uvicorn.Config(
-        application(service),
+        app,
         http="h11",
         ws="none",
         loop="asyncio",
@@ -100,7 +119,7 @@ def run(service: Service, listener: socket.socket, *, say: Callable[[str], None]
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a line for each form that is none
 
     async def serve() -> None:
-        watch = asyncio.create_task(_watch(server, service, say, ready))
+        watch = asyncio.create_task(_watch(server, moments))
         try:
             await server.serve(sockets=[listener])
         finally:
@@ -110,10 +129,8 @@ def run(service: Service, listener: socket.socket, *, say: Callable[[str], None]
         asyncio.run(serve())
 
 
-async def _watch(
-    server: uvicorn.Server, service: Service, say: Callable[[str], None], ready: Callable[[], None]
-) -> None:
-    """Say when the service is ready, read models again when asked to, and close connections that say nothing."""
+async def _watch(server: uvicorn.Server, moments: Moments) -> None:
+    """Note the moments, and close connections that say nothing."""
     while not server.started:
         await asyncio.sleep(0.01)
     loop, reloads, has_terminal = asyncio.get_running_loop(), set(), os.isatty(0)
@@ -122,16 +139,18 @@ async def _watch(
         if has_terminal and not os.isatty(0):  # it was closed, and nobody can end the service from there any more
             server.should_exit = True
             return
-        task = loop.create_task(_reload(service, say))
+        task = loop.create_task(asyncio.to_thread(moments.reload))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     if sys.platform != "win32":
         loop.add_signal_handler(signal.SIGHUP, reload)
-    ready()
+    moments.ready()
     silent: dict[tuple[Any, Any], float] = {}
     while True:
-        await asyncio.sleep(1)
+        await asyncio.sleep(_LOOK_SECONDS)
+        if server.should_exit:
+            moments.ending()
         now = loop.time()
         silent = {key: silent.get(key, now) for key in _silent(server)}
         for (connection, _), since in silent.items():
@@ -145,12 +164,6 @@ def _silent(server: uvicorn.Server) -> Iterator[tuple[Any, Any]]:
         cycle = getattr(connection, "cycle", None)
         if cycle is None or cycle.response_complete:
             yield connection, cycle
-
-
-async def _reload(service: Service, say: Callable[[str], None]) -> None:
-    say("Reading the models again …")
-    await asyncio.to_thread(service.models.reload)
-    service.count_models()
 
 
 @contextmanager

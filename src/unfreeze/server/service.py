@@ -96,6 +96,11 @@ class Service:
         for name, model in self.models:
             self.metrics.loaded.labels(name, model.version).set(1)
 
+    def reload(self) -> None:
+        """Read every model again; may take seconds, in any thread."""
+        self.models.reload()
+        self.count_models()
+
     async def scores(
         self, name: str | None, photos: Sequence[Photo], *, version: str | None = None
     ) -> tuple[str, "Answered"]:

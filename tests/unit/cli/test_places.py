@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from unfreeze.cli.places import fresh_folder, run_name, run_place
+from unfreeze.cli.places import fresh_folder, run_place
 from unfreeze.core.errors import OutputError
-from unfreeze.core.run_folder import owned_run
+from unfreeze.core.run_folder import owned_run, run_name
 from unfreeze.core.settings import StudySettings
 
 SETTINGS = StudySettings(source=Path("photos"))

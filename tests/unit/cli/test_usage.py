@@ -7,7 +7,7 @@ import pytest
 from unfreeze.cli.main import exit_code_of
 
 COMMANDS = (
-    "run, inspect, codes, probe, tune, predict, evaluate, export, serve, report, compare, sample, version, "
+    "run, inspect, codes, probe, tune, predict, evaluate, export, serve, ui, report, compare, sample, version, "
     "cache and zoo"
 )
 

@@ -1,64 +1,14 @@
-// The page of `unfreeze serve`. It asks this service alone, and puts what it hears into the page as text, never as HTML.
-"use strict";
+// The page on which photos get their labels: that of `unfreeze serve`, and in the workbench the one of a run's model.
+import { alarm, ask, byId, element, keepToken, printable, takeToken, useToken, WAIT_MS } from "./parts.js";
 
 const AT_ONCE = 4; // photos that are under way; the service puts them through the network together
-const TRIES = 30;
 const SHOWN = 3; // labels of a photo
-const WAIT_MS = 1000;
 
-const byId = id => document.getElementById(id);
 const photos = []; // {name, file, card, answers: Map of model to what was said}
 const models = new Map();
 const waiting = [];
-let token = "";
+let wanted = ""; // in the workbench, the run whose model is tried
 let underWay = 0;
-
-// Names come from strangers: what could reorder or hide what a person reads is shown as its number.
-function printable(text) {
-  const number = character => `\\u${character.codePointAt(0).toString(16).padStart(4, "0")}`;
-  return text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, number);
-}
-
-function element(kind, className, text) {
-  const made = document.createElement(kind);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = printable(text);
-  return made;
-}
-
-// ---- asking ----
-
-class Refused extends Error {}
-
-async function ask(path, options = {}) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  for (let tries = 1; ; tries += 1) {
-    let reply;
-    try {
-      reply = await fetch(path, { ...options, headers, cache: "no-store", referrerPolicy: "no-referrer" });
-    } catch {
-      throw new Refused("The service does not answer; see whether it still runs.");
-    }
-    if ((reply.status === 429 || reply.status === 503) && tries < TRIES) {
-      await new Promise(resolve => setTimeout(resolve, WAIT_MS));
-      continue;
-    }
-    const document = await reply.json().catch(() => ({ detail: "The service gave no answer that can be read." }));
-    if (reply.status === 401) wantToken();
-    if (!reply.ok) throw new Refused(document.detail);
-    return document;
-  }
-}
-
-function wantToken() {
-  const form = byId("token-form");
-  if (form) form.hidden = false;
-}
-
-function alarm(text) {
-  byId("alarm").textContent = text;
-  byId("alarm").hidden = !text;
-}
 
 // ---- models ----
 
@@ -66,12 +16,15 @@ const chosen = () => [byId("model").value, byId("second").value].filter((name, p
 
 async function loadModels() {
   try {
+    if (wanted) await ask(`/v1/runs/${encodeURIComponent(wanted)}/model`, { method: "POST" });
     const found = await ask("/v1/models");
     models.clear();
     found.models.forEach(model => models.set(model.name, model));
   } catch (error) {
     alarm(error.message);
     return;
+  } finally {
+    byId("loading")?.remove();
   }
   alarm("");
   for (const id of ["model", "second"]) {
@@ -79,9 +32,11 @@ async function loadModels() {
     [...select.options].filter(option => option.value).forEach(option => option.remove());
     models.forEach((_, name) => select.append(new Option(name, name)));
   }
+  if (models.has(wanted)) byId("model").value = wanted;
   byId("choices").hidden = false;
   byId("beside").hidden = models.size < 2;
   showModel();
+  askForAll(); // what was given before the models were there
 }
 
 function showModel() {
@@ -359,8 +314,11 @@ function listenForFiles() {
 }
 
 function begin() {
-  token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
-  if (token) history.replaceState(null, "", location.pathname);
+  const given = takeToken();
+  if (byId("above")) {
+    wanted = given.get("model") ?? "";
+    keepToken(); // which the workbench keeps, too
+  }
   document.querySelectorAll("[role=tab]").forEach(tab => tab.addEventListener("click", () => select(tab)));
   byId("tabs").addEventListener("keydown", moveAmongTabs);
   byId("model").addEventListener("change", () => {
@@ -374,7 +332,8 @@ function begin() {
   byId("clear").addEventListener("click", clear);
   byId("token-form")?.addEventListener("submit", event => {
     event.preventDefault();
-    token = byId("token").value.trim();
+    useToken(byId("token").value.trim());
+    if (byId("above")) keepToken();
     byId("token-form").hidden = true;
     loadModels();
   });

@@ -1,0 +1,1 @@
+"""The workbench: the work of the command line for people who do not type, in a browser."""
