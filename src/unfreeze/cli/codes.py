@@ -16,6 +16,8 @@ from unfreeze.cli.options import (
     EngineName,
     Exclude,
     MaxBad,
+    NumberOfWorkers,
+    On,
     Precision,
     PrecisionName,
     Quiet,
@@ -29,13 +31,13 @@ from unfreeze.cli.options import (
     Weights,
     image_settings,
 )
+from unfreeze.cli.on_cluster import cluster_at, limit_threads_with
 from unfreeze.cli.output import result_output
 from unfreeze.cli.places import fresh_folder, new_file
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import OutputError
 from unfreeze.core.settings import DEFAULT_BACKBONE
-from unfreeze.core.threads import limit_threads
 from unfreeze.core.wording import count, duration
 
 FILES = (".parquet", ".npy")
@@ -60,6 +62,8 @@ def codes(
     test: TestFolder = None,
     exclude: Exclude = None,
     threads: Threads = None,
+    on: On = None,
+    workers: NumberOfWorkers = None,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
@@ -78,12 +82,22 @@ def codes(
         test=test,
         exclude=exclude,
     )
-    limit_threads(threads)
-    with result_output(as_json=json) as output, _checked_place(source, out) as place, working(quiet=quiet) as resources:
+    threads = limit_threads_with(on, workers, threads)
+    with (
+        result_output(as_json=json) as output,
+        _checked_place(source, out) as place,
+        working(quiet=quiet) as resources,
+        cluster_at(on, resources.progress) as cluster,
+    ):
         from unfreeze.workflows.codes import write_codes
         from unfreeze.workflows.reading import Phases
 
-        record = write_codes(settings, resources, place=place, tap=tap, phases=Phases(process_began()))
+        phases, elsewhere = Phases(process_began()), None
+        if cluster is not None:
+            from unfreeze.cluster.codes import CodesOnWorkers
+
+            elsewhere = CodesOnWorkers(cluster, threads=threads or 1, most=workers)
+        record = write_codes(settings, resources, place=place, tap=tap, phases=phases, elsewhere=elsewhere)
         output.document(record)
         output.line(
             f"{count(record.images, 'image')} at {count(len(record.taps), 'tap')} in "

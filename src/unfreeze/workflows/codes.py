@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,29 @@ from unfreeze.workflows.reading import Phases, frozen_network, known_tap, say_wh
 
 Widths = dict[str, int]
 ROW_COLUMNS: Final = ("path", "label", "split")
+
+
+@runtime_checkable
+class CodesElsewhere(Protocol):
+    """Inspects images and computes their codes in other processes, which write them to the same store."""
+
+    def codes_of_table(
+        self, table: ImageTable, network: FrozenNetwork, settings: ImageSettings, resources: Resources
+    ) -> AbstractContextManager[CodesInPortions]:
+        """Inspect and compute all images of a table, which is then as after `inspected_portions`.
+
+        Args:
+            table: Of candidates, whose levels were measured.
+            network: The network, with these levels.
+            settings: By which the network was asked for.
+            resources: Progress and cache.
+
+        Returns:
+            What reads the codes.
+        """
+        ...
+
+
 Portion = tuple[list[Image], dict[str, Float32[np.ndarray, "_ _"]]]
 
 
@@ -43,6 +66,7 @@ def write_codes(
     place: Path,
     tap: str | None = None,
     phases: Phases | None = None,
+    elsewhere: CodesElsewhere | None = None,
 ) -> CodesRecord:
     """Read the codes of every image and write them, so that memory does not grow with the number of images.
 
@@ -52,6 +76,7 @@ def write_codes(
         place: ``NAME.parquet``, or ``NAME.npy`` for an array a tap and a list of the rows.
         tap: The only tap that is wanted, ``last`` being the last one; None for all.
         phases: Where seconds are noted; counted from now if None.
+        elsewhere: Inspects the images and computes their codes in other processes; None for this one.
 
     Returns:
         What was written.
@@ -78,7 +103,7 @@ def write_codes(
         numbers = table.number_of(State.WAITING, State.USED) * sum(widths.values())
         check_room(place.parent, 4 * numbers, f"the codes of {place.name}")
         with phases.timed("prefix"):
-            stored = stack.enter_context(_stored(table, network, settings, resources, phases))
+            stored = stack.enter_context(_stored(table, network, settings, resources, phases, elsewhere))
         say_what_was_found(settings, table.findings, table.counts(), table.skipped, resources.progress)
         if len(table.labels()) > 1:  # without classes there is nothing to measure on
             split_table(table, seed=settings.seed)
@@ -105,12 +130,19 @@ def write_codes(
 
 
 def _stored(
-    table: ImageTable, network: FrozenNetwork, settings: ImageSettings, resources: Resources, phases: Phases
+    table: ImageTable,
+    network: FrozenNetwork,
+    settings: ImageSettings,
+    resources: Resources,
+    phases: Phases,
+    elsewhere: CodesElsewhere | None,
 ) -> AbstractContextManager[CodesInPortions]:
-    """The codes of all images of the table; decoding is a phase of its own."""
+    """The codes of all images of the table; decoding is a phase of its own, unless others do it."""
     with phases.timed("decode"):
         levels = measure_levels(table, pool=resources.pool, progress=resources.progress)
     network = network.with_levels(levels)
+    if elsewhere is not None:
+        return elsewhere.codes_of_table(table, network, settings, resources)
     inspected = inspected_portions(
         table,
         pool=resources.pool,
