@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unfreeze.cli.on_cluster import cluster_at, threads_with
 from unfreeze.cli.options import (
     AsJson,
     BackboneName,
@@ -31,13 +32,13 @@ from unfreeze.cli.options import (
     Weights,
     image_settings,
 )
-from unfreeze.cli.on_cluster import cluster_at, limit_threads_with
 from unfreeze.cli.output import result_output
 from unfreeze.cli.places import fresh_folder, new_file
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
 from unfreeze.core.errors import OutputError
 from unfreeze.core.settings import DEFAULT_BACKBONE
+from unfreeze.core.threads import limit_threads
 from unfreeze.core.wording import count, duration
 
 FILES = (".parquet", ".npy")
@@ -82,7 +83,8 @@ def codes(
         test=test,
         exclude=exclude,
     )
-    threads = limit_threads_with(on, workers, threads)
+    threads = threads_with(on, workers, threads)
+    limit_threads(threads)
     with (
         result_output(as_json=json) as output,
         _checked_place(source, out) as place,

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from unfreeze.core.errors import InputError
 from unfreeze.core.progress import Progress
-from unfreeze.core.threads import limit_threads
 
 if TYPE_CHECKING:
     from unfreeze.cluster.connection import Cluster
 
 
-def limit_threads_with(on: str | None, workers: int | None, threads: int | None) -> int | None:
+def threads_with(on: str | None, workers: int | None, threads: int | None) -> int | None:
     """The threads that each process has: on a cluster one if nothing is asked, since there many work side by side.
 
     Args:
@@ -21,7 +20,7 @@ def limit_threads_with(on: str | None, workers: int | None, threads: int | None)
         threads: What ``--threads`` was given.
 
     Returns:
-        The number, to which this process is limited now; None for no limit.
+        The number; None for no limit.
 
     Raises:
         InputError: There are workers without a cluster, or no cluster can be so called.
@@ -30,12 +29,10 @@ def limit_threads_with(on: str | None, workers: int | None, threads: int | None)
         if workers is not None:
             msg = "--workers counts the workers of a cluster. Say which with --on, or leave --workers out."
             raise InputError(msg)
-        limit_threads(threads)
         return threads
     from unfreeze.cluster.addresses import parse_address
 
     parse_address(on)  # a mistake in it should not cost an inspection
-    limit_threads(threads or 1)
     return threads or 1
 
 

@@ -18,7 +18,7 @@ from unfreeze.core.errors import ClusterError
 # Older ones run code that a file brings: Parquet until 2.54 (CVE-2026-41486), WebDataset until 2.55 (CVE-2026-57516).
 OLDEST: Final = (2, 56)
 ANSWER_SECONDS: Final = 10.0  # of a cluster that is asked whether it knows our token
-TOKEN, TOKEN_FILE, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"  # noqa: S105 - names of variables
+TOKEN, TOKEN_FILE, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"
 # A call of each protocol that needs the token, answers at once and changes nothing.
 _ASKED: Final = {"client": "/ray.rpc.RayletDriver/ClusterInfo", "inside": "/ray.rpc.NodeInfoGcsService/GetClusterId"}
 _QUIET: Final = {

@@ -118,9 +118,7 @@ class Workers:
         gpu: Whether each gets a GPU too.
     """
 
-    def __init__(
-        self, cluster: Cluster, job: Job, *, threads: int, most: int | None = None, gpu: bool = False
-    ) -> None:
+    def __init__(self, cluster: Cluster, job: Job, *, threads: int, most: int | None = None, gpu: bool = False) -> None:
         self._ray, self._cluster, self._threads, self._gpu = cluster.ray, cluster, threads, gpu
         self._job = self._ray.put(job)
         self.number = most or max(1, cluster.cores() // threads)

@@ -103,7 +103,7 @@ def write_codes(
         numbers = table.number_of(State.WAITING, State.USED) * sum(widths.values())
         check_room(place.parent, 4 * numbers, f"the codes of {place.name}")
         with phases.timed("prefix"):
-            stored = stack.enter_context(_stored(table, network, settings, resources, phases, elsewhere))
+            stored = stack.enter_context(_stored(table, network, settings, resources, phases, elsewhere=elsewhere))
         say_what_was_found(settings, table.findings, table.counts(), table.skipped, resources.progress)
         if len(table.labels()) > 1:  # without classes there is nothing to measure on
             split_table(table, seed=settings.seed)
@@ -135,6 +135,7 @@ def _stored(
     settings: ImageSettings,
     resources: Resources,
     phases: Phases,
+    *,
     elsewhere: CodesElsewhere | None,
 ) -> AbstractContextManager[CodesInPortions]:
     """The codes of all images of the table; decoding is a phase of its own, unless others do it."""
