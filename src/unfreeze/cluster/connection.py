@@ -6,8 +6,10 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, final
@@ -17,6 +19,7 @@ from unfreeze.core.errors import ClusterError
 
 # Older ones run code that a file brings: Parquet until 2.54 (CVE-2026-41486), WebDataset until 2.55 (CVE-2026-57516).
 OLDEST: Final = (2, 56)
+CONNECTED_SECONDS: Final = 60.0  # Ray takes 5 to 8 s on two cores to start
 ANSWER_SECONDS: Final = 10.0  # of a cluster that is asked whether it knows our token
 TOKEN, TOKEN_FILE, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"
 # A call of each protocol that needs the token, answers at once and changes nothing.
@@ -81,29 +84,71 @@ def connected(address: Address) -> Iterator[Cluster]:
             _check_token(address)
         import ray
 
-        with _our_handlers():
-            _connect(ray, address, folder)
+        _connect(ray, address, folder)
         try:
             yield Cluster(ray, address)
         finally:
-            with _our_handlers():
-                ray.shutdown()
+            ray.shutdown()
 
 
 def _connect(ray: Any, address: Address, folder: Path | None) -> None:
-    own: dict[str, Any] = {"num_cpus": _cores_here(), "include_dashboard": False, "_temp_dir": str(folder)}
-    more = own if folder is not None else {}
+    """Start a cluster of our own in this folder, or connect to one that is there.
+
+    Raises:
+        ClusterError: It does not work.
+    """
+    quiet = {"address": address.for_ray, "logging_level": "ERROR", "log_to_driver": False}
     try:
-        ray.init(address=address.for_ray, logging_level="ERROR", log_to_driver=False, **more)
-    except (ConnectionError, RuntimeError, TimeoutError, ray.exceptions.RayError) as error:
-        raise ClusterError(_no_connection(address, error)) from error
+        if folder is None:
+            _in_time(partial(ray.init, **quiet))
+            return
+        with _our_handlers():  # in this thread, with which its processes end
+            ray.init(**quiet, num_cpus=_cores_here(), include_dashboard=False, _temp_dir=str(folder))
+    except Exception as error:  # of whatever kind: Ray names none
+        raise ClusterError(_no_connection(address, str(error))) from error
 
 
-def _no_connection(address: Address, error: Exception) -> str:
-    said = str(error).strip().split("\n", maxsplit=1)[0].rstrip(".")
+def _in_time(connect: Callable[[], object]) -> None:
+    """Connect in a thread that is waited for: where the way is blocked, Ray tries without end.
+
+    Raises:
+        TimeoutError: It takes too long.
+    """
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            connect()
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(CONNECTED_SECONDS)
+    if thread.is_alive():
+        msg = f"there was no connection in {CONNECTED_SECONDS:.0f} s"
+        raise TimeoutError(msg)
+    if failed:
+        raise failed[0]
+
+
+@contextmanager
+def _our_handlers() -> Iterator[None]:
+    """What Ray sets for signals is undone: the command stops between two steps, as it does without Ray."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+def _no_connection(address: Address, said: str) -> str:
+    reason = said.strip().split("\n", maxsplit=1)[0].rstrip(".")
     if address.kind == "own":
-        return f"Ray could not be started on this machine: {said}. Leave --on out to work without it."
-    return f"The Ray cluster at {address.for_ray} cannot be used: {said}. Check the address and the versions of Ray."
+        return f"Ray could not be started on this machine: {reason}. Leave --on out to work without it."
+    return f"The Ray cluster at {address.for_ray} cannot be used: {reason}. Check the address and the versions of Ray."
 
 
 def _check_installed() -> None:
@@ -196,16 +241,3 @@ def _folder(own: bool) -> Iterator[Path | None]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _our_handlers() -> Iterator[None]:
-    """What Ray sets for signals is undone: the command stops between two steps, as it does without Ray."""
-    watched = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in watched}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if signal.getsignal(number) is not handler:
-                signal.signal(number, handler)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol, final, runtime_checkable
 
 from unfreeze.cluster.connection import Cluster
 from unfreeze.core.errors import ClusterError, UnfreezeError
@@ -23,6 +23,7 @@ AHEAD: Final = 4  # finished items a worker that may wait for an earlier one
 TICK: Final = 0.5  # seconds between two looks at the stop
 
 
+@runtime_checkable
 class Job(Protocol):
     """What a worker does; plain data, which is sent to it."""
 
@@ -120,7 +121,7 @@ class Workers:
 
     def __init__(self, cluster: Cluster, job: Job, *, threads: int, most: int | None = None, gpu: bool = False) -> None:
         self._ray, self._cluster, self._threads, self._gpu = cluster.ray, cluster, threads, gpu
-        self._job = self._ray.put(job)
+        self._job = self._put(job)
         self.number = most or max(1, cluster.cores() // threads)
         self._joining: dict[Any, Any] = {}
         self._idle: list[Any] = []
@@ -134,6 +135,13 @@ class Workers:
     def __exit__(self, *of_error: object) -> None:
         for worker in (*self._joining.values(), *self._idle, *self._stale.values()):
             self._ray.kill(worker)
+
+    def _put(self, job: Job) -> Any:
+        """The job, once for all workers."""
+        try:
+            return self._ray.put(job)
+        except ImportError as error:  # Ray Client looks at it on the cluster
+            raise ClusterError(_not_installed(error)) from error
 
     def each(self, items: Iterable[Any], *, tick: Advance) -> Iterator[Any]:
         """Have every item carried out.
@@ -207,9 +215,7 @@ class Workers:
             self._failed_starts += 1
             if self._failed_starts < TRIES:
                 return
-            said = str(error).strip().rsplit("\n", maxsplit=1)[-1].rstrip(".")
-            msg = f"Workers of the Ray cluster do not start: {said}. Install the same unfreeze on all machines."
-            raise ClusterError(msg) from error
+            raise ClusterError(_not_installed(error)) from error
         self._failed_starts = 0
         _check_versions(theirs)
         self._idle.append(worker)
@@ -264,6 +270,11 @@ class Workers:
                 "ask for fewer with --threads."
             )
             raise ClusterError(msg)
+
+
+def _not_installed(error: Exception) -> str:
+    said = str(error).strip().rsplit("\n", maxsplit=1)[-1].rstrip(".")
+    return f"Workers of the Ray cluster do not start: {said}. Install the same unfreeze on all machines."
 
 
 def _check_versions(theirs: dict[str, str]) -> None:

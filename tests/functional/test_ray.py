@@ -1,0 +1,154 @@
+"""Codes and trials on a real Ray cluster of this machine, beside the same without."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import torch
+from threadpoolctl import threadpool_limits
+
+from timeless import without_times
+from unfreeze.cluster import workers as workers_module
+from unfreeze.cluster.addresses import Address
+from unfreeze.cluster.codes import CodesOnWorkers
+from unfreeze.cluster.connection import TOKEN, Cluster, connected
+from unfreeze.cluster.trials import TrialsOnCluster
+from unfreeze.cluster.workers import Workers
+from unfreeze.core.errors import ClusterError
+from unfreeze.core.events import Event, PhaseAdvanced
+from unfreeze.core.progress import Progress, ignore
+from unfreeze.core.run_folder import owned_run
+from unfreeze.core.settings import EngineSettings, ImageSettings, StudySettings
+from unfreeze.features.resources import Resources
+from unfreeze.images.pool import DecoderPool
+from unfreeze.workflows.codes import write_codes
+from unfreeze.workflows.study import study
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+PhotoFolder = Callable[..., Path]
+EXACT = EngineSettings("openvino", "f32", "cpu")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Of our own, with a core for every one that there is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(TOKEN, raising=False)
+        with connected(Address("own")) as found:
+            yield found
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As ``--threads 1`` has it in a process of its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(before)
+
+
+def ray_processes(title: str) -> list[psutil.Process]:
+    """Processes of our cluster that Ray calls so."""
+    return [child for child in psutil.Process().children(recursive=True) if title in " ".join(child.cmdline())]
+
+
+def test_codes_are_equal_bit_for_bit_though_workers_are_killed(
+    cluster: Cluster, photo_folder: PhotoFolder, tmp_path: Path
+) -> None:
+    """Every worker is killed when the first portion is done: others take up what these were at, nothing is lost."""
+    settings = ImageSettings(source=photo_folder("red", "green", "blue", count=300), size=32, request=EXACT)
+    killed: list[int] = []
+
+    def kill(event: Event) -> None:
+        if isinstance(event, PhaseAdvanced) and not killed:
+            for process in ray_processes("ray::Worker.carry_out"):
+                killed.append(process.pid)
+                process.kill()
+
+    with DecoderPool(workers=1) as pool:
+        here = Resources(pool=pool, cache=tmp_path / "here")
+        alone = write_codes(settings, here, place=tmp_path / "alone.parquet")
+        there = Resources(pool=pool, cache=tmp_path / "there", progress=Progress(kill))
+        elsewhere = CodesOnWorkers(cluster, threads=1)
+        on_ray = write_codes(settings, there, place=tmp_path / "on-ray.parquet", elsewhere=elsewhere)
+
+    assert killed
+    assert pq.read_table(tmp_path / "on-ray.parquet").equals(pq.read_table(tmp_path / "alone.parquet"))
+    assert (on_ray.computed, on_ray.reused, on_ray.files_found) == (alone.computed, alone.reused, alone.files_found)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_gives_the_same_record(cluster: Cluster, photo_folder: PhotoFolder, tmp_path: Path) -> None:
+    """By rounds, everything but times is equal: predictions, choices, the delivered weights, the verdict."""
+    settings = StudySettings(
+        source=photo_folder("red", "green", "blue", count=14),
+        size=64,
+        resize="squash",
+        strategies=(1,),
+        budget_seconds=None,
+        rounds=1,
+        epochs=1,
+        max_bad=0.0,
+        threads=1,
+        photos=False,
+        request=EXACT,
+    )
+    records = []
+    for name, elsewhere in (("alone", None), ("on-ray", TrialsOnCluster(cluster=cluster))):
+        with DecoderPool(workers=1) as pool, owned_run(tmp_path / name, settings) as run:
+            record = study(run, Resources(pool=pool, cache=tmp_path / f"cache of {name}"), elsewhere)
+        records.append(json.loads(json.dumps(record.to_json())))
+
+    assert without_times(records[1]) == without_times(records[0])
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("alone", "on-ray")]
+    assert weights[1] == weights[0]
+
+
+def test_a_cluster_without_room_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that needs more cores than there are is not waited for without end."""
+    monkeypatch.setattr(workers_module, "PLACED_SECONDS", 1.0)
+    cores = cluster.cores()
+    with (
+        pytest.raises(ClusterError, match=rf"no room: a worker needs {cores + 1} cores.*of its {cores} core"),
+        Workers(cluster, Nothing(), threads=cores + 1) as workers,
+    ):
+        list(workers.each([1], tick=ignore))
+
+
+class Nothing:
+    """A job that nobody begins."""
+
+    def ready(self) -> AbstractContextManager[Callable[[Any], Any]]:
+        """Would return what it is given."""
+        return nullcontext(lambda item: item)
+
+
+@pytest.mark.parametrize(("token", "said"), [("wrong" * 8, "is another"), ("", "none was given")])
+def test_a_wrong_token_says_so(cluster: Cluster, token: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ray itself tries for 20 s and then says that there was no connection."""
+    place = cluster.ray.get_runtime_context().gcs_address
+    monkeypatch.setenv(TOKEN, token)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", os.devnull)
+    with pytest.raises(ClusterError, match=rf"asks for its token, and .*{said}"), connected(Address("inside", place)):
+        pass
+
+
+def test_our_own_cluster_listens_on_the_loopback_interface_alone(cluster: Cluster) -> None:
+    """No process of it can be reached from another machine, and none of them is a dashboard's server."""
+    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    heard = [one.laddr for process in own for one in process.net_connections("tcp") if one.status == "LISTEN"]
+
+    assert heard
+    assert {address.ip.removeprefix("::ffff:") for address in heard} == {"127.0.0.1"}
+    with closing(socket.socket()) as free:
+        assert free.connect_ex(("127.0.0.1", 8265)) != 0
