@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.codes import write_codes
 from unfreeze.workflows.study import study
 
-pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+# Not `importorskip`: Ray looks at the environment when it is imported, and `connected` sets it.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]
 
 PhotoFolder = Callable[..., Path]
 EXACT = EngineSettings("openvino", "f32", "cpu")
