@@ -1,10 +1,13 @@
 """Codes and trials on a real Ray cluster of this machine, beside the same without."""
 
 import json
+import math
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,12 +28,15 @@ from unfreeze.cluster.workers import Workers
 from unfreeze.core.errors import ClusterError
 from unfreeze.core.events import Event, PhaseAdvanced
 from unfreeze.core.progress import Progress, ignore
-from unfreeze.core.run_folder import owned_run
+from unfreeze.core.records import plain
 from unfreeze.core.settings import EngineSettings, ImageSettings, StudySettings
+from unfreeze.core.strategies import unfreeze
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
+from unfreeze.strategies.catalogue import PhotoCatalogue
+from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.codes import write_codes
-from unfreeze.workflows.study import study
+from unfreeze.workflows.setup import set_up
 
 # Not `importorskip`: Ray looks at the environment when it is imported, and `connected` sets it.
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]
@@ -89,30 +95,25 @@ def test_codes_are_equal_bit_for_bit_though_workers_are_killed(
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_run_gives_the_same_record(cluster: Cluster, photo_folder: PhotoFolder, tmp_path: Path) -> None:
-    """By rounds, everything but times is equal: predictions, choices, the delivered weights, the verdict."""
+def test_a_race_gives_the_same_record(cluster: Cluster, photo_folder: PhotoFolder, tmp_path: Path) -> None:
+    """By rounds, everything but times is equal: predictions, scores, trainings, their audits and the depth curve."""
+    source = photo_folder("red", "green", "blue", count=10)
     settings = StudySettings(
-        source=photo_folder("red", "green", "blue", count=14),
-        size=64,
-        resize="squash",
-        strategies=(1,),
-        budget_seconds=None,
-        rounds=1,
-        epochs=1,
-        max_bad=0.0,
-        threads=1,
-        photos=False,
-        request=EXACT,
+        source=source, size=48, resize="squash", rounds=1, epochs=1, budget_seconds=None, max_bad=0.0, request=EXACT
     )
-    records = []
-    for name, elsewhere in (("alone", None), ("on-ray", TrialsOnCluster(cluster=cluster))):
-        with DecoderPool(workers=1) as pool, owned_run(tmp_path / name, settings) as run:
-            record = study(run, Resources(pool=pool, cache=tmp_path / f"cache of {name}"), elsewhere)
-        records.append(json.loads(json.dumps(record.to_json())))
+    found = []
+    with DecoderPool(workers=1) as pool:
+        setup = set_up(settings, Resources(pool=pool, cache=tmp_path / "cache"))
+        for elsewhere in (None, TrialsOnCluster(cluster=cluster)):
+            fresh = replace(setup, catalogue=PhotoCatalogue(setup.experiment))
+            race = fresh.race(Clock(time.perf_counter, math.inf), settings, elsewhere)
+            race.run([unfreeze(1)])
+            records = [measured.record(race.task) for measured in race.measured]
+            found.append((records, race.story, fresh.catalogue.shared.depth_curve()))
+    alone, on_ray = (without_times(json.loads(json.dumps(plain(one)))) for one in found)
 
-    assert without_times(records[1]) == without_times(records[0])
-    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("alone", "on-ray")]
-    assert weights[1] == weights[0]
+    assert on_ray == alone
+    assert {len(record["predictions"]) for record in alone[0]} == {5}
 
 
 def test_a_cluster_without_room_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
