@@ -124,7 +124,7 @@ def test_a_cluster_without_room_says_so(cluster: Cluster, monkeypatch: pytest.Mo
         pytest.raises(ClusterError, match=rf"no room: a worker needs {cores + 1} cores.*of its {cores} core"),
         Workers(cluster, Nothing(), threads=cores + 1) as workers,
     ):
-        list(workers.each([1], tick=ignore))
+        list(workers.each([1], number=1, tick=ignore))
 
 
 class Nothing:

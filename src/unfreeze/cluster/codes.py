@@ -165,7 +165,8 @@ class CodesOnWorkers:
             Workers(self._cluster, job, threads=self._threads, most=self._most, gpu=gpu) as workers,
             resources.progress.phase("codes", total=job.to_come, unit="image") as advance,
         ):
-            for done in workers.each(portions(), tick=advance):
+            number = -(-job.to_come // SHARD_ROWS)
+            for done in workers.each(portions(), number=number, tick=advance):
                 some = sent.pop(0)
                 note_inspected(some, done.inspections, table, ignore)
                 table.set_aside(done.set_aside)

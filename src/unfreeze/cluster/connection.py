@@ -168,13 +168,15 @@ def _check_installed() -> None:
 
 
 def _token() -> str:
-    """The token that Ray would use: of the environment, of the file that it names, or of the user's own file."""
+    """The token that Ray would use, of the environment or a file; none that was not meant for this cluster."""
     given = os.environ.get(TOKEN, "").strip()
     if given:
         return given
-    place = Path(os.environ.get(TOKEN_FILE) or Path.home() / ".ray" / "auth_token")
+    named = os.environ.get(TOKEN_FILE)
+    if not named and os.environ.get(MODE, "").lower() != "token":
+        return ""
     try:
-        return place.read_text().strip()
+        return Path(named or Path.home() / ".ray" / "auth_token").read_text().strip()
     except (OSError, ValueError):
         return ""
 
@@ -185,7 +187,7 @@ def _check_token(address: Address) -> None:
     Raises:
         ClusterError: It is not there, or does not.
     """
-    if not address.place:
+    if not address.place or os.environ.get("RAY_USE_TLS") == "1":  # where only Ray has the certificates
         return
     import grpc  # comes with Ray Client
 

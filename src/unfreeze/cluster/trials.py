@@ -67,7 +67,7 @@ class OnWorkers:
         at_a_time = max(1, min(len(parts), self._workers.number))
         found: dict[str, TrialOutcome] = {}
         waiting = deque(trials)
-        for part, outcomes in zip(parts, self._workers.each(parts, tick=advance), strict=True):
+        for part, outcomes in zip(parts, self._workers.each(parts, number=len(parts), tick=advance), strict=True):
             found.update((trial.name, outcome) for trial, outcome in zip(part, outcomes, strict=True))
             while waiting and waiting[0].name in found:
                 trial = waiting.popleft()

@@ -121,6 +121,8 @@ class Workers:
 
     def __init__(self, cluster: Cluster, job: Job, *, threads: int, most: int | None = None, gpu: bool = False) -> None:
         self._ray, self._cluster, self._threads, self._gpu = cluster.ray, cluster, threads, gpu
+        raised = cluster.ray.exceptions
+        self._ended = (raised.RayActorError, raised.OutOfMemoryError, raised.ObjectLostError, raised.WorkerCrashedError)
         self._job = self._put(job)
         self.number = most or max(1, cluster.cores() // threads)
         self._joining: dict[Any, Any] = {}
@@ -143,24 +145,26 @@ class Workers:
         except ImportError as error:  # Ray Client looks at it on the cluster
             raise ClusterError(_not_installed(error)) from error
 
-    def each(self, items: Iterable[Any], *, tick: Advance) -> Iterator[Any]:
+    def each(self, items: Iterable[Any], *, number: int, tick: Advance) -> Iterator[Any]:
         """Have every item carried out.
 
         Args:
             items: Taken as workers become free.
+            number: How many there are; no more workers are started.
             tick: Called with 0 several times a second; ends the work by raising.
 
         Yields:
             What came of each, in their order.
 
         Raises:
-            ClusterError: There is no room for a worker, workers do not start, or three in a row ended at one item.
+            ClusterError: There is no room for a worker, workers do not start, three in a row ended at one item, or the
+                cluster cannot be reached any more.
             UnfreezeError: As it was raised on a worker.
         """
         here = _Round(enumerate(items))
         try:
             while not here.is_over:
-                self._staff()
+                self._staff(min(number, self.number))
                 self._hand_out(here)
                 tick(0)
                 if here.turn in here.finished:
@@ -168,13 +172,16 @@ class Workers:
                     here.turn += 1
                 elif not here.is_over:
                     self._wait(here)
+        except ConnectionError as error:  # of Ray Client
+            msg = "The Ray cluster cannot be reached any more. What was finished is kept; run the same command again."
+            raise ClusterError(msg) from error
         finally:
             self._stale.update({ref: given.worker for ref, given in here.running.items()})
             self._busy = 0
 
-    def _staff(self) -> None:
+    def _staff(self, wanted: int) -> None:
         """As many workers as there should be, in the place of those that ended too."""
-        while len(self._joining) + len(self._idle) + len(self._stale) + self._busy < self.number:
+        while len(self._joining) + len(self._idle) + len(self._stale) + self._busy < wanted:
             self._start()
 
     def _start(self) -> None:
@@ -224,7 +231,7 @@ class Workers:
         worker = self._stale.pop(ref)
         try:
             self._ray.get(ref)
-        except self._ray.exceptions.RayActorError:
+        except self._ended:
             return
         except self._ray.exceptions.RayError:
             pass  # nobody waits for it
@@ -234,7 +241,7 @@ class Workers:
         given = here.running.pop(ref)
         try:
             result = self._ray.get(ref)
-        except self._ray.exceptions.RayActorError as error:
+        except self._ended as error:
             given.tries += 1
             if given.tries >= TRIES:
                 msg = (
