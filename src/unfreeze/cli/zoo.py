@@ -15,19 +15,30 @@ if TYPE_CHECKING:  # records take a moment to import, and help needs none
 
 
 def import_network(
-    prototxt: Annotated[
-        Path, typer.Argument(metavar="PROTOTXT", help="The network, such as deploy.prototxt.", show_default=False)
-    ],
-    caffemodel: Annotated[
-        Path, typer.Argument(metavar="CAFFEMODEL", help="Its weights, a .caffemodel.", show_default=False)
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="An ONNX file; or a network of Caffe's: its prototxt, then its caffemodel.",
+            show_default=False,
+        ),
     ],
     *,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(
+            "--preprocessing",
+            metavar="WORD",
+            help="Pixels that an ONNX file's network takes: torch, tf, caffe, unit or pixels.",
+            show_default=False,
+        ),
+    ] = None,
     mean: Annotated[
         str | None,
         typer.Option(
             "--mean",
-            metavar="B,G,R|FILE",
-            help="Subtracted from the pixels: blue, green, red, or a mean file; what the prototxt says if not given.",
+            metavar="X,X,X|FILE",
+            help="Subtracted from the pixels, in the network's order, or a mean file.",
             show_default=False,
         ),
     ] = None,
@@ -36,7 +47,7 @@ def import_network(
         typer.Option(
             "--scale",
             metavar="X",
-            help="Factor of what is left; what the prototxt says, else 1, if not given.",
+            help="Factor of what is left; if not given, what the files say, else 1.",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +58,7 @@ def import_network(
             metavar="PX",
             min=16,
             max=4096,
-            help="Side of its images, if the prototxt does not say.",
+            help="Side of its images, if the files do not say.",
             show_default=False,
         ),
     ] = None,
@@ -63,40 +74,42 @@ def import_network(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="The folder that is written, new or empty; named after CAFFEMODEL if not given.",
+            help="The folder that is written, new or empty; named after the last FILE if not given.",
             show_default=False,
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Import a network of Caffe's."""
+    """Import a network."""
     with result_output(as_json=json) as output, stoppable(NOTHING_WRITTEN) as progress:
-        from unfreeze.workflows.importing import ImportSettings, import_caffe
+        from unfreeze.workflows import importing
 
-        settings = ImportSettings(
-            prototxt=prototxt,
-            caffemodel=caffemodel,
-            out=Path(caffemodel.stem) if out is None else out,
+        settings = importing.ImportSettings(
+            files=files,
+            out=Path(files[-1].stem) if out is None else out,
+            preprocessing=preprocessing,
             mean=mean,
             scale=scale,
             size=size,
             until=until,
             licence=licence,
         )
-        record = import_caffe(settings, progress=progress)
+        record = importing.import_network(settings, progress=progress)
         output.document(record)
         if not output.as_json:
             _show(record, output)
 
 
 def _show(record: "ImportRecord", out: Output) -> None:
-    mean = ", ".join(f"{value:.6g}" for value in record.mean)
-    scaled = "" if record.scale == 1 else f", times {record.scale:.6g}"
+    channels = "red, green, blue" if record.channels == "RGB" else "blue, green, red"
+    most = 255 / record.scale
+    mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (record.mean, record.std))
+    divided = "" if set(record.std) == {1.0} else f", divided by {std}"
     out.line(
         f"{record.folder}: {record.parameters:,} parameters, {count(len(record.blocks), 'block')}, "
         f"{count(record.cuts, 'cut')}"
     )
-    out.line(f"takes {record.size} x {record.size} pixels, blue, green, red, from 0 to 255, less {mean}{scaled}")
+    out.line(f"takes {record.size} x {record.size} pixels, {channels}, from 0 to {most:g}, less {mean}{divided}")
     out.line(f"taps: {', '.join(f'{name} ({width:,})' for name, width in record.taps.items())}")
     out.line(f"its classifier is {record.head}, of {count(record.classes, 'class')}")
     if record.left_out:

@@ -22,11 +22,11 @@ class Card:
 
     Attributes:
         name: Name by which it is loaded again: ``tf_efficientnet_lite0``, ``torchvision:alexnet``, a folder.
-        library: ``timm``, ``torchvision`` or ``caffe``.
+        library: ``timm``, ``torchvision`` or ``imported``.
         source: Where the weights came from, for people.
         licence: Of the weights; ``unknown`` if not known.
         weights_sha256: Of the state dict: names, dtypes, shapes and bytes in sorted order of names, head included; of a
-            network of Caffe's, of its graph too.
+            network that was imported, of its graph too.
         size: Side of the square input in pixels.
         crop_pct: Side of the crop as a fraction of the resized image.
         crop_mode: timm's word: ``center``, ``squash`` or ``border``.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from unfreeze.core.cards import Channels
 from unfreeze.core.export_settings import ExportResize, ExportTarget
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
@@ -378,8 +379,10 @@ class ImportRecord:
         files: SHA-256 of the files that it came from, by name.
         folder: Where it is; its name for ``--backbone``.
         size: Side of its images, pixels.
-        mean: Subtracted from the pixels, 0 to 255: blue, green, red.
-        scale: Factor of what is left.
+        channels: Order in which it takes red, green and blue.
+        scale: What pixels, 0 to 255, are divided by.
+        mean: Then subtracted from each channel.
+        std: Each channel is then divided by it.
         parameters: How many numbers it holds.
         classes: Of its classifier.
         cuts: How many.
@@ -389,12 +392,14 @@ class ImportRecord:
         left_out: Layers behind the classifier that were left out.
     """
 
-    schema: Literal["unfreeze.import/1"] = "unfreeze.import/1"
+    schema: Literal["unfreeze.import/2"] = "unfreeze.import/2"
     files: dict[str, str]
     folder: str
     size: int
-    mean: tuple[float, float, float]
+    channels: Channels
     scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
     parameters: int
     classes: int
     cuts: int

@@ -31,8 +31,8 @@ from unfreeze.features.openvino_graphs import (
     with_outputs,
 )
 from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.caffe.network import CaffeNetwork
 from unfreeze.zoo.graph import Cut
+from unfreeze.zoo.imported.network import ImportedNetwork
 from unfreeze.zoo.weights import weights_sha256
 
 FORMAT = "unfreeze.prefix/3"
@@ -111,7 +111,7 @@ def _description(backbone: Backbone) -> dict[str, Any]:
         "format": FORMAT,
         "network": card.name,
         "weights": weights_sha256(weights),
-        **({"graph": network.graph_sha256} if isinstance(network := backbone.network, CaffeNetwork) else {}),
+        **({"graph": network.graph_sha256} if isinstance(network := backbone.network, ImportedNetwork) else {}),
         "preprocessing": [card.size, card.mean, card.std, *card.unusual_input],
         "outputs": output_names(backbone.taps, backbone.details, _raw_cuts(backbone)),
         "versions": [openvino_library().__version__, torch.__version__, timm.__version__],

@@ -181,8 +181,8 @@ def _is_cut(outcome: Outcome) -> bool:
 def _loading(outcome: Outcome, network: Card) -> str:
     if _is_cut(outcome):
         return _LOADING["cut"].replace("SIZE", str(network.size))
-    if network.library == "caffe":
-        return f"timm has no networks of Caffe's; `model.pt2` and `load_model` do without it:\n\n{_LOADING['other']}"
+    if network.library == "imported":
+        return f"timm has no such network; `model.pt2` and `load_model` do without it:\n\n{_LOADING['other']}"
     return _LOADING["timm" if network.library == "timm" else "other"]
 
 

@@ -1,6 +1,7 @@
 """Networks of other libraries, imported."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +9,17 @@ from unfreeze.core.documents import ImportRecord
 from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import sha256_of_file
 from unfreeze.core.progress import SILENT, Progress
+from unfreeze.features.onnx_files import read_onnx
 from unfreeze.zoo.backbones import describe
+from unfreeze.zoo.caffe import importing as caffe
 from unfreeze.zoo.caffe.files import read_caffe_files, read_mean
-from unfreeze.zoo.caffe.folder import write_network
-from unfreeze.zoo.caffe.importing import Colours, imported
-from unfreeze.zoo.caffe.network import build_caffe
-from unfreeze.zoo.networks import NetworkName, caffe_preprocessing
+from unfreeze.zoo.imported.endings import Imported
+from unfreeze.zoo.imported.folder import write_network
+from unfreeze.zoo.imported.network import build_imported
+from unfreeze.zoo.networks import NetworkName
+from unfreeze.zoo.onnx import importing as onnx
+
+Colours = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,19 +27,20 @@ class ImportSettings:
     """What to import.
 
     Attributes:
-        prototxt: The network.
-        caffemodel: Its weights.
+        files: An ONNX file, or a prototxt and a caffemodel.
         out: Folder of the network that is written.
-        mean: ``104,117,123`` (blue, green, red), or the name of a mean file; None for what the prototxt says.
-        scale: Factor of pixels less the mean; None for what the prototxt says, else 1.
-        size: Side of its images, pixels; None for what the prototxt says.
+        preprocessing: How an ONNX file's network takes pixels, a key of `zoo.onnx.importing.WAYS`; None if not given.
+        mean: Three numbers (``104,117,123``) in the network's order of channels, one for all, or the name of a mean
+            file; None for what the prototxt or `preprocessing` says.
+        scale: Factor of pixels less the mean; None for what they say, else 1.
+        size: Side of its images, pixels; None for what the files say.
         until: Last layer of the trunk; None for the whole network.
         licence: Of the weights.
     """
 
-    prototxt: Path
-    caffemodel: Path
+    files: Sequence[Path]
     out: Path
+    preprocessing: str | None = None
     mean: str | None = None
     scale: float | None = None
     size: int | None = None
@@ -41,8 +48,8 @@ class ImportSettings:
     licence: str = "unknown"
 
 
-def import_caffe(settings: ImportSettings, *, progress: Progress = SILENT) -> ImportRecord:
-    """Import a network of Caffe's: a folder that ``--backbone`` takes.
+def import_network(settings: ImportSettings, *, progress: Progress = SILENT) -> ImportRecord:
+    """Import a network: a folder that ``--backbone`` takes.
 
     Args:
         settings: What to import.
@@ -60,22 +67,24 @@ def import_caffe(settings: ImportSettings, *, progress: Progress = SILENT) -> Im
         msg = f"{out} exists and is not empty, and a network never replaces another. Choose another place with --out."
         raise OutputError(msg)
     mean = None if settings.mean is None else mean_of(settings.mean)
-    progress.say(f"reading {settings.caffemodel}")
-    files = read_caffe_files(settings.prototxt, settings.caffemodel)
-    network = imported(files, until=settings.until, mean=mean, scale=settings.scale, size=settings.size)
+    progress.say(f"reading {settings.files[-1]}")
+    network = _read(settings, mean)
     progress.stop.check()
-    module = build_caffe(network.description)
+    module = build_imported(network.description)
     # Described before it is written: a network without cuts is of no use.
-    images = caffe_preprocessing(network.takes)
-    backbone = describe(NetworkName("caffe", str(out)), module, images, source="", licence=settings.licence)
-    hashes = {path.name: sha256_of_file(path) for path in (settings.prototxt, settings.caffemodel)}
+    name = NetworkName("imported", str(out))
+    backbone = describe(name, module, network.takes, source="", licence=settings.licence)
+    hashes = {path.name: sha256_of_file(path) for path in settings.files}
     write_network(out, network, files=hashes, licence=settings.licence)
+    takes = network.takes
     return ImportRecord(
         files=hashes,
         folder=str(out),
-        size=network.takes.size,
-        mean=network.takes.mean,
-        scale=network.takes.scale,
+        size=takes.size,
+        channels=takes.channels,
+        scale=takes.scale,
+        mean=takes.mean,
+        std=takes.std,
         parameters=backbone.card.parameters,
         classes=backbone.classes,
         cuts=len(backbone.cuts),
@@ -86,14 +95,33 @@ def import_caffe(settings: ImportSettings, *, progress: Progress = SILENT) -> Im
     )
 
 
+def _read(settings: ImportSettings, mean: Colours | None) -> Imported:
+    scale, size, until = settings.scale, settings.size, settings.until
+    if len(settings.files) == 1:
+        onnx.check_way(settings.preprocessing)  # before seconds are spent
+        nodes = read_onnx(settings.files[0], size)
+        takes = onnx.preprocessing_by(settings.preprocessing, nodes.size, mean=mean, scale=scale)
+        return onnx.imported(nodes, takes, until=until)
+    if len(settings.files) != 2:
+        msg = (
+            f"A network comes as one ONNX file, or as a prototxt and a caffemodel; got {len(settings.files)} files. "
+            "Name the one, or the two."
+        )
+        raise InputError(msg)
+    if settings.preprocessing is not None:
+        msg = "--preprocessing is for ONNX files; what a network of Caffe's takes is said by --mean and --scale."
+        raise InputError(msg)
+    return caffe.imported(read_caffe_files(*settings.files), until=until, mean=mean, scale=scale, size=size)
+
+
 def mean_of(text: str) -> Colours:
-    """Blue, green and red of ``--mean``: three numbers, one for all, or the name of a mean file.
+    """The three numbers of ``--mean``, one for all of them, or those of a mean file.
 
     Args:
         text: As given.
 
     Raises:
-        InputError: It is neither.
+        InputError: It is none of these.
     """
     try:
         numbers = [float(part) for part in text.split(",")]

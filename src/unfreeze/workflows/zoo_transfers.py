@@ -17,9 +17,9 @@ from unfreeze.core.wording import count
 from unfreeze.core.zoo_documents import ZooPublishRecord, ZooPullRecord
 from unfreeze.core.zoo_entries import CARD, EntryCard, EntryFile, Holds, MeasuredScore, is_entry_name
 from unfreeze.zoo.backbones import Backbone, load_backbone
-from unfreeze.zoo.caffe.folder import is_network_folder
 from unfreeze.zoo.folders import load_model, save_model
 from unfreeze.zoo.hub import downloaded
+from unfreeze.zoo.imported.folder import is_network_folder
 from unfreeze.zoo.kept import OWN, PICKLES, SUFFIXES, check_no_pickle, checked_entry, is_kept, unknown_entry, zoo_folder
 from unfreeze.zoo.model_config import CONFIG, OUR_KEY, read_config
 from unfreeze.zoo.networks import output_names, parse_name, repository_meant, with_default_tag

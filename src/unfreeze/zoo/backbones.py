@@ -17,14 +17,13 @@ from unfreeze.core.readouts import Readout, Statistic
 from unfreeze.core.settings import DEFAULT_BACKBONE, ResizeWord
 from unfreeze.zoo.blocks import find_blocks, find_head, find_taps
 from unfreeze.zoo.bundled import BUNDLED_LICENCE
-from unfreeze.zoo.caffe.folder import is_network_folder, read_network, read_tensors
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.fitting import converter, fitted
 from unfreeze.zoo.graph import Block, Cut, find_cuts, prefix_module, suffix_module, trace_network
+from unfreeze.zoo.imported.folder import is_network_folder, read_network, read_tensors
 from unfreeze.zoo.network_folders import FolderNetwork, checked_name, folder_named, read_folder
 from unfreeze.zoo.networks import (
     NetworkName,
-    Preprocessing,
     licence_of,
     parse_name,
     preprocessing,
@@ -32,6 +31,7 @@ from unfreeze.zoo.networks import (
     seeded_network,
 )
 from unfreeze.zoo.pooling import pooled, statistics_at
+from unfreeze.zoo.preprocessing import Preprocessing
 from unfreeze.zoo.unpickling import no_tensors
 from unfreeze.zoo.weights import (
     bundled_file,
@@ -285,7 +285,7 @@ def load_backbone(
     Args:
         name: A timm name, also as the Hub writes it, an alias (``lite0``), a torchvision name
             (``torchvision:alexnet``, ``alexnet``), a kept entry of a zoo, or a folder with a model of ours, of timm's
-            or of transformers, or with a network that was imported from Caffe.
+            or of transformers, or with a network that was imported.
         weights: A file of safetensors or of torch.save, as training programs write them.
         size: Side of the input in pixels; None for what the weights were trained with.
         pretrained: False for random weights, when there is no `weights`.
@@ -332,7 +332,7 @@ def _built(name: str, given: FolderNetwork | None, size: int | None) -> Backbone
 def _load_published(backbone: Backbone, name: NetworkName, size: int | None) -> tuple[str, str]:
     """Load the weights of an imported folder, an installed package or a download; returns their source and licence."""
     network, heads = backbone.network, backbone.head_prefixes
-    if name.library == "caffe":
+    if name.library == "imported":
         stored = read_network(name.architecture)
         load_strictly(network, read_tensors(stored), heads=(), source=name.architecture)
         return stored.source, stored.licence

@@ -140,7 +140,7 @@ def _by_layout(data: bytes, path: Path) -> tuple[str, str] | None:
         return "a pickle, and not one of torch.save", _STATE_DICT
     # Protocol buffers: of ONNX first the version of its format, then the producer or the graph (onnx.proto).
     if data[0] == 8 and len(data) > 2 and 1 <= data[1] <= 32 and data[2] in {0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42}:
-        return "an ONNX model", "Give the .safetensors or .pth that it was exported from."
+        return "an ONNX model", f"Import it with unfreeze zoo import {path}, and give the folder to --backbone."
     if path.suffix.lower() == ".caffemodel":
         return "a Caffe model", _SAME_NETWORK
     return None

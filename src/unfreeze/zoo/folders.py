@@ -15,16 +15,17 @@ from unfreeze.core.errors import InputError, OutputError
 from unfreeze.core.files import durable_folder, sha256_of_file, write_bytes
 from unfreeze.core.readouts import Readout
 from unfreeze.zoo.backbones import Backbone, PixelClassifier, describe
-from unfreeze.zoo.caffe.description import description_from
-from unfreeze.zoo.caffe.folder import build_stored
-from unfreeze.zoo.caffe.network import description_of
 from unfreeze.zoo.graph import Cut, graph_of, is_live, prefix_module
+from unfreeze.zoo.imported.description import description_from
+from unfreeze.zoo.imported.folder import build_stored
+from unfreeze.zoo.imported.network import description_of
 from unfreeze.zoo.model_config import OUR_KEY, README, SCHEMA, WEIGHTS, checked_weights, read_config, write_config
-from unfreeze.zoo.networks import NetworkName, Preprocessing, drawing_from, parse_name, seeded_network, timm_arguments
+from unfreeze.zoo.networks import NetworkName, drawing_from, parse_name, seeded_network, timm_arguments
+from unfreeze.zoo.preprocessing import Preprocessing
 from unfreeze.zoo.tap_classifier import CutNetwork, TapClassifier
 from unfreeze.zoo.weights import load_strictly
 
-GRAPH_KEY = "caffe"  # in our part of config.json
+GRAPH_KEY = "graph"  # in our part of config.json
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,9 +57,9 @@ def save_model(
 
     The folder appears whole or not at all. A backbone of timm's is written so that
     ``timm.create_model("local-dir:FOLDER", pretrained=True)`` loads it. A torchvision network, and a classifier on taps
-    with the layers up to the deepest of them, get the same files, which only `load_model` reads; so does a network of
-    Caffe's, whose graph is written into the settings. All but that one take red, green, blue and values from 0 to 1 as
-    saved, since timm knows no other input: for a network that takes blue, green, red, the channels of its first
+    with the layers up to the deepest of them, get the same files, which only `load_model` reads; so does an
+    imported network, whose graph is written into the settings. All but that one take red, green, blue and values from 0
+    to 1 as saved, since timm knows no other input: for a network that takes blue, green, red, the channels of its first
     convolution are written in reverse order.
 
     Args:
@@ -106,17 +107,17 @@ def _weights(model: Backbone | CutNetwork) -> dict[str, Tensor]:
 
 
 def _as_saved(card: Card) -> Card:
-    """The card of what is written: of a network of Caffe's, the network as it is; see `save_model`."""
-    return card if card.library == "caffe" else card.in_unit_rgb()
+    """The card of what is written: of an imported network, the network as it is; see `save_model`."""
+    return card if card.library == "imported" else card.in_unit_rgb()
 
 
 def _name_of(card: Card) -> NetworkName:
-    """As `parse_name`; the folder of a network of Caffe's need not be there any more."""
-    return NetworkName("caffe", card.name) if card.library == "caffe" else parse_name(card.name)
+    """As `parse_name`; the folder of an imported network need not be there any more."""
+    return NetworkName("imported", card.name) if card.library == "imported" else parse_name(card.name)
 
 
 def _graph_of(model: Backbone | CutNetwork) -> dict[str, Any]:
-    """The graph of a network of Caffe's, for our part of the settings; nothing of others."""
+    """The graph of an imported network, for our part of the settings; nothing of others."""
     description = description_of(model.network) if isinstance(model, Backbone) else model.description
     return {} if description is None else {GRAPH_KEY: description.as_json()}
 
@@ -269,8 +270,8 @@ def _built(
 
 
 def _seeded(folder: Path, card: Card, ours: dict[str, Any], classes: int | None) -> nn.Module:
-    """The network that the card names, with random weights; of Caffe's, the one that the settings describe."""
-    if card.library != "caffe":
+    """The network that the card names, with random weights; of an imported one, the one that the settings describe."""
+    if card.library != "imported":
         return seeded_network(parse_name(card.name), classes=classes, size=card.size, seed=0)
     with drawing_from(0):
         return build_stored(description_from(ours[GRAPH_KEY]), folder, classes)
@@ -278,7 +279,7 @@ def _seeded(folder: Path, card: Card, ours: dict[str, Any], classes: int | None)
 
 def _builder(card: Card) -> str:
     """What builds the network, with its version."""
-    library = "unfreeze" if card.library == "caffe" else card.library
+    library = "unfreeze" if card.library == "imported" else card.library
     return f"{library} {version(library)}"
 
 

@@ -149,7 +149,7 @@ def _card_is_right(config: dict[str, Any]) -> bool:
         known - {"levels"} <= card.keys() <= known  # cards of older models have none
         and _are_levels(card.get("levels", [0, 65_535]))
         and all(isinstance(card[name], str) for name in ("name", "source", "licence", "weights_sha256", "head"))
-        and card["library"] in {"timm", "torchvision", "caffe"}
+        and card["library"] in {"timm", "torchvision", "imported"}
         and card["crop_mode"] in CROP_MODES.values()
         and card["interpolation"] in _INTERPOLATIONS
         and card["channels"] in {"RGB", "BGR"}

@@ -16,7 +16,8 @@ from unfreeze.core.errors import UnknownBackboneError, WeightsError
 from unfreeze.core.zoo_entries import CARD
 from unfreeze.zoo.kept import checked_entry, entry_meant
 from unfreeze.zoo.model_config import CONFIG, OUR_KEY, README, checked_weights, read_config
-from unfreeze.zoo.networks import NetworkName, Preprocessing, parse_name, with_default_tag
+from unfreeze.zoo.networks import NetworkName, parse_name, with_default_tag
+from unfreeze.zoo.preprocessing import Preprocessing
 from unfreeze.zoo.transformers_names import image_settings, translation
 from unfreeze.zoo.weights import bundled_package, read_weights
 

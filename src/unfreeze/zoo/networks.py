@@ -1,4 +1,4 @@
-"""Names of networks and how they are built: the one file that knows timm, torchvision and the folders of Caffe's."""
+"""Names of networks and how they are built: the one file that knows timm, torchvision and imported folders."""
 
 import contextlib
 import difflib
@@ -17,12 +17,11 @@ from timm.models import list_pretrained, split_model_name_tag
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from unfreeze.core.cards import Channels
 from unfreeze.core.errors import PlanError, UnknownBackboneError, WeightsError
-from unfreeze.zoo.caffe.folder import build_stored, is_network_folder, read_network
-from unfreeze.zoo.caffe.importing import Input
 from unfreeze.zoo.file_kinds import kind_of
+from unfreeze.zoo.imported.folder import build_stored, is_network_folder, read_network
 from unfreeze.zoo.kept import kept_names
+from unfreeze.zoo.preprocessing import Preprocessing
 
 ALIASES = {f"lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
 IMAGENET_CLASSES = 1000
@@ -32,10 +31,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # (github.com/tensorflow/tpu, models/official/efficientnet/lite/efficientnet_lite_builder.py).
 LITE_MEAN = (127 / 255,) * 3
 LITE_STD = (128 / 255,) * 3
-# The networks of Caffe's model zoo were trained on crops, of 224 or 227 pixels, of images resized to 256 (bilinear).
-CAFFE_RESIZED = 256
-CAFFE_CROPS = range(192, 257)
-CAFFE_CROP_PCT = 0.875
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,8 @@ class NetworkName:
     """A network's name, taken apart.
 
     Attributes:
-        library: ``timm``, ``torchvision`` or ``caffe``.
-        architecture: The library's name; of a network of Caffe's, its folder.
+        library: ``timm``, ``torchvision`` or ``imported``.
+        architecture: The library's name; of an imported network, its folder.
         tag: timm's name of a set of weights, or empty.
     """
 
@@ -57,20 +52,6 @@ class NetworkName:
         if self.library == "torchvision":
             return f"torchvision:{self.architecture}"
         return f"{self.architecture}.{self.tag}" if self.tag else self.architecture
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preprocessing:
-    """How an image becomes the network's input; each field as in `Card`."""
-
-    size: int
-    crop_pct: float
-    crop_mode: str
-    interpolation: str
-    channels: Channels
-    scale: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
 
 
 def parse_name(name: str) -> NetworkName:
@@ -88,7 +69,7 @@ def parse_name(name: str) -> NetworkName:
         UnknownBackboneError: No such network; similar names are proposed.
     """
     if is_network_folder(name):
-        return NetworkName("caffe", name)
+        return NetworkName("imported", name)
     written = _HUB.sub("", name.strip()).rstrip("/")
     if written != name.strip().rstrip("/") and "/" in written and not written.startswith("timm/"):
         raise UnknownBackboneError(_of_somebody(name, written))
@@ -199,7 +180,7 @@ def build_network(name: NetworkName, *, classes: int | None = None, size: int | 
     Returns:
         The network.
     """
-    if name.library == "caffe":
+    if name.library == "imported":
         return build_stored(read_network(name.architecture).description, Path(name.architecture), classes)
     with _size_errors_explained(name, size):
         if name.library == "timm":
@@ -279,10 +260,11 @@ def preprocessing(name: NetworkName, network: nn.Module, size: int | None) -> Pr
         size: Replaces the library's size; the crop's fraction stays.
 
     Returns:
-        Size, crop, interpolation, and how pixels become the input: RGB from 0 to 1, BGR from 0 to 255 of Caffe's.
+        Size, crop, interpolation, and how pixels become the input: most take RGB from 0 to 1.
     """
-    if name.library == "caffe":
-        return caffe_preprocessing(read_network(name.architecture).takes, size)
+    if name.library == "imported":
+        takes = read_network(name.architecture).takes
+        return replace(takes, size=size or takes.size)
     if name.library == "torchvision":
         return _torchvision_preprocessing(name, size)
     found = resolve_model_data_config(network)
@@ -314,26 +296,6 @@ def _torchvision_preprocessing(name: NetworkName, size: int | None) -> Preproces
     )
 
 
-def caffe_preprocessing(takes: Input, size: int | None = None) -> Preprocessing:
-    """How an image becomes the input of a network of Caffe's: the mean is subtracted first, then it is scaled.
-
-    Args:
-        takes: What it takes.
-        size: Replaces its size.
-    """
-    side = size or takes.size
-    return Preprocessing(
-        size=side,
-        crop_pct=side / CAFFE_RESIZED if size is None and side in CAFFE_CROPS else CAFFE_CROP_PCT,
-        crop_mode="center",
-        interpolation="bilinear",
-        channels="BGR",
-        scale=1.0,
-        mean=_three(takes.mean),
-        std=(1 / takes.scale,) * 3,
-    )
-
-
 def _three(values: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
@@ -341,7 +303,7 @@ def _three(values: Any) -> tuple[float, float, float]:
 
 def licence_of(name: NetworkName) -> str:
     """Licence of the weights that the library publishes; ``unknown`` if it does not say."""
-    if name.library == "caffe":
+    if name.library == "imported":
         return read_network(name.architecture).licence
     if name.library != "timm":
         return "unknown"

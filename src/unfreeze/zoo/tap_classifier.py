@@ -12,9 +12,9 @@ from torch import Tensor, fx, nn
 from unfreeze.core.cards import Card
 from unfreeze.core.readouts import Readout
 from unfreeze.zoo.backbones import Backbone, network_input
-from unfreeze.zoo.caffe.description import Description
-from unfreeze.zoo.caffe.network import description_of
 from unfreeze.zoo.graph import Cut
+from unfreeze.zoo.imported.description import Description
+from unfreeze.zoo.imported.network import description_of
 from unfreeze.zoo.pooling import pooled
 
 
@@ -78,7 +78,7 @@ class CutNetwork(nn.Module):
 
     prefix: fx.GraphModule
     linear: nn.Linear
-    description: Description | None  # of the network that was cut, if it came from Caffe: no library can build it
+    description: Description | None  # of the network that was cut, if it was imported: no library can build it
 
     def __init__(
         self,

@@ -23,10 +23,10 @@ from unfreeze.core.files import sha256_of
 from unfreeze.zoo.answering import SECONDS_TO_ANSWER
 from unfreeze.zoo.answering import answers as _answers
 from unfreeze.zoo.bundled import BUNDLED, BUNDLED_SHA256, damaged_package, file_in_package
-from unfreeze.zoo.caffe.folder import NETWORK as CAFFE_NETWORK
-from unfreeze.zoo.caffe.network import CaffeNetwork
 from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.file_kinds import kind_of
+from unfreeze.zoo.imported.folder import NETWORK as IMPORTED_NETWORK
+from unfreeze.zoo.imported.network import ImportedNetwork
 from unfreeze.zoo.networks import NetworkName, drawing_from, second_head_prefixes, timm_arguments
 from unfreeze.zoo.unpickling import tensors_of_torch
 
@@ -66,7 +66,7 @@ def weights_sha256(weights: Weights) -> str:
 def network_sha256(network: nn.Module) -> str:
     """Hash of a network's weights; of one whose graph is in a file, of the graph too."""
     weights = weights_sha256(network.state_dict())
-    if isinstance(network, CaffeNetwork):
+    if isinstance(network, ImportedNetwork):
         return sha256_of(f"{weights} in {network.graph_sha256}".encode())
     return weights
 
@@ -204,7 +204,7 @@ def bundled_package(name: NetworkName) -> str | None:
 
 def installed_file(name: NetworkName) -> Path | None:
     """A file whose hash covers the weights that a network has without being given any, if there is one here."""
-    return Path(name.architecture) / CAFFE_NETWORK if name.library == "caffe" else bundled_file(name)
+    return Path(name.architecture) / IMPORTED_NETWORK if name.library == "imported" else bundled_file(name)
 
 
 def bundled_file(name: NetworkName) -> Path | None:

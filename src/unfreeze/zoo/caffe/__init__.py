@@ -1,1 +1,1 @@
-"""Caffe's networks: read from prototxt and caffemodel, rebuilt for PyTorch, kept as folders."""
+"""Caffe's networks: read from prototxt and caffemodel, as operations that can be built for PyTorch."""

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from unfreeze.core.errors import PlanError, WeightsError
-from unfreeze.zoo.caffe.description import IMAGE, Operation
+from unfreeze.zoo.imported.description import IMAGE, Operation
 
 Layer = Mapping[str, Any]
 Blobs = Mapping[str, tuple[np.ndarray, ...]]

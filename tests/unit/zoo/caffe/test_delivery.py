@@ -10,7 +10,7 @@ import torch
 from caffe_nets import resnet50
 from unfreeze.core.errors import OutputError, WeightsError
 from unfreeze.core.readouts import Readout
-from unfreeze.workflows.importing import ImportSettings, import_caffe, mean_of
+from unfreeze.workflows.importing import ImportSettings, import_network, mean_of
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.folders import load_model, save_model
 from unfreeze.zoo.programs import write_program
@@ -26,9 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A narrow ResNet-50, imported by the child process."""
     place = tmp_path_factory.mktemp("caffe")
     prototxt, caffemodel = resnet50(narrow=16, classes=10).write(place)
-    record = import_caffe(
-        ImportSettings(prototxt=prototxt, caffemodel=caffemodel, out=place / "net", mean="104,117,123")
-    )
+    record = import_network(ImportSettings(files=[prototxt, caffemodel], out=place / "net", mean="104,117,123"))
     assert (record.size, record.classes, record.head, record.left_out) == (224, 10, "fc", ("prob",))
     assert len(record.blocks) == 17  # the first convolution and 16 units
     assert record.files.keys() == {"deploy.prototxt", "net.caffemodel"}
@@ -92,8 +90,8 @@ def test_another_graph_is_another_network(folder: Path, tmp_path: Path) -> None:
     net = resnet50(narrow=16, classes=10)
     net.text = [line.replace("pool: MAX", "pool: AVE") for line in net.text]
     prototxt, caffemodel = net.write(tmp_path)
-    other = ImportSettings(prototxt=prototxt, caffemodel=caffemodel, out=tmp_path / "net", mean="104,117,123")
-    import_caffe(other)
+    other = ImportSettings(files=[prototxt, caffemodel], out=tmp_path / "net", mean="104,117,123")
+    import_network(other)
 
     cards = [load_backbone(str(one)).card for one in (folder, tmp_path / "net")]
 
@@ -118,11 +116,11 @@ def test_files_that_cannot_be_read(folder: Path, tmp_path: Path) -> None:
         ((prototxt, tmp_path / "half.caffemodel"), "half.caffemodel"),
         ((tmp_path / "none.prototxt", caffemodel), "none.prototxt"),
     ):
-        settings = ImportSettings(prototxt=given[0], caffemodel=given[1], out=tmp_path / "new", mean="0,0,0")
+        settings = ImportSettings(files=given, out=tmp_path / "new", mean="0,0,0")
         with pytest.raises(WeightsError, match=rf"{wrong} cannot be read \(.*\)\. Give the network's \.prototxt"):
-            import_caffe(settings)
+            import_network(settings)
     with pytest.raises(OutputError, match="never replaces another"):
-        import_caffe(ImportSettings(prototxt=prototxt, caffemodel=caffemodel, out=folder, mean="0,0,0"))
+        import_network(ImportSettings(files=[prototxt, caffemodel], out=folder, mean="0,0,0"))
 
 
 def test_mean_option() -> None:

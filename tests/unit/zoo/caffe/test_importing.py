@@ -10,11 +10,11 @@ from caffe_nets import MEAN, Blob, Net, caffenet, drawn, images, squeezenet
 from unfreeze.core.errors import InputError, OutputError, PlanError, WeightsError
 from unfreeze.zoo.backbones import load_backbone
 from unfreeze.zoo.caffe.files import CaffeFiles
-from unfreeze.zoo.caffe.folder import NETWORK, WEIGHTS, write_network
 from unfreeze.zoo.caffe.importing import Imported, imported
 from unfreeze.zoo.caffe.messages import message
-from unfreeze.zoo.caffe.network import build_caffe
 from unfreeze.zoo.caffe.reading import mean_in, network_in, weights_in
+from unfreeze.zoo.imported.folder import NETWORK, WEIGHTS, write_network
+from unfreeze.zoo.imported.network import build_imported
 
 pytest.importorskip("google.protobuf")
 
@@ -41,7 +41,7 @@ def read(net: Net, **settings: object) -> Imported:
 
 def scores(network: Imported, inputs: np.ndarray) -> np.ndarray:
     """What the imported network gives."""
-    module = build_caffe(network.description)
+    module = build_imported(network.description)
     module.load_state_dict(dict(network.weights), strict=False)
     with torch.no_grad():
         return module(torch.from_numpy(inputs)).numpy()
@@ -116,7 +116,7 @@ def test_training_prototxt() -> None:
 
     found = imported(files(TRAINING, net.caffemodel()))
 
-    assert (found.takes.size, found.takes.mean, found.takes.scale) == (16, MEAN, 0.5)
+    assert (found.takes.size, found.takes.mean, found.takes.std) == (16, MEAN, (2.0,) * 3)
     assert found.description.head == "fc"
     assert [one.name for one in found.description.operations] == ["c", "fc_flat", "fc"]
 
@@ -156,7 +156,7 @@ def test_classic_codes(tmp_path: Path) -> None:
         assert (codes[name] > 0).any()
     card = backbone.card
     assert (card.channels, card.scale, card.mean, card.std) == ("BGR", 1.0, MEAN, (1.0, 1.0, 1.0))
-    assert (card.library, card.licence, card.source) == ("caffe", "BSD", "file a.caffemodel")
+    assert (card.library, card.licence, card.source) == ("imported", "BSD", "file a.caffemodel")
 
 
 def test_a_rectified_classifier_keeps_its_logits() -> None:

@@ -1,4 +1,4 @@
-"""The folder of a network that came from Caffe: ``network.json`` and ``network.safetensors``, nothing that unpickles.
+"""The folder of an imported network: ``network.json`` and ``network.safetensors``, nothing that unpickles.
 
 The first says what is built and what it takes, and holds the hash of the second and its own: its hash covers both.
 """
@@ -17,12 +17,13 @@ from torch import Tensor
 
 from unfreeze.core.errors import OutputError, WeightsError
 from unfreeze.core.files import durable_folder, sha256_of, sha256_of_json, write_bytes
-from unfreeze.zoo.caffe.description import Description, description_from
-from unfreeze.zoo.caffe.importing import Imported, Input
-from unfreeze.zoo.caffe.network import build_caffe
+from unfreeze.zoo.imported.description import Description, description_from
+from unfreeze.zoo.imported.endings import Imported
+from unfreeze.zoo.imported.network import build_imported
+from unfreeze.zoo.preprocessing import Preprocessing
 
 NETWORK, WEIGHTS = "network.json", "network.safetensors"
-SCHEMA = "unfreeze.caffe/1"
+SCHEMA = "unfreeze.imported/1"
 LARGEST = 64 * 2**20  # bytes of network.json
 _SIDES = range(8, 8193)
 
@@ -34,7 +35,7 @@ class StoredNetwork:
     Attributes:
         folder: Where it was read.
         description: What is built.
-        takes: Its input.
+        takes: How an image becomes its input.
         source: Where the weights came from, for people.
         licence: Of the weights; ``unknown`` if not known.
         weights_sha256: Of the file of weights.
@@ -42,14 +43,14 @@ class StoredNetwork:
 
     folder: Path
     description: Description
-    takes: Input
+    takes: Preprocessing
     source: str
     licence: str
     weights_sha256: str
 
 
 def is_network_folder(name: str) -> bool:
-    """Whether a network's name is the folder of one that came from Caffe."""
+    """Whether a network's name is the folder of one that was imported."""
     try:
         return (Path(name) / NETWORK).is_file()
     except (OSError, ValueError):
@@ -79,7 +80,7 @@ def write_network(folder: Path, network: Imported, *, files: Mapping[str, str], 
         "input": asdict(network.takes),
         "network": network.description.as_json(),
     }
-    module = build_caffe(network.description)
+    module = build_imported(network.description)
     module.load_state_dict(dict(network.weights), strict=False)  # all but BatchNorm's counters, as was checked
     weights = save({name: value.contiguous() for name, value in module.state_dict().items()}, metadata={"format": "pt"})
     content["weights_sha256"] = sha256_of(weights)
@@ -147,7 +148,7 @@ def read_tensors(network: StoredNetwork) -> dict[str, Tensor]:
 
 
 def build_stored(description: Description, folder: Path, classes: int | None = None) -> torch.nn.Module:
-    """As `build_caffe`, of a description that was read.
+    """As `build_imported`, of a description that was read.
 
     Args:
         description: Of the network.
@@ -158,20 +159,39 @@ def build_stored(description: Description, folder: Path, classes: int | None = N
         WeightsError: It describes no network.
     """
     try:
-        return build_caffe(description, classes)
+        return build_imported(description, classes)
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         raise _damaged(folder, "what it describes cannot be built") from error
 
 
-def _input_from(stored: Mapping[str, Any]) -> Input:
-    mean, scale, size = stored["mean"], stored["scale"], stored["size"]
-    numbers = [*mean, scale]
-    right = len(mean) == 3 and all(type(one) in {int, float} and math.isfinite(one) for one in numbers) and scale > 0
-    if not right or type(size) is not int or size not in _SIDES:
+def _input_from(stored: Mapping[str, Any]) -> Preprocessing:
+    found = Preprocessing(**{**stored, "mean": _three(stored["mean"]), "std": _three(stored["std"])})
+    right = (
+        type(found.size) is int
+        and found.size in _SIDES
+        and _is_number(found.crop_pct, 0.1, 1.0)
+        and _is_number(found.scale, 1e-9, 1e9)
+        and all(value > 0 for value in found.std)
+        and found.channels in {"RGB", "BGR"}
+        and found.crop_mode in {"center", "squash", "border"}
+        and found.interpolation in {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"}
+    )
+    if not right:
         msg = "no input"
         raise ValueError(msg)
-    blue, green, red = mean
-    return Input(size=size, mean=(blue, green, red), scale=scale)
+    return found
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    if not all(map(math.isfinite, (first, second, third))):
+        msg = "no number"
+        raise ValueError(msg)
+    return first, second, third
+
+
+def _is_number(value: Any, least: float, most: float) -> bool:
+    return type(value) in {int, float} and least <= value <= most
 
 
 def _damaged(folder: Path, why: str) -> WeightsError:

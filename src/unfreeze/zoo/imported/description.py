@@ -1,4 +1,4 @@
-"""A network of Caffe's as plain data: its operations in order, as they are built again for PyTorch."""
+"""An imported network as plain data: its operations in order, as they are built again for PyTorch."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A network of Caffe's, built from its description: a module like any other."""
+"""An imported network, built from its description: a module like any other."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -7,14 +7,14 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from unfreeze.zoo.caffe.description import IMAGE, Description, Operation
-from unfreeze.zoo.caffe.layers import CaffePool, built
+from unfreeze.zoo.imported.description import IMAGE, Description, Operation
+from unfreeze.zoo.imported.layers import CaffePool, built
 
 MOST_PARAMETERS = 2**29  # VGG-16 has 138 million
 
 
 @final
-class CaffeNetwork(nn.Module):
+class ImportedNetwork(nn.Module):
     """The operations of a description, one after the other; each is a submodule of the layer's name.
 
     Args:
@@ -50,8 +50,8 @@ class CaffeNetwork(nn.Module):
 
 
 def description_of(network: nn.Module) -> Description | None:
-    """What a network of Caffe's is built from; None for any other."""
-    return network.description if isinstance(network, CaffeNetwork) else None
+    """What an imported network is built from; None for any other."""
+    return network.description if isinstance(network, ImportedNetwork) else None
 
 
 def _parts(operation: Operation) -> int:
@@ -59,7 +59,7 @@ def _parts(operation: Operation) -> int:
     return points if isinstance(points, int) else len(points) + 1
 
 
-def build_caffe(description: Description, classes: int | None = None) -> CaffeNetwork:
+def build_imported(description: Description, classes: int | None = None) -> ImportedNetwork:
     """The network with random weights, in evaluation mode.
 
     Args:
@@ -72,11 +72,11 @@ def build_caffe(description: Description, classes: int | None = None) -> CaffeNe
     if classes is not None:
         description = with_classes(description, classes)
     with torch.device("meta"):  # costs nothing, whatever a damaged description asks for
-        parameters = sum(parameter.numel() for parameter in CaffeNetwork(description).parameters())
+        parameters = sum(parameter.numel() for parameter in ImportedNetwork(description).parameters())
     if parameters > MOST_PARAMETERS:
         msg = f"it asks for {parameters:,} numbers, {MOST_PARAMETERS:,} at most"
         raise ValueError(msg)
-    return CaffeNetwork(description).eval()
+    return ImportedNetwork(description).eval()
 
 
 def with_classes(description: Description, count: int) -> Description:
@@ -102,7 +102,7 @@ def shapes_of(description: Description, size: int) -> dict[str, tuple[int, ...]]
         RuntimeError: An operation does not take what it is given; also ValueError and the like.
     """
     with torch.device("meta"), torch.no_grad():
-        network = CaffeNetwork(description).eval()
+        network = ImportedNetwork(description).eval()
         values: dict[str, Any] = {IMAGE: torch.empty(1, 3, size, size)}
         for one in description.operations:
             result = getattr(network, one.name)(*[values[name] for name in one.inputs])

@@ -1,4 +1,4 @@
-"""Caffe's layers as modules of PyTorch, with Caffe's rules of rounding, clipping and padding."""
+"""Operations of imported networks as modules of PyTorch; Caffe's with its rules of rounding, clipping and padding."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,8 @@ from jaxtyping import Float
 from timm.layers import register_notrace_module
 from torch import Tensor, nn
 from torch.nn import functional
+
+from unfreeze.zoo.imported.functions import KINDS as FUNCTION_KINDS
 
 Pair = tuple[int, int]
 Sides = Sequence[int]
@@ -278,6 +280,7 @@ def _relu(*, slope: float) -> nn.Module:
 
 
 KINDS: Mapping[str, Callable[..., nn.Module]] = {
+    **FUNCTION_KINDS,
     "BatchNorm": _batch_norm,
     "Combination": Combination,
     "Concat": Joined,

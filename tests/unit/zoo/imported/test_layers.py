@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unfreeze.zoo.caffe.layers import CaffePool, built
+from unfreeze.zoo.imported.layers import CaffePool, built
 
 SHAPES = [
     (side, kernel, stride, pad)

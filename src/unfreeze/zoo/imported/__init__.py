@@ -1,0 +1,1 @@
+"""Networks that no library names: described operation by operation, built for PyTorch, kept as folders."""

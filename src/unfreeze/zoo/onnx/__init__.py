@@ -1,0 +1,1 @@
+"""Networks in ONNX files: their nodes, as operations that can be built for PyTorch."""
