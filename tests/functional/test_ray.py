@@ -3,7 +3,10 @@
 import json
 import math
 import os
+import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -143,6 +146,29 @@ def test_a_wrong_token_says_so(cluster: Cluster, token: str, said: str, monkeypa
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", os.devnull)
     with pytest.raises(ClusterError, match=rf"asks for its token, and .*{said}"), connected(Address("inside", place)):
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of folders are those of POSIX")
+@pytest.mark.usefixtures("cluster")
+def test_our_own_cluster_has_a_private_folder() -> None:
+    """Nobody else gets at its sockets and logs, though Ray opens its own folder to everybody."""
+    commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    folders = set(re.findall(r"/tmp/unfreeze-ray-\w+", " ".join(commands)))
+
+    assert len(folders) == 1
+    assert Path(folders.pop()).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_command_says_in_a_line_that_nobody_answers(photo_folder: PhotoFolder, tmp_path: Path) -> None:
+    """On port 1 of this machine nothing listens: exit code 2, and no traceback."""
+    words = ["codes", str(photo_folder("red", "green")), "--on", "ray://127.0.0.1:1", "--out", str(tmp_path / "c.npy")]
+    done = subprocess.run(
+        [sys.executable, "-m", "unfreeze", *words], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert done.returncode == 2
+    assert "No Ray cluster answers at ray://127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_our_own_cluster_listens_on_the_loopback_interface_alone(cluster: Cluster) -> None:

@@ -103,7 +103,8 @@ def _connect(ray: Any, address: Address, folder: Path | None) -> None:
             _in_time(partial(ray.init, **quiet))
             return
         with _our_handlers():  # in this thread, with which its processes end
-            ray.init(**quiet, num_cpus=_cores_here(), include_dashboard=False, _temp_dir=str(folder))
+            # Ray opens its folder to everybody; the one around it stays private.
+            ray.init(**quiet, num_cpus=_cores_here(), include_dashboard=False, _temp_dir=str(folder / "r"))
     except Exception as error:  # of whatever kind: Ray names none
         raise ClusterError(_no_connection(address, str(error))) from error
 
