@@ -138,6 +138,15 @@ class Nothing:
         return nullcontext(lambda item: item)
 
 
+def test_a_worker_with_other_versions_is_refused(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would give other last bits; the sentence names the first library that differs."""
+    ours = {**workers_module.versions(), "torch": "0.4"}
+    monkeypatch.setattr(workers_module, "versions", lambda: ours)
+    said = rf"has torch {torch.__version__.split('+')[0]}\S*, and here is 0\.4"
+    with pytest.raises(ClusterError, match=said), Workers(cluster, Nothing(), threads=1, most=1) as workers:
+        list(workers.each([1], number=1, tick=ignore))
+
+
 @pytest.mark.parametrize(("token", "said"), [("wrong" * 8, "is another"), ("", "none was given")])
 def test_a_wrong_token_says_so(cluster: Cluster, token: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Ray itself tries for 20 s and then says that there was no connection."""
