@@ -32,6 +32,7 @@ LEFT_OUT = {
     "source .venv": "installs",
     "srun": "needs a cluster",
     "tail -f": "never ends",
+    "tensorboard --logdir": "never ends",
     "ssd.": "needs a detector's weights",
     "net.caffemodel": "needs Caffe's weights",
     "nets/net": "needs Caffe's weights",

@@ -73,6 +73,14 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
             "softmax-best, svm-best, linear-all). Got 'some' instead.",
         ),
         (["codes", ".", "--out", "y.xlsx"], "--out must end in .parquet or .npy, or be a folder; got y.xlsx."),
+        (
+            ["codes", ".", "--to", "datasets", "--out", "y.npy"],
+            "With --to datasets, --out must be a new or empty folder; got y.npy.",
+        ),
+        (
+            ["codes", ".", "--to", "npy", "--out", "y.parquet"],
+            "With --to npy, --out must end in .npy, or be a folder; got y.parquet.",
+        ),
         (["cache", "prune"], "What shall go? Give --older-than 30d, --to 5GB or --all."),
         (
             ["cache", "prune", "--to", "little"],

@@ -68,7 +68,7 @@ def test_predictions_can_be_read_by_a_spreadsheet(photo_folder: PhotoFolder, mod
     table = unfreeze("predict", model, photos, "--threshold", "1")
 
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert [row["path"] for row in rows] == sorted(map(str, photos.rglob("*.png")))
+    assert [row["file"] for row in rows] == sorted(map(str, photos.rglob("*.png")))
     assert {row["label"] for row in rows} == {""}
     assert all(row["probability"] == row["probability_1"] >= row["probability_2"] for row in rows)
     assert "1 file skipped: 1 not an image by name" in done.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from PIL import Image
 from sklearn.base import clone
@@ -51,6 +52,22 @@ def test_a_pipeline_of_codes_and_a_classifier(photo_folder: PhotoFolder) -> None
     pipeline = make_pipeline(CodesTransformer(size=np.int64(SIZE)), LogisticRegression(max_iter=1000))
 
     assert cross_val_score(pipeline, table["path"], table["label"], cv=3).min() > 0.85
+
+
+def test_polars_frames_come_in_and_go_out(photo_folder: PhotoFolder) -> None:
+    """A frame of one column of paths gives a frame with a column for each number, the same as arrays give."""
+    paths = sorted(photo_folder("ants", count=3).glob("*/*.png"))
+
+    frame = (
+        CodesTransformer(size=SIZE)
+        .set_output(transform="polars")
+        .fit_transform(pl.DataFrame({"path": map(str, paths)}))
+    )
+
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.columns[1] == "global_pool_1"
+    arrays = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    np.testing.assert_array_equal(frame.to_numpy(), CodesTransformer(size=SIZE).fit_transform(arrays))
 
 
 def test_columns_have_names(photo_folder: PhotoFolder) -> None:

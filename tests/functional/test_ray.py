@@ -9,11 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
@@ -24,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from timeless import without_times
 from unfreeze.cluster import workers as workers_module
 from unfreeze.cluster.addresses import Address
-from unfreeze.cluster.codes import CodesOnWorkers
+from unfreeze.cluster.codes import CodesJob, CodesOnWorkers
 from unfreeze.cluster.connection import TOKEN, Cluster, connected
 from unfreeze.cluster.trials import TrialsOnCluster
 from unfreeze.cluster.workers import Workers
@@ -34,7 +33,10 @@ from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import plain
 from unfreeze.core.settings import EngineSettings, ImageSettings, StudySettings
 from unfreeze.core.strategies import unfreeze
+from unfreeze.features.engine_choice import EngineChoice
+from unfreeze.features.engines import REFERENCE
 from unfreeze.features.resources import Resources
+from unfreeze.images.levels import WHOLE
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import PhotoCatalogue
 from unfreeze.workflows.clock import Clock
@@ -119,31 +121,32 @@ def test_a_race_gives_the_same_record(cluster: Cluster, photo_folder: PhotoFolde
     assert {len(record["predictions"]) for record in alone[0]} == {5}
 
 
-def test_a_cluster_without_room_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_without_room_says_so(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that needs more cores than there are is not waited for without end."""
     monkeypatch.setattr(workers_module, "PLACED_SECONDS", 1.0)
     cores = cluster.cores()
     with (
         pytest.raises(ClusterError, match=rf"no room: a worker needs {cores + 1} cores.*of its {cores} core"),
-        Workers(cluster, Nothing(), threads=cores + 1) as workers,
+        Workers(cluster, a_job(tmp_path), threads=cores + 1) as workers,
     ):
         list(workers.each([1], number=1, tick=ignore))
 
 
-class Nothing:
-    """A job that nobody begins."""
+def a_job(folder: Path) -> CodesJob:
+    """One that nobody begins."""
+    choice = EngineChoice(engine=REFERENCE, candidates=(), because="")
+    settings = ImageSettings(source=folder)
+    return CodesJob(settings=settings, levels=WHOLE, choice=choice, sample=(), to_come=0, cache=folder)
 
-    def ready(self) -> AbstractContextManager[Callable[[Any], Any]]:
-        """Would return what it is given."""
-        return nullcontext(lambda item: item)
 
-
-def test_a_worker_with_other_versions_is_refused(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would give other last bits; the sentence names the first library that differs."""
+def test_a_worker_with_other_versions_is_refused(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would give other last bits; the sentence names the first library that differs."""
     ours = {**workers_module.versions(), "torch": "0.4"}
     monkeypatch.setattr(workers_module, "versions", lambda: ours)
     said = rf"has torch {torch.__version__.split('+')[0]}\S*, and here is 0\.4"
-    with pytest.raises(ClusterError, match=said), Workers(cluster, Nothing(), threads=1, most=1) as workers:
+    with pytest.raises(ClusterError, match=said), Workers(cluster, a_job(tmp_path), threads=1, most=1) as workers:
         list(workers.each([1], number=1, tick=ignore))
 
 

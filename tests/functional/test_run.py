@@ -46,8 +46,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def record(digits: Path, run_folder: Path) -> RunRecord:
-    """A run with a budget that holds all strategies, if not all their epochs."""
-    settings = StudySettings(source=digits, size=64, budget_seconds=150, max_bad=0.0, strategies=(2, "full"))
+    """A run of one round and few epochs, with a budget that holds all strategies."""
+    settings = StudySettings(
+        source=digits, size=64, rounds=1, epochs=2, budget_seconds=150, max_bad=0.0, strategies=(2, "full")
+    )
     return run_study(settings, out=run_folder, progress=SILENT)
 
 
@@ -148,7 +150,7 @@ def test_running_again_reuses_all_codes_and_gives_the_same_numbers(
     record: RunRecord, digits: Path, tmp_path: Path
 ) -> None:
     """Nothing is computed twice, and what needs no clock comes out with the same bits."""
-    settings = StudySettings(source=digits, size=64, budget_seconds=150, max_bad=0.0, strategies=())
+    settings = StudySettings(source=digits, size=64, rounds=1, budget_seconds=150, max_bad=0.0, strategies=())
     again = run_study(settings, out=tmp_path, progress=SILENT)
     # how many splits there are is the clock's business
     always = (SOFTMAX_ON_LAST, LINEAR_ON_ALL, HEAD)
@@ -181,7 +183,7 @@ def test_an_interrupt_keeps_what_there_is(digits: Path, tmp_path: Path, monkeypa
         raise KeyboardInterrupt
 
     monkeypatch.setattr("unfreeze.strategies.catalogue.ready", interrupted)
-    found = run_study(StudySettings(source=digits, size=64, max_bad=0.0), out=tmp_path, progress=SILENT)
+    found = run_study(StudySettings(source=digits, size=64, rounds=1, max_bad=0.0), out=tmp_path, progress=SILENT)
 
     assert found.interrupted
     assert found.learning_curve is None
@@ -247,7 +249,13 @@ def test_a_run_with_time_left_has_learning_curves(photo_folder: Callable[..., Pa
     source = photo_folder("red", "green", count=20)
     # a margin that settles everything after five splits
     settings = StudySettings(
-        source=source, size=64, max_bad=0.0, strategies=(1,), margin=50.0, request=EngineSettings("torch")
+        source=source,
+        size=64,
+        max_bad=0.0,
+        strategies=(1,),
+        margin=50.0,
+        epochs=2,
+        request=EngineSettings("torch"),
     )
     (tmp_path / "run").mkdir()
     found = run_study(settings, out=tmp_path / "run", progress=SILENT)
@@ -270,7 +278,7 @@ def test_a_test_folder_of_ones_own_confirms_and_is_counted(digits: Path, tmp_pat
             target = source / ("test" if number % 3 == 2 else "train") / label.name
             target.mkdir(parents=True, exist_ok=True)
             (target / file.name).write_bytes(file.read_bytes())
-    settings = StudySettings(source=source, size=64, max_bad=0.0, strategies=())
+    settings = StudySettings(source=source, size=64, rounds=1, max_bad=0.0, strategies=())
     for name in ("first", "second"):
         (tmp_path / "runs" / name).mkdir(parents=True)
     first, second = (run_study(settings, out=tmp_path / "runs" / name, progress=SILENT) for name in ("first", "second"))

@@ -1,7 +1,8 @@
-"""``unfreeze codes``: the codes of images at every tap, as Parquet or .npy."""
+"""``unfreeze codes``: the codes of images at every tap, in the form that comes next."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,16 @@ from unfreeze.core.settings import DEFAULT_BACKBONE
 from unfreeze.core.threads import limit_threads
 from unfreeze.core.wording import count, duration
 
-FILES = (".parquet", ".npy")
+FILES = {".parquet": "parquet", ".npy": "npy"}
+
+
+class Form(StrEnum):
+    """In what form codes are written."""
+
+    parquet = "parquet"
+    npy = "npy"
+    datasets = "datasets"
+    tensorboard = "tensorboard"
 
 
 def codes(
@@ -50,6 +60,14 @@ def codes(
     out: Annotated[
         Path, typer.Option("--out", metavar="PLACE", help="FILE.parquet, FILE.npy or a folder.", show_default=False)
     ],
+    to: Annotated[
+        Form | None,
+        typer.Option(
+            "--to",
+            help="What is written: a file of Parquet, arrays, or a folder; from the name of --out if not given.",
+            show_default=False,
+        ),
+    ] = None,
     tap: Tap = None,
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
@@ -85,9 +103,10 @@ def codes(
     )
     threads = threads_with(on, workers, threads)
     limit_threads(threads)
+    form = _form(out, to)
     with (
         result_output(as_json=json) as output,
-        _checked_place(source, out) as place,
+        _checked_place(source, out, form) as place,
         working(quiet=quiet) as resources,
         cluster_at(on, resources.progress) as cluster,
     ):
@@ -99,7 +118,9 @@ def codes(
             from unfreeze.cluster.codes import CodesOnWorkers
 
             elsewhere = CodesOnWorkers(cluster, threads=threads or 1, most=workers)
-        record = write_codes(settings, resources, place=place, tap=tap, phases=phases, elsewhere=elsewhere)
+        record = write_codes(
+            settings, resources, place=place, form=form.value, tap=tap, phases=phases, elsewhere=elsewhere
+        )
         output.document(record)
         output.line(
             f"{count(record.images, 'image')} at {count(len(record.taps), 'tap')} in "
@@ -107,16 +128,32 @@ def codes(
         )
 
 
-@contextmanager
-def _checked_place(source: Path, out: Path) -> Iterator[Path]:
-    """The file to write: what was named, or one in the folder that was named."""
-    suffix = out.suffix.lower()
-    if suffix not in {"", *FILES} and not out.is_dir():
-        msg = f"--out must end in .parquet or .npy, or be a folder; got {out}."
+def _form(out: Path, to: Form | None) -> Form:
+    """The form that is meant.
+
+    Raises:
+        OutputError: The name says something else.
+    """
+    suffix = "" if out.is_dir() else out.suffix.lower()
+    named = Form(FILES[suffix]) if suffix in FILES else None
+    if to is None:
+        if named is None and suffix:
+            msg = f"--out must end in .parquet or .npy, or be a folder; got {out}."
+            raise OutputError(msg)
+        return named or Form.parquet
+    if named not in {None, to} or (suffix and named is None and to.value in FILES.values()):
+        wanted = f"end in .{to.value}, or be a folder" if to.value in FILES.values() else "be a new or empty folder"
+        msg = f"With --to {to.value}, --out must {wanted}; got {out}."
         raise OutputError(msg)
-    if suffix in FILES and not out.is_dir():
+    return to
+
+
+@contextmanager
+def _checked_place(source: Path, out: Path, form: Form) -> Iterator[Path]:
+    """The file or folder to write: what was named, or a file in the folder that was named."""
+    if out.suffix.lower() == f".{form.value}" and not out.is_dir():
         with new_file(out):
             yield out
         return
     with fresh_folder(source, out) as folder:
-        yield folder / "codes.parquet"
+        yield folder / f"codes.{form.value}" if form.value in FILES.values() else folder

@@ -126,12 +126,19 @@ Codes are what a frozen network makes of an image: pooled activations, one
 vector per image and tap. All taps are read in one pass, and what was computed
 before is reused.
 {_SOURCE}
+Labels are not needed here: a folder of photos without class folders will do,
+a single class folder, and a list without the column label.
+
 What is written depends on the name given by --out:
 
   NAME.parquet  columns path, label, split, and a list of floats per tap
   NAME.npy      NAME.TAP.npy per tap (or NAME.npy alone with --tap), float32
                 with a row per image, and NAME.csv, which names the rows
-  a folder      codes.parquet in it
+  a folder      codes.parquet in it, or what --to says:
+
+  --to datasets     what datasets.load_from_disk reads, with the same columns
+  --to tensorboard  tables for its projector, TAP.tsv per tap (or tensors.tsv
+                    with --tap), metadata.tsv, and up to 7,225 small photos
 
 Files that exist are not overwritten. The split column is the one that is
 given, else the one that unfreeze probe and tune make with the same --seed.
@@ -142,6 +149,7 @@ Examples:
   unfreeze codes photos/ --out codes.parquet
   unfreeze codes photos/ --out last.npy --tap last
   unfreeze codes photos/ --backbone resnet50 --out codes/
+  unfreeze codes photos/ --to tensorboard --tap last --out projector/
   unfreeze codes photos/ --out codes.parquet --on ray
 {EXIT_CODES}"""
 
@@ -190,9 +198,19 @@ PREDICT = f"""
 Name the class of images with a model that unfreeze has written.
 
 MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
-files, and folders that are searched for images at any depth: by content, as
-in training, without what is hidden or left by a system; how many files were
-skipped, and why, is said. Prints a table with the path, the label and its
+
+  photo.jpg        a file
+  inbox/           a folder, searched at any depth: by content, as in
+                   training, without what is hidden or left by a system
+  'in/**/*.jpg'    a pattern; ** stands for any number of folders
+  list.csv         or .tsv, .txt: a table with a column path (or file), with
+                   or without labels; of .txt also a path a line
+  rows.parquet     a table with a column path, or one of whole files as
+                   Hugging Face's datasets writes it
+  -                standard input: a path a line, or one image
+
+Each photo is read once; how many files were skipped, and why, is said.
+Prints a table with the path, the label and its
 probability; a model with an SVM as its head has none, and its decision score
 takes the place. With --threshold, a label below it is left open: unsure in
 the table, empty in CSV, null in JSON. Images that cannot be read are named on
@@ -201,14 +219,16 @@ standard error. Writes nothing.
 With --unlike 1%, photos that are unlike anything in training are marked; of
 photos like those in training, at most that share is. Their label stays.
 
-With --csv, standard output has the columns path, label and probability (or
-score), and for --top K of 2 or more label_1, probability_1, label_2 ...
+With --csv, standard output has the columns file, label, probability (or
+score), runner_up and runner_up_probability, and for --top K of 2 or more
+label_1, probability_1, label_2 ...
 {_JSON}
 Examples:
 
   unfreeze predict unfreeze-runs/photos-1/model new/*.jpg
   unfreeze predict model/ inbox/ --csv --threshold 0.8 > labels.csv
   unfreeze predict model/ inbox/ --top 3 --json
+  find new -mtime -1 -print0 | unfreeze predict model/ -
 {EXIT_CODES}"""
 
 EVALUATE = f"""
@@ -226,11 +246,18 @@ their intervals; what is taken for what; and the mistakes of which the model
 is surest, which may be wrong labels. Photos that cannot be read are counted
 and named. Writes nothing but the file of --csv, with the columns path, given,
 predicted, probability (or score) and right.
+
+A table says how many photos are answered, and how many of them right, if the
+model leaves open what it is less sure of than 50 %, 60 %, ... 99 %;
+--abstain-below says it of one probability, as unfreeze predict --threshold
+leaves photos open. With --unlike 1%, photos that are unlike anything in
+training are counted apart.
 {_JSON}
 Examples:
 
   unfreeze evaluate unfreeze-runs/photos-1/model others/
   unfreeze evaluate model/ list.csv --mistakes 50 --csv rows.csv
+  unfreeze evaluate model/ others/ --abstain-below 0.8 --unlike 1%
   unfreeze evaluate model/ others/ --json | jq .accuracy
 {EXIT_CODES}"""
 

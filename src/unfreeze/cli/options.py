@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict, Unpack
 import typer
 
 from unfreeze.cli.places import checked_source, checked_test_folder, checked_weights
-from unfreeze.core.settings import EngineSettings, ImageSettings, Metric
+from unfreeze.core.settings import LARGEST_SIZE, SMALLEST_SIZE, EngineSettings, ImageSettings, Metric
 
 
 class Engine(StrEnum):
@@ -119,8 +119,8 @@ Size = Annotated[
     typer.Option(
         "--size",
         metavar="PX",
-        min=16,
-        max=4096,
+        min=SMALLEST_SIZE,
+        max=LARGEST_SIZE,
         help="Side of the images in pixels, instead of what the network was trained on.",
         show_default=False,
     ),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
+from unfreeze.core.file_names import LIST_SUFFIXES, STANDARD_INPUT, is_pattern
 from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
 from unfreeze.core.leftovers import sweep
 from unfreeze.core.reservations import reserved, sweep_beside
@@ -20,7 +21,7 @@ RUNS = Path("unfreeze-runs")
 def run_name(source: Path) -> str:
     """A plain folder name for runs on `source`: its own name without what file systems or shells dislike."""
     resolved = Path(source).expanduser().resolve()
-    stem = resolved.stem if resolved.suffix.lower() in {".csv", ".parquet", ".tsv", ".txt"} else resolved.name
+    stem = resolved.stem if resolved.suffix.lower() in LIST_SUFFIXES else resolved.name
     return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
 
 
@@ -38,11 +39,14 @@ def checked_source(source: Path) -> None:
 def checked_images(named: Iterable[Path]) -> None:
     """Make sure that all files and folders of images are there, before imports that take seconds.
 
+    Args:
+        named: Files, folders, patterns, and ``-`` for standard input.
+
     Raises:
         InputError: One is not.
     """
     for path in named:
-        if not path.exists():
+        if path != STANDARD_INPUT and not is_pattern(path) and not path.exists():
             msg = f"There is no file or folder {path}. Check the spelling."
             raise InputError(msg)
 

@@ -12,6 +12,7 @@ from unfreeze.cli.places import checked_images, checked_model
 from unfreeze.cli.shares import parse_share
 from unfreeze.cli.work import NOTHING_WRITTEN, working
 from unfreeze.core.errors import InputError
+from unfreeze.core.file_names import LIST_SUFFIXES
 from unfreeze.core.wording import percent
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
@@ -25,7 +26,9 @@ def predict(
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGES...", help="Files, and folders that are searched for images.", show_default=False
+            metavar="IMAGES...",
+            help="Files, folders, patterns, lists (.txt, .csv, .parquet), or - for standard input.",
+            show_default=False,
         ),
     ],
     *,
@@ -56,8 +59,9 @@ def predict(
     with result_output(as_json=json) as output, working(NOTHING_WRITTEN, images=_number(images)) as resources:
         from unfreeze.workflows.prediction import predict as predict_classes
 
+        guesses = max(top, 2) if as_csv else top  # CSV names the runner-up
         record = predict_classes(
-            model, images, top=top, threshold=threshold, unlike=share, device=device.value, resources=resources
+            model, images, top=guesses, threshold=threshold, unlike=share, device=device.value, resources=resources
         )
         output.document(record)
         if as_csv:
@@ -69,8 +73,8 @@ def predict(
 
 
 def _number(images: Sequence[Path]) -> int | None:
-    """How many images there are, if that is known before folders are searched."""
-    return None if any(path.is_dir() for path in images) else len(images)
+    """How many images there are, if that is known before folders are searched and lists are read."""
+    return len(images) if all(path.is_file() and path.suffix.lower() not in LIST_SUFFIXES for path in images) else None
 
 
 def _show(record: "PredictRecord", output: Output) -> None:

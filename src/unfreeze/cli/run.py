@@ -45,7 +45,7 @@ from unfreeze.cli.places import checked_source, checked_test_folder, checked_wei
 from unfreeze.cli.work import working
 from unfreeze.core.errors import InputError
 from unfreeze.core.run_folder import owned_run
-from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, StudySettings
+from unfreeze.core.settings import DEFAULT_BACKBONE, LARGEST_SIZE, SMALLEST_SIZE, EngineSettings, StudySettings
 from unfreeze.core.strategies import parse_strategies
 from unfreeze.core.threads import limit_threads
 
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 DEFAULT_BUDGET, NO_BUDGET = "15m", "none"
 MOST_ROUNDS = 20
 _STEP_ONE = frozenset({"head", "linear", "probe", "0"})
-SMALLEST_SIZE, LARGEST_SIZE = 16, 4096
 
 
 def run(

@@ -8,6 +8,7 @@ import typer
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
 from unfreeze.cli.work import NOTHING_WRITTEN, stoppable
+from unfreeze.core.settings import LARGEST_SIZE, SMALLEST_SIZE
 from unfreeze.core.wording import count
 
 if TYPE_CHECKING:  # records take a moment to import, and help needs none
@@ -56,8 +57,8 @@ def import_network(
         typer.Option(
             "--size",
             metavar="PX",
-            min=16,
-            max=4096,
+            min=SMALLEST_SIZE,
+            max=LARGEST_SIZE,
             help="Side of its images, if the files do not say.",
             show_default=False,
         ),

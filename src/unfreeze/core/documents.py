@@ -8,6 +8,7 @@ from unfreeze.core.export_settings import ExportResize, ExportTarget
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
+    Answered,
     ClassScores,
     CodeCounts,
     DepthPoint,
@@ -123,6 +124,7 @@ class CodesRecord:
         schema: Name and version of this document.
         source: What the user named.
         network: Name of the network.
+        weights: Where its weights came from, and what was changed in them or left out.
         images: How many have codes.
         computed: How many of them ran through the network now.
         reused: How many had their codes from the store.
@@ -137,6 +139,7 @@ class CodesRecord:
     schema: Literal["unfreeze.codes/2"] = "unfreeze.codes/2"
     source: str
     network: str
+    weights: str
     images: int
     computed: int
     reused: int
@@ -156,6 +159,7 @@ class ProbeRecord:
         schema: Name and version of this document.
         source: What the user named.
         network: Name of the network.
+        weights: Where its weights came from, and what was changed in them or left out.
         images: Where every file went.
         skipped: Number of files that were not read, by reason.
         classes: Class names, in the order of the class indices.
@@ -170,6 +174,7 @@ class ProbeRecord:
     schema: Literal["unfreeze.probe/2"] = "unfreeze.probe/2"
     source: str
     network: str
+    weights: str
     images: ImageCounts
     skipped: dict[str, int]
     classes: tuple[str, ...]
@@ -187,6 +192,7 @@ class TuneRecord:
 
     Attributes:
         schema: Name and version of this document.
+        weights: Where the network's weights came from, and what was changed in them or left out.
         images: Where every file went.
         skipped: Number of files that were not read, by reason.
         classes: Class names, in the order of the class indices.
@@ -198,6 +204,7 @@ class TuneRecord:
     """
 
     schema: Literal["unfreeze.tune/3"] = "unfreeze.tune/3"
+    weights: str
     images: ImageCounts
     skipped: dict[str, int]
     classes: tuple[str, ...]
@@ -310,6 +317,34 @@ class Mistake:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Abstaining:
+    """What a model answers where probabilities below one are left open.
+
+    Attributes:
+        below: The probability.
+        answered: The images that are not left open.
+    """
+
+    below: float
+    answered: Answered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfamiliar:
+    """The images that are unlike anything in training, and the others.
+
+    Attributes:
+        share: Of images like those in training, how many are marked at most.
+        marked: Those that are unlike.
+        others: Those that are not.
+    """
+
+    share: float
+    marked: Answered
+    others: Answered
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateRecord:
     """How well a model does on labelled images that it has not learned from.
 
@@ -327,6 +362,10 @@ class EvaluateRecord:
         interval: 95 % interval of the accuracy; over groups where they are given.
         balanced_accuracy: Mean of the recall of the classes that have images.
         log_loss: Mean negative log-likelihood, nats; None with an SVM as the head.
+        abstaining: What is answered from a probability on, of some probabilities; empty with an SVM as the head.
+        asked: The same of the probability that was asked for; None without.
+        unfamiliar: Images that are unlike those in training; None where that was not asked for, or the model does not
+            know.
         per_class: Of every class.
         confusion: Numbers of images: a row per given class, a column per predicted one.
         confusions: What is taken for what, the most frequent first.
@@ -350,6 +389,9 @@ class EvaluateRecord:
     interval: Interval
     balanced_accuracy: float
     log_loss: float | None
+    abstaining: tuple[Abstaining, ...] = ()
+    asked: Abstaining | None = None
+    unfamiliar: Unfamiliar | None = None
     per_class: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]
     confusions: tuple[Confused, ...]

@@ -21,6 +21,23 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answered:
+    """The images that a classifier answers where it leaves the others open.
+
+    Attributes:
+        images: How many are answered.
+        right: How many of them are right.
+        accuracy: ``right / images``; None without any.
+        interval: 95 % interval of it; the same.
+    """
+
+    images: int
+    right: int
+    accuracy: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassScores:
     """How well one class is recognised. A share of no images at all is None, and so is its interval.
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from unfreeze.core.errors import InputError
 
+SMALLEST_SIZE, LARGEST_SIZE = 16, 4096  # pixels, of a network's input
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"  # its weights are in a package that unfreeze depends on
 
 Metric = Literal["accuracy", "balanced accuracy", "log-loss"]

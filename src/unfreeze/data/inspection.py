@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
+from unfreeze.core.file_names import LIST_SUFFIXES
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
@@ -25,7 +26,7 @@ from unfreeze.data.image_table import ImageTable, State, image_table
 from unfreeze.data.left_out import exclude_classes
 from unfreeze.data.levels import measure_levels
 from unfreeze.data.listed_files import Candidate
-from unfreeze.data.lists import LIST_SUFFIXES, list_rows
+from unfreeze.data.lists import list_rows
 from unfreeze.data.shortfalls import CONFLICTING, codes_of, shortfall
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool, Inspection
@@ -148,7 +149,8 @@ def listed_images(
         exclude: Classes that are left out, of the source and of `test`.
         follow_links: Whether to follow links to folders below the class folders, too.
         progress: Its stop is looked at for every file.
-        labelled: Whether a folder of photos without class folders is refused; otherwise their label is empty.
+        labelled: Whether photos without a label are refused, in a list or in a folder without class folders; otherwise
+            it is empty.
 
     Yields:
         A table of candidates, for `inspected_portions`.
@@ -168,7 +170,7 @@ def listed_images(
         if source.is_dir():
             list_folder(table, follow_links=follow_links, advance=progress.checkpoint, labelled=labelled)
         else:
-            list_rows(table, advance=progress.checkpoint)
+            list_rows(table, labelled=labelled, advance=progress.checkpoint)
         if test is not None:
             add_test_folder(table, test, follow_links=follow_links, to_exclude=exclude, advance=progress.checkpoint)
         exclude_classes(table, exclude)

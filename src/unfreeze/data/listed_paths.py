@@ -4,14 +4,33 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import final
 
 from unfreeze.data.list_text import as_western
 
+LEFT_OUT_BY_LIST = "left out by the list"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True)
+class ListedPath:
+    """A path in a list.
+
+    Attributes:
+        text: As it stands there.
+        place: Where it stands, in words.
+        fault: What is wrong with its line; nothing with most.
+        left_out: Whether the list says that it is not to be read.
+    """
+
+    text: str
+    place: str
+    fault: str = ""
+    left_out: bool = False
 
 
 @final

@@ -1,10 +1,12 @@
 """Lists of images: a CSV or Parquet file with columns path, label and, if wanted, split, group and left_out."""
 
 import csv
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,20 +14,20 @@ import pyarrow.parquet as pq
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.findings import Finding, finding
 from unfreeze.core.progress import Advance, ignore
+from unfreeze.core.wording import listed
 from unfreeze.data.image_table import ImageTable
-from unfreeze.data.list_text import as_western, encoding_of, header_of, is_undecoded
+from unfreeze.data.list_text import Header, as_western, encoding_of, header_of, is_undecoded
 from unfreeze.data.list_values import fault_of_label, label_of_several, text_of, without_missing
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
-from unfreeze.data.listed_paths import PathFinder
+from unfreeze.data.listed_paths import LEFT_OUT_BY_LIST, ListedPath, PathFinder
 
-LIST_SUFFIXES = (".csv", ".parquet", ".tsv", ".txt")
 _SHOWN = 20
 _AT_ONCE = 4096  # rows of a Parquet list in memory
 LEFT_OUT = "left_out"  # a column of cleaned lists: why a row is not to be read; empty for all others
-LEFT_OUT_BY_LIST = "left out by the list"
 _COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
-_WANTED_COLUMNS = "with the columns path and label (and, if wanted, split and group)"
+PATH_COLUMNS = ("path", "file", "file_name", "filename", "image")  # where photos alone are asked for
 _Row = tuple[int, Mapping[str, str]]
+_Found = TypeVar("_Found")
 
 
 @final
@@ -46,30 +48,32 @@ class _Faults:
         return "; ".join([*self.shown, *more])
 
 
-def list_rows(table: ImageTable, *, here: Path | None = None, advance: Advance = ignore) -> None:
+def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = None, advance: Advance = ignore) -> None:
     """Read a list of images.
 
     Args:
         table: Gets one candidate per row of its source, a ``.csv``, ``.tsv`` or ``.parquet`` file; paths are relative
             to the folder that the list lies in, or else to `here`.
+        labelled: Whether each row must have a label; without one it is empty otherwise.
         here: Folder in which the command was given; the working directory if None.
         advance: Reports progress per row.
 
     Raises:
         ImageSetError: The list cannot be read, or rows of it cannot be used; the first twenty are named by line.
     """
-    source, faults = table.source, _Faults()
+    source, faults, needed = table.source, _Faults(), ("path", "label") if labelled else ("path",)
     finder = PathFinder(table.root, here or Path.cwd())
     is_table = source.suffix.lower() == ".parquet"
     word = "row" if is_table else "line"
     lost = was_western = False
-    for line, row in _parquet_rows(source) if is_table else _csv_rows(source):
+    read = _parquet_rows(source, needed) if is_table else _csv_rows(source, partial(_table_rows, needed=needed))
+    for line, row in read:
         advance(1)
         if row.get(LEFT_OUT):
             table.skipped[LEFT_OUT_BY_LIST] += 1
             continue
         was_western |= any(map(is_undecoded, row.values()))
-        fault = _fault(row)
+        fault = _fault(row, needed)
         path = None if fault else finder.find(row["path"])
         if not fault:
             lost |= path is None
@@ -106,7 +110,7 @@ def _candidate(root: Path, path: Path, row: Mapping[str, str]) -> Candidate:
     return Candidate(
         path=Path(os.path.realpath(path)),
         name=_name(path, root),
-        label=as_western(row["label"]),
+        label=as_western(row.get("label", "")),
         split=SPLIT_WORDS.get(row.get("split", "").lower(), ""),
         group=as_western(row.get("group", "")),
         listed=True,
@@ -118,19 +122,19 @@ def _name(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _fault(row: Mapping[str, str]) -> str:
+def _fault(row: Mapping[str, str], needed: Sequence[str]) -> str:
     """What is wrong with a row in itself; empty if nothing."""
     if "" in row:
         return row[""]
     if any("\0" in value for value in row.values()):
         return "it contains a NUL character"
-    missing = [column for column in ("path", "label") if not row[column]]
+    missing = [column for column in needed if not row[column]]
     if missing:
         return f"{' and '.join(missing)} missing"
     split = row.get("split", "")
     if split and split.lower() not in SPLIT_WORDS:
         return f"unknown split {split!r}, wanted train, val or test"
-    return fault_of_label(row["label"])
+    return fault_of_label(row.get("label", ""))
 
 
 def _listed_before(row: Mapping[str, str], path: Path, table: ImageTable, word: str) -> str:
@@ -138,7 +142,7 @@ def _listed_before(row: Mapping[str, str], path: Path, table: ImageTable, word: 
     if before is None:
         return ""
     line, label = before
-    other = f", as {label!r}: an image has one class" if label != as_western(row["label"]) else ""
+    other = f", as {label!r}: an image has one class" if label != as_western(row.get("label", "")) else ""
     return f"{row['path']!r} was already listed in {word} {line}{other}"
 
 
@@ -150,32 +154,68 @@ def _faults_of_whole(table: ImageTable) -> list[str]:
     return [f"the label {several!r} looks like several; give each image one class"] if several else []
 
 
-def _csv_rows(source: Path) -> Iterator[_Row]:
-    """Line number and row; a row that does not fit its header has the complaint under the empty name."""
+def listed_paths(source: Path) -> Iterator[ListedPath]:
+    """What a list of photos names, whether or not it has labels.
+
+    Args:
+        source: A ``.csv`` or ``.tsv`` file with a column path, or file as ``unfreeze predict --csv`` writes it; or a
+            ``.txt`` file of this kind, or with a path a line.
+
+    Yields:
+        What stands in each line.
+
+    Raises:
+        ImageSetError: The list cannot be read, or has no such column.
+    """
+    return _csv_rows(source, _path_rows)
+
+
+def _csv_rows(source: Path, rows: Callable[[Iterable[str], Path], Iterator[_Found]]) -> Iterator[_Found]:
     try:
         encoding = encoding_of(source)
         errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
         with source.open(encoding=encoding, errors=errors, newline="") as file:
-            yield from _rows_of_csv(file, source)
+            yield from rows(file, source)
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         msg = f"{source} cannot be read as CSV: {error}."
         raise ImageSetError(msg) from error
 
 
-def _rows_of_csv(file: Iterable[str], source: Path) -> Iterator[_Row]:
+def _table_rows(file: Iterable[str], source: Path, needed: Sequence[str]) -> Iterator[_Row]:
     lines = iter(file)
     header = header_of(lines, _COLUMNS)
-    if not {"path", "label"} <= set(header.names):
-        msg = f"{source} needs a first line {_WANTED_COLUMNS}; found {header.text.strip()[:80]!r}."
+    if not {*needed} <= set(header.names):
+        msg = f"{source} needs a first line with {_wanted(needed)}; found {header.text.strip()[:80]!r}."
         raise ImageSetError(msg)
     _check_once(header.names, source)
+    yield from _rows_below(header, lines, _COLUMNS)
+
+
+def _path_rows(file: Iterable[str], source: Path) -> Iterator[ListedPath]:
+    lines = iter(file)
+    header = header_of(lines, PATH_COLUMNS)
+    column = next((name for name in PATH_COLUMNS if name in header.names), None)
+    if column is None and source.suffix.lower() == ".txt":
+        for line, text in enumerate(itertools.chain([header.text], lines), header.line):
+            if text.strip():
+                yield ListedPath(text.strip(), f"line {line} of {source}")
+        return
+    if column is None:
+        msg = f"{source} needs a first line with a column path; found {header.text.strip()[:80]!r}."
+        raise ImageSetError(msg)
+    _check_once(header.names, source)
+    for line, row in _rows_below(header, lines, (column, LEFT_OUT)):
+        place = f"line {line} of {source}"
+        yield ListedPath(row.get(column, ""), place, fault=row.get("", ""), left_out=bool(row.get(LEFT_OUT)))
+
+
+def _rows_below(header: Header, lines: Iterable[str], columns: Sequence[str]) -> Iterator[_Row]:
+    """Line number and row; a row that does not fit its header has the complaint under the empty name."""
     reader = csv.reader(lines, delimiter=header.delimiter)
     line = header.line + 1
     for fields in reader:
         if fields:
-            values = {
-                name: value.strip() for name, value in zip(header.names, fields, strict=False) if name in _COLUMNS
-            }
+            values = {name: value.strip() for name, value in zip(header.names, fields, strict=False) if name in columns}
             if len(fields) != len(header.names):
                 values = {"": f"{len(fields)} fields where the header has {len(header.names)}"}
             yield line, _with_gaps(values)
@@ -194,23 +234,29 @@ def _check_once(names: Sequence[str], source: Path) -> None:
         raise ImageSetError(msg)
 
 
-def _parquet_rows(source: Path) -> Iterator[_Row]:
+def _wanted(needed: Sequence[str]) -> str:
+    others = [column for column in ("label", "split", "group") if column not in needed]
+    columns = "column" if len(needed) == 1 else "columns"
+    return f"the {columns} {listed([*needed])} (and, if wanted, {listed(others)})"
+
+
+def _parquet_rows(source: Path, needed: Sequence[str]) -> Iterator[_Row]:
     """Number of the row, from 1, and the row."""
     try:
         with pq.ParquetFile(source) as file:
-            yield from _rows_of_parquet(file, source)
-    except (OSError, pa.ArrowException) as error:
+            yield from _rows_of_parquet(file, source, needed)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         msg = f"{source} cannot be read as Parquet: {error}."
         raise ImageSetError(msg) from error
 
 
-def _rows_of_parquet(file: pq.ParquetFile, source: Path) -> Iterator[_Row]:
+def _rows_of_parquet(file: pq.ParquetFile, source: Path, needed: Sequence[str]) -> Iterator[_Row]:
     schema = file.schema_arrow
     found = schema.names
     _check_once([name.lower() for name in found], source)
     names = {name.lower(): name for name in found}
-    if not {"path", "label"} <= names.keys():
-        msg = f"{source} needs the columns path and label (and, if wanted, split and group); found {found}."
+    if not {*needed} <= names.keys():
+        msg = f"{source} needs {_wanted(needed)}; found {found}."
         raise ImageSetError(msg)
     chosen = [column for column in _COLUMNS if column in names]
     for column in chosen:

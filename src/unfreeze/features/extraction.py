@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float, Float16
 
 from unfreeze.core.journal import once
@@ -15,6 +16,7 @@ from unfreeze.features.engines import REFERENCE, Engine
 from unfreeze.features.networks import FrozenNetwork, details_of
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
+from unfreeze.store.columns import codes_column, text_column
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,16 @@ class Codes:
     def at(self, readout: Readout) -> Float[np.ndarray, "image code"]:
         """What was read there."""
         return self.by_tap[readout.tap] if readout.statistic == "mean" else self.details[readout]
+
+    def to_arrow(self) -> pa.Table:
+        """A table for pandas (``.to_pandas()``), polars (``polars.from_arrow``) and others that read Arrow.
+
+        Returns:
+            The column name, and a list of fixed length per tap.
+        """
+        kinds = {tap: pa.list_(pa.float32(), codes.shape[1]) for tap, codes in self.by_tap.items()}
+        columns = {tap: codes_column(codes, kinds[tap]) for tap, codes in self.by_tap.items()}
+        return pa.table({"name": text_column(self.names), **columns})
 
     @property
     def last(self) -> Float[np.ndarray, "image code"]:

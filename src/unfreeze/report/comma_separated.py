@@ -53,23 +53,24 @@ def prediction_rows(record: PredictRecord, *, top: int) -> list[tuple[str, ...]]
     """What a model says of images, a row each.
 
     Args:
-        record: What it says.
+        record: What it says, with two labels an image or more.
         top: How many labels were asked for.
 
     Returns:
-        The columns path, label (empty where it is left open) and probability (score with an SVM as the head); of more
-        than one label also label_1, probability_1 and so on, the likeliest first; likeness and unlike, if they were
-        asked for.
+        The columns file, label (empty where it is left open), probability (score with an SVM as the head), runner_up
+        and its probability; of more than one label also label_1, probability_1 and so on, the likeliest first; likeness
+        and unlike, if they were asked for.
     """
     measure = record.measure
     places = range(1, min(top, len(record.classes)) + 1) if top > 1 else ()
     further = [name for place in places for name in (f"label_{place}", f"{measure}_{place}")]
     marks = ("likeness", "unlike") if record.unlike is not None else ()
-    rows = [("path", "label", measure, *further, *marks)]
+    rows = [("file", "label", measure, "runner_up", f"runner_up_{measure}", *further, *marks)]
     for image in record.images:
-        guesses = [cell for guess in image.top for cell in (guess.label, _value(guess))] if places else []
+        second = (image.top[1].label, _value(image.top[1]))
+        guesses = [cell for guess in image.top if places for cell in (guess.label, _value(guess))]
         marked = _marked(image) if marks else ()
-        rows.append((image.path, image.label or "", _value(image.top[0]), *guesses, *marked))
+        rows.append((image.path, image.label or "", _value(image.top[0]), *second, *guesses, *marked))
     return rows
 
 

@@ -25,6 +25,7 @@ from unfreeze.core.journal import MemoryJournal
 from unfreeze.core.records import Outcome
 from unfreeze.core.settings import DEFAULT_BACKBONE, EngineSettings, ResizeWord
 from unfreeze.core.strategies import StrategyId
+from unfreeze.core.wording import count
 from unfreeze.data.levels import may_be_deep
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.delivered import classifier_in_memory
@@ -227,7 +228,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             place = next(number for number, path in enumerate(paths) if str(path) == bad.name)
             named = f" {bad.name}" if isinstance(images[place], (str, Path)) else ""
             first = f"the first is image {place}{named} ({bad.reason})"
-            msg = f"{unreadable} of {len(images)} images cannot be read; {first}."
+            msg = f"{unreadable} of {count(len(images), 'image')} cannot be read; {first}."
             raise ImageSetError(msg)
         return found.scores
 

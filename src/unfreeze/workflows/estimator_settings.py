@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from unfreeze.core.cards import CROP_MODES
 from unfreeze.core.errors import InputError
-from unfreeze.core.settings import ResizeWord
+from unfreeze.core.settings import LARGEST_SIZE, SMALLEST_SIZE, ResizeWord
 from unfreeze.core.strategies import StrategyId, parse_strategy
 
 AUTO, CODES = "auto", "codes"  # what `strategy` may be beside the words of `core.strategies.parse_strategy`
@@ -70,7 +70,7 @@ def network_settings(backbone: Any, size: Any, resize: Any, *, may_measure: bool
     if resize is not None and not _is_word(resize, words):
         msg = f"Unknown resize {resize!r}. Choose one of {', '.join(words)}, or None."
         raise InputError(msg)
-    side = None if size is None else _whole(size, "size", "a whole number of pixels, 1 or more, or None", least=1)
+    side = None if size is None else _side(size)
     known = None if resize is None else cast("ResizeWord | Literal['auto']", str(resize))
     return NetworkSettings(backbone=str(backbone), size=side, resize=known)
 
@@ -115,6 +115,15 @@ def _seed(given: Any) -> int:
     if isinstance(given, np.random.Generator):
         return int(given.integers(_MOST_SEED))
     return _whole(given, "random_state", wanted, least=0)
+
+
+def _side(given: Any) -> int:
+    wanted = f"a whole number of pixels from {SMALLEST_SIZE} to {LARGEST_SIZE}, or None"
+    side = _whole(given, "size", wanted, least=SMALLEST_SIZE)
+    if side > LARGEST_SIZE:  # it would ask for more memory than there is, and is mostly a slip
+        msg = f"size must be {wanted}. Got {given!r}."
+        raise InputError(msg)
+    return side
 
 
 def _whole(given: Any, name: str, wanted: str, *, least: int) -> int:

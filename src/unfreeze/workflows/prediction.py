@@ -1,7 +1,9 @@
 """Predictions of a delivered model: its folder in float32, by OpenVINO if that says the same, else by torch."""
 
+import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +17,8 @@ from unfreeze.core.errors import InputError, TooManyBadFilesError
 from unfreeze.core.progress import SILENT, Advance, Progress, ignore
 from unfreeze.core.records import ImageCounts, SetAside
 from unfreeze.core.wording import capital, count, passed_over
-from unfreeze.data.folders import files_below, skipped_as
+from unfreeze.data.folders import skipped_as
+from unfreeze.data.named_photos import NamedPhotos, named_photos
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.classifiers import MANY, Form, kept_classifier
 from unfreeze.features.engines import PrefixEngine, openvino_is_installed
@@ -210,17 +213,20 @@ def predict(
     threshold: float | None = None,
     unlike: float | None = None,
     device: str = "auto",
+    standard_input: Callable[[], bytes] | None = None,
     resources: Resources,
 ) -> PredictRecord:
     """Name the class of images.
 
     Args:
         model_folder: Written by a run.
-        named: Images, and folders of which every file is read that may be an image.
+        named: Images; folders of which every file is read that may be an image; patterns, lists, Parquet files and
+            ``-``, as `data.named_photos.named_photos` takes them.
         top: How many labels to name per image, at most.
         threshold: Probability below which the label is left open.
         unlike: Share of photos like those in training that may be marked as unlike them; None to mark none.
         device: auto, cpu, cuda or mps.
+        standard_input: Gives all of it, if it is named; None for that of this process.
         resources: Decoders and progress.
 
     Returns:
@@ -231,80 +237,89 @@ def predict(
             there is no image.
         TooManyBadFilesError: No image can be read.
     """
-    if threshold is not None and read_config(model_folder)[OUR_KEY]["margins"]:
-        msg = (
-            f"A threshold needs probabilities, but the head of {model_folder} is an SVM, which gives scores. "
-            "Predict without a threshold, or with another model."
+    config = read_config(model_folder)
+    check_threshold(model_folder, config, threshold)
+    say_if_none_is_marked(model_folder, config, unlike, resources.progress)
+    with tempfile.TemporaryDirectory(prefix="unfreeze-photos-") as unpacked:
+        advance = resources.progress.checkpoint
+        given = standard_input or sys.stdin.buffer.read
+        files = named_photos(named, unpacked=Path(unpacked), standard_input=given, advance=advance)
+        if not files.paths:
+            raise InputError(_no_image(named, files))
+        predictions = predict_images(
+            model_folder,
+            files.paths,
+            pool=resources.pool,
+            progress=resources.progress,
+            device=find_device(device),
+            cache=resources.cache,
+            with_likeness=unlike is not None,
         )
-        raise InputError(msg)
-    lacking = "" if unlike is None else cannot_mark(model_folder, read_config(model_folder)[OUR_KEY], unlike)
-    if lacking:
-        resources.progress.say(lacking)
-    files = _files(named, resources.progress)
-    predictions = predict_images(
-        model_folder,
-        files.paths,
-        pool=resources.pool,
-        progress=resources.progress,
-        device=find_device(device),
-        cache=resources.cache,
-        with_likeness=unlike is not None,
-    )
-    predictions, skipped = _without_others(predictions, files, resources.progress)
+    predictions, skipped = _without_others(predictions, named, files, resources.progress)
     return prediction_record(predictions, top=top, threshold=threshold, unlike=unlike, skipped=skipped)
 
 
-@dataclass(frozen=True)
-class _Files:
-    """Files to read, each once; those of them that only lie in a folder; what is not read, and why."""
+def check_threshold(model_folder: Path, config: Mapping[str, Any], threshold: float | None) -> None:
+    """Make sure that a model can leave images open.
 
-    named: Sequence[Path]
-    paths: tuple[Path, ...]
-    in_folders: frozenset[str]
-    skipped: dict[str, int]
-    blocked: tuple[SetAside, ...]
+    Args:
+        model_folder: Of the model.
+        config: Of its folder.
+        threshold: Probability below which images are left open; None for none.
 
-
-def _files(named: Sequence[Path], progress: Progress) -> _Files:
-    paths: dict[Path, None] = {}
-    by_name = {str(path) for path in named if not path.is_dir()}
-    skipped: Counter[str] = Counter()
-    blocked: list[SetAside] = []
-    for path in named:
-        if path.is_dir():
-            below = files_below(path, advance=progress.checkpoint)
-            paths.update(dict.fromkeys(below.paths))
-            skipped.update(below.skipped)
-            blocked += below.blocked
-        else:
-            paths[path] = None
-    if not paths:
-        raise InputError(_no_image(named, blocked, skipped))
-    return _Files(named, tuple(paths), frozenset(map(str, paths)) - by_name, dict(skipped), tuple(blocked))
+    Raises:
+        InputError: There is a threshold, and the model gives no probabilities.
+    """
+    if threshold is not None and config[OUR_KEY]["margins"]:
+        msg = (
+            f"A threshold needs probabilities, but the head of {model_folder} is an SVM, which gives scores. "
+            "Leave out the threshold, or take another model."
+        )
+        raise InputError(msg)
 
 
-def _no_image(named: Sequence[Path], blocked: Sequence[SetAside], skipped: Mapping[str, int]) -> str:
-    parts = [f"{item.name}: {item.reason}" for item in blocked[:_NAMED]]
-    parts += [passed_over(skipped)] if skipped else []
+def say_if_none_is_marked(
+    model_folder: Path, config: Mapping[str, Any], unlike: float | None, progress: Progress
+) -> None:
+    """Say why no photo is marked as unlike those in training, where that is asked for and the model cannot.
+
+    Args:
+        model_folder: Of the model.
+        config: Of its folder.
+        unlike: Share of photos like those in training that may be marked; None to mark none.
+        progress: Is told.
+    """
+    lacking = "" if unlike is None else cannot_mark(model_folder, config[OUR_KEY], unlike)
+    if lacking:
+        progress.say(lacking)
+
+
+def _no_image(named: Sequence[Path], files: NamedPhotos) -> str:
+    parts = [f"{item.name}: {item.reason}" for item in files.set_aside[:_NAMED]]
+    parts += [passed_over(files.skipped)] if files.skipped else []
     seen = f" ({'; '.join(parts)})" if parts else ""
     return f"There is no image in {', '.join(map(str, named))}{seen}. Name images, or folders that hold some."
 
 
-def _without_others(predictions: Predictions, files: _Files, progress: Progress) -> tuple[Predictions, dict[str, int]]:
+def _without_others(
+    predictions: Predictions, named: Sequence[Path], files: NamedPhotos, progress: Progress
+) -> tuple[Predictions, dict[str, int]]:
     """The predictions without files in folders that are no images, and how many those are; says what was not read.
+
+    Photos get the names that answers call them.
 
     Raises:
         InputError: There is no image.
         TooManyBadFilesError: No image can be read.
     """
-    bad = list(files.blocked)
+    bad = list(files.set_aside)
     skipped = Counter(files.skipped)
     for item in predictions.set_aside:
-        other = skipped_as(Path(item.name), item.reason) if item.name in files.in_folders else ""
+        other = skipped_as(Path(item.name), item.reason) if item.name in files.loose else ""
         if other:
             skipped[other] += 1
         else:
-            bad.append(item)
+            bad.append(replace(item, name=files.names[item.name]))
     for item in bad:
         progress.say(f"set aside: {item.name}: {item.reason}")
     if skipped:
@@ -313,8 +328,9 @@ def _without_others(predictions: Predictions, files: _Files, progress: Progress)
         msg = f"None of {count(len(bad), 'file')} can be used; for example {bad[0].name}: {bad[0].reason}."
         raise TooManyBadFilesError(msg)
     if not predictions.names:
-        raise InputError(_no_image(files.named, files.blocked, skipped))
-    return replace(predictions, set_aside=tuple(bad)), dict(skipped)
+        raise InputError(_no_image(named, replace(files, skipped=skipped)))
+    names = tuple(files.names[name] for name in predictions.names)
+    return replace(predictions, names=names, set_aside=tuple(bad)), dict(skipped)
 
 
 def prediction_record(

@@ -10,7 +10,7 @@ from unfreeze.data.tasks import make_task
 from unfreeze.features.extraction import codes_of, with_codes_only
 from unfreeze.features.resources import Resources
 from unfreeze.strategies.depth_curve import LOSSES, ProbeSpec, depth_points, fit_tap_probes
-from unfreeze.workflows.reading import Phases, frozen_network, known_tap, split_images
+from unfreeze.workflows.reading import Phases, frozen_network, known_tap, say_what_weights, split_images
 
 
 def probe(
@@ -40,6 +40,7 @@ def probe(
     # First, since a mistake in a name should not cost an inspection.
     network = frozen_network(settings, resources.cache)
     taps = known_tap(tap, network.card.taps)
+    say_what_weights(settings.weights, network.card, resources.progress)
     phases.started()
     with phases.timed("decode"):
         image_set = split_images(settings, network.card, resources)
@@ -57,6 +58,7 @@ def probe(
     return ProbeRecord(
         source=str(settings.source),
         network=network.card.name,
+        weights=network.card.source,
         images=image_set.counts,
         skipped=dict(image_set.skipped),
         classes=image_set.classes,

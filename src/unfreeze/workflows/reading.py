@@ -91,6 +91,18 @@ def frozen_network(settings: ImageSettings, cache: Path | None) -> FrozenNetwork
     return network
 
 
+def say_what_weights(weights: Path | None, card: Card, progress: Progress) -> None:
+    """Say what was done with weights that the user brought: they are seldom named and shaped as the network's own.
+
+    Args:
+        weights: The file; None where the network has its usual ones.
+        card: Of the network that has them.
+        progress: Is told.
+    """
+    if weights is not None:
+        progress.say(f"weights: {card.source}")
+
+
 def split_images(settings: ImageSettings, card: Card, resources: Resources) -> ImageSet:
     """Inspect the source, for this network, and split it; what the user should know is said."""
     image_set = read_image_set(

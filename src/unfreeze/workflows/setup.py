@@ -32,6 +32,7 @@ from unfreeze.strategies.preparation import prepare
 from unfreeze.workflows.bench import Bench, bench_of
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
+from unfreeze.workflows.reading import say_what_weights
 from unfreeze.workflows.resizing import RESIZING_SHARE, Resizing, resized, screened_resize
 from unfreeze.workflows.screening import Prepare, load_candidates, measure_candidates
 from unfreeze.workflows.series import in_series, with_groups_measured
@@ -127,6 +128,7 @@ def set_up(settings: StudySettings, resources: Resources) -> Setup:
     phases: dict[str, float] = {}
     with timed(phases, "load network"):  # first, since a mistake in its name should not cost an inspection
         sources = _loaded(settings)
+    say_what_weights(settings.weights, sources[0].card, resources.progress)
     with timed(phases, "inspect"):
         image_set = _inspected(settings, geometry_of(sources[0].card), resources)
         sources = [source.with_levels(image_set.levels) for source in sources]

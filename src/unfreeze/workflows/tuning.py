@@ -33,7 +33,7 @@ from unfreeze.training.precision import arithmetics
 from unfreeze.workflows.delivery import add_program
 from unfreeze.workflows.loading import load_network
 from unfreeze.workflows.model_time import with_milliseconds
-from unfreeze.workflows.reading import Phases, split_images
+from unfreeze.workflows.reading import Phases, say_what_weights, split_images
 from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device, find_device
@@ -60,6 +60,7 @@ def tune(
     """
     phases = phases or Phases()
     source = load_network(settings)  # first, since a mistake in its name should not cost an inspection
+    say_what_weights(settings.weights, source.card, resources.progress)
     check_room(out, model_bytes(source.card.parameters), "the model's files")
     phases.started()
     with phases.timed("decode"):
@@ -74,6 +75,7 @@ def tune(
         _add_unlike(out, image_set, settings, resources)
     tested = image_set.part("test")
     return TuneRecord(
+        weights=source.card.source,
         images=image_set.counts,
         skipped=dict(image_set.skipped),
         classes=image_set.classes,

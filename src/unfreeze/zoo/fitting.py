@@ -64,18 +64,22 @@ def fitted(found: Weights, network: nn.Module, *, heads: Heads, source: str, con
     for word, remark in _PREFERRED:
         preferred = [prefix for prefix in fitting if word in prefix]
         if len(fitting) > 1 and len(preferred) == 1:
-            one = fitting[preferred[0]]
-            said = (remark.format(preferred[0].rstrip(".")),) if remark else ()
-            return replace(one, remarks=(*said, *one.remarks))
-    first, *others = fitting.values()
-    if not all(_equal(first.weights, other.weights) for other in others):
+            prefix = preferred[0]
+            said = remark.format(prefix.rstrip(".")) if remark else _on_prefix(prefix)
+            return replace(fitting[prefix], remarks=(said, *fitting[prefix].remarks))
+    (prefix, first), *others = fitting.items()
+    if not all(_equal(first.weights, other.weights) for _, other in others):
         names = ", ".join(prefix.rstrip(".") or "the names as they are" for prefix in fitting)
         msg = (
             f"The weights in {source} are of {len(fitting)} networks that all fit ({names}). "
             "Save the one that you mean: torch.save(model.state_dict(), 'weights.pth')."
         )
         raise WeightsError(msg)
-    return first
+    return replace(first, remarks=(_on_prefix(prefix), *first.remarks)) if prefix else first
+
+
+def _on_prefix(prefix: str) -> str:
+    return f"without the prefix {prefix.rstrip('.')} of their names"
 
 
 def _prefixes(found: Weights, model: Weights, heads: Heads) -> list[str]:

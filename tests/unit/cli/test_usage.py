@@ -46,7 +46,8 @@ COMMANDS = (
         ),
         (
             "predict model",
-            "IMAGES is missing: files, and folders that are searched for images. See unfreeze predict --help.",
+            "IMAGES is missing: files, folders, patterns, lists (.txt, .csv, .parquet), or - for standard input. See "
+            "unfreeze predict --help.",
         ),
         (
             "run a b c",

@@ -196,3 +196,17 @@ def test_a_workbook_is_no_list(tmp_path: Path) -> None:
     assert refusal(tmp_path / "my.xlsx") == (
         "LIST is neither a folder nor a .csv or .parquet list. Save the table as CSV, and give that."
     )
+
+
+@pytest.mark.parametrize("name", ["my.csv", "my.parquet"])
+def test_a_list_without_labels_is_read_where_none_are_needed(tmp_path: Path, name: str) -> None:
+    """Labels are empty then; where they are needed it is refused, with the columns that are wanted."""
+    photos(tmp_path, "a.jpg", "b.jpg")
+    if name == "my.csv":
+        (tmp_path / name).write_text("path\na.jpg\nb.jpg\n")
+    else:
+        pq.write_table(pa.table({"path": ["a.jpg", "b.jpg"]}), tmp_path / name)
+
+    with listed_images(tmp_path / name, labelled=False) as table:
+        assert [(candidate.name, candidate.label) for candidate in table.candidates()] == [("a.jpg", ""), ("b.jpg", "")]
+    assert "the columns path and label (and, if wanted, split and group); found" in refusal(tmp_path / name)

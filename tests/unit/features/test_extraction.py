@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from unfreeze.core.records import SetAside
@@ -190,3 +191,19 @@ def test_a_set_keeps_its_classes_when_images_go(images: ImageSet) -> None:
     assert found.classes == ("a", "b")
     assert (found.counts.found, found.counts.used, found.counts.set_aside) == (3, 2, 1)
     assert with_codes_only(three, replace(codes, set_aside=())) is three
+
+
+def test_pandas_and_polars_take_codes_as_a_table() -> None:
+    """A row an image, a list of fixed length a tap, every bit as it was."""
+    rng = np.random.default_rng(0)
+    by_tap = {"low": rng.normal(size=(3, 2)).astype(np.float32), "last": rng.normal(size=(3, 5)).astype(np.float32)}
+    codes = Codes(names=("a", "b", "é"), by_tap=by_tap, computed=3, reused=0)
+
+    by_pandas, by_polars = codes.to_arrow().to_pandas(), pl.from_arrow(codes.to_arrow())
+
+    assert isinstance(by_polars, pl.DataFrame)
+    assert by_pandas["name"].tolist() == by_polars["name"].to_list() == ["a", "b", "é"]
+    assert by_polars.schema["low"] == pl.Array(pl.Float32, 2)
+    for tap, values in by_tap.items():
+        np.testing.assert_array_equal(np.stack(by_pandas[tap].tolist()), values)
+        np.testing.assert_array_equal(by_polars[tap].to_numpy(), values)

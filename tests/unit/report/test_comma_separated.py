@@ -66,7 +66,7 @@ def test_a_label_that_is_left_open_is_empty() -> None:
     """One column of labels by default; pandas reads an open one as missing, with its probability."""
     table = pd.read_csv(io.StringIO(csv_text(prediction_rows(record(SURE, OPEN), top=1))))
 
-    assert list(table.columns) == ["path", "label", "probability"]
+    assert list(table.columns) == ["file", "label", "probability", "runner_up", "runner_up_probability"]
     assert table.label.isna().tolist() == [False, True]
     assert table.probability.tolist() == [0.75, 0.5]
 
@@ -75,13 +75,25 @@ def test_further_labels_have_columns_of_their_own() -> None:
     """With three labels wanted of a model of two classes there are two pairs, the likeliest first."""
     heading, first, second = prediction_rows(record(SURE, OPEN), top=3)
 
-    assert heading == ("path", "label", "probability", "label_1", "probability_1", "label_2", "probability_2")
-    assert first[3:] == ("ant", "0.750000", "bee", "0.250000")
-    assert second == ("in/c.jpg", "", "0.500000", "bee", "0.500000", "ant", "0.500000")
+    assert heading[5:] == ("label_1", "probability_1", "label_2", "probability_2")
+    assert first[5:] == ("ant", "0.750000", "bee", "0.250000")
+    assert second[5:] == ("bee", "0.500000", "ant", "0.500000")
+
+
+def test_the_runner_up_stands_beside_the_label() -> None:
+    """Also where the label is left open."""
+    _, first, second = prediction_rows(record(SURE, OPEN), top=1)
+
+    assert first == ("in/a, b.jpg", "ant", "0.750000", "bee", "0.250000")
+    assert second == ("in/c.jpg", "", "0.500000", "ant", "0.500000")
 
 
 def test_a_score_is_called_one() -> None:
     """Of a model with an SVM as its head the column is named score."""
-    said = PredictedImage(path="a", label="ant", probability=None, score=1.5, top=(Guess(label="ant", score=1.5),))
+    guesses = (Guess(label="ant", score=1.5), Guess(label="bee", score=-1.0))
+    said = PredictedImage(path="a", label="ant", probability=None, score=1.5, top=guesses)
 
-    assert prediction_rows(record(said), top=1) == [("path", "label", "score"), ("a", "ant", "1.500000")]
+    heading, row = prediction_rows(record(said), top=1)
+
+    assert heading == ("file", "label", "score", "runner_up", "runner_up_score")
+    assert row == ("a", "ant", "1.500000", "bee", "-1.000000")

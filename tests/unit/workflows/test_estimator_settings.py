@@ -66,8 +66,9 @@ def test_a_slip_in_what_is_trained_is_refused(settings: dict[str, Any], text: st
     ("settings", "text"),
     [
         ({"backbone": 3}, "backbone must be the name of a network, such as 'resnet18'. Got 3"),
-        ({"size": 0}, "size must be a whole number of pixels, 1 or more, or None. Got 0"),
-        ({"size": "64"}, "size must be a whole number of pixels, 1 or more, or None. Got '64'"),
+        ({"size": 0}, "size must be a whole number of pixels from 16 to 4096, or None. Got 0"),
+        ({"size": 100_000}, "size must be a whole number of pixels from 16 to 4096, or None. Got 100000"),
+        ({"size": "64"}, "size must be a whole number of pixels from 16 to 4096, or None. Got '64'"),
         ({"size": 64.5}, "size must be a whole number of pixels"),
         ({"size": True}, "size must be a whole number of pixels"),
         ({"resize": "stretch"}, "Unknown resize 'stretch'. Choose one of auto, crop, squash, pad, or None"),

@@ -10,17 +10,21 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy.special import softmax
 from sklearn import metrics as sklearn_metrics
 
-from unfreeze.core.errors import ImageSetError
+from unfreeze.core.errors import ImageSetError, InputError
 from unfreeze.core.files import sha256_of_file
+from unfreeze.core.progress import Progress
 from unfreeze.core.trained_on import write_trained_on
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.metrics.intervals import accuracy_interval
-from unfreeze.workflows.evaluation import SEED, evaluate
-from unfreeze.workflows.prediction import Predictions, predict_images
+from unfreeze.workflows.evaluation import SEED, Asked, evaluate
+from unfreeze.workflows.prediction import Predictions, predict, predict_images
+from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.devices import CPU
 from unfreeze.zoo.folders import save_model
 
 PhotoFolder = Callable[..., Path]
@@ -61,7 +65,7 @@ def test_scores_are_those_of_scikit_learn(
     predictions = said(model, paths, resources)
     predicted = predictions.scores.argmax(axis=1)
 
-    record = evaluate(model, photos, rows=tmp_path / "rows.csv", resources=resources)
+    record = evaluate(model, photos, asked=Asked(rows=tmp_path / "rows.csv"), resources=resources)
 
     assert record.accuracy == sklearn_metrics.accuracy_score(labels, predicted)
     assert record.balanced_accuracy == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
@@ -92,7 +96,7 @@ def test_the_surest_mistakes_come_first(photo_folder: PhotoFolder, model: Path, 
     ]
     assert len(wrong) > 3
 
-    record = evaluate(model, photos, mistakes=3, resources=resources)
+    record = evaluate(model, photos, asked=Asked(mistakes=3), resources=resources)
 
     assert [mistake.path for mistake in record.mistakes] == [path for _, path in sorted(wrong)[:3]]
     assert sum(cell.images for cell in record.confusions) == len(wrong) == record.scored - record.right
@@ -200,3 +204,65 @@ def test_photos_that_trained_the_model_are_named(
     assert found.sentence.startswith("The model has learned from 2 of the 6 photos that are scored")
     assert found.images == tuple(path.relative_to(photos).as_posix() for path in learned)
     assert "UF132" not in {one.code for one in unknown.findings}
+
+
+def test_what_is_left_open_is_what_predict_leaves_open(
+    photo_folder: PhotoFolder, model: Path, resources: Resources
+) -> None:
+    """Of a probability, and of each in the curve: as many photos are answered as `predict` answers with it."""
+    photos = photo_folder(*CLASSES, count=7)
+    paths = sorted(photos.rglob("*.png"))
+    sureness = np.sort(softmax(said(model, paths, resources).scores.astype(np.float64), axis=1).max(axis=1))
+    below = round(float(sureness[10]), 6)
+
+    record = evaluate(model, photos, asked=Asked(below=below), resources=resources)
+    answers = predict(model, [photos], threshold=below, resources=resources).images
+
+    named = {Path(image.path): image.label for image in answers if image.label is not None}
+    right = [path.parent.name == label for path, label in named.items()]
+    assert record.asked is not None
+    assert record.asked.answered.images == len(named) == 11
+    assert record.asked.answered.right == sum(right)
+    assert record.asked.answered.interval == accuracy_interval(np.array(right), seed=SEED)
+    assert [point.answered.images for point in record.abstaining] == [
+        int((sureness >= probability).sum()) for probability in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+    ]
+
+
+def test_an_svm_leaves_nothing_open(photo_folder: PhotoFolder, tmp_path: Path, resources: Resources) -> None:
+    """Its scores are no probabilities: there is no curve, and a probability is refused before photos are read."""
+    network = load_backbone("test_resnet", pretrained=False, size=32).with_classes(3)
+    save_model(tmp_path / "svm", network, class_names=CLASSES, card_text="", margins=True)
+    photos = photo_folder("ants", count=1)
+
+    assert evaluate(tmp_path / "svm", photos, resources=resources).abstaining == ()
+    with pytest.raises(InputError, match="A threshold needs probabilities"):
+        evaluate(tmp_path / "svm", photos, asked=Asked(below=0.5), resources=resources)
+
+
+def test_photos_unlike_those_in_training_are_counted_apart(
+    photo_folder: PhotoFolder, model: Path, resources: Resources, tmp_path: Path
+) -> None:
+    """Those that `predict` marks, and how many of each part are right; a model that does not know says so."""
+    photos = photo_folder(*CLASSES, count=20)
+    paths = sorted(photos.rglob("*.png"))
+    knowing, lines = tmp_path / "knowing", []
+    shutil.copytree(model, knowing)
+    places = np.arange(len(paths)) // 20
+    add_unlike(knowing, paths, places, pool=resources.pool, device=CPU, seed=0)
+
+    record = evaluate(knowing, photos, asked=Asked(unlike=0.9, rows=tmp_path / "rows.csv"), resources=resources)
+    telling = Resources(pool=resources.pool, progress=Progress(lambda event: lines.append(str(event))))
+    unknowing = evaluate(model, photos, asked=Asked(unlike=0.9), resources=telling)
+    answers = predict(knowing, [photos], unlike=0.9, resources=resources).images
+
+    found = record.unfamiliar
+    assert found is not None
+    marked = {Path(image.path) for image in answers if image.unlike and image.unlike.marked}
+    right = {Path(image.path) for image in answers if Path(image.path).parent.name == image.label}
+    assert 0 < found.marked.images == len(marked) < len(paths)
+    assert (found.marked.right, found.others.right) == (len(marked & right), len(right - marked))
+    assert found.marked.images + found.others.images == record.scored
+    assert pd.read_csv(tmp_path / "rows.csv").unlike.sum() == len(marked)
+    assert unknowing.unfamiliar is None
+    assert any("does not know what its training photos look like" in line for line in lines)

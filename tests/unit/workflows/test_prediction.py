@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from scipy.special import softmax
@@ -112,3 +114,30 @@ def test_a_threshold_needs_probabilities(tmp_path: Path) -> None:
 
     with DecoderPool(workers=1) as pool, pytest.raises(InputError, match="A threshold needs probabilities"):
         predict(model, [tmp_path], threshold=0.5, resources=Resources(pool=pool))
+
+
+def test_whatever_is_named_is_answered_or_counted(tmp_path: Path) -> None:
+    """A folder, a pattern, a list, a table with the photos in it and standard input: what was found is the sum."""
+    noise = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 3), np.uint8)
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "0.png").rename(tmp_path / "inbox/0.png")
+    (tmp_path / "inbox/notes.txt").write_text("not read")
+    (tmp_path / "list.csv").write_text("path\n2.png\ngone.png\n1.png\n")
+    pq.write_table(pa.table({"image": [(tmp_path / "3.png").read_bytes(), b"no image"]}), tmp_path / "rows.parquet")
+    named = [tmp_path / name for name in ("inbox", "1.*", "list.csv", "rows.parquet")] + [Path("-")]
+    model = saved_model(tmp_path / "model")
+
+    with DecoderPool(workers=1) as pool:
+        given = (tmp_path / "3.png").read_bytes
+        record = predict(model, named, standard_input=given, resources=Resources(pool=pool))
+        alone = predict(model, [tmp_path / "3.png"], resources=Resources(pool=pool)).images[0]
+
+    rows = tmp_path / "rows.parquet"
+    names = [str(tmp_path / "inbox/0.png"), str(tmp_path / "1.png"), "2.png", f"{rows}[0]", "standard input"]
+    assert [image.path for image in record.images] == names
+    assert record.images[-1].top == record.images[-2].top == alone.top
+    assert [item.name for item in record.set_aside] == ["gone.png", f"{rows}[1]"]
+    assert record.skipped == {"not an image by name": 1, "named more than once": 1}
+    assert record.files_found.found == 9

@@ -62,7 +62,8 @@ def test_what_stands_before_names(
     backbone = loaded(tmp_path / "w.ckpt")
 
     assert backbone.card.weights_sha256 == weights_sha256(weights)
-    assert backbone.card.source == "file w.ckpt"
+    said = f" (without the prefix {prefix.rstrip('.')} of their names)" if prefix else ""
+    assert backbone.card.source == f"file w.ckpt{said}"
 
 
 @pytest.mark.parametrize("part", ["state_dict_ema", "model_ema"])
@@ -89,7 +90,11 @@ def test_torchvisions_averaged_weights(network: Backbone, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("taken", "left", "source"),
     [
-        ("module.encoder_q.", "module.encoder_k.", "file w.pth"),
+        (
+            "module.encoder_q.",
+            "module.encoder_k.",
+            "file w.pth (without the prefix module.encoder_q of their names)",
+        ),
         ("ema_model.", "model.", "file w.pth (averaged weights (ema_model))"),
         ("teacher.", "student.", "file w.pth (averaged weights (teacher))"),
     ],
@@ -129,8 +134,8 @@ def test_a_prefix_of_half_a_network_stays(network: Backbone, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        ({"fc.weight": torch.ones(7, 512), "fc.bias": torch.ones(7)}, " (its head of 7 classes left out)"),
-        ({"fc.0.weight": torch.ones(512, 512), "fc.2.weight": torch.ones(128, 512)}, " (its head left out)"),
+        ({"fc.weight": torch.ones(7, 512), "fc.bias": torch.ones(7)}, "; its head of 7 classes left out"),
+        ({"fc.0.weight": torch.ones(512, 512), "fc.2.weight": torch.ones(128, 512)}, "; its head left out"),
         ({}, ""),
     ],
 )
@@ -143,7 +148,7 @@ def test_a_head_is_no_reason_to_refuse(head: dict[str, Tensor], said: str, netwo
 
     assert torch.equal(backbone.network.layer1[0].conv1.weight, network.network.layer1[0].conv1.weight)
     assert not any(parameter.any() for parameter in backbone.head_parameters())
-    assert backbone.card.source == f"file w.pth{said}"
+    assert backbone.card.source == f"file w.pth (without the prefix model of their names{said})"
 
 
 def test_one_channel_is_spread_over_three(tmp_path: Path) -> None:
