@@ -175,7 +175,7 @@ def _show_mistakes(mistakes: "tuple[Mistake, ...]", wrong: int, out: Output) -> 
     if not mistakes:
         return
     measure = "score" if any(mistake.probability is None for mistake in mistakes) else "probability"
-    table = plain_table("path", "given", "predicted", measure, right={measure})
+    table = plain_table("file", "given", "predicted", measure, right={measure})
     for mistake in mistakes:
         value = percent(mistake.probability) if mistake.score is None else f"{mistake.score:.2f}"
         add_row(table, (mistake.path, mistake.given, mistake.predicted, value))

@@ -81,7 +81,7 @@ def _show(record: "PredictRecord", output: Output) -> None:
     from unfreeze.report.table import add_row, plain_table
 
     marks = [""] if record.unlike is not None else []
-    table = plain_table("path", "label", record.measure, *(["unlike"] if marks else []), right={record.measure})
+    table = plain_table("file", "label", record.measure, *(["unlike"] if marks else []), right={record.measure})
     for image in record.images:
         is_open, marked = image.label is None, [_mark(image)] if marks else []
         add_row(table, (image.path, image.label or UNSURE, _value(image.top[0]), *marked))

@@ -308,7 +308,7 @@ def image_rows(scored: Scored, root: Path, *, unlike: float | None = None) -> st
         (str(root / image.name), names[given], names[taken], f"{sure:.6f}", str(int(given == taken)))
         for image, given, taken, sure in columns
     ]
-    heading: tuple[str, ...] = ("path", "given", "predicted", measure, "right")
+    heading: tuple[str, ...] = ("file", "given", "predicted", measure, "right")
     like = scored.predictions.likeness
     if marked is not None and like is not None:
         heading += ("likeness", "unlike")
