@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,26 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from timeless import without_times
 from unfreeze.core.event_log import read_events
-from unfreeze.core.run_record import HASH
 
 pytestmark = pytest.mark.slow
 
 CLASS_FILES = ("classes.csv", "confusion.csv")
 OPTIONS = ("--size", "64", "--rounds", "1", "--epochs", "1", "--strategies", "1", "--max-bad", "0")
-# What depends on the clock or on the process, by name of field.
-TIMES = {
-    "cost",
-    "phases",
-    "seconds",
-    "seconds_an_image",
-    "milliseconds_an_image",
-    "timed",
-    "forecast_seconds",
-    "resumed",
-}
-TIME = re.compile(r"(\d+ min )?\d[\d.,]* (ms|s|min|h|GB|MB)\b")
-
 Event = dict[str, Any]
 Moment = Callable[[Event], bool]
 
@@ -61,16 +47,6 @@ MOMENTS = {
     "training": is_measured("unfreeze-1", 2),
     "the delivery": is_phase("predict"),
 }
-
-
-def without_times(value: Any) -> Any:
-    """A record but for what the clock and the process decide, and its hash; times in sentences are one word."""
-    if isinstance(value, dict):
-        left_out = TIMES | ({HASH} if "schema" in value else set())
-        return {key: without_times(item) for key, item in value.items() if key not in left_out}
-    if isinstance(value, list):
-        return [without_times(item) for item in value]
-    return TIME.sub("TIME", value) if isinstance(value, str) else value
 
 
 def measured_in(folder: Path) -> dict[tuple[str, int], float]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from unfreeze.cli.on_cluster import cluster_at, threads_with
 from unfreeze.cli.options import (
     AsJson,
     BackboneName,
@@ -17,6 +18,8 @@ from unfreeze.cli.options import (
     EngineName,
     Exclude,
     MaxBad,
+    NumberOfWorkers,
+    On,
     Precision,
     PrecisionName,
     Quiet,
@@ -78,6 +81,8 @@ def codes(
     test: TestFolder = None,
     exclude: Exclude = None,
     threads: Threads = None,
+    on: On = None,
+    workers: NumberOfWorkers = None,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
@@ -96,18 +101,26 @@ def codes(
         test=test,
         exclude=exclude,
     )
+    threads = threads_with(on, workers, threads)
     limit_threads(threads)
     form = _form(out, to)
     with (
         result_output(as_json=json) as output,
         _checked_place(source, out, form) as place,
         working(quiet=quiet) as resources,
+        cluster_at(on, resources.progress) as cluster,
     ):
         from unfreeze.workflows.codes import write_codes
         from unfreeze.workflows.reading import Phases
 
-        phases = Phases(process_began())
-        record = write_codes(settings, resources, place=place, form=form.value, tap=tap, phases=phases)
+        phases, elsewhere = Phases(process_began()), None
+        if cluster is not None:
+            from unfreeze.cluster.codes import CodesOnWorkers
+
+            elsewhere = CodesOnWorkers(cluster, threads=threads or 1, most=workers)
+        record = write_codes(
+            settings, resources, place=place, form=form.value, tap=tap, phases=phases, elsewhere=elsewhere
+        )
         output.document(record)
         output.line(
             f"{count(record.images, 'image')} at {count(len(record.taps), 'tap')} in "

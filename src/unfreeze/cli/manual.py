@@ -80,6 +80,9 @@ command is given again; what was measured is not measured again. Without a
 budget (--budget none, or --rounds N) it ends with the same numbers as one
 that was never stopped; with one, what it tries after the stop may differ.
 A new run on the same images reuses all codes.
+
+With --on ray, or ray://HOST:PORT, the workers of a Ray cluster carry out the
+splits side by side (unfreeze[ray]).
 {_JSON}
 Examples:
 
@@ -90,6 +93,7 @@ Examples:
   unfreeze run --resume runs/fixed
   unfreeze run photos/ --seed 1 --json > run.json
   unfreeze run photos/ --test holdout/ --exclude blurred --open
+  unfreeze run photos/ --rounds 2 --on ray
 {EXIT_CODES}"""
 
 INSPECT = f"""
@@ -138,6 +142,7 @@ What is written depends on the name given by --out:
 
 Files that exist are not overwritten. The split column is the one that is
 given, else the one that unfreeze probe and tune make with the same --seed.
+With --on the workers of a Ray cluster do the work (unfreeze[ray]).
 {_JSON}
 Examples:
 
@@ -145,6 +150,7 @@ Examples:
   unfreeze codes photos/ --out last.npy --tap last
   unfreeze codes photos/ --backbone resnet50 --out codes/
   unfreeze codes photos/ --to tensorboard --tap last --out projector/
+  unfreeze codes photos/ --out codes.parquet --on ray
 {EXIT_CODES}"""
 
 PROBE = f"""

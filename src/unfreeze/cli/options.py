@@ -183,6 +183,26 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="CLUSTER",
+        help="Work on a cluster: ray for one on this machine or that of the Ray job around, or ray://HOST:PORT.",
+        show_default=False,
+    ),
+]
+NumberOfWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="With --on: at most so many workers, of --threads cores each (1); as many as there is room for if not "
+        "given.",
+        show_default=False,
+    ),
+]
 TestFolder = Annotated[
     Path | None,
     typer.Option(

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +11,7 @@ import typer
 
 from unfreeze.cli.browser import open_page
 from unfreeze.cli.durations import parse_duration
+from unfreeze.cli.on_cluster import cluster_at, threads_with
 from unfreeze.cli.options import (
     METRICS,
     AsJson,
@@ -26,6 +28,8 @@ from unfreeze.cli.options import (
     MetricChoice,
     MetricName,
     NoPhotos,
+    NumberOfWorkers,
+    On,
     Open,
     Precision,
     PrecisionName,
@@ -156,6 +160,8 @@ def run(
     test: TestFolder = None,
     exclude: Exclude = None,
     threads: Threads = None,
+    on: On = None,
+    workers: NumberOfWorkers = None,
     quiet: Quiet = False,
     show: Open = False,
     no_photos: NoPhotos = False,
@@ -170,9 +176,10 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Train and say how far to unfreeze."""
+    spread = _Spread(on=on, workers=workers)
     if resume is not None:
         _refuse_beside_resume(context)
-        _run(resume, None, as_json=json, quiet=quiet, show=show)
+        _run(resume, None, spread, as_json=json, quiet=quiet, show=show)
         return
     if source is None:
         msg = "SOURCE is missing: give a folder of labelled images or a list of them, or --resume RUN."
@@ -195,7 +202,7 @@ def run(
         augment=augment.value,
         test=test,
         exclude=tuple(exclude or ()),
-        threads=threads,
+        threads=threads_with(on, workers, threads),
         photos=not no_photos,
         groups=groups.value,
     )
@@ -203,18 +210,36 @@ def run(
     checked_weights(weights)
     checked_test_folder(test)
     with run_place(settings, out) as folder:
-        _run(folder, settings, as_json=json, quiet=quiet, show=show)
+        _run(folder, settings, spread, as_json=json, quiet=quiet, show=show)
 
 
-def _run(folder: Path, settings: StudySettings | None, *, as_json: bool, quiet: bool, show: bool) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Spread:
+    """Where trials run: what ``--on`` and ``--workers`` were given."""
+
+    on: str | None
+    workers: int | None
+
+
+def _run(
+    folder: Path, settings: StudySettings | None, spread: _Spread, *, as_json: bool, quiet: bool, show: bool
+) -> None:
     """Begin or continue the run in a folder."""
     go_on = f"Go on with: unfreeze run --resume {shlex.quote(str(folder))}"
     with result_output(as_json=as_json) as output, owned_run(folder, settings) as owned:
         limit_threads(owned.settings.threads)
-        with working(f"The codes that were read are kept. {go_on}", quiet=quiet) as resources:
+        with (
+            working(f"The codes that were read are kept. {go_on}", quiet=quiet) as resources,
+            cluster_at(spread.on, resources.progress) as cluster,
+        ):
             from unfreeze.workflows.study import study
 
-            record = study(owned, resources)
+            elsewhere = None
+            if cluster is not None:
+                from unfreeze.cluster.trials import TrialsOnCluster
+
+                elsewhere = TrialsOnCluster(cluster=cluster, most=spread.workers)
+            record = study(owned, resources, elsewhere)
             exit_code = resources.progress.stop.exit_code
         _show(record, folder, output, go_on)
         if as_json and not quiet:
@@ -232,7 +257,7 @@ def _refuse_beside_resume(context: typer.Context) -> None:
     given = [
         parameter
         for parameter in context.params
-        if parameter not in {"resume", "quiet", "show", "json"}
+        if parameter not in {"resume", "on", "workers", "quiet", "show", "json"}
         and getattr(context.get_parameter_source(parameter), "name", "DEFAULT") not in {"DEFAULT", "DEFAULT_MAP"}
     ]
     if given:

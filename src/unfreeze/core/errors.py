@@ -10,7 +10,8 @@
     |  |- UnknownBackboneError         no such network
     |  |- WeightsError                 no weights, or weights that do not fit the network
     |  |- PlanError                    a strategy and a network do not fit
-    |  `- OutputError                  a place that cannot be written
+    |  |- OutputError                  a place that cannot be written
+    |  `- ClusterError                 a Ray cluster that cannot be used
     |- TooManyBadFilesError            exit code 3
     |- DiskError                       exit code 4: a disk that takes nothing more
     |  |- DiskFullError                it is full
@@ -69,6 +70,10 @@ class PlanError(InputError):
 
 class OutputError(InputError, OSError):
     """A place that results should go to cannot be written."""
+
+
+class ClusterError(InputError):
+    """A Ray cluster cannot be used."""
 
 
 class TooManyBadFilesError(UnfreezeError):

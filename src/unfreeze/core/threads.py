@@ -26,8 +26,12 @@ def limit_threads(number: int | None) -> None:
     if number < 1:
         msg = f"The number of threads is at least 1; got {number}. Leave it out to use all cores."
         raise InputError(msg)
-    for name in (VARIABLE, *_OF_LIBRARIES):
-        os.environ[name] = str(number)
+    os.environ.update(thread_variables(number))
+
+
+def thread_variables(number: int) -> dict[str, str]:
+    """The environment of a process that is limited to so many threads from its start."""
+    return dict.fromkeys((VARIABLE, *_OF_LIBRARIES), str(number))
 
 
 def thread_limit() -> int | None:

@@ -222,6 +222,17 @@ def inspected_portions(
             if not left:
                 break
             yield table.images_called(candidate.name for candidate in some)
+    end_inspection(table, max_bad=max_bad, labelled=labelled)
+    yield table.images_called(candidate.name for candidate in some)
+
+
+def end_inspection(table: ImageTable, *, max_bad: float, labelled: bool) -> None:
+    """Find duplicates and check the whole, once every candidate was inspected; arguments as for `inspected_portions`.
+
+    Raises:
+        ImageSetError: The images cannot be learned from.
+        TooManyBadFilesError: More files than `max_bad` allows cannot be used.
+    """
     _check_bad_files(table, max_bad)
     _remove_duplicates(table)
     _group_by_stem(table)
@@ -232,13 +243,26 @@ def inspected_portions(
         _check_any(table)
     if len(table.labels()) > 1:
         table.findings += _findings(table)
-    yield table.images_called(candidate.name for candidate in some)
 
 
 def _inspect(
     some: Sequence[Candidate], table: ImageTable, pool: DecoderPool, geometry: Geometry | None, advance: Advance
 ) -> None:
     answers = pool.inspect((candidate.path for candidate in some), geometry, closely=table.looks_closely)
+    note_inspected(some, answers, table, advance)
+
+
+def note_inspected(
+    some: Sequence[Candidate], answers: Iterable[Inspection], table: ImageTable, advance: Advance
+) -> None:
+    """Note in a table what decoders, here or elsewhere, said of some of its candidates.
+
+    Args:
+        some: The candidates.
+        answers: One of each, in their order.
+        table: Of the candidates.
+        advance: Reports progress per answer.
+    """
     found = []
     for candidate, seen in zip(some, answers, strict=True):
         found.append((candidate, _state(candidate, seen), seen))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unfreeze.core.cards import Card
 from unfreeze.core.files import sha256_of
-from unfreeze.core.journal import once
+from unfreeze.core.journal import MemoryJournal, once
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.settings import EngineSettings
 from unfreeze.core.threads import torch_threads
@@ -263,8 +263,17 @@ def chosen_engine(
         made.append(_chosen_now(network, images, request, resources, to_come=to_come, details=details))
         return made[0].choice
 
-    choice = once(resources.journal, f"engine-for-{network_key(network.card)}", EngineChoice, choose)
+    choice = once(resources.journal, _place_in_journal(network.card), EngineChoice, choose)
     return made[0] if made else ChosenEngine(choice=choice, request=request, compiled=None, details=details)
+
+
+def dictated(card: Card, choice: EngineChoice) -> MemoryJournal:
+    """A journal for another process, which is to run a network as it was chosen in this one."""
+    return MemoryJournal({_place_in_journal(card): choice})
+
+
+def _place_in_journal(card: Card) -> str:
+    return f"engine-for-{network_key(card)}"
 
 
 def network_key(card: Card) -> str:

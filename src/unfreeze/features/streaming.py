@@ -18,7 +18,7 @@ from unfreeze.core.stop import Stop
 from unfreeze.data.image_set import Image
 from unfreeze.data.image_table import ImageTable, State
 from unfreeze.data.squares import decoded
-from unfreeze.features.engine_choice import SAMPLE, ChosenEngine, chosen_engine
+from unfreeze.features.engine_choice import SAMPLE, ChosenEngine, EngineChoice, chosen_engine
 from unfreeze.features.engines import Engine, PrefixEngine
 from unfreeze.features.networks import FrozenNetwork
 from unfreeze.features.resources import Resources
@@ -61,6 +61,11 @@ class CodesInPortions:
     def engine(self) -> Engine:
         """What runs the network."""
         return self._chosen.choice.engine
+
+    @property
+    def choice(self) -> EngineChoice:
+        """The engine, and why it was chosen."""
+        return self._chosen.choice
 
     @property
     def seconds_an_image(self) -> float | None:
@@ -112,6 +117,11 @@ class CodesInPortions:
             self._resources.progress.say(f"The frozen layers run with {self._chosen.choice.because}")
             self._engine = self._chosen.engine_for(self._network, self._sample, self._resources)
         return self._engine
+
+    def take_up(self) -> None:
+        """Find what other processes have computed and stored since; it counts as computed here."""
+        for index in self._indices:
+            index.take_up()
 
     def stored(self, images: Sequence[Image]) -> tuple[ByTap, Bool[np.ndarray, " image"]]:
         """Codes of those of a portion that the store has: by tap a row per image, and which rows are codes.

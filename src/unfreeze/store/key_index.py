@@ -36,7 +36,7 @@ class KeyIndex:
         self._whole: set[int] = set()
         for path in shards_in(store.folder):
             self._add(path, keys_of_shard(path))
-        self._found = len(self._shards)  # later ones are written by this process
+        self._found = len(self._shards)  # later ones are written by this process, or by those that work for it
 
     @property
     def widths(self) -> Mapping[str, int]:
@@ -62,6 +62,13 @@ class KeyIndex:
         """Add a shard to the store; see `CodeStore.write`."""
         self._add(self._store.write(rows), list(rows))
         self._whole.add(len(self._shards) - 1)
+
+    def take_up(self) -> None:
+        """Index the shards that other processes have written since; they count as written through this index."""
+        known = set(self._shards)
+        for path in shards_in(self._store.folder):
+            if path not in known:
+                self._add(path, keys_of_shard(path))
 
     def read(
         self, keys: Sequence[str]

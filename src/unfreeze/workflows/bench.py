@@ -6,11 +6,10 @@ from pathlib import Path
 import torch
 
 from unfreeze.core.errors import WeightsError
-from unfreeze.core.journal import MemoryJournal
 from unfreeze.core.plans import RECIPES, Augmentation
 from unfreeze.core.settings import EngineSettings, Metric, ResizeWord, StudySettings
 from unfreeze.data.image_set import ImageSet
-from unfreeze.features.engine_choice import EngineChoice, network_key
+from unfreeze.features.engine_choice import EngineChoice, dictated
 from unfreeze.features.engines import Engine
 from unfreeze.features.resources import Resources
 from unfreeze.strategies.catalogue import PhotoCatalogue
@@ -101,12 +100,11 @@ def executor_at(bench: Bench, resources: Resources) -> InThisProcess:
         msg = f"{bench.network} has other weights here than where the run was begun. Bring the same ones."
         raise WeightsError(msg)
     chosen = EngineChoice(engine=bench.engine, candidates=(), because=f"{bench.engine}, as the run has chosen.")
-    dictated = MemoryJournal({f"engine-for-{network_key(source.card)}": chosen})
     request = EngineSettings(bench.engine.name, bench.engine.precision, bench.device)
     experiment = prepare(
         bench.image_set,
         source,
-        replace(resources, journal=dictated),
+        replace(resources, journal=dictated(source.card, chosen)),
         request,
         seed=bench.seed,
         augmentation=bench.augmentation,

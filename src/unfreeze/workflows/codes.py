@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from unfreeze.core.cards import Card
 from unfreeze.core.documents import CodesRecord
@@ -34,6 +35,27 @@ from unfreeze.workflows.reading import Phases, frozen_network, known_tap, say_wh
 _BYTES_A_NUMBER: dict[CodesForm, int] = {"parquet": 4, "npy": 4, "datasets": 4, "tensorboard": 13}
 
 
+@runtime_checkable
+class CodesElsewhere(Protocol):
+    """Inspects images and computes their codes in other processes, which write them to the same store."""
+
+    def codes_of_table(
+        self, table: ImageTable, network: FrozenNetwork, settings: ImageSettings, resources: Resources
+    ) -> AbstractContextManager[CodesInPortions]:
+        """Inspect and compute all images of a table, which is then as after `inspected_portions`.
+
+        Args:
+            table: Of candidates, whose levels were measured.
+            network: The network, with these levels.
+            settings: By which the network was asked for.
+            resources: Progress and cache.
+
+        Returns:
+            What reads the codes.
+        """
+        ...
+
+
 def write_codes(
     settings: ImageSettings,
     resources: Resources,
@@ -42,6 +64,7 @@ def write_codes(
     form: CodesForm = "parquet",
     tap: str | None = None,
     phases: Phases | None = None,
+    elsewhere: CodesElsewhere | None = None,
 ) -> CodesRecord:
     """Read the codes of every image and write them, so that memory does not grow with the number of images.
 
@@ -52,6 +75,7 @@ def write_codes(
         form: What is written.
         tap: The only tap that is wanted, ``last`` being the last one; None for all.
         phases: Where seconds are noted; counted from now if None.
+        elsewhere: Inspects the images and computes their codes in other processes; None for this one.
 
     Returns:
         What was written.
@@ -79,7 +103,7 @@ def write_codes(
         numbers = table.number_of(State.WAITING, State.USED) * sum(widths.values())
         check_room(place.parent, _BYTES_A_NUMBER[form] * numbers, f"the codes of {place.name}")
         with phases.timed("prefix"):
-            stored = stack.enter_context(_stored(table, network, settings, resources, phases))
+            stored = stack.enter_context(_stored(table, network, settings, resources, phases, elsewhere=elsewhere))
         say_what_was_found(settings, table.findings, table.counts(), table.skipped, resources.progress)
         if len(table.labels()) > 1:  # without classes there is nothing to measure on
             split_table(table, seed=settings.seed)
@@ -118,12 +142,20 @@ def _recorded(
 
 
 def _stored(
-    table: ImageTable, network: FrozenNetwork, settings: ImageSettings, resources: Resources, phases: Phases
+    table: ImageTable,
+    network: FrozenNetwork,
+    settings: ImageSettings,
+    resources: Resources,
+    phases: Phases,
+    *,
+    elsewhere: CodesElsewhere | None,
 ) -> AbstractContextManager[CodesInPortions]:
-    """The codes of all images of the table; decoding is a phase of its own."""
+    """The codes of all images of the table; decoding is a phase of its own, unless others do it."""
     with phases.timed("decode"):
         levels = measure_levels(table, pool=resources.pool, progress=resources.progress)
     network = network.with_levels(levels)
+    if elsewhere is not None:
+        return elsewhere.codes_of_table(table, network, settings, resources)
     inspected = inspected_portions(
         table,
         pool=resources.pool,

@@ -86,12 +86,12 @@ def _step_one(stage: StepOne, state: RaceState) -> Decision:
     first = [one for one in entries if one.strategy in FIRST]
     begun = _lagging(first)
     if begun and not begun[0].splits:
-        return Decision(stage=stage, step=_measure(begun, phase))
+        return Decision(stage=stage, step=_measure_beside(begun, phase, state, state.budget))
     behind = [one for one in entries if one.splits < to]
     cheap = [one for one in behind if to * one.seconds_a_split <= CHEAP_SHARE * state.budget]
     next_ones = _lagging(cheap)
     if next_ones and state.fits(next_ones, state.budget):
-        return Decision(stage=stage, step=_measure(next_ones, phase))
+        return Decision(stage=stage, step=_measure_beside(next_ones, phase, state, state.budget))
     # one by one: five splits of one tell more than two of each
     sides = [one for one in behind if one.strategy in SIDES]
     for ones, share in ((sides, SIDES_SHARE), (behind, STEP_ONE_SHARE)):
@@ -110,9 +110,15 @@ def _measure(ones: Sequence[Standing], phase: Phase) -> Measure:
 
 
 def _measure_beside(ones: Sequence[Standing], phase: Phase, state: RaceState, until: float) -> Measure:
-    """Several splits of trainings side by side, as many as are lacking and end in time; one in any case."""
-    most = min((one.side_by_side for one in ones if one.strategy.trains_blocks), default=1)
+    """Several splits side by side, as many as are lacking and end in time; one in any case.
+
+    With several workers and a number of rounds, nothing is looked at between the splits: all of them go out at once.
+    """
     lacking = phase.to - ones[0].splits
+    most = min((one.side_by_side for one in ones if one.strategy.trains_blocks), default=1)
+    if state.workers > 1:
+        goes_by_rounds = state.rounds is not None and not state.is_timed
+        most = lacking if goes_by_rounds else max(most, state.workers)
     counts = (n for n in range(min(most, lacking), 1, -1) if state.elapsed + sum(one.takes(n) for one in ones) <= until)
     return replace(_measure(ones, phase), splits=next(counts, 1))
 

@@ -69,6 +69,7 @@ class Race:
         clock: The budget.
         progress: Is told what happens.
         executor: Carries out trials; in this process if None.
+        workers: How many splits it carries out at a time, of whatever strategy.
         rounds: How many rounds of five splits each strategy gets; None to go by the answers.
         epochs: Of every training of blocks; None for the plan's own number, or what fits.
         recorded: On how many splits an earlier life of the run measured a strategy that trains like this.
@@ -84,6 +85,7 @@ class Race:
     clock: Clock
     progress: Progress
     executor: Executor | None = None
+    workers: int = 1
     rounds: int | None = None
     epochs: int | None = None
     recorded: Recorded = nothing_recorded
@@ -159,6 +161,7 @@ class Race:
             answers=_Answers(self.comparisons, self.measured),
             prices={one: price if isinstance(price, Price) else None for one, price in self._prices.items()},
             recorded={strategy: self.recorded(strategy, None) for strategy in deeper},
+            workers=self.workers,
         )
 
     def _standings(self) -> tuple[Standing, ...]:

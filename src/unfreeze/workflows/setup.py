@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from unfreeze.advisor.comparisons import Comparisons
 from unfreeze.advisor.metric_choice import metric_for
@@ -19,14 +21,15 @@ from unfreeze.core.wording import count, files_found, passed_over
 from unfreeze.data.image_set import ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
-from unfreeze.data.tasks import make_task
+from unfreeze.data.tasks import Task, make_task
 from unfreeze.features.resources import Resources
 from unfreeze.images.geometry import Geometry
 from unfreeze.metrics.repeated import FOLDS, largest_outcome
-from unfreeze.strategies.catalogue import PhotoCatalogue, trained_strategies
-from unfreeze.strategies.execution import InThisProcess, Keeping
+from unfreeze.strategies.catalogue import Catalogue, PhotoCatalogue, trained_strategies
+from unfreeze.strategies.execution import Executor, InThisProcess, Keeping
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.preparation import prepare
+from unfreeze.workflows.bench import Bench, bench_of
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.race import Race
 from unfreeze.workflows.reading import say_what_weights
@@ -37,6 +40,25 @@ from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import find_device
 
 SCREENING_SHARE = 1 / 3  # of the budget, at most
+
+
+@runtime_checkable
+class TrialsElsewhere(Protocol):
+    """Carries out the trials of a run in other processes."""
+
+    def executor(self, catalogue: Catalogue, task: Task, bench: Bench, cache: Path | None) -> tuple[Executor, int]:
+        """What carries out the trials of one run.
+
+        Args:
+            catalogue: Is told what came of each.
+            task: Of the run.
+            bench: What all its trials share.
+            cache: Folder that has the store of its codes; the user's cache if None.
+
+        Returns:
+            The executor, and how many splits it carries out at a time.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,16 +88,22 @@ class Setup:
         """Before any check of flips."""
         return self.catalogue.experiment
 
-    def race(self, clock: Clock, settings: StudySettings) -> Race:
+    def race(self, clock: Clock, settings: StudySettings, elsewhere: TrialsElsewhere | None = None) -> Race:
         """One that has not begun, in which what an earlier life of the run has measured is not measured again."""
         catalogue, journal = self.catalogue, self.experiment.resources.journal
-        executor = Keeping(InThisProcess(catalogue, self.question.task), catalogue, journal)
+        place: Executor = InThisProcess(catalogue, self.question.task)
+        workers = 1
+        if elsewhere is not None:
+            bench = bench_of(self.experiment, settings)
+            place, workers = elsewhere.executor(catalogue, self.question.task, bench, self.experiment.cache)
+        executor = Keeping(place, catalogue, journal)
         return Race(
             Comparisons(self.question),
             catalogue,
             clock,
             self.experiment.progress,
             executor=executor,
+            workers=workers,
             rounds=settings.rounds,
             epochs=settings.epochs,
             recorded=cache(executor.recorded),

@@ -105,6 +105,7 @@ class RaceState:
         answers: What the predictions say.
         prices: Of what trains blocks, as far as they are known; None where a step takes too long for any of it.
         recorded: Strategies that an earlier life of the run measured, with the number of splits.
+        workers: How many splits run at a time, of whatever strategy; one where trials run in this process.
     """
 
     elapsed: float
@@ -114,6 +115,7 @@ class RaceState:
     answers: Answers
     prices: Mapping[StrategyId, Price | None] = field(default_factory=dict)
     recorded: Mapping[StrategyId, int] = field(default_factory=dict)
+    workers: int = 1
 
     @property
     def left(self) -> float:

@@ -38,7 +38,7 @@ from unfreeze.workflows.before_training import similarity_within
 from unfreeze.workflows.clock import RESERVE, Clock
 from unfreeze.workflows.conclusion import Raced, conclude
 from unfreeze.workflows.race import Race
-from unfreeze.workflows.setup import Setup, set_up
+from unfreeze.workflows.setup import Setup, TrialsElsewhere, set_up
 
 EXPORT_SECONDS = 4.0  # 2 to 2.5 s of processor time for EfficientNet-Lite0, twice that where another program runs
 
@@ -66,8 +66,8 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         return study(run, Resources(pool=pool, progress=progress))
 
 
-def study(run: RunFolder, resources: Resources) -> RunRecord:
-    """As `run_study`, in a folder that is ours, with decoders that are there already."""
+def study(run: RunFolder, resources: Resources, elsewhere: TrialsElsewhere | None = None) -> RunRecord:
+    """As `run_study`, in a folder that is ours, with decoders that are there already; trials may run elsewhere."""
     clock = Clock(time.perf_counter, (1 - RESERVE) * run.settings.budget)
     journal = run.journal(elapsed=clock.elapsed, turn_to=clock.turn_to)
     torch.set_num_threads(once(journal, "threads", int, lambda: run.settings.threads or torch.get_num_threads()))
@@ -81,15 +81,17 @@ def study(run: RunFolder, resources: Resources) -> RunRecord:
             raise
         parameters = setup.experiment.source.card.parameters
         check_room(run.path, model_bytes(parameters) + REPORT_BYTES, "the model and the report")
-        return conclude(run, _raced(run.settings, setup, clock, resources), resources)
+        return conclude(run, _raced(run.settings, setup, clock, resources, elsewhere), resources)
 
 
-def _raced(settings: StudySettings, setup: Setup, clock: Clock, resources: Resources) -> Raced:
+def _raced(
+    settings: StudySettings, setup: Setup, clock: Clock, resources: Resources, elsewhere: TrialsElsewhere | None
+) -> Raced:
     """Everything up to the end of the race; a stop of the race ends it."""
     experiment, card = setup.experiment, setup.experiment.source.card
     kept = _confirming_seconds(experiment, settings.budget)
     clock.keep(kept + _exporting_seconds(settings.budget))
-    race = setup.race(clock, settings)
+    race = setup.race(clock, settings, elsewhere)
     _say_what_is_kept(race, kept)
     with race.timed("facts"):
         similarity = once(

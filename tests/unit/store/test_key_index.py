@@ -56,6 +56,19 @@ def test_what_is_written_through_the_index_is_new(store: CodeStore, rng: np.rand
         assert later.read(["x", "y"])[2].tolist() == [False, False]
 
 
+def test_what_others_write_meanwhile_is_taken_up_as_new(store: CodeStore, rng: np.random.Generator) -> None:
+    """Shards of processes that work for this one are found, and count as computed."""
+    store.write(rows(rng, "x"))
+    with key_index(store) as index:
+        store.write(rows(rng, "y"))
+        index.take_up()
+        index.take_up()
+        _, found, new = index.read(["x", "y"])
+
+    assert found.tolist() == [True, True]
+    assert new.tolist() == [False, True]
+
+
 def test_shards_without_a_wanted_image_are_not_read(
     store: CodeStore, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

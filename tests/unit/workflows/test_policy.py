@@ -665,6 +665,16 @@ def test_splits_of_trainings_run_side_by_side_while_they_end_in_time(left: float
     assert (step.split, step.splits) == (1, together)
 
 
+@pytest.mark.parametrize(("rounds", "budget", "together"), [(1, math.inf, 5), (2, math.inf, 10), (None, 1000.0, 3)])
+def test_several_workers_get_several_splits(rounds: int | None, budget: float, together: int) -> None:
+    """By rounds and without a clock, all at once; else as many as there are workers."""
+    entries = [cheap(one, splits=0) for one in (SOFTMAX_ON_LAST, HEAD)]
+    where = replace(state(*entries, rounds=rounds, left=budget, budget=budget), workers=3)
+    step = step_of(decide(StepOne((TWO,), announced=True), where), Measure)
+
+    assert (step.split, step.splits) == (0, together)
+
+
 @pytest.mark.parametrize(("rounds", "to"), [(None, 5), (1, 5), (3, 15)])
 def test_a_race_begins_with_one_split_of_all_that_is_cheap(rounds: int | None, to: int) -> None:
     """It is announced once, with the number of splits that each will have."""
