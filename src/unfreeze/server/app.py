@@ -174,6 +174,7 @@ def _add_predict(app: FastAPI) -> None:
             str | None, Query(description="Name of the model; the first one if not given.", max_length=200)
         ] = None,
         top: Annotated[int, Query(ge=1, le=1000, description="How many labels to name per photo.")] = TOP,
+        nearest: Annotated[int, Query(ge=0, le=10, description="How many training photos to show per photo.")] = 0,
     ) -> PredictAnswer:
         """Classes of one photo (its bytes as the body) or of several (files of a form).
 
@@ -185,7 +186,9 @@ def _add_predict(app: FastAPI) -> None:
             name, said = await service.scores(model, photos)
             if not is_form(request):
                 said.all_said()
-            answers = answers_of(said.model, said.photos, said.found, top=top, unlike=service.settings.unlike)
+            answers = answers_of(
+                said.model, said.photos, said.found, top=top, unlike=service.settings.unlike, nearest=nearest
+            )
         return PredictAnswer(model=name, version=said.model.version, photos=answers)
 
 

@@ -1,5 +1,6 @@
 """What the service answers, as plain data: OpenAPI is made of these classes."""
 
+import base64
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,23 @@ class PhotoProblem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NearPhoto:
+    """A photo of the training set that is like the one that was sent.
+
+    Attributes:
+        name: As the run names it.
+        label: That it was given.
+        similarity: Cosine of the angle between their codes, up to 1.
+        picture: A small picture of it: WebP in base64.
+    """
+
+    name: str
+    label: str
+    similarity: float
+    picture: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhotoAnswer:
     """What a model says of one photo.
 
@@ -30,6 +48,7 @@ class PhotoAnswer:
         score: Decision score of that class, of an SVM; else null.
         top: The likeliest classes, as many as were asked for.
         unlike: How unlike all in training it is; null if the model does not know.
+        nearest: Training photos most like it, as many as were asked for; none where they are not beside the model.
         problem: Why there is no label; null if there is one.
     """
 
@@ -39,6 +58,7 @@ class PhotoAnswer:
     score: float | None
     top: tuple[Guess, ...]
     unlike: Unlike | None = None
+    nearest: tuple[NearPhoto, ...] = ()
     problem: PhotoProblem | None = None
 
 
@@ -71,6 +91,7 @@ class ModelEntry:
         size: Side of its input in pixels.
         gives_probabilities: Whether it gives probabilities, not scores.
         has_report: Whether the report of its run can be shown.
+        has_neighbours: Whether training photos can be shown beside others.
     """
 
     name: str
@@ -80,6 +101,7 @@ class ModelEntry:
     size: int
     gives_probabilities: bool
     has_report: bool
+    has_neighbours: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +143,7 @@ def entry_of(name: str, model: LoadedModel) -> ModelEntry:
         size=model.card.size,
         gives_probabilities=model.gives_probabilities,
         has_report=bool(model.report),
+        has_neighbours=model.neighbourhood is not None,
     )
 
 
@@ -131,6 +154,7 @@ def answers_of(
     *,
     top: int,
     unlike: float | None = None,
+    nearest: int = 0,
 ) -> tuple[PhotoAnswer, ...]:
     """Answers to photos: the numbers are those of ``unfreeze predict``.
 
@@ -140,6 +164,7 @@ def answers_of(
         found: Of each, what the model says or why it cannot be read.
         top: How many labels to name per photo, at most.
         unlike: Share of photos like those in training that may be marked as unlike them.
+        nearest: How many training photos to show per photo, at most.
 
     Returns:
         One a photo.
@@ -165,9 +190,24 @@ def answers_of(
                     score=image.score,
                     top=image.top,
                     unlike=image.unlike,
+                    nearest=_near(model, one, nearest),
                 )
             )
     return tuple(answers)
+
+
+def _near(model: LoadedModel, said: Said, count: int) -> tuple[NearPhoto, ...]:
+    if model.neighbourhood is None or said.code is None or not count:
+        return ()
+    return tuple(
+        NearPhoto(
+            name=one.name,
+            label=one.label,
+            similarity=round(one.similarity, 4),
+            picture=base64.b64encode(one.picture).decode(),
+        )
+        for one in model.neighbourhood.near(said.code, count)
+    )
 
 
 EXAMPLE: dict[str, Any] = {

@@ -191,7 +191,7 @@ def _delivered(
         lambda found: _with_model(found, raced, selection, resources, run.path / MODEL),
         lambda found: _timed(found, raced),
         lambda found: _with_program(found, raced, resources, run.path / MODEL),
-        lambda found: _with_unlike(found, raced, resources, run.path / MODEL),
+        lambda found: _with_unlike(found, run, raced, resources),
         lambda found: replace(
             found, outcomes=tuple(_confirmed(o, raced, selection, resources.journal) for o in found.outcomes)
         ),
@@ -264,12 +264,12 @@ def _with_program(delivery: Delivery, raced: Raced, resources: Resources, folder
     return delivery
 
 
-def _with_unlike(delivery: Delivery, raced: Raced, resources: Resources, folder: Path) -> Delivery:
+def _with_unlike(delivery: Delivery, run: RunFolder, raced: Raced, resources: Resources) -> Delivery:
     """What the model knows of its training photos; a run that was stopped does without."""
     if raced.interrupted or delivery.model is None:
         return delivery
     with raced.race.timed("deliver"):
-        add_unlike_of(folder, raced.experiment, resources.pool)
+        add_unlike_of(run.path / MODEL, raced.experiment, resources.pool, photos=run.settings.photos)
     return delivery
 
 

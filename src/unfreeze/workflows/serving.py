@@ -15,6 +15,7 @@ from unfreeze.features.classifiers import ONE_BY_ONE, Form
 from unfreeze.features.engines import PrefixEngine
 from unfreeze.images.geometry import Geometry
 from unfreeze.metrics.novelty import CodeCloud, likeness
+from unfreeze.workflows.neighbours import Neighbourhood, read_neighbourhood
 from unfreeze.workflows.prediction import Predictions, classifier_of, scored_squares
 from unfreeze.zoo.code_clouds import read_cloud
 from unfreeze.zoo.devices import Device
@@ -35,6 +36,7 @@ class LoadedModel:
         gives_probabilities: Whether its scores are logits, not an SVM's margins.
         engine: Runs it; one thread at a time.
         cloud: What it knows of its training photos; None if nothing, or if nobody asks.
+        neighbourhood: Training photos that can be shown beside others; None if they are not there.
         card_text: Its model card, Markdown; empty if there is none.
         report: The report of the run that made it, HTML; empty if there is none beside it.
     """
@@ -45,6 +47,7 @@ class LoadedModel:
     gives_probabilities: bool
     engine: PrefixEngine
     cloud: CodeCloud | None
+    neighbourhood: Neighbourhood | None
     card_text: str
     report: bytes
 
@@ -74,7 +77,8 @@ def load_to_serve(
     config = checked_config(folder)
     settings = config[OUR_KEY]
     cloud = read_cloud(folder, settings) if with_likeness else None
-    form = ONE_BY_ONE if cloud is None else Form(batch_size=1, gives_codes=True)
+    neighbourhood = read_neighbourhood(folder, settings)
+    form = ONE_BY_ONE if cloud is None and neighbourhood is None else Form(batch_size=1, gives_codes=True)
     model = LoadedModel(
         version=_version_of(folder),
         card=card_from(settings["card"]),
@@ -82,6 +86,7 @@ def load_to_serve(
         gives_probabilities=not settings["margins"],
         engine=classifier_of(folder, settings, device, cache=cache, form=form),
         cloud=cloud,
+        neighbourhood=neighbourhood,
         card_text=_bytes_of(folder / README).decode("utf-8", "replace"),
         report=_bytes_of(folder.resolve().parent / REPORT),
     )
@@ -116,10 +121,11 @@ def _version_of(folder: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What a model says of a photo: its scores, and how like those in training it is, if the model knows."""
+    """What a model says of a photo: its scores, how like those in training it is, if the model knows, and its code."""
 
     scores: Float[np.ndarray, " cls"]
     likeness: float | None
+    code: Float[np.ndarray, " code"] | None = None
 
 
 def said_of(model: LoadedModel, squares: Sequence[UInt8[np.ndarray, "side side 3"]], *, name: str) -> list[Said]:
@@ -138,10 +144,10 @@ def said_of(model: LoadedModel, squares: Sequence[UInt8[np.ndarray, "side side 3
     """
     places = [Path(str(place)) for place in range(len(squares))]
     found = scored_squares(model.engine, places, squares, model.card, model=f"the model {name}")
-    if model.cloud is None or found.codes is None:
+    if found.codes is None:
         return [Said(row, None) for row in found.scores]
-    shares = likeness(model.cloud, found.codes)
-    return [Said(row, float(share)) for row, share in zip(found.scores, shares, strict=True)]
+    shares = [None] * len(squares) if model.cloud is None else likeness(model.cloud, found.codes).tolist()
+    return [Said(*one) for one in zip(found.scores, shares, found.codes, strict=True)]
 
 
 def predictions_of(model: LoadedModel, names: Sequence[str], said: Sequence[Said]) -> Predictions:

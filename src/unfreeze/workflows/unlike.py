@@ -1,4 +1,4 @@
-"""What a delivered model knows of its training photos, so that it can say of others that they are unlike them."""
+"""What a delivered model knows of its training photos: which others are unlike them, and which of them are like others."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from unfreeze.features.delivered import torch_classifier
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.clouds import fitted_cloud
 from unfreeze.strategies.experiment import Experiment
+from unfreeze.workflows.neighbours import Pictures, neighbourhood_of, write_neighbourhood
 from unfreeze.workflows.prediction import scored_squares
 from unfreeze.zoo.code_clouds import has_cloud, write_cloud
 from unfreeze.zoo.devices import Device
@@ -30,6 +31,7 @@ def add_unlike(
     pool: DecoderPool,
     device: Device,
     seed: int,
+    names: Sequence[str] | None = None,
     progress: Progress = SILENT,
 ) -> None:
     """Have a model know where the codes of its training photos lie, unless it does, or they are too few.
@@ -41,6 +43,7 @@ def add_unlike(
         pool: Decoder pool.
         device: Where the network runs.
         seed: Of which photos are read, if there are many.
+        names: Of the photos, for people: they are kept beside the model then, with small pictures (`neighbours`).
         progress: Reports progress per photo.
     """
     settings = read_config(folder)[OUR_KEY]
@@ -48,27 +51,46 @@ def add_unlike(
         return
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(paths))[:MOST_PHOTOS])
-    named, card = [paths[row] for row in rows], card_from(settings["card"])
+    named, card, pictures = [paths[row] for row in rows], card_from(settings["card"]), Pictures()
     engine = torch_classifier(folder, device, form=Form(gives_codes=True))
     with progress.phase("learn what photos look like", total=len(named), unit="image") as advance:
         squares = pool.squares(named, geometry_of(card))
+        squares = squares if names is None else pictures.watching(squares)
         found = scored_squares(engine, named, squares, card, model=f"the model in {folder}", advance=advance)
-    place = {str(path): label for path, label in zip(named, labels[rows], strict=True)}
-    known = np.array([place[name] for name in found.names], int)
-    cloud = None if found.codes is None else fitted_cloud(found.codes, known, seed=seed)
+    if found.codes is None:
+        return
+    place = {str(paths[row]): row for row in rows}
+    read = [place[name] for name in found.names]
+    known = labels[read]
+    if names is not None:
+        classes = read_config(folder)["label_names"]
+        given = [classes[label] for label in known]
+        write_neighbourhood(
+            folder, neighbourhood_of(found.codes, [names[row] for row in read], given, pictures.made)
+        )
+    cloud = fitted_cloud(found.codes, known, seed=seed)
     if cloud is not None:
         write_cloud(folder, cloud)
 
 
-def add_unlike_of(folder: Path, experiment: Experiment, pool: DecoderPool) -> None:
-    """As `add_unlike`, for the model of a run: it learned from the whole train part."""
+def add_unlike_of(folder: Path, experiment: Experiment, pool: DecoderPool, *, photos: bool) -> None:
+    """As `add_unlike`, for the model of a run: it learned from the whole train part.
+
+    Args:
+        folder: Of the model, in the run's folder.
+        experiment: Of the run.
+        pool: Decoder pool.
+        photos: Whether small pictures of photos may be written.
+    """
     task = experiment.task
+    images = [task.image_set.images[row] for row in task.train_rows]
     add_unlike(
         folder,
-        [task.image_set.images[row].path for row in task.train_rows],
+        [image.path for image in images],
         task.labels[task.train_rows],
         pool=pool,
         device=experiment.device,
         seed=experiment.seed,
+        names=[image.name for image in images] if photos else None,
         progress=experiment.progress,
     )
