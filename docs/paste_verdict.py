@@ -76,7 +76,7 @@ def take_pictures(report: Path) -> None:
 
 def only(page: str, part: str) -> str:
     """A report of which only the section with an id is seen; all of it if there is none."""
-    hidden = f"<style>body > *:not(#{part}) {{ display: none !important }}</style></head>"
+    hidden = f"<style>body *:not(#{part}, #{part} *, :has(#{part})) {{ display: none !important }}</style></head>"
     return page.replace("</head>", hidden, 1) if part else page
 
 

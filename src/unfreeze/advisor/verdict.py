@@ -134,18 +134,25 @@ def _on_unfreezing(run: _Run) -> str:
     steps = _steps_from(base, run)
     gains = [step for step in steps if step.answer == "worth it"]
     unclear = [step for step in steps if step.answer == "cannot tell"]
+    decided = [step for step in steps if step.answer != "cannot tell"]
+    # A depth that there was no time for does not take back what whole rounds say of the others.
+    aside = bool(decided) and all(step.second in run.results.on_part for step in unclear)
     if not gains and _is_at_the_top(base, run):
         return f"Unfreezing is not needed: {_BASES[base]} is right so often that at most {run.margin} is left to gain."
     if not steps:
         return _on_nothing_unfrozen(run)
     if gains:
         return _on_gain(max(gains, key=lambda step: step.difference), steps, run)
-    if unclear:
+    if unclear and not aside:
         return _on_unclear(max(unclear, key=lambda step: step.interval.high), run)
-    tried = listed([f"“{step.second.plain}”" for step in steps])
-    if all(step.answer in {"equivalent", "same"} for step in steps):
-        return f"Unfreezing makes no difference that matters here ({tried}): at most {run.margin} either way."
-    return f"Unfreezing is not worth it here ({tried}): it gains no more than {run.margin} over {_BASES[base]}."
+    tried, rest = _quoted(decided), f"; {_quoted(unclear)} had too little time to tell" if unclear else ""
+    if all(step.answer in {"equivalent", "same"} for step in decided):
+        return f"Unfreezing makes no difference that matters here ({tried}): at most {run.margin} either way{rest}."
+    return f"Unfreezing is not worth it here ({tried}): it gains no more than {run.margin} over {_BASES[base]}{rest}."
+
+
+def _quoted(steps: Sequence[Comparison]) -> str:
+    return listed([f"“{step.second.plain}”" for step in steps])
 
 
 _BASES = {HEAD: "the last layer alone", LINEAR_ON_ALL: "a linear classifier on all layers"}

@@ -65,6 +65,22 @@ def test_each_answer_has_its_sentence() -> None:
     )
 
 
+def test_what_had_too_little_time_does_not_take_back_what_whole_rounds_say() -> None:
+    """A depth on one split of ten is named as open behind the answer on the others; alone it leaves all open."""
+    decided, four = step_to_two_blocks(-0.02, 0.005, "not worth it"), unfreeze(4)
+    opened = replace(step_to_two_blocks(-0.02, 0.04, "cannot tell"), second=four)
+    run = run_results()
+    split_once = [replace(one, splits=1) if one.strategy == four else one for one in run.strategies]
+    on_part = replace(run, strategies=tuple(split_once))
+
+    assert verdict(replace(on_part, comparisons=(decided, opened)))[1] == (
+        "Unfreezing is not worth it here (“last 2 blocks”): it gains no more than 1 point over the last layer alone; "
+        "“last 4 blocks” had too little time to tell."
+    )
+    assert verdict(replace(on_part, comparisons=(opened,)))[1].startswith("It is not clear yet")
+    assert verdict(replace(run, comparisons=(decided, opened)))[1].startswith("It is not clear yet")
+
+
 def test_what_all_layers_do_as_well_is_not_needed() -> None:
     """Two blocks beat the head, and a linear classifier on all layers is no worse than they are."""
     gain = step_to_two_blocks(0.02, 0.06, "worth it")
