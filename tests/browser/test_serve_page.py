@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from browser_pages import Opened
-from served import CLASSES, REPORT, Served, photos, saved_model, serving
+from served import CLASSES, REPORT, SIDE, Served, photos, saved_model, serving
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.devices import CPU
@@ -40,7 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     saved_model(found / "second", seed=2)
     with DecoderPool(workers=1) as pool:
         learned = photos(found / "learned", count=48)
-        add_unlike(found / "second", learned, np.arange(48) % 3, pool=pool, device=CPU, seed=0)
+        names = [path.name for path in learned]
+        add_unlike(found / "second", learned, np.arange(48) % 3, pool=pool, device=CPU, seed=0, names=names)
     Image.new("RGB", (40, 40), "white").save(found / "white.png")
     photos(found / "photos")
     (found / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
@@ -134,6 +135,26 @@ def test_two_models_stand_side_by_side(browser: Any, served: Served, folder: Pat
     page.locator("#gallery > li").first.locator(".label").nth(1).wait_for()
 
     assert page.locator("#gallery > li").first.locator(".who").all_inner_texts() == ["run-1", "second"]
+    page.context.close()
+
+
+def test_training_photos_most_like_it_stand_beside_a_photo(browser: Any, served: Served, folder: Path) -> None:
+    """Their pictures are drawn, the photo itself first; beside a model whose photos are not there, none."""
+    found = opened(browser, served.address)
+    page = found.page
+    page.select_option("#model", "second")
+
+    give(page, sorted((folder / "learned").iterdir())[0])
+    pictures = page.locator(".near img")
+    pictures.first.wait_for()
+
+    assert pictures.count() == 4
+    assert pictures.first.get_attribute("alt") == f"Training photo {sorted((folder / 'learned').iterdir())[0].name}"
+    assert pictures.first.evaluate("image => image.decode().then(() => image.naturalWidth)") == SIDE
+    assert found.complaints == []
+    page.select_option("#model", "run-1")
+    page.locator("#gallery .label").first.wait_for()
+    assert pictures.count() == 0
     page.context.close()
 
 

@@ -70,6 +70,7 @@ def test_what_is_printed_is_what_was_written(finished: tuple[Path, dict[str, Any
         *CLASS_FILES,
         "model",
         "events.jsonl",
+        "neighbours.safetensors",
     }
     for strategy in printed["strategies"]:
         keys = {"strategy", "description", "tap", "accuracy", "interval", "balanced_accuracy", "cost", "audit"}

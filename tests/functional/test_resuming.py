@@ -141,7 +141,9 @@ def test_a_run_that_is_killed_and_continued_has_an_equal_record(
     assert (record["resumed"], straight["resumed"]) == (1, 0)
     assert {key: costs[key[0]][key[1]] for key in measured} == measured
     assert scores == set(costs)
-    assert {path.name for path in out.iterdir()} == {"run.json", "report.html", *CLASS_FILES, "model", "events.jsonl"}
+    assert {path.name for path in out.iterdir()} == {
+        *("run.json", "report.html", *CLASS_FILES, "model", "events.jsonl", "neighbours.safetensors")
+    }
 
 
 @pytest.mark.usefixtures("usual_signals")

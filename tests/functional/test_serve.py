@@ -1,6 +1,7 @@
 """``unfreeze serve`` as a process that is asked over its socket."""
 
 import base64
+import io
 import json
 import re
 import shutil
@@ -269,11 +270,12 @@ def test_clients_of_kserve_get_labels_and_probabilities(client: httpx.Client, fo
 
 
 def test_what_is_unlike_training_is_marked_as_predict_marks_it(folder: Path, tmp_path: Path) -> None:
-    """By the same shares; a model that knows nothing of its training photos marks none, and that is said."""
+    """By the same shares, beside the training photos most like it; a model that knows nothing of them says neither."""
     learned = photos(tmp_path / "learned", count=48)
     shutil.copytree(folder / "second", tmp_path / "knowing")
     with DecoderPool(workers=1) as pool:
-        add_unlike(tmp_path / "knowing", learned, np.arange(48) % 3, pool=pool, device=CPU, seed=0)
+        names = [path.name for path in learned]
+        add_unlike(tmp_path / "knowing", learned, np.arange(48) % 3, pool=pool, device=CPU, seed=0, names=names)
     Image.new("RGB", (40, 40), "white").save(tmp_path / "white.png")
     named = [*learned[:3], tmp_path / "white.png"]
     command = [sys.executable, "-m", "unfreeze", "predict", str(tmp_path / "knowing"), *map(str, named)]
@@ -283,7 +285,9 @@ def test_what_is_unlike_training_is_marked_as_predict_marks_it(folder: Path, tmp
 
     with serving(tmp_path, tmp_path / "knowing", folder / "second", "--unlike", "5%") as served:
         knowing, other = (
-            httpx.post(f"{served.address}v1/predict?model={name}", files=files_of(named), timeout=60).json()["photos"]
+            httpx.post(f"{served.address}v1/predict?nearest=2&model={name}", files=files_of(named), timeout=60).json()[
+                "photos"
+            ]
             for name in ("knowing", "second")
         )
 
@@ -292,6 +296,13 @@ def test_what_is_unlike_training_is_marked_as_predict_marks_it(folder: Path, tmp
     assert [share["likeness"] > 0.05 for share in wanted[:3]] == [True] * 3
     assert table.count("unlike anything in training") == 1
     assert [photo["unlike"] for photo in other] == [None] * 4
+    first = [photo["nearest"][0] for photo in knowing[:3]]
+    assert [(one["name"], one["similarity"]) for one in first] == [
+        (name, pytest.approx(1, abs=1e-3)) for name in names[:3]
+    ]
+    assert [one["label"] for one in first] == list(CLASSES[:3])
+    assert Image.open(io.BytesIO(base64.b64decode(first[0]["picture"]))).size == (SIDE, SIDE)
+    assert [len(photo["nearest"]) for photo in (*knowing, *other)] == [2] * 4 + [0] * 4
     assert "does not know what its training photos look like" in "".join(served.said)
 
 

@@ -56,9 +56,11 @@ by --test, is read once, at the end.
 It prints one table and a verdict, and writes a folder that holds run.json
 (everything that was measured), report.html, classes.csv and confusion.csv
 (which classes are taken for which), model/ (the picked strategy, which plain
-torch runs without unfreeze), and events.jsonl (what happened, for tail -f). A
+torch runs without unfreeze), neighbours.safetensors (small training photos
+for unfreeze serve), and events.jsonl (what happened, for tail -f). A
 finished run is never touched again. The report shows small pictures of
-mistakes; with --no-photos it shows none, and names no file.
+mistakes; with --no-photos it shows none and names no file, and there are no
+small training photos either.
 
 Photos that are not square are cropped, squashed or padded, whichever a quick
 probe recognises best; --resize says it instead.

@@ -22,7 +22,9 @@ from unfreeze.store.places import kept_beside
 FORMAT = "unfreeze.classifier/1"
 ENGINE = Engine("openvino", "f32")
 KEPT = 16  # programs: each is as large as the model's weights
-_LEFT_OUT = frozenset({"program", "unlike", "neighbours"})  # in the settings: written after the model, and not used here
+_LEFT_OUT = frozenset(
+    {"program", "unlike", "neighbours"}
+)  # in the settings: written after the model, and not used here
 
 
 @dataclass(frozen=True)

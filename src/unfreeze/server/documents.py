@@ -225,6 +225,7 @@ EXAMPLE: dict[str, Any] = {
                 {"label": "maple", "probability": 0.021007, "score": None},
             ],
             "unlike": {"likeness": 0.41, "marked": False},
+            "nearest": [],
             "problem": None,
         }
     ],

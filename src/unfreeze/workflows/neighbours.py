@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,9 +106,7 @@ def neighbourhood_of(
     codes: Float[np.ndarray, "row code"], names: Sequence[str], labels: Sequence[str], pictures: Sequence[bytes]
 ) -> Neighbourhood:
     """Training photos by their codes, of any length."""
-    return Neighbourhood(
-        codes=directions(codes), names=tuple(names), labels=tuple(labels), pictures=tuple(pictures)
-    )
+    return Neighbourhood(codes=directions(codes), names=tuple(names), labels=tuple(labels), pictures=tuple(pictures))
 
 
 def write_neighbourhood(folder: Path, found: Neighbourhood) -> None:
@@ -118,7 +117,7 @@ def write_neighbourhood(folder: Path, found: Neighbourhood) -> None:
         found: What is written.
     """
     ends = np.cumsum([len(picture) for picture in found.pictures], dtype=np.int64)
-    tensors = {
+    tensors: dict[str, np.ndarray] = {
         "codes": found.codes.astype(np.float16),
         "pictures": np.frombuffer(b"".join(found.pictures), np.uint8),
         "ends": ends,
@@ -161,5 +160,5 @@ def read_neighbourhood(folder: Path, settings: dict[str, Any]) -> Neighbourhood 
         codes=tensors["codes"].astype(np.float32),
         names=tuple(texts["names"]),
         labels=tuple(texts["labels"]),
-        pictures=tuple(whole[start:end] for start, end in zip(starts, starts[1:], strict=False)),
+        pictures=tuple(whole[start:end] for start, end in pairwise(starts)),
     )

@@ -1,4 +1,4 @@
-"""What a delivered model knows of its training photos: which others are unlike them, and which of them are like others."""
+"""What a delivered model knows of its training photos: which photos are unlike them, and to which they are like."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,9 +65,7 @@ def add_unlike(
     if names is not None:
         classes = read_config(folder)["label_names"]
         given = [classes[label] for label in known]
-        write_neighbourhood(
-            folder, neighbourhood_of(found.codes, [names[row] for row in read], given, pictures.made)
-        )
+        write_neighbourhood(folder, neighbourhood_of(found.codes, [names[row] for row in read], given, pictures.made))
     cloud = fitted_cloud(found.codes, known, seed=seed)
     if cloud is not None:
         write_cloud(folder, cloud)

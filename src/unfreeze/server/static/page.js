@@ -3,6 +3,7 @@ import { alarm, ask, byId, element, keepToken, printable, takeToken, useToken, W
 
 const AT_ONCE = 4; // photos that are under way; the service puts them through the network together
 const SHOWN = 3; // labels of a photo
+const NEAR = 4; // training photos beside it
 
 const photos = []; // {name, file, card, answers: Map of model to what was said}
 const models = new Map();
@@ -163,7 +164,7 @@ function work() {
 
 async function classify({ photo, name }) {
   try {
-    const query = new URLSearchParams({ model: name, top: String(SHOWN) });
+    const query = new URLSearchParams({ model: name, top: String(SHOWN), nearest: String(NEAR) });
     const said = await ask(`/v1/predict?${query}`, { method: "POST", body: formOf(photo) });
     const [answer] = said.photos;
     photo.answers.set(name, { ...answer, version: said.version, failed: answer.problem?.detail });
@@ -200,6 +201,7 @@ function answerBlock(answer, name, differs) {
     block.append(label);
     if (answer.unlike?.marked) block.append(element("p", "unlike", "unlike anything in training"));
     block.append(topList(answer.top));
+    if (answer.nearest.length) block.append(element("p", "beside", "Training photos most like it"), nearList(answer.nearest));
   }
   return block;
 }
@@ -216,6 +218,21 @@ function topList(top) {
       track.append(fill);
       item.append(track);
     }
+    list.append(item);
+  }
+  return list;
+}
+
+function nearList(nearest) {
+  const list = element("ul", "near");
+  for (const one of nearest) {
+    one.address ??= URL.createObjectURL(new Blob([Uint8Array.from(atob(one.picture), byte => byte.charCodeAt(0))], { type: "image/webp" }));
+    const item = element("li");
+    const image = element("img");
+    image.src = one.address;
+    image.alt = `Training photo ${printable(one.name)}`;
+    image.title = `${printable(one.name)}, ${Math.round(100 * one.similarity)} % alike`;
+    item.append(image, element("span", "", one.label));
     list.append(item);
   }
   return list;
