@@ -14,22 +14,11 @@ import numpy as np
 from PIL import Image
 
 from faultlab.warm import Warm
-from unfreeze.core.run_record import HASH
+from timeless import without_times
 
 NETWORK = "test_resnet"  # the smallest that timm has
 LITTER = ".unfreeze-tmp*"
 OURS = re.compile(r"this is a fault of unfreeze.*|Traceback \(most recent call last\).*")
-TIMES = {
-    "cost",
-    "phases",
-    "seconds",
-    "seconds_an_image",
-    "milliseconds_an_image",
-    "timed",
-    "forecast_seconds",
-    "resumed",
-}
-TIME = re.compile(r"(\d+ min )?\d[\d.,]* (ms|s|min|h|GB|MB)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +72,6 @@ def fresh(path: Path, *, like: Path | None = None) -> Path:
     else:
         shutil.copytree(like, path, symlinks=True)
     return path
-
-
-def without_times(value: Any) -> Any:
-    """A record but for what the clock and the process decide; times in sentences are one word."""
-    if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if key not in TIMES}
-    if isinstance(value, list):
-        return [without_times(item) for item in value]
-    return TIME.sub("TIME", value) if isinstance(value, str) else value
 
 
 def draw_photos(folder: Path, *, classes: str = "abc", count: int = 8, side: int = 40) -> Path:
@@ -276,7 +256,6 @@ def _save_weights(path: Path) -> None:
 def _of_run(folder: Path) -> tuple[Any, str]:
     weights = folder / "model" / "model.safetensors"
     record = without_times(json.loads((folder / "run.json").read_text()))
-    del record[HASH]  # of the times, too
     return record, digest(weights) if weights.exists() else "no model"
 
 

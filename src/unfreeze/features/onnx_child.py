@@ -6,7 +6,6 @@ OpenVINO's importer reads the file; its passes fold what is constant for images 
 the convolutions before them.
 """
 
-import contextlib
 import io
 import json
 import sys
@@ -19,7 +18,7 @@ from openvino.frontend import FrontEnd, FrontEndManager
 from openvino.passes import ConstantFolding, Manager
 from safetensors.numpy import save
 
-from unfreeze.images.lockdown import lock
+from unfreeze.images.lockdown import limit, lock
 
 ROOM = 3 * 2**30  # bytes of memory, beside eight times what is read
 SECONDS = 600  # of the processor
@@ -144,20 +143,11 @@ def main() -> None:
     """Answer once."""
     header = json.loads(sys.stdin.buffer.readline())
     reader = FrontEndManager().load_by_framework("onnx")  # before the locks
-    _limit(header["bytes"])
+    limit(ROOM + 8 * header["bytes"], SECONDS)
     lock()
     data = sys.stdin.buffer.read(header["bytes"])
     sys.stdout.buffer.write(answer(data, header["size"], reader))
     sys.stdout.buffer.flush()
-
-
-def _limit(size: int) -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not on Windows; a lower limit stays
-        import resource
-
-        most = ROOM + 8 * size
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
 
 if __name__ == "__main__":

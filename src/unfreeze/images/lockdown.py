@@ -6,6 +6,7 @@ files and network. A child is handed photos that are open already, so it needs n
 ``Documentation/userspace-api/seccomp_filter.rst`` and ``landlock.rst``; numbers from its ``unistd`` tables.
 """
 
+import contextlib
 import ctypes
 import errno
 import importlib.util
@@ -153,3 +154,17 @@ def _code(architecture: int, refused: tuple[int, ...], forbidden: tuple[int, ...
             steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, action)]
     steps.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
+
+
+def limit(memory: int, seconds: int) -> None:
+    """Give up memory and processor time without limit, where the system has limits; a lower one stays.
+
+    Args:
+        memory: Bytes of address space.
+        seconds: Of the processor.
+    """
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not on Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))

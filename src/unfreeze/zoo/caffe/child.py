@@ -4,7 +4,6 @@ It takes from standard input a line of JSON (``kind``, ``sizes``) and the files'
 letter and what it found: ``R`` and the bytes of a safetensors file, or ``E`` and a sentence.
 """
 
-import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from unfreeze.core.errors import InputError
-from unfreeze.images.lockdown import lock
+from unfreeze.images.lockdown import limit, lock
 from unfreeze.zoo.caffe.messages import message
 from unfreeze.zoo.caffe.reading import mean_in, network_in, weights_in
 
@@ -56,20 +55,11 @@ def main() -> None:
     message("NetParameter")  # all imports before the locks
     if header["kind"] == "network":
         import google.protobuf.text_format  # noqa: F401
-    _limit(sum(header["sizes"]))
+    limit(ROOM + 6 * sum(header["sizes"]), SECONDS)
     lock()
     files = [sys.stdin.buffer.read(size) for size in header["sizes"]]
     sys.stdout.buffer.write(answer(header["kind"], files))
     sys.stdout.buffer.flush()
-
-
-def _limit(size: int) -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not on Windows; a lower limit stays
-        import resource
-
-        most = ROOM + 6 * size
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 """From Caffe's layers to the operations of a description, and their weights to PyTorch's names and shapes."""
 
 import difflib
-import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from unfreeze.core.errors import PlanError, WeightsError
 from unfreeze.zoo.imported.description import IMAGE, Operation
+from unfreeze.zoo.imported.network import module_name
 
 Layer = Mapping[str, Any]
 Blobs = Mapping[str, tuple[np.ndarray, ...]]
@@ -134,25 +133,11 @@ def _taken(layer: Layer, values: Mapping[str, str]) -> tuple[str, ...]:
 
 def _node(layer: Layer, values: dict[str, str], taken: set[str]) -> Node:
     inputs = _taken(layer, values)
-    name = _module_name(layer, taken)
+    name = module_name(re.sub(r"\W", "_", layer["name"] or layer["type"], flags=re.ASCII), taken)
     slices = layer["type"] == "Slice"
     outputs = tuple(f"{name}:{place}" for place in range(len(layer["tops"]))) if slices else (name,)
     values |= dict(zip(layer["tops"] or [name], outputs, strict=False))
     return Node(layer, inputs, outputs)
-
-
-_OWN = frozenset(dir(nn.Module())) | {"description", "graph_sha256"}
-
-
-def _module_name(layer: Layer, taken: set[str]) -> str:
-    stem = re.sub(r"\W", "_", layer["name"] or layer["type"], flags=re.ASCII)[:100] or "layer"
-    stem = f"_{stem}" if stem[0].isdigit() else stem
-    stem = f"{stem}_" if stem in _OWN or keyword.iskeyword(stem) or stem == IMAGE else stem
-    name, number = stem, 2
-    while name in taken:
-        name, number = f"{stem}_{number}", number + 1
-    taken.add(name)
-    return name
 
 
 def _no_layer(until: str | None, nodes: Sequence[Node]) -> str:

@@ -1,5 +1,6 @@
 """An imported network, built from its description: a module like any other."""
 
+import keyword
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, final
@@ -47,6 +48,26 @@ class ImportedNetwork(nn.Module):
                     values[f"{operation.name}:{place}"] = result[place]
             values[operation.name] = result
         return values[self.description.output]
+
+
+_OWN = frozenset(dir(nn.Module())) | {"description", "graph_sha256"}
+
+
+def module_name(wanted: str, taken: set[str]) -> str:
+    """A name that a module of an imported network may have.
+
+    Args:
+        wanted: Letters, digits and underscores.
+        taken: Names of other modules; the new one is added.
+    """
+    stem = wanted[:100] or "layer"
+    stem = f"_{stem}" if stem[0].isdigit() else stem
+    stem = f"{stem}_" if stem in _OWN or keyword.iskeyword(stem) or stem == IMAGE else stem
+    name, number = stem, 2
+    while name in taken:
+        name, number = f"{stem}_{number}", number + 1
+    taken.add(name)
+    return name
 
 
 def description_of(network: nn.Module) -> Description | None:

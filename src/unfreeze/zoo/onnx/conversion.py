@@ -1,6 +1,5 @@
 """From OpenVINO's operations to those of a description, and their weights to PyTorch's names and shapes."""
 
-import keyword
 import math
 import re
 from collections import Counter
@@ -9,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from unfreeze.core.errors import PlanError
 from unfreeze.zoo.imported.description import IMAGE, Operation
+from unfreeze.zoo.imported.network import module_name
 from unfreeze.zoo.onnx.nodes import Node, OnnxNetwork, Shape
 
 Tensors = dict[str, np.ndarray]
@@ -447,25 +446,12 @@ class _Builder:
         return self._append(f"{given.node.name}_token", made, (IMAGE,))
 
     def _append(self, stem: str, made: _Made, inputs: tuple[str, ...]) -> str:
-        name = _module_name(stem, self._taken)
+        # Names of ONNX files are often paths.
+        plain = re.sub(r"\W+", "_", stem.removesuffix("/WithoutBiases"), flags=re.ASCII).strip("_")
+        name = module_name(plain, self._taken)
         self.operations.append(Operation(name=name, kind=made.kind, inputs=inputs, settings=made.settings))
         self.tensors |= {f"{name}.{part}": np.ascontiguousarray(value) for part, value in made.tensors.items()}
         return name
-
-
-_OWN = frozenset(dir(nn.Module())) | {"description", "graph_sha256"}
-
-
-def _module_name(name: str, taken: set[str]) -> str:
-    """A name that a module may have, of one that may be a path."""
-    stem = re.sub(r"\W+", "_", name.removesuffix("/WithoutBiases"), flags=re.ASCII).strip("_")[:100] or "layer"
-    stem = f"_{stem}" if stem[0].isdigit() else stem
-    stem = f"{stem}_" if stem in _OWN or keyword.iskeyword(stem) or stem == IMAGE else stem
-    found, number = stem, 2
-    while found in taken:
-        found, number = f"{stem}_{number}", number + 1
-    taken.add(found)
-    return found
 
 
 def _without_turns(operations: Sequence[Operation], output: str) -> tuple[list[Operation], str]:
