@@ -44,7 +44,7 @@ every_network = pytest.mark.parametrize("name", NETWORKS)
 def backbone_of(name: str) -> Backbone:
     """Random weights serve: what is tested here does not depend on them."""
     library, _, network = name.partition(":")
-    if library == "imported":
+    if library == "caffe":
         return imported_from_caffe(network, NETWORKS[name])
     return load_backbone(name, size=NETWORKS[name], pretrained=False)
 

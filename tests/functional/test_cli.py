@@ -56,7 +56,7 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
         (
             ["fly"],
             "There is no command fly. The commands are run, inspect, codes, probe, tune, predict, evaluate, export, "
-            "serve, report, compare, sample, version, cache and zoo. See unfreeze --help.",
+            "serve, ui, report, compare, sample, version, cache and zoo. See unfreeze --help.",
         ),
         (["run"], "SOURCE is missing: give a folder of labelled images or a list of them, or --resume RUN."),
         (

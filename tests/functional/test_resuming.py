@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from timeless import without_times
+from timeless import TIME, without_times
 from unfreeze.core.event_log import read_events
 
 pytestmark = pytest.mark.slow

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import close_session
 from safetensors.torch import save_file
 
 from unfreeze.core.errors import InputError, PlanError, UnknownBackboneError, WeightsError
@@ -69,14 +70,23 @@ def test_a_file_in_place_of_a_network(data: bytes, words: str, tmp_path: Path) -
         load_backbone(str(tmp_path / "w.pth"))
 
 
+@pytest.fixture
+def nothing_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No way leads to the internet, also none that huggingface_hub keeps open or would keep."""
+    for part in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(part, "http://127.0.0.1:9")  # nothing listens there
+    close_session()
+    yield
+    close_session()
+
+
+@pytest.mark.usefixtures("nothing_answers")
 @pytest.mark.parametrize("name", ["resnet18", "torchvision:alexnet"])
 def test_no_network_and_no_weights(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without internet and without weights one sentence says what to do."""
     monkeypatch.setattr(zoo_weights, "_answers", lambda url: False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    for part in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.setenv(part, "http://127.0.0.1:9")  # nothing listens there
 
     with pytest.raises(WeightsError) as caught:
         load_backbone(name, size=64)

@@ -76,7 +76,7 @@ def test_scores_are_those_of_scikit_learn(
     f1 = sklearn_metrics.f1_score(labels, predicted, labels=range(3), average=None, zero_division=0)
     assert [row.f1 or 0 for row in record.per_class] == pytest.approx(f1.tolist())
     table = pd.read_csv(tmp_path / "rows.csv")
-    assert table.path.tolist() == list(map(str, paths))
+    assert table.file.tolist() == list(map(str, paths))
     assert (
         (table.given == table.predicted).tolist() == table.right.astype(bool).tolist() == (labels == predicted).tolist()
     )
