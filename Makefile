@@ -80,7 +80,7 @@ wheel: setup-dev  ## build wheel and source archive, check them, and run the whe
 	$(BIN)/twine check --strict dist/*
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/try_wheel.py dist/*.whl
 
-check: lint type layers test wheel  ## all that .ci/run checks
+check: lint type layers wheel test faults  ## all that .ci/run checks
 
 clean:  ## remove .venv and what tools leave behind
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
