@@ -61,7 +61,9 @@ def test_a_run_is_stopped_and_continued_as_the_page_says(
         [sys.executable, "-m", *shlex.split(resume)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
-    assert {path.name for path in RUN.iterdir()} == {"run.json", *written, "model", "events.jsonl"}
+    assert {path.name for path in RUN.iterdir()} == {
+        *("run.json", *written, "model", "events.jsonl", "neighbours.safetensors")
+    }
     reading = next(block for block in blocks("python") if "read_events" in block)
     exec(compile(reading, "stop-and-resume.md", "exec"), {})
     printed = capsys.readouterr().out.splitlines()

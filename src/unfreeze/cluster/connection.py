@@ -26,6 +26,7 @@ TOKEN, TOKEN_FILE, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MOD
 _ASKED: Final = {"client": "/ray.rpc.RayletDriver/ClusterInfo", "inside": "/ray.rpc.NodeInfoGcsService/GetClusterId"}
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TQDM_PATCH_PRINT": "0",  # print stays Python's own
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray warns of what it will do in a later version
 }
 _OWN: Final = {

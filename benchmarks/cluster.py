@@ -1,0 +1,76 @@
+"""What a second worker on Ray is worth, and what Ray costs: ``python benchmarks/cluster.py --images 4000 --rounds 3``.
+
+`unfreeze codes` on drawn JPEG photos of noise, 256 x 256, with the default network, its graph kept and the store empty:
+without Ray on one thread, on Ray with one worker of one core, and with two, the sides in turn. A side's seconds are its
+phases of inspecting and reading, without starts: a cluster takes some seconds to start, however much there is to do. A
+row is appended to `results.jsonl` for each round; those that are there for this commit are not measured again.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from panel import code_version, is_there, keep
+from PIL import Image
+
+SIDE = 256  # pixels
+SIDES = {
+    "alone": ("--threads", "1"),
+    "one worker": ("--on", "ray", "--workers", "1"),
+    "two workers": ("--on", "ray", "--workers", "2"),
+}
+
+
+def draw(folder: Path, images: int) -> Path:
+    """Two classes of noise around a colour, so that a JPEG is as large as that of a photo."""
+    for number in range(images):
+        rng = np.random.default_rng(number)
+        coarse = Image.fromarray(rng.integers(0, 256, (SIDE // 8, SIDE // 8, 3), dtype=np.uint8))
+        place = folder / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(place / f"{number:06}.jpg", quality=90)
+    return folder
+
+
+def seconds(photos: Path, side: str, cache: Path) -> dict[str, float]:
+    """Of one side: the whole command, and what lies between its start and its end."""
+    shutil.rmtree(cache / "codes", ignore_errors=True)
+    environment = {**os.environ, "UNFREEZE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "unfreeze", "codes", str(photos), "--out", f"{out}/c.parquet", "--json"]
+        begun = time.perf_counter()
+        done = subprocess.run([*command, *SIDES[side]], check=True, capture_output=True, env=environment)
+        whole = time.perf_counter() - begun
+    phases: dict[str, float] = json.loads(done.stdout)["phases"]
+    return {"whole": round(whole, 2), "work": round(whole - phases["start"], 2)}
+
+
+def main() -> None:
+    """Measure the rounds that are not there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    key: dict[str, Any] = {"measure": "cluster", "code": code_version(), "images": asked.images}
+    wanted = [number for number in range(asked.rounds) if not is_there({**key, "round": number})]
+    if not wanted:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        photos, cache = draw(Path(name) / "photos", asked.images), Path(name) / "cache"
+        seconds(draw(Path(name) / "few", 64), "alone", cache)  # the graph is kept from now on
+        for number in wanted:
+            order = list(SIDES)[number % 3 :] + list(SIDES)[: number % 3]
+            found = {side: seconds(photos, side, cache) for side in order}
+            keep({**key, "round": number, "load": os.getloadavg()[0], "seconds": found})
+
+
+if __name__ == "__main__":
+    main()
