@@ -9,6 +9,7 @@ from safetensors.numpy import load
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.onnx.nodes import Node, OnnxNetwork
+from unfreeze.zoo.safetensors_notes import notes_of
 
 MOST_BYTES = 2 * 2**30  # of a file; ONNX itself allows no more in one
 SECONDS_TO_ANSWER = 900.0
@@ -56,8 +57,7 @@ def _answer(data: bytes, size: int | None) -> bytes:
 
 
 def _network(data: bytes) -> OnnxNetwork:
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-    network, constants = json.loads(header["network"]), load(data)
+    network, constants = json.loads(notes_of(data)["network"]), load(data)
     nodes = tuple(
         Node(
             name=str(one["name"]),

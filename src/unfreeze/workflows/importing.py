@@ -18,8 +18,7 @@ from unfreeze.zoo.imported.folder import write_network
 from unfreeze.zoo.imported.network import build_imported
 from unfreeze.zoo.networks import NetworkName
 from unfreeze.zoo.onnx import importing as onnx
-
-Colours = tuple[float, float, float]
+from unfreeze.zoo.preprocessing import Colours
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ They lie beside the model and not in it: whoever is given the model alone is giv
 """
 
 import hmac
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +21,12 @@ from unfreeze.core.errors import InputError
 from unfreeze.core.files import sha256_of, write_bytes
 from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.metrics.neighbours import directions, nearest
+from unfreeze.workflows.thumbnails import QUALITY, SIDE, webp
 from unfreeze.zoo.model_config import OUR_KEY, read_config, write_config
+from unfreeze.zoo.safetensors_notes import notes_of
 
 FILE: Final = "neighbours.safetensors"  # of a run, beside its model
 KEY: Final = "neighbours"  # in our part of the model's config.json
-SIDE: Final = 96  # pixels
-QUALITY: Final = 60  # of WebP, 0 to 100
 
 Square = UInt8[np.ndarray, "side side 3"]
 
@@ -96,10 +95,9 @@ class Pictures:
 
 
 def _webp(square: Square) -> bytes:
-    image, stream = Image.fromarray(square), io.BytesIO()
+    image = Image.fromarray(square)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    image.save(stream, "WEBP", quality=QUALITY, method=4)
-    return stream.getvalue()
+    return webp(image, QUALITY)
 
 
 def neighbourhood_of(
@@ -150,7 +148,7 @@ def read_neighbourhood(folder: Path, settings: dict[str, Any]) -> Neighbourhood 
         data = place.read_bytes()
         if not hmac.compare_digest(sha256_of(data), str(settings[KEY]["sha256"])):
             raise ValueError
-        texts = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["photos"])
+        texts = json.loads(notes_of(data)["photos"])
         tensors = load(data)
     except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
         msg = f"{place} is not what was written with the model in {folder}. Copy the run again, or leave that file out."

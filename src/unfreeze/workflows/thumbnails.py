@@ -48,11 +48,16 @@ def folder_of(source: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def webp_uri(image: Image.Image, quality: int) -> str:
-    """A picture as a ``data:`` URI; `quality` from 0 to 100."""
+def webp(image: Image.Image, quality: int) -> bytes:
+    """A picture as WebP; `quality` from 0 to 100."""
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=quality, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return stream.getvalue()
+
+
+def webp_uri(image: Image.Image, quality: int) -> str:
+    """A picture as a ``data:`` URI; `quality` from 0 to 100."""
+    return f"data:image/webp;base64,{base64.b64encode(webp(image, quality)).decode()}"
 
 
 def _uri(path: Path) -> str | None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from unfreeze.core.cards import Channels
 
+Colours = tuple[float, float, float]  # a number for each channel, in the network's order
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
@@ -15,5 +17,5 @@ class Preprocessing:
     interpolation: str
     channels: Channels
     scale: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Colours
+    std: Colours

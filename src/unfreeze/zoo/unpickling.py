@@ -19,6 +19,7 @@ from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.checkpoints import Chosen, chosen_part
 from unfreeze.zoo.file_kinds import other_kind
 from unfreeze.zoo.inert_pickles import REFUSED
+from unfreeze.zoo.safetensors_notes import notes_of
 
 SECONDS = 300.0  # for the child, with the largest files
 _SAVE = "Where it was made, save the tensors alone: torch.save({}.state_dict(), 'weights.pth')."
@@ -90,8 +91,7 @@ def _by_child(data: bytes, path: Path) -> Chosen:
         raise _REFUSALS[refusal["why"]](path, refusal["what"])
     if status:
         raise RuntimeError  # it was stopped by a lock or a limit
-    length = int.from_bytes(answer[:8], "little")
-    notes = json.loads(answer[8 : 8 + length])["__metadata__"]
+    notes = notes_of(answer)
     return Chosen(load(answer), tuple(json.loads(notes["part"])), tuple(json.loads(notes["choices"])))
 
 

@@ -14,6 +14,7 @@ from safetensors.numpy import load
 from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.caffe.messages import message
 from unfreeze.zoo.caffe.reading import MOST_TEXT, MOST_WEIGHTS
+from unfreeze.zoo.safetensors_notes import notes_of
 
 SECONDS_TO_ANSWER = 900.0
 
@@ -46,7 +47,7 @@ def read_caffe_files(prototxt: Path, caffemodel: Path) -> CaffeFiles:
         InputError: protobuf is not installed.
     """
     data = _answered("network", [(prototxt, MOST_TEXT), (caffemodel, MOST_WEIGHTS)])
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    header = notes_of(data)
     tensors = load(data)
     blobs = {
         name: tuple(tensors[f"{i}.{k}"] for k in range(number))

@@ -8,9 +8,8 @@ from unfreeze.zoo.caffe.conversion import Layer, operations_of, wiring
 from unfreeze.zoo.caffe.files import CaffeFiles
 from unfreeze.zoo.imported.description import Description
 from unfreeze.zoo.imported.endings import Imported, ended
-from unfreeze.zoo.preprocessing import Preprocessing
+from unfreeze.zoo.preprocessing import Colours, Preprocessing
 
-Colours = tuple[float, float, float]
 # The networks of Caffe's model zoo were trained on crops, of 224 or 227 pixels, of images resized to 256 (bilinear).
 RESIZED = 256
 CROPS = range(192, 257)

@@ -12,9 +12,7 @@ from unfreeze.zoo.imported.description import Description
 from unfreeze.zoo.imported.endings import Imported, ended
 from unfreeze.zoo.onnx.conversion import operations_of
 from unfreeze.zoo.onnx.nodes import OnnxNetwork
-from unfreeze.zoo.preprocessing import Preprocessing
-
-Colours = tuple[float, float, float]
+from unfreeze.zoo.preprocessing import Colours, Preprocessing
 
 # Channels, what pixels are divided by, mean and deviation then. The first three are what Keras calls them
 # (`keras.applications.imagenet_utils.preprocess_input`).
