@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from unfreeze.cli.durations import parse_duration
+from unfreeze.cli.on_cluster import threads_with
 from unfreeze.cli.options import (
     METRICS,
     AsJson,
@@ -22,6 +23,8 @@ from unfreeze.cli.options import (
     MaxBad,
     MetricChoice,
     MetricName,
+    NumberOfWorkers,
+    On,
     Precision,
     PrecisionName,
     Quiet,
@@ -39,7 +42,7 @@ from unfreeze.cli.output import result_output
 from unfreeze.cli.places import fresh_folder
 from unfreeze.cli.process import process_began
 from unfreeze.cli.work import working
-from unfreeze.core.errors import PlanError
+from unfreeze.core.errors import InputError, PlanError
 from unfreeze.core.settings import DEFAULT_BACKBONE, TuneSettings
 from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, parse_strategy
 from unfreeze.core.threads import limit_threads
@@ -85,10 +88,26 @@ def tune(
         Path | None,
         typer.Option("--like", metavar="RUN", help="Train with layout and threads of that run.", show_default=False),
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            "--devices",
+            metavar="N",
+            min=1,
+            help="Processes that share the training, each with a GPU of its own; on the CPU, with a part of the cores.",
+            show_default=False,
+        ),
+    ] = None,
+    on: On = None,
+    workers: NumberOfWorkers = None,
     json: AsJson = False,
 ) -> None:
     """Train one strategy."""
     strategy = tuned_strategy(unfreeze, scratch=scratch)
+    if devices is not None and on is not None:
+        msg = "--devices shares a training on this machine, --on on a cluster. Leave one of them out."
+        raise InputError(msg)
+    threads = threads_with(on, workers, threads)
     settings = image_settings(
         source,
         engine,
@@ -111,6 +130,7 @@ def tune(
         augment=augment.value,
         metric=METRICS[metric],
         like=like,
+        devices=devices,
     )
     with (
         result_output(as_json=json) as output,

@@ -45,6 +45,10 @@ class DidNotTrainError(UnfreezeError, RuntimeError):
         )
         self.curve = curve
 
+    def __reduce__(self) -> tuple[type["DidNotTrainError"], tuple[tuple[float, ...]]]:
+        """What makes it again in another process; by default that would be given the text."""
+        return type(self), (self.curve,)
+
 
 class InputError(UnfreezeError, ValueError):
     """Something that the user gave cannot be used; the text says what was wanted, what was found and what to do."""

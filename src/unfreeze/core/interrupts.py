@@ -69,3 +69,16 @@ def ignore_interrupts() -> Iterator[None]:
     finally:
         if usual is not None:  # of a handler that was not installed from Python nothing is known
             signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def blocked_signals() -> Iterator[None]:
+    """What starts inside is not ended by signals to the whole group: it inherits that, until it ignores them itself."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -216,6 +216,7 @@ class TrainingSettings:
         timed: The arithmetics that were timed before; what was chosen comes first.
         forecast_seconds: Of its splits, or without any of its training on everything; None where it was not forecast.
         halvings: How often the latest training halved its rates and began again, since its loss rose.
+        processes: How many shared every batch of the latest training; losses are those of one but for rounding.
     """
 
     plan: Plan
@@ -223,3 +224,4 @@ class TrainingSettings:
     timed: tuple[Timed, ...] = ()
     forecast_seconds: float | None = None
     halvings: int = 0
+    processes: int = 1

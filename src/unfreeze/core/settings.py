@@ -90,6 +90,8 @@ class TuneSettings:
         metric: With balanced accuracy all classes count the same in training; None to go by the classes.
         like: Folder of a run in which the strategy was trained: layout, precision and threads are taken from there, so
             that the same seed and epochs give the same bits; None to take what is fastest.
+        devices: Processes that share every batch, each on a GPU of its own, or on its part of the cores; None to train
+            in this process.
     """
 
     strategy: str | int
@@ -98,6 +100,7 @@ class TuneSettings:
     augment: AugmentWord = "light"
     metric: Metric | None = None
     like: Path | None = None
+    devices: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

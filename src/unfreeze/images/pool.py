@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import queue
-import signal
 import socket
 import subprocess
 import sys
@@ -26,7 +25,7 @@ import psutil
 from numpy.typing import NDArray
 
 from unfreeze.core.errors import UnfreezeError
-from unfreeze.core.interrupts import SIGNALS
+from unfreeze.core.interrupts import blocked_signals
 from unfreeze.core.threads import usable_cores
 from unfreeze.images.channel import HANDS_OVER, Channel, handed_over, send
 from unfreeze.images.decoder import Look, Wanted
@@ -380,7 +379,7 @@ class DecoderPool:
         ours, theirs = socket.socketpair() if HANDS_OVER else (None, None)
         try:
             # -P: a file numpy.py in the folder that the user stands in must not replace the module.
-            with _blocked_signals():
+            with blocked_signals():
                 process = subprocess.Popen(  # noqa: S603 - our own program, and a number
                     [sys.executable, "-P", "-m", "unfreeze.images.decoder", str(handle)],
                     stdin=subprocess.PIPE if theirs is None else theirs.fileno(),
@@ -460,19 +459,6 @@ class DecoderPool:
             else:
                 job.done[child.under_way.popleft()] = ({"reason": reason}, None)
             job.waiting.extendleft(reversed(child.under_way))
-
-
-@contextmanager
-def _blocked_signals() -> Iterator[None]:
-    """What starts inside is not ended by signals to the whole group: it inherits that, until it ignores them itself."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _Kept = Mapping[tuple[str, Geometry], NDArray[np.uint8]]

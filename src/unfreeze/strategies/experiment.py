@@ -12,6 +12,7 @@ from unfreeze.features.engines import Engine
 from unfreeze.features.extraction import Codes
 from unfreeze.features.resources import Resources
 from unfreeze.training.examples import Pixels
+from unfreeze.training.trials import IN_THIS_PROCESS, Trainer
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device
 
@@ -32,6 +33,7 @@ class Experiment:
         resources: Decoders, progress, and what is kept between runs.
         pinned: How trainings compute, in place of what is kept or fastest (`training.timing.time_training`); then all
             views are remembered too, whatever time that takes.
+        trainer: Where trainings are carried out.
     """
 
     task: Task
@@ -44,6 +46,7 @@ class Experiment:
     device: Device
     resources: Resources
     pinned: Arithmetic | None = None
+    trainer: Trainer = IN_THIS_PROCESS
 
     @property
     def progress(self) -> Progress:

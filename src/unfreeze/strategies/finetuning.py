@@ -241,7 +241,7 @@ class FineTuning:
         return Fit(
             scores=predict_rows(trial.backbone, self.inputs, split.test, advance=self.experiment.progress.checkpoint),
             model=trial.backbone,
-            settings=replace(self.settings, halvings=trial.halvings),
+            settings=replace(self.settings, halvings=trial.halvings, processes=self.experiment.trainer.processes),
             audit=trial.audit,
             curve=trial.curve,
         )
@@ -249,7 +249,7 @@ class FineTuning:
     def _trained(self, split: Split, advance: Advance) -> Trained:
         """A training that waits goes on; one that may have to go on waits, where memory holds it."""
         run = self._run_on(split)
-        run.train_to(self.plan.epochs, advance=advance)
+        self.experiment.trainer.train_to(run, self.plan.epochs, advance=advance)
         if self.plan.epochs < self.expected.wanted and split.is_whole and _may_wait(run, self.waiting):
             self.waiting[split.name] = run
         return run.result()
@@ -402,7 +402,7 @@ def price(
         epochs=plan.epochs,
         fewest=fewest,
         seconds_an_epoch=(pace.timed.seconds + feeding) * learn,
-        refit_an_epoch=(pace.alone.seconds + feeding) * len(everything.learn),
+        refit_an_epoch=(pace.alone.seconds + feeding) * len(everything.learn) / experiment.trainer.speedup,
         preparation=preparation,
         pace=pace,
     )

@@ -1,6 +1,6 @@
 """The mean of the weights over a training, in which later steps weigh more."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,16 @@ class MeanWeights:
     def add_snapshot(self) -> None:
         """Count the parameters as they are now."""
         self._mean.update_parameters(nn.ParameterList(self._learning))
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The mean and the number of snapshots, by name."""
+        kept: dict[str, Tensor] = self._mean.state_dict()
+        return kept
+
+    def take_up(self, tensors: Mapping[str, Tensor]) -> None:
+        """Stand where another mean of the same parameters stood, by its `tensors`."""
+        self._mean.load_state_dict(tensors)
 
     @torch.no_grad()
     def write_to(self, parameters: Iterable[nn.Parameter]) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -17,6 +18,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from unfreeze.core.cards import Card
+from unfreeze.core.files import disk_errors_explained
 from unfreeze.core.plans import Augmentation
 from unfreeze.core.progress import Progress
 from unfreeze.core.seeding import generator
@@ -32,6 +34,7 @@ from unfreeze.zoo.backbones import Backbone, network_input
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.graph import Cut
 
+_FILES = ("plain", "views", "position")  # the attributes of `Remembered`
 MEMORY_SHARE = 0.25  # of what is free, for what is remembered of one cut
 
 
@@ -120,6 +123,18 @@ class Remembered:
         batch: Float[np.ndarray, batch * activation] = self.plain[rows]
         batch[augmented] = self.views[view[augmented], self.position[rows[augmented]]]
         return batch
+
+
+def kept_in(folder: Path, remembered: Remembered) -> None:
+    """Write what is remembered to files of a folder, so that other processes can share it."""
+    for name in _FILES:
+        with disk_errors_explained(folder / name):
+            np.save(folder / f"{name}.npy", getattr(remembered, name), allow_pickle=False)
+
+
+def remembered_in(folder: Path) -> Remembered:
+    """What `kept_in` wrote there; memory has one copy, for all processes."""
+    return Remembered(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FILES))
 
 
 def views_that_fit(cut: Cut, *, images: int, train: int, wanted: int) -> int:

@@ -16,6 +16,7 @@ from unfreeze.core.seeding import generator
 from unfreeze.metrics.imbalance import log_shares
 from unfreeze.training.mixing import Targets, mixed
 from unfreeze.training.precision import inputs_in_layout
+from unfreeze.training.sharing import ALONE, Share
 
 LBFGS_ITERATIONS = 50
 
@@ -76,6 +77,7 @@ class Loop:
         after_step: Called after every step.
         advance: Called with 0 at every evaluation of the loss, so that it can look at the stop: a step of L-BFGS has
             dozens of them.
+        share: What this process takes of every batch.
     """
 
     def __init__(
@@ -88,15 +90,22 @@ class Loop:
         seed: int,
         after_step: Callable[[], None] = lambda: None,
         advance: Advance = ignore,
+        share: Share = ALONE,
     ) -> None:
         self._model, self._optimizer, self._data, self._plan = model, optimizer, data, plan
-        self._seed, self._after_step, self._advance = seed, after_step, advance
+        self._seed, self._after_step, self._advance, self._share = seed, after_step, advance, share
         factor = partial(rate_factor, warmup=plan.warmup)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         self._learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         shares = log_shares(data.labels[data.rows], data.class_count) if plan.balanced else None
         self._offset = None if shares is None else torch.from_numpy(shares).float()
-        self._size = min(plan.batch_size or len(data.rows), len(data.rows))
+        self._size = batch_rows(plan, len(data.rows))
+
+    def go_on_from(self, step: int) -> None:
+        """Let the rates be those after so many steps."""
+        self._schedule.last_epoch = step
+        for group, rate in zip(self._optimizer.param_groups, self._schedule.base_lrs, strict=True):
+            group["lr"] = rate * rate_factor(step, warmup=self._plan.warmup)
 
     def epoch(self, number: int) -> list[float]:
         """Train for one epoch, which knows its number and not how many there are.
@@ -106,12 +115,14 @@ class Loop:
         Returns:
             The loss of every step, nats.
         """
-        rows, size, targets = self._data.rows, self._size, torch.from_numpy(self._data.labels)
-        order = generator(self._seed, "shuffle", number).permutation(rows)[: len(rows) // size * size]
+        rows, targets = self._data.rows, torch.from_numpy(self._data.labels)
+        steps = len(rows) // self._size
+        order = generator(self._seed, "shuffle", number).permutation(rows)[: steps * self._size]
+        own = order.reshape(steps, self._size)[:, self._share.part(self._size)]
         losses: list[float] = []
-        for step, inputs in enumerate(self._data.examples.batches(order, size=size, epoch=number)):
-            wanted = targets[order[step * size : (step + 1) * size]].to(inputs.device)
-            losses.append(self._step(inputs, wanted))
+        batches = self._data.examples.batches(own.reshape(-1), size=own.shape[1], epoch=number)
+        for batch, inputs in zip(own, batches, strict=True):
+            losses.append(self._step(inputs, targets[batch].to(inputs.device)))
         return losses
 
     def _step(self, inputs: Tensor, wanted: Tensor) -> float:
@@ -134,10 +145,17 @@ class Loop:
         if plan.penalty:
             squares = [parameter.square().sum() for parameter in self._learning if parameter.ndim > 1]
             loss = loss + 0.5 * plan.penalty * torch.stack(squares).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        part = loss * (len(inputs) / self._size)  # the mean over the batch is the sum of these over the processes
+        part.backward()  # type: ignore[no-untyped-call]
+        whole = self._share.add_up(self._learning, part.detach())
         if plan.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._learning, plan.clip_norm)
-        return loss.item()
+        return whole
+
+
+def batch_rows(plan: Plan, rows: int) -> int:
+    """How many of so many rows a step takes."""
+    return min(plan.batch_size or rows, rows)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

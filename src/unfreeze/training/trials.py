@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor
 
 from unfreeze.core.errors import DidNotTrainError
@@ -19,8 +20,10 @@ from unfreeze.core.seeding import derive_seed
 from unfreeze.training.averaging import MeanWeights, renew_statistics
 from unfreeze.training.examples import Pixels
 from unfreeze.training.freezing import apply_plan, audit, promise
-from unfreeze.training.loop import Data, Examples, Loop, make_optimizer, scores_of
+from unfreeze.training.loop import Data, Examples, Loop, batch_rows, make_optimizer, scores_of
 from unfreeze.training.precision import in_layout, inputs_in_layout, mixed_precision, threads
+from unfreeze.training.sharing import ALONE, Share
+from unfreeze.training.states import TrainingState, on_cpu
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.folding import fold_batchnorm
@@ -129,6 +132,7 @@ class TrainingRun:
         rows: The rows to train on.
         seed: Of shuffling and dropout.
         draws: Whether anything in it draws random numbers of torch's, of which there is one source for all threads.
+        share: What this process takes of every batch.
 
     Attributes:
         curve: Mean training loss of every epoch so far.
@@ -144,46 +148,60 @@ class TrainingRun:
         *,
         seed: int,
         draws: bool = True,
+        share: Share = ALONE,
     ) -> None:
-        self._start, self._inputs, self._seed, self._draws = start, inputs, seed, draws
-        self._rows = rows
+        self.start, self.plan, self.inputs, self.rows, self.seed, self.draws = start, plan, inputs, rows, seed, draws
+        self._share = share
         self._advance: Advance = ignore
         self.halvings = 0
         self._begin(plan)
 
     def _begin(self, plan: Plan) -> None:
-        inputs, self._plan = self._inputs, plan
-        self._backbone = self._start.copy()
+        inputs, self._plan = self.inputs, plan
+        self._backbone = self._copy_of_start(plan)
         self._network = in_layout(self._backbone.network.to(inputs.device.torch), plan.arithmetic.layout)
         self._promised = promise(self._network, plan)
         learning = apply_plan(self._network, plan)
-        optimizer = make_optimizer(learning, plan)
-        self._optimized = [tensor for group in optimizer.param_groups for tensor in group["params"]]
+        self._optimizer = make_optimizer(learning, plan)
+        self._optimized = [tensor for group in self._optimizer.param_groups for tensor in group["params"]]
         self._mean = None if plan.averaging is None else MeanWeights(list(learning.values()), plan.averaging)
         self._names = tuple(learning)
         data = Data(
             examples=self._examples(self._report),
             labels=inputs.labels,
-            rows=self._rows,
+            rows=self.rows,
             class_count=self._backbone.classes,
         )
         self._loop = Loop(
             fold_batchnorm(self._backbone.suffix(inputs.cut)),
-            optimizer,
+            self._optimizer,
             data,
             plan,
-            seed=self._seed,
+            seed=self.seed,
             after_step=self._mean.add_snapshot if self._mean else lambda: None,
             advance=self._report,
+            share=self._share,
         )
         self.curve: list[float] = []
         self._losses: list[float] = []  # of every step
+
+    def _copy_of_start(self, plan: Plan) -> Backbone:
+        """What learns; on GPUs a BatchNorm that learns its statistics takes them from the shares of all processes.
+
+        PyTorch's synchronised one runs on GPUs only: on CPUs each process takes those of its own share.
+        """
+        twin = self.start.copy()
+        if self._share.of == 1 or plan.batchnorm == "frozen" or self.inputs.device.is_cpu:
+            return twin
+        synchronised = (convert_sync_batchnorm(module) for module in (twin.network, twin.graph))
+        network, graph = synchronised  # which share the tensors, though no longer the modules
+        return replace(twin, network=network, graph=graph)
 
     def _report(self, images: int) -> None:
         self._advance(images)
 
     def _examples(self, advance: Advance) -> _Prepared:
-        return _Prepared(self._inputs.examples, self._inputs.device, self._plan.arithmetic.layout, advance)
+        return _Prepared(self.inputs.examples, self.inputs.device, self._plan.arithmetic.layout, advance)
 
     @property
     def size(self) -> int:
@@ -205,7 +223,7 @@ class TrainingRun:
         self._advance = advance
         while len(self.curve) < epochs:
             number, precision = len(self.curve), self._plan.arithmetic.precision
-            with self._computing(number), mixed_precision(self._network, precision, self._inputs.device):
+            with self._computing(number), mixed_precision(self._network, precision, self.inputs.device):
                 losses = self._loop.epoch(number)
             self._losses += losses
             self.curve.append(float(np.mean(losses)))
@@ -217,10 +235,43 @@ class TrainingRun:
     @contextmanager
     def _computing(self, stream: int | str) -> Iterator[None]:
         """Draw from a stream of the training's own, on as many threads as it trains on."""
-        seed = derive_seed(self._seed, "torch", stream)
-        drawing = self._inputs.device.drawing_from(seed) if self._draws else nullcontext()
+        of_rank = (self._share.rank,) if self._share.rank else ()  # others drop other parts of their own images
+        seed = derive_seed(self.seed, "torch", stream, *of_rank)
+        drawing = self.inputs.device.drawing_from(seed) if self.draws else nullcontext()
         with drawing, threads(self._plan.arithmetic.threads):
             yield
+
+    @property
+    def state(self) -> TrainingState:
+        """Everything in which it differs from one that has not begun: a copy, on the CPU."""
+        optimizer = self._optimizer.state_dict()["state"]
+        tensors = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
+        tensors |= {f"optimizer.{n}.{name}": kept for n, of_one in optimizer.items() for name, kept in of_one.items()}
+        tensors |= {f"mean.{name}": tensor for name, tensor in (self._mean.tensors if self._mean else {}).items()}
+        return TrainingState(
+            tensors={name: on_cpu(tensor) for name, tensor in tensors.items()},
+            curve=tuple(self.curve),
+            losses=tuple(self._losses),
+            halvings=self.halvings,
+        )
+
+    def take_up(self, state: TrainingState) -> None:
+        """Stand where another training stood that was given the same, by the optimiser adamw: what follows is alike."""
+        while self.halvings < state.halvings:
+            self.halvings += 1
+            self._begin(self._plan.with_rates_times(0.5))
+        self._network.load_state_dict(state.part("network"))
+        kept: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in state.part("optimizer").items():
+            number, _, word = name.partition(".")
+            like = self._optimized[int(number)]
+            laid_out = torch.empty_like(like).copy_(tensor) if tensor.ndim else tensor  # the order can change bits
+            kept.setdefault(int(number), {})[word] = laid_out
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": kept})
+        if self._mean is not None:
+            self._mean.take_up(state.part("mean"))
+        self._loop.go_on_from(len(state.losses))
+        self.curve, self._losses = list(state.curve), list(state.losses)
 
     def _has_risen(self, last: int) -> bool:
         epochs, classes = len(self.curve), self._backbone.classes
@@ -245,7 +296,7 @@ class TrainingRun:
             self._mean.write_to(parameters[name] for name in self._names)
             self._renew_statistics(backbone)
         network.eval()
-        difference = codes_difference(backbone, self._inputs, self._rows[:AUDITED_IMAGES])
+        difference = codes_difference(backbone, self.inputs, self.rows[:AUDITED_IMAGES])
         names = {id(parameter): name for name, parameter in self._network.named_parameters()}
         audited = audit(
             network,
@@ -253,7 +304,7 @@ class TrainingRun:
             self._promised,
             optimized=[names.get(id(tensor), "unknown") for tensor in self._optimized],
             codes_difference=difference,
-            precision=self._inputs.precision,
+            precision=self.inputs.precision,
         )
         network.to("cpu").to(memory_format=torch.contiguous_format)
         return Trained(backbone, tuple(self.curve), audited, self.halvings)
@@ -262,10 +313,49 @@ class TrainingRun:
         """Of BatchNorm, where it learns: those of training belong to other weights than their mean."""
         if self._plan.batchnorm == "frozen":
             return
-        size = min(self._plan.batch_size or len(self._rows), len(self._rows))
-        model, examples = fold_batchnorm(backbone.suffix(self._inputs.cut)), self._examples(lambda _: self._advance(0))
+        size = batch_rows(self._plan, len(self.rows))
+        model, examples = fold_batchnorm(backbone.suffix(self.inputs.cut)), self._examples(lambda _: self._advance(0))
         with self._computing("statistics"):  # dropout is active in it
-            renew_statistics(model, examples.batches(self._rows, size=size, epoch=0))
+            renew_statistics(model, examples.batches(self.rows, size=size, epoch=0))
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Where a training is carried out."""
+
+    @property
+    def processes(self) -> int:
+        """How many share every batch."""
+        ...
+
+    @property
+    def speedup(self) -> float:
+        """How many times as fast as one process here it is expected to be."""
+        ...
+
+    def train_to(self, run: TrainingRun, epochs: int, *, advance: Advance) -> None:
+        """As `TrainingRun.train_to`.
+
+        Raises:
+            UnfreezeError: Also if it cannot be carried out there.
+        """
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class InThisProcess:
+    """Fills the role of `Trainer` without any other process."""
+
+    processes: int = 1
+    speedup: float = 1.0
+
+    def train_to(self, run: TrainingRun, epochs: int, *, advance: Advance) -> None:
+        """As `TrainingRun.train_to`."""
+        run.train_to(epochs, advance=advance)
+
+
+IN_THIS_PROCESS = InThisProcess()
 
 
 def has_risen(losses: Sequence[float], last: int, *, warmup: int, epochs: int, classes: int) -> bool:

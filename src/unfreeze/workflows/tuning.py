@@ -11,13 +11,15 @@ from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.core.documents import TuneRecord
 from unfreeze.core.errors import DidNotTrainError, InputError, PlanError
 from unfreeze.core.plans import RECIPES, Arithmetic, TrainingSettings
+from unfreeze.core.progress import Progress
 from unfreeze.core.records import Outcome
 from unfreeze.core.room import check_room, model_bytes
 from unfreeze.core.run_record import read_run
 from unfreeze.core.settings import ImageSettings, TuneSettings
 from unfreeze.core.strategies import StrategyId, parse_strategy
+from unfreeze.core.threads import usable_cores
 from unfreeze.core.trained_on import write_trained_on
-from unfreeze.core.wording import capital
+from unfreeze.core.wording import capital, count
 from unfreeze.data.image_set import ImageSet
 from unfreeze.features.resources import Resources
 from unfreeze.report.model_card import model_card
@@ -30,18 +32,26 @@ from unfreeze.strategies.preparation import prepare, with_measured_flips
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
 from unfreeze.strategies.strategy import Fit, Strategy
 from unfreeze.training.precision import arithmetics
+from unfreeze.training.processes import InProcesses
+from unfreeze.training.trials import IN_THIS_PROCESS, Trainer
 from unfreeze.workflows.delivery import add_program
 from unfreeze.workflows.loading import load_network
 from unfreeze.workflows.model_time import with_milliseconds
 from unfreeze.workflows.reading import Phases, say_what_weights, split_images
 from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.backbones import Backbone
-from unfreeze.zoo.devices import Device, find_device
+from unfreeze.zoo.devices import Device, check_processes, find_device
 from unfreeze.zoo.folders import save_model
 
 
 def tune(
-    settings: ImageSettings, tuning: TuneSettings, resources: Resources, *, out: Path, phases: Phases | None = None
+    settings: ImageSettings,
+    tuning: TuneSettings,
+    resources: Resources,
+    *,
+    out: Path,
+    phases: Phases | None = None,
+    elsewhere: Trainer | None = None,
 ) -> TuneRecord:
     """Train one strategy and write the model.
 
@@ -51,6 +61,7 @@ def tune(
         resources: Decoders, progress and cache.
         out: An empty folder, for the model.
         phases: Where seconds are noted; counted from now if None.
+        elsewhere: Where the training is carried out; in `tuning.devices` processes here if None.
 
     Returns:
         What was trained; the `confirmation` of its outcome is what the test part says.
@@ -59,6 +70,8 @@ def tune(
         UnfreezeError: The images or the network cannot be used, or the strategy does not fit.
     """
     phases = phases or Phases()
+    trainer = elsewhere or _trainer_here(settings, tuning, resources.progress)
+    _check_shared(trainer, tuning)
     source = load_network(settings)  # first, since a mistake in its name should not cost an inspection
     say_what_weights(settings.weights, source.card, resources.progress)
     check_room(out, model_bytes(source.card.parameters), "the model's files")
@@ -67,7 +80,7 @@ def tune(
         image_set = split_images(settings, source.card, resources)
     source = source.with_levels(image_set.levels)
     with phases.timed("train"):
-        outcome, fit = tune_model(image_set, source, settings, tuning, resources)
+        outcome, fit = tune_model(image_set, source, settings, tuning, resources, trainer=trainer)
     with phases.timed("write"):
         _save(out, outcome, fit, image_set, source)
         if lacking := add_program(out):
@@ -87,8 +100,50 @@ def tune(
     )
 
 
+def _trainer_here(settings: ImageSettings, tuning: TuneSettings, progress: Progress) -> Trainer:
+    """In this process, or in as many as are wanted.
+
+    Raises:
+        InputError: There are fewer GPUs.
+    """
+    number = tuning.devices
+    if number is None or number == 1:
+        return IN_THIS_PROCESS
+    device = find_device(settings.request.device)
+    check_processes(number, device)
+    if device.is_cpu and number > usable_cores():
+        progress.say(f"{number} processes share {count(usable_cores(), 'core')}: that is slower than one process.")
+    return InProcesses(number, speedup=1.0 if device.is_cpu else number)
+
+
+def _check_shared(trainer: Trainer, tuning: TuneSettings) -> None:
+    """What is shared by several processes has to be a training of blocks, and cannot have the bits of one process.
+
+    Raises:
+        PlanError: It is not.
+        InputError: They are asked for.
+    """
+    if trainer.processes == 1:
+        return
+    strategy = parse_strategy(tuning.strategy)
+    if not strategy.trains_blocks:
+        msg = (
+            f"The {strategy.label} trains in one process, in seconds. Leave --devices or --on out, or unfreeze blocks."
+        )
+        raise PlanError(msg)
+    if tuning.like is not None:
+        msg = "--like stands for the bits of a training in one process, and several round otherwise. Leave one out."
+        raise InputError(msg)
+
+
 def tune_model(
-    image_set: ImageSet, source: Backbone, settings: ImageSettings, tuning: TuneSettings, resources: Resources
+    image_set: ImageSet,
+    source: Backbone,
+    settings: ImageSettings,
+    tuning: TuneSettings,
+    resources: Resources,
+    *,
+    trainer: Trainer = IN_THIS_PROCESS,
 ) -> tuple[Outcome, Fit]:
     """Train one strategy on the train part and report it on the test part.
 
@@ -98,6 +153,7 @@ def tune_model(
         settings: Seed and engine.
         tuning: Which strategy, and what it may take.
         resources: Decoders, progress and cache.
+        trainer: Where it is trained.
 
     Returns:
         The outcome, and the fit with the trained network.
@@ -118,7 +174,8 @@ def tune_model(
     )
     metric, because = metric_for(experiment.task, tuning.metric)
     resources.progress.say(because)
-    experiment = replace(experiment, metric=metric, pinned=_pinned(tuning.like, strategy, experiment.device))
+    pinned = _pinned(tuning.like, strategy, experiment.device)
+    experiment = replace(experiment, metric=metric, pinned=pinned, trainer=trainer)
     left = tuning.budget_seconds - (time.perf_counter() - started)
     outcome, fit = tuned(experiment, strategy, Request(allowance=left, splits=0), epochs=tuning.epochs)
     confirmation = confirmation_of(fit.scores, experiment.task, probabilities=fit.probabilities, seed=settings.seed)

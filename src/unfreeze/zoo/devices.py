@@ -105,6 +105,29 @@ def find_device(wanted: str = "auto") -> Device:
     return found
 
 
+def check_processes(number: int, device: Device) -> None:
+    """Make sure that so many processes can train on devices of this kind: a GPU each, or parts of one CPU.
+
+    Args:
+        number: Of processes.
+        device: One of them.
+
+    Raises:
+        InputError: There are fewer GPUs, or the device is a Mac's GPU, which PyTorch does not connect.
+    """
+    if device.is_cpu:
+        return
+    import torch
+
+    there = torch.cuda.device_count() if device.name == "cuda" else 1
+    if number > there:
+        msg = (
+            f"Each of {number} processes needs a GPU of its own, and PyTorch finds {there} here. Choose --devices "
+            f"{there}, or --device cpu."
+        )
+        raise InputError(msg)
+
+
 def _devices() -> list[Device]:
     """All that are there, expected to be fastest first."""
     import torch
