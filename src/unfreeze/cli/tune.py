@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from unfreeze.cli.durations import parse_duration
-from unfreeze.cli.on_cluster import threads_with
+from unfreeze.cli.on_cluster import cluster_at, threads_with
 from unfreeze.cli.options import (
     METRICS,
     AsJson,
@@ -136,12 +136,19 @@ def tune(
         result_output(as_json=json) as output,
         fresh_folder(source, out) as folder,
         working(NO_MODEL, quiet=quiet) as resources,
+        cluster_at(on, resources.progress) as cluster,
     ):
         from unfreeze.report.table import strategy_table, with_its_test_part
         from unfreeze.workflows.reading import Phases
         from unfreeze.workflows.tuning import tune as tune_model
 
-        record = tune_model(settings, tuning, resources, out=folder, phases=Phases(process_began()))
+        elsewhere = None
+        if cluster is not None:
+            from unfreeze.cluster.training import TrainingOnRay
+
+            elsewhere = TrainingOnRay(cluster=cluster, threads=threads or 1, out=folder, most=workers)
+        phases = Phases(process_began())
+        record = tune_model(settings, tuning, resources, out=folder, phases=phases, elsewhere=elsewhere)
         output.document(record)
         output.table(strategy_table([with_its_test_part(outcome) for outcome in record.strategies]))
         output.line()

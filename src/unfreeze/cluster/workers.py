@@ -5,7 +5,7 @@ itself, but waits without end where there is no room for it.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, final, runtime_checkable
@@ -224,7 +224,7 @@ class Workers:
                 return
             raise ClusterError(_not_installed(error)) from error
         self._failed_starts = 0
-        _check_versions(theirs)
+        check_versions(theirs, ours=versions())
         self._idle.append(worker)
 
     def _free(self, ref: Any) -> None:
@@ -284,13 +284,16 @@ def _not_installed(error: Exception) -> str:
     return f"Workers of the Ray cluster do not start: {said}. Install the same unfreeze on all machines."
 
 
-def _check_versions(theirs: dict[str, str]) -> None:
+def check_versions(theirs: Mapping[str, str], *, ours: Mapping[str, str]) -> None:
     """Refuse a worker that would compute other numbers.
+
+    Args:
+        theirs: Where it runs.
+        ours: Where the command runs.
 
     Raises:
         ClusterError: It would.
     """
-    ours = versions()
     other = [name for name, version in ours.items() if theirs.get(name) != version]
     if other:
         name = other[0]
