@@ -14,6 +14,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
@@ -25,23 +26,30 @@ from unfreeze.cluster import workers as workers_module
 from unfreeze.cluster.addresses import Address
 from unfreeze.cluster.codes import CodesJob, CodesOnWorkers
 from unfreeze.cluster.connection import TOKEN, Cluster, connected
+from unfreeze.cluster.training import TrainingOnRay
 from unfreeze.cluster.trials import TrialsOnCluster
 from unfreeze.cluster.workers import Workers
 from unfreeze.core.errors import ClusterError
 from unfreeze.core.events import Event, PhaseAdvanced
+from unfreeze.core.plans import NONE, Plan, Rule
 from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import plain
 from unfreeze.core.settings import EngineSettings, ImageSettings, StudySettings
-from unfreeze.core.strategies import unfreeze
+from unfreeze.core.strategies import FULL, unfreeze
+from unfreeze.data.squares import Squares
 from unfreeze.features.engine_choice import EngineChoice
 from unfreeze.features.engines import REFERENCE
 from unfreeze.features.resources import Resources
 from unfreeze.images.levels import WHOLE
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import PhotoCatalogue
+from unfreeze.training.examples import Pixels, Remembered
+from unfreeze.training.trials import Inputs, TrainingRun
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.codes import write_codes
 from unfreeze.workflows.setup import set_up
+from unfreeze.zoo.backbones import load_backbone
+from unfreeze.zoo.devices import CPU
 
 # Not `importorskip`: Ray looks at the environment when it is imported, and `connected` sets it.
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]
@@ -72,6 +80,13 @@ def one_thread() -> Iterator[None]:
 def ray_processes(title: str) -> list[psutil.Process]:
     """Processes of our cluster that Ray calls so."""
     return [child for child in psutil.Process().children(recursive=True) if title in " ".join(child.cmdline())]
+
+
+def listened_on() -> set[str]:
+    """Addresses at which processes of our cluster can be reached."""
+    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    heard = [one.laddr for process in own for one in process.net_connections("tcp") if one.status == "LISTEN"]
+    return {address.ip.removeprefix("::ffff:") for address in heard}
 
 
 def test_codes_are_equal_bit_for_bit_though_workers_are_killed(
@@ -132,6 +147,50 @@ def test_a_cluster_without_room_says_so(cluster: Cluster, tmp_path: Path, monkey
         list(workers.each([1], number=1, tick=ignore))
 
 
+def a_training() -> TrainingRun:
+    """Four steps an epoch of a small network on dark and bright images, not begun."""
+    start = load_backbone("test_resnet", pretrained=False, size=32).with_classes(2)
+    labels = np.arange(24) % 2
+    images = np.random.default_rng(0).normal(size=(24, 3, 32, 32)) + labels[:, None, None, None]
+    given = Remembered(images.astype(np.float32), np.empty((0, 0, 3, 32, 32), np.float32), np.full(24, -1))
+    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0, CPU)
+    inputs = Inputs(cut=start.cuts[0], examples=given, features=given, pixels=pixels, labels=labels)
+    plan = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), batch_size=5, warmup=4, augmentation=NONE)
+    return TrainingRun(start, plan, inputs, np.arange(24), seed=0)
+
+
+def test_a_training_goes_on_after_a_worker_was_killed(cluster: Cluster, tmp_path: Path) -> None:
+    """Two workers share every batch: over 52 steps the losses are those of one process; only this machine can reach them."""
+    alone, on_ray = a_training(), a_training()
+    killed: list[int] = []
+    heard: set[str] = set()
+
+    def kill_one(done: int) -> None:
+        if not killed and list(tmp_path.rglob("state.safetensors")):
+            heard.update(listened_on())
+            worker = ray_processes("RayTrainWorker")[0]
+            killed.append(worker.pid)
+            worker.kill()
+
+    TrainingOnRay(cluster=cluster, threads=1, out=tmp_path, most=2).train_to(on_ray, 13, advance=kill_one)
+    alone.train_to(13)
+
+    assert killed
+    assert heard == {"127.0.0.1"}
+    assert len(alone.state.losses) == 52
+    assert on_ray.state.losses == pytest.approx(alone.state.losses, abs=1e-4)
+    assert on_ray.result().audit.passed
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_without_room_says_so(cluster: Cluster, tmp_path: Path) -> None:
+    """More workers than the cluster has cores for are refused at once."""
+    cores = cluster.cores()
+
+    with pytest.raises(ClusterError, match=rf"no room: 2 workers need {2 * cores} cores; of its {cores} core"):
+        TrainingOnRay(cluster=cluster, threads=cores, out=tmp_path, most=2).train_to(a_training(), 1, advance=ignore)
+
+
 def a_job(folder: Path) -> CodesJob:
     """One that nobody begins."""
     choice = EngineChoice(engine=REFERENCE, candidates=(), because="")
@@ -185,10 +244,6 @@ def test_a_command_says_in_a_line_that_nobody_answers(photo_folder: PhotoFolder,
 
 def test_our_own_cluster_listens_on_the_loopback_interface_alone(cluster: Cluster) -> None:
     """No process of it can be reached from another machine, and none of them is a dashboard's server."""
-    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    heard = [one.laddr for process in own for one in process.net_connections("tcp") if one.status == "LISTEN"]
-
-    assert heard
-    assert {address.ip.removeprefix("::ffff:") for address in heard} == {"127.0.0.1"}
+    assert listened_on() == {"127.0.0.1"}
     with closing(socket.socket()) as free:
         assert free.connect_ex(("127.0.0.1", 8265)) != 0

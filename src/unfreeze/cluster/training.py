@@ -27,7 +27,7 @@ from unfreeze.core.versions import versions
 from unfreeze.core.wording import count
 from unfreeze.images.pool import DecoderPool
 from unfreeze.training.jobs import TrainingJob, job_of, taken_up
-from unfreeze.training.sharing import Share
+from unfreeze.training.sharing import Share, connect_at
 from unfreeze.training.states import state_from
 from unfreeze.training.trials import TrainingRun
 
@@ -266,7 +266,9 @@ def _together(share: Share, backend: str) -> Iterator[None]:
     from ray.train.collective import broadcast_from_rank_zero
     from ray.util import get_node_ip_address
 
-    with socket.create_server((get_node_ip_address(), 0), backlog=share.of) as heard:
+    own = get_node_ip_address()
+    connect_at(own)
+    with socket.create_server((own, 0), backlog=share.of) as heard:
         host, port = broadcast_from_rank_zero(heard.getsockname()[:2])
         store = distributed.TCPStore(  # type: ignore[attr-defined]  # of its C part
             host,

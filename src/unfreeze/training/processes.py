@@ -8,7 +8,6 @@ their connections stay on the loopback interface.
 import os
 import pickle
 import signal
-import socket
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
@@ -29,13 +28,13 @@ from unfreeze.core.progress import Advance
 from unfreeze.core.threads import thread_variables, usable_cores
 from unfreeze.images.pool import DecoderPool
 from unfreeze.training.jobs import TrainingJob, job_of, taken_up
-from unfreeze.training.sharing import Share
+from unfreeze.training.sharing import Share, connect_at
 from unfreeze.training.states import TrainingState, state_from
 from unfreeze.training.trials import TrainingRun
 
 TICK: Final = 0.2  # seconds between two looks at the stop
 GRACE: Final = 2.0  # seconds in which a process that was killed is noticed, after others have lost their connection
-_LOOPBACK: Final = ("lo", "lo0")  # Linux, macOS
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def _told_by(member: _Member) -> Iterator[int | bytes | _Failed]:
 def _check_alive(members: Sequence[_Member]) -> None:
     for member in members:
         code = member.process.exitcode
-        if code is not None and not member.channel.poll():
+        if code:  # it ends with 0 after its last word, which may still be on its way
             why = f"signal {-code}" if code < 0 else f"exit code {code}"
             msg = (
                 f"A process of the training ended by itself ({why}), perhaps for want of memory. Ask for fewer "
@@ -204,9 +203,7 @@ def _together(job: TrainingJob, share: Share, folder: Path) -> Iterator[None]:
     if not job.device.is_cpu:  # before CUDA begins in this process
         given = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = given.split(",")[share.rank] if given else str(share.rank)
-    names = {name for _, name in socket.if_nameindex()} if os.name == "posix" else set()
-    for name in names.intersection(_LOOPBACK):
-        os.environ.update(dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), name))
+    connect_at(LOOPBACK)
     distributed.init_process_group(
         "gloo" if job.device.is_cpu else "nccl",
         init_method=(folder / "meeting").as_uri(),

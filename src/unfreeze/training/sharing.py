@@ -1,9 +1,11 @@
 """One training shared by several processes: which rows of a batch are whose, and how their gradients become one."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+import psutil
 import torch
 from jaxtyping import Float
 from torch import Tensor, distributed, nn
@@ -58,3 +60,14 @@ class Share:
 
 
 ALONE = Share()
+
+
+def connect_at(address: str) -> None:
+    """Let this process exchange gradients through the network interface that has this address, and no other one.
+
+    Gloo and NCCL ask for the interface's name. By default Gloo takes the one of the host's name, on which others may
+    reach it.
+    """
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(one.address == address for one in addresses):
+            os.environ.update(dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), name))

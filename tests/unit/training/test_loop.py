@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from torch import nn
+from torch import distributed, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from unfreeze.core.plans import NONE, Plan, Rule
 from unfreeze.core.strategies import FULL, HEAD
 from unfreeze.training.loop import Data, Loop, loss_of, make_optimizer, rate_factor, scores_of
+from unfreeze.training.sharing import ALONE, Share
 
 LABELS = torch.tensor([0, 1, 2, 1])
 
@@ -205,3 +206,34 @@ def test_scores_come_in_order_from_batches_of_one_shape(count: int) -> None:
     np.testing.assert_array_equal(found, 2 * given.inputs[rows])
     assert {len(some) for _, some in given.asked} == {4}
     assert {epoch for epoch, _ in given.asked} == {None}
+
+
+@pytest.mark.parametrize("size", [4, 5, 32])
+@pytest.mark.parametrize("of", [1, 2, 3, 4])
+def test_processes_share_every_batch(size: int, of: int) -> None:
+    """Each row of a batch is one process's, and nobody takes two more than another."""
+    parts = [np.arange(size)[Share(rank, of).part(size)] for rank in range(of)]
+    lengths = [len(part) for part in parts]
+
+    assert np.concatenate(parts).tolist() == list(range(size))
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_gradients_and_losses_of_shares_add_up_to_those_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five rows, three and two: what is sent to be summed sums to what one process has."""
+    sent: list[torch.Tensor] = []
+    monkeypatch.setattr(distributed, "all_reduce", lambda flat: sent.append(flat.clone()))
+    plan = replace(PLAN, batch_size=5, clip_norm=None)
+    labels, rows = np.arange(5) % 2, np.arange(5)
+    losses, steps = [], []
+    for share in (ALONE, Share(0, 2), Share(1, 2)):
+        torch.manual_seed(0)
+        model = nn.Linear(2, 2)
+        data = Data(examples=examples(5)[0], labels=labels, rows=rows, class_count=2)
+        optimizer = make_optimizer(dict(model.named_parameters()), plan)
+        losses += Loop(model, optimizer, data, plan, seed=0, share=share).epoch(0)
+        steps.append([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+    whole = torch.cat([gradient.reshape(-1) for gradient in steps[0]])
+
+    assert [len(flat) for flat in sent] == [1 + 6, 1 + 6]
+    torch.testing.assert_close(sent[0] + sent[1], torch.cat([torch.tensor(losses[:1]), whole]))

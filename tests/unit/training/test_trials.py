@@ -1,5 +1,6 @@
 """A trial: what it trains, what it leaves alone, what it says of itself, and that it can go on."""
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from unfreeze.features.engines import REFERENCE
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.plans import WARMUP, full_plan, unfreeze_plan
+from unfreeze.training.states import state_from
 from unfreeze.training.trials import (
     HALVINGS,
     SETTLED,
@@ -89,6 +91,29 @@ def test_a_training_that_goes_on_gives_the_bits_of_one_go(
     assert (at_once.halvings > 0) == (way == "after halvings")
     assert len(run.curve) == 4
     assert_equal(run.result(), at_once)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_training_goes_on_from_a_file_of_its_state(dropping: Backbone, inputs: Inputs, way: str) -> None:
+    """Another one that was given the same takes up the state after two epochs, and has the bits of one go at four."""
+    at_once = TrainingRun(dropping, WAYS[way], inputs, ROWS, seed=0)
+    at_once.train_to(2)
+    kept = at_once.state.to_bytes()
+    at_once.train_to(4)
+    other = TrainingRun(dropping, WAYS[way], inputs, ROWS, seed=0)
+    other.take_up(state_from(kept))
+    other.train_to(4)
+
+    assert_equal(other.result(), at_once.result())
+    assert other.state.losses == at_once.state.losses
+
+
+def test_a_training_that_failed_says_the_same_from_another_process() -> None:
+    """Processes send each other errors as pickles."""
+    error = DidNotTrainError((0.5, 0.75))
+    sent = pickle.loads(pickle.dumps(error))
+
+    assert (str(sent), sent.curve) == (str(error), error.curve)
 
 
 def test_a_result_on_the_way_is_that_of_so_many_epochs(dropping: Backbone, inputs: Inputs) -> None:
