@@ -194,6 +194,8 @@ Examples:
   unfreeze tune photos/ --unfreeze head --out model/
   unfreeze tune photos/ --unfreeze full --budget 1h --out model/
   unfreeze tune photos/ --unfreeze scratch --epochs 30 --out model/
+  unfreeze tune photos/ --unfreeze full --devices 4 --out model/
+  unfreeze tune photos/ --unfreeze full --on ray://head:10001 --out model/
 {EXIT_CODES}"""
 
 PREDICT = f"""

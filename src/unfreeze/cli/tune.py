@@ -144,9 +144,9 @@ def tune(
 
         elsewhere = None
         if cluster is not None:
-            from unfreeze.cluster.training import TrainingOnRay
+            from unfreeze.cluster.training import training_on
 
-            elsewhere = TrainingOnRay(cluster=cluster, threads=threads or 1, out=folder, most=workers)
+            elsewhere = training_on(cluster, threads=threads or 1, out=folder, most=workers, device=device.value)
         phases = Phases(process_began())
         record = tune_model(settings, tuning, resources, out=folder, phases=phases, elsewhere=elsewhere)
         output.document(record)

@@ -58,6 +58,10 @@ class Cluster:
         """Those that nobody has reserved."""
         return int(self.ray.available_resources().get("CPU", 0))
 
+    def gpus(self) -> int:
+        """Of all its machines together."""
+        return int(self.ray.cluster_resources().get("GPU", 0))
+
     def free_gpus(self) -> int:
         """Those that nobody has reserved."""
         return int(self.ray.available_resources().get("GPU", 0))

@@ -30,6 +30,7 @@ from unfreeze.training.jobs import TrainingJob, job_of, taken_up
 from unfreeze.training.sharing import Share, connect_at
 from unfreeze.training.states import state_from
 from unfreeze.training.trials import TrainingRun
+from unfreeze.zoo.devices import find_device
 
 STATE: Final = "state.safetensors"
 FOLDER: Final = "training"  # in that of the model, until the training is over
@@ -87,18 +88,22 @@ class TrainingOnRay:
         cluster: Where it trains.
         threads: Cores of each worker.
         out: Folder of the model, on storage that all machines see.
-        most: How many workers; None for as many as the cluster has cores for.
+        most: How many workers at most; None for as many as the cluster has cores for, and GPUs.
+        gpu: Whether each gets a GPU too.
     """
 
     cluster: Cluster
     threads: int
     out: Path
     most: int | None = None
+    gpu: bool = False
 
     @property
     def processes(self) -> int:
         """As `Trainer.processes`."""
-        return self.most or max(1, self.cluster.cores() // self.threads)
+        there = self.cluster.cores() // self.threads
+        there = min(there, self.cluster.gpus()) if self.gpu else there
+        return max(1, min(there, self.most or there))
 
     @property
     def speedup(self) -> float:
@@ -117,7 +122,7 @@ class TrainingOnRay:
             epochs=epochs,
             workers=self.processes,
             threads=self.threads,
-            gpu=not run.inputs.device.is_cpu,
+            gpu=self.gpu,
             storage=self.out.absolute() / FOLDER,
             versions=versions(),
         )
@@ -135,11 +140,12 @@ class TrainingOnRay:
         needed, until = shared.workers * shared.threads, time.monotonic() + PLACED_SECONDS
         while self.cluster.free_cores() < needed or (shared.gpu and self.cluster.free_gpus() < shared.workers):
             if self.cluster.cores() < needed or time.monotonic() > until:
-                wanted = count(needed, "core") + (f" and {count(shared.workers, 'GPU')}" if shared.gpu else "")
+                gpu = " and a GPU" if shared.gpu else ""
                 msg = (
-                    f"The Ray cluster has no room: {count(shared.workers, 'worker')} need {wanted}; of "
-                    f"its {count(self.cluster.cores(), 'core')}, {self.cluster.free_cores()} are free. Wait for other "
-                    "work, or ask for fewer with --workers or --threads."
+                    f"The Ray cluster has no room: {count(shared.workers, 'worker')} with {count(shared.threads, 'core')}"
+                    f"{gpu} each could not be placed; of its {count(self.cluster.cores(), 'core')}, "
+                    f"{self.cluster.free_cores()} are free. Wait for other work, or ask for fewer with --workers or "
+                    "--threads."
                 )
                 raise ClusterError(msg)
             advance(0)
@@ -173,6 +179,26 @@ class TrainingOnRay:
             seen = max(seen, done)
             if error is not None:
                 raise error
+
+
+def training_on(cluster: Cluster, *, threads: int, out: Path, most: int | None, device: str) -> TrainingOnRay:
+    """Workers with a GPU each where the command would train on one.
+
+    Args:
+        cluster: As for `TrainingOnRay`, as the others.
+        threads: Cores of each worker.
+        out: Folder of the model.
+        most: How many workers at most.
+        device: As for `zoo.devices.find_device`.
+
+    Returns:
+        The trainer.
+
+    Raises:
+        InputError: There is no such device here.
+    """
+    gpu = not find_device(device).is_cpu
+    return TrainingOnRay(cluster=cluster, threads=threads, out=out, most=most, gpu=gpu)
 
 
 # --- on the cluster -------------------------------------------------------------------------------------------------

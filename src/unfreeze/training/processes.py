@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -160,7 +161,9 @@ def _raise(failed: _Failed, members: Sequence[_Member]) -> None:
     """
     if failed.error is not None:
         raise failed.error
-    wait([member.process.sentinel for member in members], timeout=GRACE)
+    until = time.monotonic() + GRACE
+    for member in members:
+        member.process.join(max(0.0, until - time.monotonic()))
     _check_alive([member for member in members if (member.process.exitcode or 0) < 0])
     raise RuntimeError(failed.trace)
 
