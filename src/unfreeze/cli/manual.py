@@ -163,11 +163,15 @@ part, with their regularisation chosen by cross-validation inside it, and
 measured on the test part (a stratified fifth where none is given). Where the
 curve peaks before the last tap, your images are unlike those the network was
 trained on. Writes nothing but the store of codes.
+
+SOURCE may also be what unfreeze codes wrote, a .parquet or .npy file, which
+may be larger than memory.
 {_SOURCE}{_JSON}
 Examples:
 
   unfreeze probe photos/
   unfreeze probe photos/ --loss softmax --tap blocks.4
+  unfreeze codes photos/ --out codes.parquet && unfreeze probe codes.parquet
 {EXIT_CODES}"""
 
 TUNE = f"""
