@@ -160,7 +160,7 @@ def a_training() -> TrainingRun:
 
 
 def test_a_training_goes_on_after_a_worker_was_killed(cluster: Cluster, tmp_path: Path) -> None:
-    """Two workers share every batch: over 52 steps the losses are those of one process. Only this machine reaches them."""
+    """Two workers, whom only this machine reaches, share every batch: over 52 steps the losses are those of one."""
     alone, on_ray = a_training(), a_training()
     killed: list[int] = []
     heard: set[str] = set()

@@ -163,11 +163,15 @@ part, with their regularisation chosen by cross-validation inside it, and
 measured on the test part (a stratified fifth where none is given). Where the
 curve peaks before the last tap, your images are unlike those the network was
 trained on. Writes nothing but the store of codes.
+
+SOURCE may also be what unfreeze codes wrote, a .parquet or .npy file, which
+may be larger than memory.
 {_SOURCE}{_JSON}
 Examples:
 
   unfreeze probe photos/
   unfreeze probe photos/ --loss softmax --tap blocks.4
+  unfreeze codes photos/ --out codes.parquet && unfreeze probe codes.parquet
 {EXIT_CODES}"""
 
 TUNE = f"""
@@ -188,6 +192,10 @@ loads it too if the network in it is whole.
 With --like RUN, layout, precision and threads of the training are those of
 that run, not the fastest ones here, so that nothing in it depends on time:
 twice the same command with --epochs, on one machine, gives the same bits.
+
+With --devices N so many processes share every batch, each on a GPU of its own
+or, on the CPU, on its part of the cores; with --on the workers of a Ray
+cluster do (unfreeze[ray]). Batches, shuffles and rates stay those of one.
 {_SOURCE}{_JSON}
 Examples:
 
@@ -324,6 +332,9 @@ and stays what it was if the new one cannot be read. SIGTERM and Ctrl-C finish
 the requests that were taken and end with exit code 0. It needs
 unfreeze[serve].
 
+With --on ray, or ray://HOST:PORT, processes on a Ray cluster serve behind one
+port, --replicas N of them (unfreeze[ray-serve]).
+
 With --json, standard output is one JSON document, which says where it serves.
 
 Examples:
@@ -331,6 +342,7 @@ Examples:
   unfreeze serve unfreeze-runs/photos-1/model --open
   unfreeze serve old=model-1 new=model-2 --port 9000
   unfreeze serve model/ --host 0.0.0.0 --token-file token --allowed-host pc7
+  unfreeze serve model/ --on ray --replicas 4
 {EXIT_CODES}"""
 
 UI = f"""

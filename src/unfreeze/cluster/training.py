@@ -142,10 +142,10 @@ class TrainingOnRay:
             if self.cluster.cores() < needed or time.monotonic() > until:
                 gpu = " and a GPU" if shared.gpu else ""
                 msg = (
-                    f"The Ray cluster has no room: {count(shared.workers, 'worker')} with {count(shared.threads, 'core')}"
-                    f"{gpu} each could not be placed; of its {count(self.cluster.cores(), 'core')}, "
-                    f"{self.cluster.free_cores()} are free. Wait for other work, or ask for fewer with --workers or "
-                    "--threads."
+                    f"The Ray cluster has no room: {count(shared.workers, 'worker')} with "
+                    f"{count(shared.threads, 'core')}{gpu} each could not be placed; of its "
+                    f"{count(self.cluster.cores(), 'core')}, {self.cluster.free_cores()} are free. Wait for other work, "
+                    "or ask for fewer with --workers or --threads."
                 )
                 raise ClusterError(msg)
             advance(0)
