@@ -144,8 +144,8 @@ class TrainingOnRay:
                 msg = (
                     f"The Ray cluster has no room: {count(shared.workers, 'worker')} with "
                     f"{count(shared.threads, 'core')}{gpu} each could not be placed; of its "
-                    f"{count(self.cluster.cores(), 'core')}, {self.cluster.free_cores()} are free. Wait for other work, "
-                    "or ask for fewer with --workers or --threads."
+                    f"{count(self.cluster.cores(), 'core')}, {self.cluster.free_cores()} are free. Wait for other "
+                    "work, or ask for fewer with --workers or --threads."
                 )
                 raise ClusterError(msg)
             advance(0)

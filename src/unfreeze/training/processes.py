@@ -39,6 +39,11 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True)
+class _Ready:
+    """A process can be given its work."""
+
+
+@dataclass(frozen=True)
 class _Failed:
     """What went wrong in a process: an error that a user can meet, or a fault."""
 
@@ -79,8 +84,7 @@ class InProcesses:
             folder = Path(name)
             job = job_of(run, processes=self.processes).kept_in(folder)
             with _started(self.processes, folder) as members:
-                _hand_out(pickle.dumps((job, epochs)), members)
-                run.take_up(_final_state(members, advance))
+                run.take_up(_final_state(pickle.dumps((job, epochs)), members, advance))
 
 
 @contextmanager
@@ -103,14 +107,8 @@ def _started(number: int, folder: Path) -> Iterator[Sequence[_Member]]:
             member.channel.close()
 
 
-def _hand_out(packed: bytes, members: Sequence[_Member]) -> None:
-    for member in members:
-        with suppress(OSError):  # it has ended, which is noticed next
-            member.channel.send_bytes(packed)
-
-
-def _final_state(members: Sequence[_Member], advance: Advance) -> TrainingState:
-    """Wait for all of them.
+def _final_state(work: bytes, members: Sequence[_Member], advance: Advance) -> TrainingState:
+    """Give each its work when it can take it, since importing PyTorch takes seconds, and wait for all of them.
 
     Raises:
         UnfreezeError: One of them did, or ended.
@@ -122,7 +120,9 @@ def _final_state(members: Sequence[_Member], advance: Advance) -> TrainingState:
         advance(0)
         for member in list(at_work):
             for told in _told_by(member):
-                if isinstance(told, _Failed):
+                if isinstance(told, _Ready):
+                    member.channel.send_bytes(work)
+                elif isinstance(told, _Failed):
                     _raise(told, members)
                 elif isinstance(told, bytes):
                     found, at_work = told or found, [one for one in at_work if one is not member]
@@ -133,8 +133,8 @@ def _final_state(members: Sequence[_Member], advance: Advance) -> TrainingState:
     return state_from(found)
 
 
-def _told_by(member: _Member) -> Iterator[int | bytes | _Failed]:
-    """What a process has sent since: images that it is done with, how it failed, or, in the end, its state."""
+def _told_by(member: _Member) -> Iterator[int | bytes | _Ready | _Failed]:
+    """What a process has sent since: that it is ready, images that it is done with, how it failed, or its last state."""
     with suppress(EOFError, OSError):  # it has ended, which is noticed next
         while member.channel.poll():
             yield member.channel.recv()
@@ -180,6 +180,7 @@ def _take_part(share: Share, folder: Path, channel: Connection) -> None:
     torch.set_num_threads(threads)
     with suppress(BrokenPipeError, EOFError, ConnectionResetError):  # nobody waits any more
         try:
+            channel.send(_Ready())
             job, epochs = channel.recv()
             state = _carried_out(job, epochs, share, folder, channel)
             channel.send(state.to_bytes() if share.rank == 0 else b"")

@@ -158,7 +158,9 @@ class TrainingRun:
 
     def _begin(self, plan: Plan) -> None:
         inputs, self._plan = self.inputs, plan
-        self._backbone = self._copy_of_start(plan)
+        self._backbone = self.start.copy()
+        if self._share.of > 1 and plan.batchnorm == "learning" and not inputs.device.is_cpu:
+            self._backbone = synchronised(self._backbone)  # on CPUs each process takes statistics of its own share
         self._network = in_layout(self._backbone.network.to(inputs.device.torch), plan.arithmetic.layout)
         self._promised = promise(self._network, plan)
         learning = apply_plan(self._network, plan)
@@ -184,18 +186,6 @@ class TrainingRun:
         )
         self.curve: list[float] = []
         self._losses: list[float] = []  # of every step
-
-    def _copy_of_start(self, plan: Plan) -> Backbone:
-        """What learns; on GPUs a BatchNorm that learns its statistics takes them from the shares of all processes.
-
-        PyTorch's synchronised one runs on GPUs only: on CPUs each process takes those of its own share.
-        """
-        twin = self.start.copy()
-        if self._share.of == 1 or plan.batchnorm == "frozen" or self.inputs.device.is_cpu:
-            return twin
-        synchronised = (convert_sync_batchnorm(module) for module in (twin.network, twin.graph))
-        network, graph = synchronised  # which share the tensors, though no longer the modules
-        return replace(twin, network=network, graph=graph)
 
     def _report(self, images: int) -> None:
         self._advance(images)
@@ -317,6 +307,12 @@ class TrainingRun:
         model, examples = fold_batchnorm(backbone.suffix(self.inputs.cut)), self._examples(lambda _: self._advance(0))
         with self._computing("statistics"):  # dropout is active in it
             renew_statistics(model, examples.batches(self.rows, size=size, epoch=0))
+
+
+def synchronised(backbone: Backbone) -> Backbone:
+    """The same, its BatchNorm layers taking their statistics from the shares of all processes; on GPUs alone."""
+    network, graph = (convert_sync_batchnorm(module) for module in (backbone.network, backbone.graph))
+    return replace(backbone, network=network, graph=graph)  # these share tensors as before, and no longer modules
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import strategies as st
 from scipy.special import poch
+from torch import nn
 
 from unfreeze.core.errors import AuditError, DidNotTrainError, StoppedError
 from unfreeze.core.plans import EXACT, NONE, Augmentation, Plan, Rule
@@ -29,6 +30,7 @@ from unfreeze.training.trials import (
     has_risen,
     predict_rows,
     run_trial,
+    synchronised,
 )
 from unfreeze.zoo.backbones import Backbone
 
@@ -447,3 +449,17 @@ def pixels_only(experiment: Experiment, start: Backbone) -> Inputs:
     """Inputs of the whole network."""
     pixels, labels = experiment.pixels, experiment.task.labels
     return Inputs(cut=start.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=labels)
+
+
+def test_synchronised_statistics_belong_to_the_same_network(start: Backbone, inputs: Inputs) -> None:
+    """Every BatchNorm is one that processes share; network and graph have the same tensors, and give equal scores."""
+    found = synchronised(start.copy())
+    (batch,) = inputs.examples.batches(ROWS, size=24, epoch=None)
+    norms = [module for module in found.graph.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    ours, theirs = dict(found.network.named_parameters()), dict(found.graph.named_parameters())
+
+    assert norms
+    assert all(isinstance(norm, nn.SyncBatchNorm) for norm in norms)
+    assert all(ours[name] is parameter for name, parameter in theirs.items())
+    with torch.no_grad():
+        torch.testing.assert_close(found.suffix(found.cuts[0])(batch), start.network(batch))

@@ -10,19 +10,22 @@ import torch
 
 from example_run import run_record
 from unfreeze.core.errors import DidNotTrainError, InputError, PlanError
+from unfreeze.core.events import Event, Said
 from unfreeze.core.files import write_json
 from unfreeze.core.plans import Arithmetic, TrainingSettings
-from unfreeze.core.progress import Advance
+from unfreeze.core.progress import Advance, Progress
 from unfreeze.core.readouts import Readout
 from unfreeze.core.records import Outcome
+from unfreeze.core.settings import EngineSettings, ImageSettings, TuneSettings
 from unfreeze.core.strategies import LINEAR_ON_ALL, SVM_ON_BEST, StrategyId, unfreeze
 from unfreeze.data.tasks import Split
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import Request
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
+from unfreeze.training.processes import InProcesses
 from unfreeze.workflows import tuning
-from unfreeze.workflows.tuning import _pinned, tuned
+from unfreeze.workflows.tuning import _check_shared, _pinned, _trainer_here, tuned
 from unfreeze.zoo.backbones import Backbone
 from unfreeze.zoo.devices import CPU, Device
 from unfreeze.zoo.tap_classifier import TapClassifier
@@ -150,3 +153,33 @@ def test_a_training_whose_loss_rises_is_one_sentence(
         "Unfreezing the last block did not train: its loss went 0.7, 12, 9.1, above that of its start, at an eighth of "
         "its rates too. Give more images or fewer classes, or leave this strategy out."
     )
+
+
+def test_processes_share_a_training_of_blocks_alone() -> None:
+    """What trains in seconds is not shared, nor what is to have the bits of a training that was not."""
+    _check_shared(InProcesses(2), TuneSettings(strategy=2))
+    with pytest.raises(PlanError, match="The head trains in one process, in seconds"):
+        _check_shared(InProcesses(2), TuneSettings(strategy="head"))
+    with pytest.raises(InputError, match="--like stands for the bits of a training in one process"):
+        _check_shared(InProcesses(2), TuneSettings(strategy=2, like=Path("run")))
+
+
+@pytest.mark.parametrize(("devices", "processes"), [(None, 1), (1, 1), (2, 2)])
+def test_as_many_processes_train_as_were_asked_for(devices: int | None, processes: int, tmp_path: Path) -> None:
+    """One needs no other; on a CPU two are not expected to be faster."""
+    settings = ImageSettings(source=tmp_path, request=EngineSettings(device="cpu"))
+    trainer = _trainer_here(settings, TuneSettings(strategy=1, devices=devices), Progress())
+
+    assert (trainer.processes, trainer.speedup) == (processes, 1.0)
+
+
+def test_more_processes_than_cores_are_told_to_be_slower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sentence; they train all the same."""
+    monkeypatch.setattr(tuning, "usable_cores", lambda: 2)
+    said: list[Event] = []
+    settings = ImageSettings(source=tmp_path, request=EngineSettings(device="cpu"))
+
+    assert _trainer_here(settings, TuneSettings(strategy=1, devices=3), Progress(said.append)).processes == 3
+    assert [event.sentence for event in said if isinstance(event, Said)] == [
+        "3 processes share 2 cores: that is slower than one process."
+    ]

@@ -10,7 +10,7 @@ import torch
 import unfreeze
 from unfreeze.core.errors import InputError
 from unfreeze.zoo import devices
-from unfreeze.zoo.devices import CPU, Device, find_device
+from unfreeze.zoo.devices import CPU, Device, check_processes, find_device
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *devices: str) -> None:
@@ -120,3 +120,14 @@ def test_a_pytorch_for_the_cpu_is_told_from_its_files(
 def test_what_the_installed_files_say_is_what_pytorch_says() -> None:
     """Of the PyTorch that is installed here."""
     assert devices._is_built_for_gpus() == (torch.version.cuda is not None or torch.version.hip is not None)
+
+
+def test_each_process_has_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More processes than GPUs are refused with both numbers; on the CPU there may be any number."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_processes(2, Device("cuda"))
+    check_processes(64, CPU)
+    for device, there in ((Device("cuda"), 2), (Device("mps"), 1)):
+        said = rf"Each of 3 processes needs a GPU of its own, and PyTorch finds {there} here\. Choose --devices {there}"
+        with pytest.raises(InputError, match=said):
+            check_processes(3, device)
