@@ -251,7 +251,7 @@ def _take_part(given: Mapping[str, Any]) -> None:
         with ExitStack() as stack:
             stack.enter_context(_together(share, "nccl" if shared.gpu else "gloo"))
             pool = stack.enter_context(DecoderPool(workers=usable_cores()))
-            _go_on(taken_up(job, share, pool), shared.epochs, share, tally)
+            _go_on(taken_up(job, share, pool), shared, share, tally)
     except UnfreezeError as error:
         ray.get(tally.fail.remote(error))
 
@@ -263,7 +263,7 @@ def _where_it_stands(job: TrainingJob, checkpoint: Any) -> TrainingJob:
         return replace(job, state=state_from((Path(folder) / STATE).read_bytes()))
 
 
-def _go_on(run: TrainingRun, epochs: int, share: Share, tally: Any) -> None:
+def _go_on(run: TrainingRun, shared: _Shared, share: Share, tally: Any) -> None:
     """Epoch by epoch, after each of which the first worker writes down the state; the others wait for it."""
     from ray.train import Checkpoint, report
 
@@ -276,9 +276,9 @@ def _go_on(run: TrainingRun, epochs: int, share: Share, tally: Any) -> None:
             done += images
             tally.note.remote(share.rank, done)
 
-    while len(run.curve) < epochs:
+    while len(run.curve) < shared.epochs:
         run.train_to(len(run.curve) + 1, advance=advance)
-        with tempfile.TemporaryDirectory(prefix="unfreeze-") as folder:
+        with tempfile.TemporaryDirectory(dir=shared.storage) as folder:  # which goes in the end, whoever is killed
             checkpoint = None
             if share.rank == 0:
                 write_bytes(Path(folder) / STATE, run.state.to_bytes())

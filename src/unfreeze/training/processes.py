@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -91,6 +91,7 @@ class InProcesses:
 def _started(number: int, folder: Path) -> Iterator[Sequence[_Member]]:
     """So many processes, which end with the block."""
     context, members = get_context("spawn"), []
+    _start_quiet_tracker()
     try:
         for rank in range(number):
             ours, theirs = context.Pipe()
@@ -107,6 +108,19 @@ def _started(number: int, folder: Path) -> Iterator[Sequence[_Member]]:
             member.channel.close()
 
 
+def _start_quiet_tracker() -> None:
+    """What killed processes leave is cleaned up by a process of multiprocessing's, with a warning that helps nobody."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
+
+
 def _final_state(work: bytes, members: Sequence[_Member], advance: Advance) -> TrainingState:
     """Give each its work when it can take it, since importing PyTorch takes seconds, and wait for all of them.
 
@@ -121,7 +135,7 @@ def _final_state(work: bytes, members: Sequence[_Member], advance: Advance) -> T
         for member in list(at_work):
             for told in _told_by(member):
                 if isinstance(told, _Ready):
-                    member.channel.send_bytes(work)
+                    _give(member, work)
                 elif isinstance(told, _Failed):
                     _raise(told, members)
                 elif isinstance(told, bytes):
@@ -133,8 +147,13 @@ def _final_state(work: bytes, members: Sequence[_Member], advance: Advance) -> T
     return state_from(found)
 
 
+def _give(member: _Member, work: bytes) -> None:
+    with suppress(OSError):  # it has ended, which is noticed next
+        member.channel.send_bytes(work)
+
+
 def _told_by(member: _Member) -> Iterator[int | bytes | _Ready | _Failed]:
-    """What a process has sent since: that it is ready, images that it is done with, how it failed, or its last state."""
+    """What a process has sent since: that it is ready, images that are done, how it failed, or its last state."""
     with suppress(EOFError, OSError):  # it has ended, which is noticed next
         while member.channel.poll():
             yield member.channel.recv()
