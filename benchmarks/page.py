@@ -319,15 +319,16 @@ def ruined(found: list[Row]) -> str:
     """How many trainings of each depth ended below their start."""
     lines = []
     for depth in dict.fromkeys(row["strategy"] for row in found):
-        mine = [row for row in found if row["strategy"] == depth]
+        every = [row for row in found if row["strategy"] == depth]
+        mine = [row for row in every if row["whole"]]
         gains = [row["whole"]["gain"] for row in mine]
         lines.append([
-            depth, str(len(mine)),
+            depth, str(len(every)), str(len(every) - len(mine)),
             str(sum(row["fewest"]["below"] for row in mine)), str(sum(row["whole"]["below"] for row in mine)),
             f"{100 * np.mean(gains):+.1f}", f"{100 * min(gains):+.1f}",
             str(sum(row["halvings"] > 0 for row in mine)), ", ".join(dict.fromkeys(row["code"] for row in mine)),
         ])  # fmt: skip
-    names = ("strategy", "trainings", "below, fewest epochs", "below, at the end")
+    names = ("strategy", "trainings", "left out", "below, fewest epochs", "below, at the end")
     return RUIN + table((*names, "mean gain, points", "least gain, points", "began again", "code"), lines)
 
 

@@ -27,9 +27,10 @@ import numpy as np
 from panel import code_version, is_there, keep, rows
 
 from unfreeze.advisor.metric_choice import metric_for
+from unfreeze.core.errors import DidNotTrainError
 from unfreeze.core.seeding import derive_seed, generator
 from unfreeze.core.settings import EngineSettings, Metric
-from unfreeze.core.strategies import FULL, SCRATCH, StrategyId, unfreeze
+from unfreeze.core.strategies import SCRATCH, StrategyId, parse_strategies
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import Task
@@ -44,7 +45,6 @@ from unfreeze.zoo.backbones import Backbone, load_backbone
 MEASURE = "ruin"
 SETS = ("hymenoptera", "trashnet", "omniglot", "magtile")
 IMAGES = (60, 100, 150, 250, 400)
-DEPTHS = (unfreeze(2), unfreeze(4), FULL, SCRATCH)
 FEWEST_OF_A_CLASS = 6  # on average; of many classes some are drawn
 RAREST = 0.1  # images of the last class for one of the first, in an unbalanced sample
 HELD_OUT = 0.35  # of the groups, to be asked
@@ -190,23 +190,28 @@ def judged(before: np.ndarray, after: np.ndarray, weight: np.ndarray, groups: np
 
 
 def measure(ready: FineTuning) -> Row:
-    """One training."""
-    task, before = ready.experiment.task, started(ready)
-    own = ready.plan.epochs
-    trained = trained_at(ready, (min(FEWEST_EPOCHS, own), own))
+    """One training; without a result where it is left out, since its loss rose at an eighth of its rates too."""
+    task, plan, before = ready.experiment.task, ready.plan, started(ready)
+    fewest, own = FEWEST_EPOCHS, plan.epochs
     weight, groups = weights(task, ready.experiment.metric), task.units[task.test_rows]
-    fewest, whole = (judged(before, right(one.backbone, ready), weight, groups) for one in trained.values())
-    return {
+    row = {
         "images": len(task.train_rows),
         "asked": len(task.test_rows),
         "classes": task.class_count,
         "metric": ready.experiment.metric,
-        "rate": max(rule.rate for rule in ready.plan.rules if rule.rate is not None),
-        "batch_size": ready.plan.batch_size,
-        "precision": ready.plan.arithmetic.precision,
+        "rate": max(rule.rate for rule in plan.rules if rule.rate is not None),
+        "batch_size": plan.batch_size,
+        "precision": plan.arithmetic.precision,
         "start": round(float(weight @ before), 4),
-        "fewest": {"epochs": min(FEWEST_EPOCHS, own), **fewest},
-        "whole": {"epochs": own, **whole},
+    }
+    try:
+        trained = trained_at(ready, (fewest, own))
+    except DidNotTrainError:
+        return row | {"fewest": None, "whole": None}
+    early, late = (judged(before, right(one.backbone, ready), weight, groups) for one in trained.values())
+    return row | {
+        "fewest": {"epochs": fewest, **early},
+        "whole": {"epochs": own, **late},
         "halvings": trained[own].halvings,
         "curve": [round(loss, 3) for loss in trained[own].curve],
     }
@@ -217,14 +222,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--panel", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=50, help="each is trained on at every depth")
-    parser.add_argument("--size", type=int, default=128, help="of the network's input, pixels")
+    parser.add_argument("--depths", default="2,4,full,scratch")
+    parser.add_argument("--size", type=int, default=96, help="of the network's input, pixels")
     asked = parser.parse_args()
-    source = load_backbone(size=asked.size)
+    depths, source = parse_strategies(asked.depths.split(",")), load_backbone(size=asked.size)
     with DecoderPool() as pool:
         for number in range(asked.samples):
             sample = sample_number(number, asked.panel)
             key = {"measure": MEASURE, "size": asked.size, **sample.key}
-            missing = [depth for depth in DEPTHS if not is_there({**key, "strategy": depth.label})]
+            missing = [depth for depth in depths if not is_there({**key, "strategy": depth.label})]
             catalogue = catalogue_of(sample, source, pool) if missing else None
             for depth in missing:
                 assert catalogue is not None
@@ -238,12 +244,12 @@ def main() -> None:
 def summed_up(found: list[Row]) -> str:
     """How many ended below their start."""
     lines = []
-    for depth in DEPTHS:
-        mine = [row for row in found if row["strategy"] == depth.label]
+    for depth in dict.fromkeys(row["strategy"] for row in found):
+        mine = [row for row in found if row["strategy"] == depth and row["whole"]]
         below = [sum(row[when]["below"] for row in mine) for when in ("fewest", "whole")]
-        gain = 100 * np.mean([row["whole"]["gain"] for row in mine]) if mine else float("nan")
+        gain = 100 * np.mean([row["whole"]["gain"] for row in mine])
         lines.append(
-            f"{depth.label}: {len(mine)} trainings, below their start {below[0]} after the fewest epochs and "
+            f"{depth}: {len(mine)} trainings, below their start {below[0]} after the fewest epochs and "
             f"{below[1]} at the end; mean gain {gain:+.1f} points"
         )
     return "\n".join(lines)
