@@ -91,11 +91,11 @@ RUIN = """## Does a training end worse than it began?
 
     python benchmarks/ruin.py --panel PANEL
 
-Trainings on 60 to 400 images drawn from train parts, as many of each class or ever fewer, at a small input size; each
-from the head that it would start from in a run, from scratch from chance. Asked are other images of the train part,
-before it begins, at the fewest epochs that a run would give it, and at the end. *Below* counts those that are worse
-than their start by more than two standard errors of the paired difference; where training changed nothing on average,
-chance has one in fifty so.
+Trainings on 60 to 400 images drawn from train parts (fewer where classes are small), as many of each class or ever
+fewer, at 96 px; each from the head that it would start from in a run. Asked are other images of the train part, before
+it begins, at the fewest epochs that a run would give it, and at the end; from scratch the start is to name the largest
+class always. *Below* counts those that are worse than their start by more than two standard errors of the paired
+difference; where training changed nothing on average, chance has one in fifty so.
 
 """
 

@@ -4,8 +4,8 @@
 
 A sample is drawn from a set's train part: 60 to 400 images to learn from, as many of each class, or ever fewer from
 class to class down to a tenth, and as many as 250 others of the same classes to ask. Each depth trains on it with its
-own plan, from the head that it would start from in a run (from scratch: from chance), and is asked before it begins, at
-the fewest epochs that a run would give it, and at the end. *Below* is an end that is worse than the start by more than
+own plan, from the head that it would start from in a run, and is asked before it begins, at the fewest epochs that a
+run would give it, and at the end. From scratch the start is to name the largest class always. *Below* is an end that is worse than the start by more than
 two standard errors of the paired difference; where training changed nothing on average, chance has one in fifty so.
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group); test parts are never read. Rows are appended
@@ -160,10 +160,11 @@ def right(network: Backbone, ready: FineTuning) -> np.ndarray:
 
 
 def started(ready: FineTuning) -> np.ndarray:
-    """The same of the start; from scratch it is a guess, right once in as many times as there are classes."""
+    """The same of the start; from scratch it is what knows nothing, and always names the largest class."""
     task = ready.experiment.task
     if ready.outcome.strategy == SCRATCH:
-        return np.full(len(task.test_rows), 1 / task.class_count)
+        largest = np.bincount(task.labels[task.train_rows]).argmax()
+        return (task.labels[task.test_rows] == largest).astype(float)
     return right(ready.start(task.everything(), 0), ready)
 
 
