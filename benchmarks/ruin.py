@@ -5,8 +5,9 @@
 A sample is drawn from a set's train part: 60 to 400 images to learn from, as many of each class, or ever fewer from
 class to class down to a tenth, and as many as 250 others of the same classes to ask. Each depth trains on it with its
 own plan, from the head that it would start from in a run, and is asked before it begins, at the fewest epochs that a
-run would give it, and at the end. From scratch the start is to name the largest class always. *Below* is an end that is worse than the start by more than
-two standard errors of the paired difference; where training changed nothing on average, chance has one in fifty so.
+run would give it, and at the end. From scratch the start is to name the largest class always. *Below* is an end that is
+worse than the start by more than two standard errors of the paired difference; where training changed nothing on
+average, chance has one in fifty so.
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group); test parts are never read. Rows are appended
 to `results.jsonl` beside this file, one a training; a training that is there already is not made again.
