@@ -101,11 +101,11 @@ def unfreeze_plan(backbone: Backbone, blocks: int, *, epochs: int = 20, rate: fl
 def full_rate(images: int) -> float:
     """Learning rate of the whole network for so many training images: at any number half of step two's.
 
-    Chosen on parts of train parts (EfficientNet-Lite0, 96 px, 10 epochs; 18 samples of 55 to 310 images of four sets,
-    with classes as large as each other or not). At 1e-3 one training ended below the head that it started from by more
-    than two standard errors, and three stood there after three epochs; at 5e-4 none and one, at 2.5e-4 none and one.
-    At the end 5e-4 gains as much as 1e-3 (-0.1 points, standard error 1.3), and 2.5e-4 as much as 5e-4 (0.4, 1.1).
-    From 500 images on, rates were not compared.
+    Chosen on parts of train parts (EfficientNet-Lite0, 96 px, 10 epochs; 22 samples of 55 to 396 images of four sets,
+    balanced or not). At 1e-3 one training ended below the head that it started from by more than two standard errors,
+    and three stood there after three epochs, all of about 60 images; at 5e-4 none and one. With up to 150 images 5e-4
+    ends where 1e-3 does (+0.1 points, standard error 1.5, 15 samples), with 231 to 396 perhaps lower (-1.6, 1.0, 7
+    samples); 2.5e-4 does as 5e-4 does (+0.4, 1.1, 17 samples). From 500 images on, rates were not compared.
     """
     return FULL_SHARE * step_two_rate(images)
 
