@@ -87,6 +87,18 @@ draws stands for the truth. *Ratio* is the root mean square of (estimate - truth
 
 """
 
+RUIN = """## Does a training end worse than it began?
+
+    python benchmarks/ruin.py --panel PANEL
+
+Trainings on 60 to 400 images drawn from train parts (fewer where classes are small), as many of each class or ever
+fewer, at 96 px; each from the head that it would start from in a run. Asked are other images of the train part, before
+it begins, at the fewest epochs that a run would give it, and at the end; from scratch the start is to name the largest
+class always. *Below* counts those that are worse than their start by more than two standard errors of the paired
+difference; where training changed nothing on average, chance has one in fifty so.
+
+"""
+
 RACE = """## Does a whole race keep it?
 
     python benchmarks/race.py --data-sets 400
@@ -303,6 +315,23 @@ def trained(found: list[Row]) -> str:
     return TRAININGS + table(("set", "images", "draws", "mean gain, points", "ratio"), lines)
 
 
+def ruined(found: list[Row]) -> str:
+    """How many trainings of each depth ended below their start."""
+    lines = []
+    for depth in dict.fromkeys(row["strategy"] for row in found):
+        every = [row for row in found if row["strategy"] == depth]
+        mine = [row for row in every if row["whole"]]
+        gains = [row["whole"]["gain"] for row in mine]
+        lines.append([
+            depth, str(len(every)), str(len(every) - len(mine)),
+            str(sum(row["fewest"]["below"] for row in mine)), str(sum(row["whole"]["below"] for row in mine)),
+            f"{100 * np.mean(gains):+.1f}", f"{100 * min(gains):+.1f}",
+            str(sum(row["halvings"] > 0 for row in mine)), ", ".join(dict.fromkeys(row["code"] for row in mine)),
+        ])  # fmt: skip
+    names = ("strategy", "trainings", "left out", "below, fewest epochs", "below, at the end")
+    return RUIN + table((*names, "mean gain, points", "least gain, points", "began again", "code"), lines)
+
+
 def share(of: np.ndarray) -> str:
     """A share of independent studies in percent, with its standard error."""
     mean = float(of.mean())
@@ -476,6 +505,7 @@ def main() -> None:
     losses = newest([r for r in by_measure.get("training loss", []) if "rate" in r], "set", "seed", "side")
     views = newest(by_measure.get("views", []), "set", "seed", "epochs", "views")
     precision = newest(by_measure.get("precision", []), "set", "precision")
+    trained_small = newest(by_measure.get("ruin", []), "size", "set", "drawn", "balanced", "draw", "strategy")
     covered = newest(by_measure.get("coverage of folds", []), "images", "fits", "shared_error", "gain")
     memory = newest(by_measure.get("memory", []), "size", "engine")
     startup = newest(by_measure.get("start-up", []), "cores")
@@ -511,6 +541,7 @@ def main() -> None:
         (covered, coverage),
         (on_draws, drawn),
         ([row for row in kept if row["measure"] == "trainings"], trained),
+        (trained_small, ruined),
         (by_measure.get("race of folds", []), raced),
         (with_more, more_images),
         (startup, lambda found: plain(found, "Start-up, seconds", "startup")),

@@ -20,7 +20,7 @@ from unfreeze.strategies.preparation import prepare
 from unfreeze.training.examples import Remembered, remember
 from unfreeze.training.freezing import apply_plan
 from unfreeze.training.loop import Data, Loop, make_optimizer
-from unfreeze.training.plans import full_plan, unfreeze_plan
+from unfreeze.training.plans import full_plan, full_rate, unfreeze_plan
 from unfreeze.training.trials import Inputs, predict_rows, run_trial
 from unfreeze.zoo.backbones import load_backbone
 
@@ -78,7 +78,7 @@ def test_the_loss_is_the_same_step_by_step(experiment: Experiment) -> None:
 def test_what_bfloat16_training_learned_holds_in_float32(experiment: Experiment) -> None:
     """Each step runs on current weights: a network trained in bfloat16 knows its training images in float32 too."""
     start = experiment.source.with_classes(3)
-    plan = full_plan(start, epochs=8, rate=5e-4)  # at 1e-3 the loss of so few images may jump
+    plan = full_plan(start, epochs=8, rate=full_rate(48))
     plan = replace(plan, batch_size=16, augmentation=NONE, arithmetic=BFLOAT16)
     pixels = experiment.pixels
     inputs = Inputs(cut=start.cuts[0], examples=pixels, features=pixels, pixels=pixels, labels=experiment.task.labels)

@@ -29,7 +29,7 @@ from unfreeze.strategies.strategy import Fit
 from unfreeze.training.examples import Remembered, recomputed, remember
 from unfreeze.training.loop import Examples
 from unfreeze.training.pace import seconds_of_pixels, seconds_of_remembering
-from unfreeze.training.plans import batch_size, full_plan, scratch_plan, step_two_rate, unfreeze_plan
+from unfreeze.training.plans import batch_size, full_plan, full_rate, scratch_plan, step_two_rate, unfreeze_plan
 from unfreeze.training.timing import Pace, TooSlowError, time_training
 from unfreeze.training.trials import Inputs, Trained, TrainingRun, predict_rows
 from unfreeze.zoo.backbones import Backbone
@@ -339,7 +339,8 @@ def _unfreeze(experiment: Experiment, strategy: StrategyId) -> tuple[Plan, str]:
 
 
 def _full(experiment: Experiment, strategy: StrategyId) -> tuple[Plan, str]:  # noqa: ARG001 - as the others
-    return full_plan(experiment.source), "all layers, earlier ones at lower rates"
+    rate = full_rate(len(experiment.task.train_rows))
+    return full_plan(experiment.source, rate=rate), "all layers, earlier ones at lower rates"
 
 
 def _scratch(experiment: Experiment, strategy: StrategyId) -> tuple[Plan, str]:  # noqa: ARG001 - as the others

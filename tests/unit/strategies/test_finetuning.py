@@ -35,7 +35,7 @@ from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
 from unfreeze.training import examples
 from unfreeze.training.examples import Pixels, RecomputedInputs, Remembered
-from unfreeze.training.plans import batch_size
+from unfreeze.training.plans import batch_size, full_rate, step_two_rate
 from unfreeze.training.timing import Pace, TooSlowError
 from unfreeze.zoo.backbones import Backbone
 
@@ -348,7 +348,7 @@ def test_equal_splits_give_equal_bits_and_other_seeds_others(shared: StepOne, at
 def test_a_plan_goes_by_what_a_split_learns_from(
     make_experiment: MakeExperiment, at_speed: Callable[..., None]
 ) -> None:
-    """Batches that give its 32 images eight steps as far as eight images make one; and views where images vary."""
+    """Batches that give its 32 images eight steps as far as eight images make one; views where images vary; rates."""
     at_speed(1e-6)
     plain_, varied = (
         readied(StepOne(make_experiment(40, augmentation=recipe)), unfreeze(1)).plan for recipe in (NONE, LIGHT)
@@ -358,6 +358,10 @@ def test_a_plan_goes_by_what_a_split_learns_from(
     assert (plain_.views, varied.views, whole.views) == (0, 4, 0)
     assert (plain_.augmentation, varied.augmentation) == (NONE, LIGHT)
     assert plain_.batch_size == varied.batch_size == whole.batch_size == batch_size(32) == 8
+    assert [max(rule.rate or 0.0 for rule in plan.rules) for plan in (plain_, whole)] == [
+        step_two_rate(32),
+        full_rate(32),
+    ]
 
 
 def test_a_training_whose_loss_rises_ends_the_fit_and_halvings_are_noted(

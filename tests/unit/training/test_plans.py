@@ -12,6 +12,7 @@ from unfreeze.training.plans import (
     STEPS_AN_EPOCH,
     batch_size,
     full_plan,
+    full_rate,
     head_plan,
     scratch_plan,
     step_two_rate,
@@ -54,6 +55,13 @@ def test_step_two_learns_slower_from_few_images_and_every_part_of_it_does(backbo
         assert slow is not None
         assert fast is not None
         assert slow == pytest.approx(ratio * fast)
+
+
+@given(st.integers(1, 100_000))
+def test_the_whole_network_learns_slower_than_its_last_blocks(images: int) -> None:
+    """More that moves, and layers that all else rests on: at no number of images does it take step two's rate."""
+    assert 0 < full_rate(images) < step_two_rate(images)
+    assert full_rate(images) <= full_rate(images + 1)
 
 
 def test_the_full_plan_covers_everything_and_falls_with_depth(backbone: Backbone) -> None:
