@@ -8,6 +8,7 @@ from unfreeze.core.export_settings import ExportResize, ExportTarget
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
+    Abstaining,
     Answered,
     ClassScores,
     CodeCounts,
@@ -314,19 +315,6 @@ class Mistake:
     predicted: str
     probability: float | None
     score: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Abstaining:
-    """What a model answers where probabilities below one are left open.
-
-    Attributes:
-        below: The probability.
-        answered: The images that are not left open.
-    """
-
-    below: float
-    answered: Answered
 
 
 @dataclass(frozen=True, kw_only=True)
