@@ -172,7 +172,7 @@ def test_where_the_network_looked_is_shown_on_request(browser: Any, served: Serv
     label = page.locator("#gallery .label").inner_text().split()[0]
 
     assert button.get_attribute("aria-expanded") == "true"
-    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 160
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 256
     assert picture.get_attribute("alt").endswith(f"as the network takes it, dark where nothing speaks for {label}")
     assert page.locator("#gallery .heat p").inner_text().startswith(f"Bright where the photo speaks for {label}: most ")
     page.keyboard.press("Enter")

@@ -18,7 +18,7 @@ from unfreeze.features.engines import PrefixEngine
 from unfreeze.images.geometry import Geometry, centre
 from unfreeze.metrics.class_activation import as_grid, class_activation
 from unfreeze.metrics.novelty import CodeCloud, likeness
-from unfreeze.workflows.heat_pictures import QUALITY, SIDE, lit
+from unfreeze.workflows.heat_pictures import QUALITY, lit
 from unfreeze.workflows.neighbours import Neighbourhood, read_neighbourhood
 from unfreeze.workflows.prediction import Predictions, classifier_of, scored_squares
 from unfreeze.workflows.thumbnails import webp
@@ -27,6 +27,7 @@ from unfreeze.zoo.devices import Device
 from unfreeze.zoo.model_config import CONFIG, OUR_KEY, README, checked_config, head_weight
 
 REPORT = "report.html"  # of a run, beside its model
+LOOKED_SIDE = 256  # pixels of the picture of where it looked
 VERSION_DIGITS = 16  # of the SHA-256 of its settings, which hold that of its weights
 
 
@@ -186,7 +187,7 @@ def where_looked(model: LoadedModel, said: Said) -> tuple[Grid, bytes] | None:
     if model.head is None or said.seen is None:
         return None
     grid = as_grid(class_activation(model.head[int(said.scores.argmax())], said.seen.maps))
-    photo = Image.fromarray(said.seen.pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    photo = Image.fromarray(said.seen.pixels).resize((LOOKED_SIDE, LOOKED_SIDE), Image.Resampling.LANCZOS)
     return grid, webp(Image.fromarray(lit(np.asarray(photo), grid)), QUALITY)
 
 

@@ -59,7 +59,7 @@ def test_where_it_looked_is_what_torch_computes(
         assert found is not None
         assert int(one.scores.argmax()) == label
         np.testing.assert_allclose(np.array(found[0]), 255 * light / light.max(), rtol=0, atol=0.6)
-        assert Image.open(io.BytesIO(found[1])).size == (160, 160)
+        assert Image.open(io.BytesIO(found[1])).size == (256, 256)
 
 
 def tap_model(tiny: Backbone, folder: Path, readouts: tuple[Readout, ...], width: int) -> Path:
