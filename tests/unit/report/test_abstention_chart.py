@@ -1,6 +1,7 @@
 """Where the marks of what is answered stand."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_the_curves_are_stairs() -> None:
     right, answered = ([tuple(map(float, one.split(","))) for one in curve.path.split()] for curve in chart.curves)
 
     for points in (right, answered):
-        assert all(a[0] == b[0] or a[1] == b[1] for a, b in zip(points, points[1:], strict=False))
+        assert all(a[0] == b[0] or a[1] == b[1] for a, b in pairwise(points))
     assert [y for _, y in answered] == sorted(y for _, y in answered)
     assert answered[-1] == (chart.shares[-1].at, height(0))
     assert chart.shares[-2].at < right[-1][0] < chart.shares[-1].at

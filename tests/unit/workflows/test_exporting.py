@@ -25,9 +25,11 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.export_parity import by_pillow, check_exact
 from unfreeze.workflows.exporting import export_model
 from unfreeze.workflows.prediction import Predictions, predict_images
+from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import CPU
 from unfreeze.zoo.folders import read_model, save_model
-from unfreeze.zoo.model_config import read_card
+from unfreeze.zoo.model_config import OUR_KEY, read_card, read_config
 from unfreeze.zoo.tap_classifier import TapClassifier
 
 NAMES = ("ant", "bee", "Käfer")
@@ -229,6 +231,49 @@ def test_torch_export_says_what_predict_says(in_torch: Case) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnx", "openvino", "torch-export"])
+def test_an_export_marks_what_predict_marks(
+    target: Any, tiny: Backbone, photos: Path, resources: Resources, tmp_path: Path
+) -> None:
+    """Its second output is the likeness that predict gives, and its metadata say up to which one a photo is unlike."""
+    model = saved(tiny, tmp_path / "model", "whole")
+    paths = sorted(photos.rglob("*.png"))
+    labels = np.array([NAMES.index(path.parent.name) for path in paths])
+    add_unlike(model, paths * 3, np.tile(labels, 3), pool=resources.pool, device=CPU, seed=0)
+    ready = predict_images(model, paths, pool=resources.pool, engine="torch", with_likeness=True)
+
+    record = export(model, tmp_path / "out", photos, resources, target=target)
+
+    assert ready.likeness is not None
+    known = read_config(model)[OUR_KEY]["unlike"]["photos"]
+    assert record.unlike == pytest.approx(1 / (1 + known), abs=1e-6)  # too few photos to tell 1 %
+    assert np.ptp(ready.likeness) > 0.3
+    pixels = [np.array(decode(path.read_bytes(), at_least=64).image) for path in paths]
+    found = [likeness_of(tmp_path / "out", target, one) for one in pixels]
+    np.testing.assert_allclose(found, ready.likeness, rtol=0, atol=1 / (1 + known) + 1e-6)
+    assert record.parity[0].likeness_difference is not None
+    assert record.parity[0].likeness_difference <= 1 / (1 + known) + 1e-6
+    assert "## Photos unlike anything in training" in (tmp_path / "out" / "README.md").read_text()
+
+
+def likeness_of(out: Path, target: str, pixels: np.ndarray) -> float:
+    """By the line of code in the card of the export, in the runtime that it is for."""
+    import onnxruntime
+    import openvino
+
+    made: dict[str, Any] = {"pixels": pixels, "torch": torch}
+    if target == "onnx":
+        made["model"] = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
+        assert float(json.loads(made["model"].get_modelmeta().custom_metadata_map["unlike"])) > 0
+    elif target == "openvino":
+        made["program"] = openvino.compile_model(out / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    else:
+        made["program"] = torch.export.load(out / "model.pt2").module()
+    (code,) = re.findall(r"`([^`]*)` is the share", (out / "README.md").read_text())
+    return float(eval(code, made))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["onnx", "openvino"])
 def test_int8_is_smaller_and_says_what_it_costs(
     target: Any, tiny: Backbone, photos: Path, resources: Resources, tmp_path: Path
@@ -265,6 +310,11 @@ def test_an_exact_export_that_differs_is_not_delivered() -> None:
     with pytest.raises(AuditError, match=r"differ by 2\.0e-04 on 9 photos, where 0\.0001 is allowed"):
         check_exact([row])
     check_exact([replace(row, decoding="full"), replace(row, largest_difference=1e-4)])
+
+    other = replace(row, largest_difference=0.0, likeness_difference=0.05)
+    with pytest.raises(AuditError, match=r"likeness differs by 5\.0e-02 on 9 photos, where 3\.0e-02 is allowed"):
+        check_exact([other], known_photos=99)
+    check_exact([other], known_photos=49)
 
 
 @pytest.mark.parametrize(
