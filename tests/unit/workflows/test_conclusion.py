@@ -381,7 +381,7 @@ def test_what_does_not_train_on_everything_gives_way_to_the_next_best(
     assert (record.picked, record.model) == (HEAD, "model")
     assert (left_out.strategy, left_out.status, left_out.splits) == (TWO, "left out", 0)
     assert "did not train" in left_out.note
-    assert any(sentence.startswith("Left out: unfreeze 2; did not train") for sentence in record.race)
+    assert any(sentence.startswith("Left out: “last 2 blocks”; did not train") for sentence in record.race)
     assert {(step.first, step.second) for step in record.comparisons} == set(pairs([SOFTMAX_ON_LAST, HEAD]))
     assert record.winner is not None
     assert record.winner.strategy == HEAD

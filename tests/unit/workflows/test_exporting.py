@@ -122,10 +122,13 @@ class Case:
 
 
 def exported(model: Path, out: Path, photos: Path, resources: Resources, target: Any) -> Case:
-    """A model that was exported exactly, and what `predict` says."""
-    record = export(model, out, photos, resources, target=target)
+    """A model that was exported exactly, and what `predict` says; it knows what its training photos look like."""
     paths = [path for path in photos.rglob("*") if path.is_file()]
-    return Case(model, out, record, predict_images(model, paths, pool=resources.pool, engine="torch"))
+    labels = np.array([NAMES.index(path.parent.name) for path in paths])
+    add_unlike(model, paths * 3, np.tile(labels, 3), pool=resources.pool, device=CPU, seed=0)
+    record = export(model, out, photos, resources, target=target)
+    found = predict_images(model, paths, pool=resources.pool, engine="torch", with_likeness=True)
+    return Case(model, out, record, found)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +150,10 @@ def test_onnxruntime_says_what_predict_says(in_onnx: Case) -> None:
     found = session.get_modelmeta().custom_metadata_map
     assert json.loads(found["labels"]) == list(NAMES)
     assert json.loads(found["card"])["licence"] == read_card(in_onnx.model)[0].licence
-    assert [(one.name, one.shape) for one in session.get_outputs()] == [("probabilities", [1, 3])]
+    assert [(one.name, one.shape) for one in session.get_outputs()] == [
+        ("probabilities", [1, 3]),
+        ("likeness", [1]),
+    ]
     onnx.checker.check_model(onnx.load(in_onnx.out / "model.onnx"), full_check=True)
     assert str(Path.cwd()).encode() not in (in_onnx.out / "model.onnx").read_bytes()
 
@@ -232,28 +238,19 @@ def test_torch_export_says_what_predict_says(in_torch: Case) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["onnx", "openvino", "torch-export"])
-def test_an_export_marks_what_predict_marks(
-    target: Any, tiny: Backbone, photos: Path, resources: Resources, tmp_path: Path
-) -> None:
+def test_an_export_marks_what_predict_marks(target: Any, request: pytest.FixtureRequest) -> None:
     """Its second output is the likeness that predict gives, and its metadata say up to which one a photo is unlike."""
-    model = saved(tiny, tmp_path / "model", "whole")
-    paths = sorted(photos.rglob("*.png"))
-    labels = np.array([NAMES.index(path.parent.name) for path in paths])
-    add_unlike(model, paths * 3, np.tile(labels, 3), pool=resources.pool, device=CPU, seed=0)
-    ready = predict_images(model, paths, pool=resources.pool, engine="torch", with_likeness=True)
+    case: Case = request.getfixturevalue({"onnx": "in_onnx", "openvino": "in_openvino"}.get(target, "in_torch"))
+    known, wanted = read_config(case.model)[OUR_KEY]["unlike"]["photos"], case.predictions.likeness
 
-    record = export(model, tmp_path / "out", photos, resources, target=target)
+    found = [likeness_of(case.out, target, pixels) for pixels in case.pixels()]
 
-    assert ready.likeness is not None
-    known = read_config(model)[OUR_KEY]["unlike"]["photos"]
-    assert record.unlike == pytest.approx(1 / (1 + known), abs=1e-6)  # too few photos to tell 1 %
-    assert np.ptp(ready.likeness) > 0.3
-    pixels = [np.array(decode(path.read_bytes(), at_least=64).image) for path in paths]
-    found = [likeness_of(tmp_path / "out", target, one) for one in pixels]
-    np.testing.assert_allclose(found, ready.likeness, rtol=0, atol=1 / (1 + known) + 1e-6)
-    assert record.parity[0].likeness_difference is not None
-    assert record.parity[0].likeness_difference <= 1 / (1 + known) + 1e-6
-    assert "## Photos unlike anything in training" in (tmp_path / "out" / "README.md").read_text()
+    assert wanted is not None
+    assert np.ptp(wanted) > 0.3
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1 / (1 + known) + 1e-6)
+    assert case.record.unlike == pytest.approx(1 / (1 + known), abs=1e-6)  # too few photos to tell 1 %
+    assert case.record.parity[0].likeness_difference is not None
+    assert case.record.parity[0].likeness_difference <= 1 / (1 + known) + 1e-6
 
 
 def likeness_of(out: Path, target: str, pixels: np.ndarray) -> float:

@@ -299,7 +299,7 @@ def test_what_does_not_fit_is_left_out_with_its_reason(
     left_out = race.measured[-1].outcome
 
     assert (left_out.status, left_out.note) == ("left out", note)
-    assert f"Left out: unfreeze 2; {note}." in race.story
+    assert f"Left out: “last 2 blocks”; {note}." in race.story
     assert contest.prepared == []
 
 
@@ -441,7 +441,7 @@ def test_a_race_goes_on_with_the_epochs_that_it_had_decided_on(make_rows: MakeTa
     assert splits_of(again) == splits_of(first)
     assert outcomes_of(again) == outcomes_of(first)
     assert ended_again == pytest.approx(ended)
-    assert any(sentence == "unfreeze 2 goes on to 20 epochs: time is left." for sentence in again.story)
+    assert any(sentence == "“last 2 blocks” goes on to 20 epochs: time is left." for sentence in again.story)
 
 
 def test_a_training_that_was_cut_down_too_far_is_not_repeated(make_rows: MakeTask, time: Time) -> None:
@@ -466,7 +466,7 @@ def test_what_does_not_train_is_left_out_with_what_it_gave_before(make_rows: Mak
 
     assert (failed.splits, failed.strategy, failed.outcome.status) == (0, None, "left out")
     assert failed.outcome.curve == (0.7, 0.9)
-    assert any(sentence.startswith("Left out: unfreeze 2; did not train") for sentence in race.story)
+    assert any(sentence.startswith("Left out: “last 2 blocks”; did not train") for sentence in race.story)
     assert splits_of(race)[ONE] > 5
 
 
