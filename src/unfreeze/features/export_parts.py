@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ class ExportJob:
     @property
     def metadata(self) -> Mapping[str, str]:
         """What goes into the exported file: each value is JSON in ASCII."""
-        values = {"labels": self.saved.class_names, "card": asdict(self.saved.card), "resize": self.resize}
+        values: dict[str, Any] = {"labels": self.saved.class_names, "card": asdict(self.saved.card), "resize": self.resize}
         values |= {} if self.threshold is None else {"unlike": self.threshold}
         return {name: json.dumps(value) for name, value in values.items()}
 

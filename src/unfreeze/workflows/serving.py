@@ -169,8 +169,10 @@ def said_of(model: LoadedModel, squares: Sequence[UInt8[np.ndarray, "side side 3
         return [Said(row, None) for row in found.scores]
     shares = [None] * len(squares) if model.cloud is None else likeness(model.cloud, found.codes).tolist()
     size, maps = model.card.size, found.maps
-    seen = [Seen(centre(one[None], size)[0], its) for one, its in zip(squares, maps, strict=True)] if maps else ()
-    return [Said(*one) for one in zip(found.scores, shares, found.codes, seen or [None] * len(squares), strict=True)]
+    seen: list[Seen | None] = [None] * len(squares)
+    if maps:
+        seen = [Seen(centre(one[None], size)[0], its) for one, its in zip(squares, maps, strict=True)]
+    return [Said(*one) for one in zip(found.scores, shares, found.codes, seen, strict=True)]
 
 
 def where_looked(model: LoadedModel, said: Said) -> tuple[Grid, bytes] | None:

@@ -231,7 +231,7 @@ def test_torch_export_says_what_predict_says(in_torch: Case) -> None:
     """From decoded photos of any size, in one program, in whose archive the labels lie."""
     extra = {"labels": ""}
     program = torch.export.load(in_torch.out / "model.pt2", extra_files=extra).module()
-    in_torch.check([program(torch.from_numpy(pixels))[0].numpy() for pixels in in_torch.pixels()])
+    in_torch.check([program(torch.from_numpy(pixels))[0][0].numpy() for pixels in in_torch.pixels()])
 
     assert json.loads(extra["labels"]) == list(NAMES)
 
