@@ -59,11 +59,11 @@ def keep(row: dict[str, Any], *, to: Path = RESULTS, shown: Iterable[str] | None
     print(json.dumps(row if shown is None else {name: row[name] for name in shown}), flush=True)
 
 
-def measure(source: Path, *, seed: int, budget: str) -> dict[str, Any]:
-    """One `unfreeze run`, as a user would start it."""
+def measure(source: Path, *, seed: int, budget: str, out: Path | None = None) -> dict[str, Any]:
+    """One `unfreeze run`, as a user would start it; its folder stays where `out` names one."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "unfreeze", "run", str(source), "--json"]
-        options = ["--seed", str(seed), "--budget", budget, "--out", str(Path(folder) / "run")]
+        options = ["--seed", str(seed), "--budget", budget, "--out", str(out or Path(folder) / "run")]
         started = time.perf_counter()
         done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True)
         return {**summary(json.loads(done.stdout)), "wall_seconds": round(time.perf_counter() - started, 1)}
@@ -159,6 +159,7 @@ def main() -> None:
     parser.add_argument("--sets", default="hymenoptera,trashnet,omniglot,magtile,eurosat,cifar10")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--budget", default="15m")
+    parser.add_argument("--runs", type=Path, help="folder that keeps the runs, to be read and looked at")
     asked = parser.parse_args()
     code = code_version()
     for seed in map(int, asked.seeds.split(",")):
@@ -166,7 +167,8 @@ def main() -> None:
             key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget, "protocol": PROTOCOL}
             if is_there(key):
                 continue
-            found = measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget)
+            out = asked.runs and asked.runs / f"{name}-{asked.budget}-{seed}"
+            found = measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget, out=out)
             shown = ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy", "decisions")
             keep({**key, "code": code, **found}, shown=shown)
 

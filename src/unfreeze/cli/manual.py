@@ -163,11 +163,15 @@ part, with their regularisation chosen by cross-validation inside it, and
 measured on the test part (a stratified fifth where none is given). Where the
 curve peaks before the last tap, your images are unlike those the network was
 trained on. Writes nothing but the store of codes.
+
+SOURCE may also be what unfreeze codes wrote, a .parquet or .npy file, which
+may be larger than memory.
 {_SOURCE}{_JSON}
 Examples:
 
   unfreeze probe photos/
   unfreeze probe photos/ --loss softmax --tap blocks.4
+  unfreeze codes photos/ --out codes.parquet && unfreeze probe codes.parquet
 {EXIT_CODES}"""
 
 TUNE = f"""
@@ -322,6 +326,9 @@ and stays what it was if the new one cannot be read. SIGTERM and Ctrl-C finish
 the requests that were taken and end with exit code 0. It needs
 unfreeze[serve].
 
+With --on ray, or ray://HOST:PORT, processes on a Ray cluster serve behind one
+port, --replicas N of them (unfreeze[ray-serve]).
+
 With --json, standard output is one JSON document, which says where it serves.
 
 Examples:
@@ -329,6 +336,7 @@ Examples:
   unfreeze serve unfreeze-runs/photos-1/model --open
   unfreeze serve old=model-1 new=model-2 --port 9000
   unfreeze serve model/ --host 0.0.0.0 --token-file token --allowed-host pc7
+  unfreeze serve model/ --on ray --replicas 4
 {EXIT_CODES}"""
 
 UI = f"""

@@ -159,8 +159,8 @@ class ProbeRecord:
     Attributes:
         schema: Name and version of this document.
         source: What the user named.
-        network: Name of the network.
-        weights: Where its weights came from, and what was changed in them or left out.
+        network: Name of the network; empty where the source is a file of codes.
+        weights: Where its weights came from, and what was changed in them or left out; empty where `network` is.
         images: Where every file went.
         skipped: Number of files that were not read, by reason.
         classes: Class names, in the order of the class indices.

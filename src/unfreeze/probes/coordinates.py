@@ -6,6 +6,7 @@ preconditioner turns hundreds of steps into tens. Where there are fewer images t
 images matters (the representer theorem), and the problem shrinks to it.
 """
 
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,18 @@ class CodeBlocks:
         for first in range(0, len(self), self.block):
             places = slice(first, min(first + self.block, len(self)))
             yield places, self.codes[places if self.rows is None else self.rows[places]]
+            _let_go(self.codes)
+
+
+def _let_go(codes: Float[np.ndarray, "row code"]) -> None:
+    """Tell the system that pages of a memory map are not needed now: until then they count as this process's memory."""
+    if not isinstance(codes, np.memmap) or codes.mode != "r" or not hasattr(mmap, "MADV_DONTNEED"):
+        return  # what was written to a private map would be lost
+    owner: object = codes
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def scaling_of(codes: Float[np.ndarray, "image code"]) -> Scaling:

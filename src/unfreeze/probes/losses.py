@@ -81,6 +81,10 @@ class Loss(Protocol):
         """Weights or scores of every class, from those of the outputs."""
         ...
 
+    def per_output(self, of_classes: Float32[np.ndarray, "part cls row"]) -> Float32[np.ndarray, "part output row"]:
+        """Weights or scores of the outputs, from those of every class."""
+        ...
+
 
 def loss_on(kind: Literal["softmax", "svm"], targets: Targets) -> Loss:
     """The loss of this kind; two classes need one output only."""
@@ -127,6 +131,10 @@ class Softmax:
     def per_class(self, of_outputs: Float32[np.ndarray, "part output row"]) -> Float32[np.ndarray, "part cls row"]:
         """An output is a class."""
         return of_outputs
+
+    def per_output(self, of_classes: Float32[np.ndarray, "part cls row"]) -> Float32[np.ndarray, "part output row"]:
+        """An output is a class."""
+        return of_classes
 
 
 class _OutputsApart:
@@ -175,6 +183,11 @@ class Logistic(_OutputsApart):
         half = of_outputs / np.float32(np.sqrt(2))
         return np.concatenate([-half, half], axis=1)
 
+    def per_output(self, of_classes: Float32[np.ndarray, "part cls row"]) -> Float32[np.ndarray, "part output row"]:
+        """From their difference: what both have in common changes no probability."""
+        difference: Float32[np.ndarray, "part output row"] = of_classes[:, 1:] - of_classes[:, :1]
+        return difference / np.float32(np.sqrt(2))
+
 
 @final
 class SquaredHinge(_OutputsApart):
@@ -201,6 +214,10 @@ class SquaredHinge(_OutputsApart):
         if self.outputs > 1:
             return of_outputs
         return np.concatenate([-of_outputs, of_outputs], axis=1)
+
+    def per_output(self, of_classes: Float32[np.ndarray, "part cls row"]) -> Float32[np.ndarray, "part output row"]:
+        """That of a class against the rest; of two the second's."""
+        return of_classes[:, -self.outputs :]
 
 
 def _one_hot(targets: Targets) -> Float32[np.ndarray, "part cls image"]:

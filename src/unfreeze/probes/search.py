@@ -12,9 +12,10 @@ from unfreeze.metrics.calibration import fit_temperature
 from unfreeze.metrics.imbalance import balanced_weights, log_shares
 from unfreeze.probes.coordinates import CodeBlocks, along_part_axes, main_axes, scaling_of
 from unfreeze.probes.losses import loss_on
-from unfreeze.probes.newton import Problem, at_weights, minimise, nothing
+from unfreeze.probes.newton import Problem, Solution, at_weights, minimise, nothing
 from unfreeze.probes.rows import Rows, RowsInMemory, Weights
 from unfreeze.probes.solver import (
+    BLOCK,
     FIT_TOLERANCE,
     Coordinates,
     LinearProbe,
@@ -36,6 +37,7 @@ _PATH_TOLERANCE = 1e-4
 _CLEARLY_BEHIND = 2.0
 # Numbers in the coordinates of all folds that are fitted together (256 MiB in float32); larger folds come one by one.
 _MOST_AT_ONCE = 2**26
+MOST_SAMPLED = 2**25  # numbers by which C is chosen where codes do not fit in memory: 128 MiB, several times over
 MOST_TEMPERED = 2000  # rows that give a temperature, one number
 
 Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -90,7 +92,8 @@ def search_probe(
             logarithms of the classes' shares are taken off its scores (`metrics.imbalance.log_shares`); the images of
             an SVM are weighted (`balanced_weights`). C is chosen with weighted images.
         block_rows: Rows of codes read at a time, in every pass, for codes that do not fit in memory (a memory map). If
-            None, all are held in memory up to 512 MiB, and 8,192 beyond.
+            None, all are held in memory up to 512 MiB. Beyond, C is chosen on rows drawn from all of them, as many as
+            fit into 128 MiB, and the fit on all reads 8,192 at a time.
 
     Returns:
         The probe, the curve over C and the held-out scores.
@@ -104,9 +107,69 @@ def search_probe(
         msg = f"Choosing C needs values above 0 and folds that hold rows out; got {ordered} and {len(folds)} folds."
         raise InputError(msg)
     used = [fold for fold in folds if len(fold[1])]
-    block = block_rows or block_for(codes)
-    ready = _in_memory(codes, used) if block is None else _in_blocks(codes, used, block)
-    return _search(ready, labels, ordered, loss=loss, class_count=class_count, balanced=balanced)
+    asked = _Asked(loss, class_count, balanced)
+    if block_rows is None and block_for(codes) is not None:
+        return _search_by_sample(codes, labels, used, ordered, asked)
+    ready = _in_memory(codes, used) if block_rows is None else _in_blocks(codes, used, block_rows)
+    return _search(ready, labels, ordered, asked)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which probe: its loss, how many classes it tells apart, and whether all of them count the same."""
+
+    loss: Loss
+    class_count: int
+    balanced: bool
+
+
+def _search_by_sample(
+    codes: Float[np.ndarray, "image code"],
+    labels: Int[np.ndarray, " image"],
+    folds: Folds,
+    Cs: tuple[float, ...],
+    asked: _Asked,
+) -> ProbeSearch:
+    """Choose C on some rows, and go on from their probe to that of all: a pass over all takes seconds a million rows.
+
+    More images want the same C or a larger one, and the effect of C fades as images become many.
+    """
+    rows = _spread(len(codes), MOST_SAMPLED // codes.shape[1])
+    number = np.full(len(codes), -1)
+    number[rows] = np.arange(len(rows))
+    within = [(number[train], number[held_out]) for train, held_out in folds]
+    within = [(train[train >= 0], held_out[held_out >= 0]) for train, held_out in within]
+    drawn = np.concatenate([block for _, block in CodeBlocks(codes, rows, BLOCK)])
+    found = _search(_in_memory(drawn, within), labels[rows], Cs, asked)
+    coordinates, in_blocks = fitted_in_blocks(CodeBlocks(codes, None, BLOCK))
+    problem = _problem(in_blocks, labels, found.C, asked)
+    start = at_weights(in_blocks, problem.loss, problem.loss.per_output(coordinates.weights(found.probe)[None]))
+    scores = np.full((len(codes), asked.class_count), np.nan, np.float32)
+    scores[rows] = found.held_out_scores
+    return replace(found, probe=_refit(problem, start, coordinates, labels, asked), held_out_scores=scores)
+
+
+def _spread(count: int, most: int) -> Int[np.ndarray, " row"]:
+    """So many rows drawn from all, ascending; always the same ones."""
+    rows: Int[np.ndarray, " row"] = np.sort(np.random.default_rng(0).choice(count, min(count, most), replace=False))
+    return rows
+
+
+def _problem(rows: Rows, labels: Int[np.ndarray, " image"], C: float, asked: _Asked) -> Problem:
+    """The fit on all rows."""
+    of_images = [balanced_weights(labels)] if asked.balanced and asked.loss == "svm" else None
+    return Problem(rows, loss_on(asked.loss, targets_of([labels], asked.class_count, weights=of_images)), C)
+
+
+def _refit(
+    problem: Problem, start: Solution, coordinates: Coordinates, labels: Int[np.ndarray, " image"], asked: _Asked
+) -> LinearProbe:
+    """The probe of all rows, converged."""
+    found = minimise(problem, start, tolerance=FIT_TOLERANCE)
+    probe = coordinates.probe(problem.loss.per_class(found.weights)[0], loss=asked.loss, C=problem.C)
+    if asked.balanced and asked.loss == "softmax":
+        return replace(probe, bias=probe.bias - log_shares(labels, asked.class_count).astype(np.float32))
+    return probe
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,47 +219,34 @@ def _in_blocks(codes: Float[np.ndarray, "image code"], folds: Folds, block: int)
     return _Ready(coordinates, rows, batches(), shared_axes=False)
 
 
-def _search(
-    ready: _Ready,
-    labels: Int[np.ndarray, " image"],
-    Cs: tuple[float, ...],
-    *,
-    loss: Loss,
-    class_count: int,
-    balanced: bool,
-) -> ProbeSearch:
-    scores = np.full((len(Cs), len(labels), class_count), np.nan, np.float32)
-    weights = [_fit_folds(batch, labels, loss=loss, scores=scores, Cs=Cs, balanced=balanced) for batch in ready.batches]
+def _search(ready: _Ready, labels: Int[np.ndarray, " image"], Cs: tuple[float, ...], asked: _Asked) -> ProbeSearch:
+    scores = np.full((len(Cs), len(labels), asked.class_count), np.nan, np.float32)
+    weights = [_fit_folds(batch, labels, asked, scores=scores, Cs=Cs) for batch in ready.batches]
     Cs = Cs[: min(map(len, weights))]  # folds that are not fitted together need not end together
     scores = scores[: len(Cs)]
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))
-    correct, lost, weight = _held_out(scores, labels, seen, loss=loss, balanced=balanced)
+    correct, lost, weight = _held_out(scores, labels, seen, loss=asked.loss, balanced=asked.balanced)
     chosen = choose(correct, lost, weight)
-    C = Cs[chosen]
-    of_images = [balanced_weights(labels)] if balanced and loss == "svm" else None
-    problem = Problem(ready.rows, loss_on(loss, targets_of([labels], class_count, weights=of_images)), C)
+    problem = _problem(ready.rows, labels, Cs[chosen], asked)
     start = nothing(ready.rows, problem.loss)
     if ready.shared_axes:
         near = np.concatenate([at_C[chosen] for at_C in weights]).mean(axis=0, keepdims=True)
         start = at_weights(ready.rows, problem.loss, near)
-    found = minimise(problem, start, tolerance=FIT_TOLERANCE)
-    probe = ready.coordinates.probe(problem.loss.per_class(found.weights)[0], loss=loss, C=C)
-    if balanced and loss == "softmax":
-        probe = replace(probe, bias=probe.bias - log_shares(labels, class_count).astype(np.float32))
+    probe = _refit(problem, start, ready.coordinates, labels, asked)
     accuracies = tuple(float(mean) for mean in np.average(correct, axis=1, weights=weight))
-    return ProbeSearch(probe, Cs, accuracies, C, accuracies[chosen], scores[chosen])
+    return ProbeSearch(probe, Cs, accuracies, Cs[chosen], accuracies[chosen], scores[chosen])
 
 
 def _fit_folds(
     batch: _Batch,
     labels: Int[np.ndarray, " image"],
+    asked: _Asked,
     *,
-    loss: Loss,
     scores: Float32[np.ndarray, "C image cls"],
     Cs: tuple[float, ...],
-    balanced: bool,
 ) -> list[Weights]:
     """Weights at every C until the best one is passed, each fit starting from the one before; writes the scores."""
+    loss, balanced = asked.loss, asked.balanced
     of_parts = [labels[train] for train, _ in batch.folds]
     weights_of_parts = [balanced_weights(part) for part in of_parts] if balanced and loss == "svm" else None
     targets = targets_of(of_parts, scores.shape[2], weights=weights_of_parts)

@@ -26,7 +26,7 @@ Loss = Literal["softmax", "svm"]
 
 FIT_TOLERANCE = 1e-9  # float32 just carries it; 1e-7 moved 1 in 100 predictions where C was tiny
 _MOST_IN_MEMORY = 2**27  # numbers, 512 MiB in float32; a search holds them several times over
-_BLOCK = 8192
+BLOCK = 8192  # rows read at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +140,15 @@ class Coordinates:
     scaling: Scaling
     axes: Axes
 
+    def weights(self, probe: LinearProbe) -> Float32[np.ndarray, "cls column"]:
+        """The weights on the rows that equal a classifier on raw codes."""
+        varies = np.isfinite(self.scaling.scale)
+        scale = np.where(varies, self.scaling.scale, 0)
+        columns = ((probe.weight * scale) @ self.axes).astype(np.float32)
+        # A code that is constant here is 0 on the rows; what it adds belongs to the intercept.
+        intercepts = probe.bias + probe.weight @ self.scaling.mean
+        return np.concatenate([columns, intercepts[:, None].astype(np.float32)], axis=1)
+
     def probe(self, weights: Float32[np.ndarray, "cls column"], *, loss: Loss, C: float) -> LinearProbe:
         """The classifier on raw codes that equals `weights` on the rows."""
         weight = (weights[:, :-1] @ self.axes.T).astype(np.float64) / self.scaling.scale
@@ -152,7 +161,7 @@ class Coordinates:
 
 def block_for(codes: Float[np.ndarray, "image code"]) -> int | None:
     """How many rows of these codes to read at a time; None if all are held in memory."""
-    return None if codes.size <= _MOST_IN_MEMORY else _BLOCK
+    return None if codes.size <= _MOST_IN_MEMORY else BLOCK
 
 
 def fitted(codes: Float[np.ndarray, "image code"]) -> tuple[Coordinates, Rows]:
@@ -221,7 +230,7 @@ def check_training_rows(
             f"classes and labels from {labels.min()} to {labels.max()}."
         )
         raise InputError(msg)
-    blocks = CodeBlocks(codes, None, _BLOCK)
+    blocks = CodeBlocks(codes, None, BLOCK)
     if not all(np.isfinite(block).all() for _, block in blocks):
         rows = sum(int((~np.isfinite(block)).any(axis=1).sum()) for _, block in blocks)
         msg = f"The codes of {rows} of {len(codes)} images are not finite; the network's weights may be damaged."

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import final
@@ -107,4 +108,4 @@ class Models:
         lacking = "" if settings.unlike is None else cannot_mark(folder, read_config(folder)[OUR_KEY], settings.unlike)
         if lacking:
             self._say(lacking)
-        return loaded
+        return loaded if settings.reports else replace(loaded, report=b"")

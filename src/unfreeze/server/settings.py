@@ -53,6 +53,8 @@ class ServeSettings:
         access: Who may ask.
         limits: What requests may take.
         unlike: Share of photos like those in training that may be marked as unlike them; None to mark none.
+        reports: Whether the report of a model's run is shown, where there is one. Its address is known to the process
+            that gave it, so not where several serve behind one port.
         decoders: How many photos are decoded at a time.
         cache: Folder of all that is kept; the user's cache if None.
     """
@@ -62,5 +64,6 @@ class ServeSettings:
     access: Access
     limits: Limits = Limits()
     unlike: float | None = None
+    reports: bool = True
     decoders: int = field(default_factory=usable_cores)
     cache: Path | None = None

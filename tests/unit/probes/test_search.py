@@ -13,6 +13,7 @@ from sklearn.svm import LinearSVC
 
 from unfreeze.core.errors import InputError
 from unfreeze.metrics.accuracy import balanced_accuracy
+from unfreeze.probes.coordinates import CodeBlocks
 from unfreeze.probes.search import DEFAULT_CS, choose, held_out_losses, is_past, search_probe
 from unfreeze.probes.solver import Loss, fit_probe
 
@@ -73,6 +74,49 @@ def test_codes_read_in_blocks_give_the_same_search(tmp_path: Path, loss: Loss) -
     assert blocks.C == whole.C
     assert np.abs(np.subtract(blocks.cv_accuracies, whole.cv_accuracies)).max() <= 1 / len(codes)
     np.testing.assert_allclose(blocks.probe.scores(codes), whole.probe.scores(codes), atol=2e-3)
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize(("loss", "classes"), [("softmax", 2), ("softmax", 10), ("svm", 2), ("svm", 10)])
+def test_codes_larger_than_memory_are_fitted_on_all_at_a_penalty_chosen_on_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: Loss, classes: int, *, balanced: bool
+) -> None:
+    """The probe is scikit-learn's fit on all rows at the chosen C; only rows that were drawn have held-out scores."""
+    codes, labels, folds = few_digits()
+    labels = np.minimum(labels, classes - 1)
+    np.save(tmp_path / "codes.npy", codes)
+    monkeypatch.setattr("unfreeze.probes.solver._MOST_IN_MEMORY", codes.size - 1)
+    monkeypatch.setattr("unfreeze.probes.search.MOST_SAMPLED", 250 * codes.shape[1])
+
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    found = search_probe(mapped, labels, folds, loss=loss, class_count=classes, balanced=balanced)
+
+    weight = "balanced" if balanced and loss == "svm" else None
+    if loss == "softmax":  # two classes have one row of weights there: see `fit_probe`
+        theirs = LogisticRegression(C=found.C * (2 if classes == 2 else 1), max_iter=10_000, tol=1e-8)
+    else:
+        theirs = LinearSVC(C=found.C, class_weight=weight, tol=1e-8, max_iter=100_000, intercept_scaling=100)
+    pipeline = make_pipeline(StandardScaler(), theirs).fit(codes.astype(np.float64), labels)
+    if not (balanced and loss == "softmax"):  # whose scores are shifted by the classes' shares
+        assert (found.probe.predict(codes) == pipeline.predict(codes)).mean() >= 0.99
+    weights = found.probe.weight * np.where(codes.std(axis=0) > 0, codes.std(axis=0), 0)
+    assert np.corrcoef(weights[-1], theirs.coef_[-1])[0, 1] > 0.999
+    assert np.isfinite(found.held_out_scores).all(axis=1).sum() == 250
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs what Linux says of a process's memory")
+def test_pages_of_a_memory_map_are_let_go(tmp_path: Path) -> None:
+    """After a pass over 32 MiB in blocks of 1 MiB, less than two blocks of the file count as this process's memory."""
+    np.save(tmp_path / "codes.npy", np.ones((8192, 1024), np.float32))
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+
+    total = sum(float(codes.sum()) for _, codes in CodeBlocks(mapped, None, 256))
+
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    (place,) = [number for number, line in enumerate(lines) if line.endswith(str(tmp_path / "codes.npy"))]
+    resident = next(line for line in lines[place:] if line.startswith("Rss:"))
+    assert total == 8192 * 1024
+    assert int(resident.split()[1]) < 2048  # KiB
 
 
 def test_folds_too_large_to_be_fitted_together_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
