@@ -83,7 +83,11 @@ class ExportJob:
     @property
     def metadata(self) -> Mapping[str, str]:
         """What goes into the exported file: each value is JSON in ASCII."""
-        values: dict[str, Any] = {"labels": self.saved.class_names, "card": asdict(self.saved.card), "resize": self.resize}
+        values: dict[str, Any] = {
+            "labels": self.saved.class_names,
+            "card": asdict(self.saved.card),
+            "resize": self.resize,
+        }
         values |= {} if self.threshold is None else {"unlike": self.threshold}
         return {name: json.dumps(value) for name, value in values.items()}
 

@@ -715,7 +715,9 @@ def test_a_slow_classifier_goes_on_within_its_share_of_the_budget() -> None:
 
     assert step_of(decide(begun, within), Measure).split == 2
     assert step_of(decision, Settle).strategies == (SVM_ON_LAST,)
-    assert decision.say == ("Fewer splits than 5 so far: “linear, last layer (SVM)” (2). The time goes to training first.",)
+    assert decision.say == (
+        "Fewer splits than 5 so far: “linear, last layer (SVM)” (2). The time goes to training first.",
+    )
 
 
 def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait() -> None:
@@ -1125,7 +1127,8 @@ def test_the_costliest_stays_behind_where_time_is_short_and_so_does_what_was_onl
 
     assert step_of(both, Measure).strategies == HEAD_TWO
     assert both.say == (
-        "Open after 5 splits: “last layer, trained”, “last 2 blocks”, “last 4 blocks”. On to 10 splits, without “last 4 blocks”, for which no time "
+        "Open after 5 splits: “last layer, trained”, “last 2 blocks”, “last 4 blocks”. On to 10 splits, without "
+        "“last 4 blocks”, for which no time "
         "is left; about 15 s.",
     )
     assert step_of(none, Measure).strategies == TWO_FOUR
