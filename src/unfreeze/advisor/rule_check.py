@@ -33,12 +33,27 @@ def rule_record(prediction: Prediction, measured: Sequence[Measured], comparison
     if best is None:
         return held(prediction, None, "", [])
     most = max(m.splits for m in usable)
-    rivals = [_rival(comparisons, best, m, most) for m in usable if m not in of_family]
+    others = [m for m in usable if m not in of_family and not _is_one_of(of_family, m, comparisons)]
+    rivals = [_rival(comparisons, best, m, most) for m in others]
     return held(prediction, best.strategy, _shown(comparisons, best, most), rivals)
 
 
+def _is_one_of(of_family: Sequence[Measured], other: Measured, comparisons: Comparisons) -> bool:
+    """Whether another strategy turned out to be one of the family that costs no more.
+
+    Where every split chose the last tap, the best tap says nothing against the last codes.
+    """
+    return any(
+        not _is_cheaper(other, member) and comparisons.compare(member, other).answer == "same" for member in of_family
+    )
+
+
+def _is_cheaper(one: Measured, other: Measured) -> bool:
+    return one.outcome.cost.seconds / one.splits < other.outcome.cost.seconds / other.splits
+
+
 def _rival(comparisons: Comparisons, best: Measured, other: Measured, most: int) -> Rival:
-    is_cheaper = other.outcome.cost.seconds / other.splits < best.outcome.cost.seconds / best.splits
+    is_cheaper = _is_cheaper(other, best)
     step = comparisons.compare(best, other)
     return Rival(
         strategy=other.strategy,

@@ -200,7 +200,7 @@ def _reached(outcome: Outcome, metric: Metric) -> tuple[str, ...]:
 
 
 def _folded(record: RunRecord) -> list[tuple[list[Outcome], Outcome]]:
-    """Lines of the table: what is the same as a strategy before it, on as many splits, stands beside that one."""
+    """Lines of the table: what is the same as a strategy before it stands beside that one, on whose splits it was."""
     same = {(step.first, step.second) for step in record.comparisons if step.answer == "same"}
     lines: list[tuple[list[Outcome], Outcome]] = []
     for outcome in sorted(record.strategies, key=lambda one: one.strategy in record.on_part):
@@ -208,7 +208,7 @@ def _folded(record: RunRecord) -> list[tuple[list[Outcome], Outcome]]:
             continue
         for names, first in lines:
             pair = first.strategy, outcome.strategy
-            if first.splits == outcome.splits and (pair in same or pair[::-1] in same):
+            if outcome.splits <= first.splits and (pair in same or pair[::-1] in same):
                 names.append(outcome)
                 break
         else:

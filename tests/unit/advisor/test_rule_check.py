@@ -57,6 +57,19 @@ def test_a_rival_that_turned_out_to_be_the_same_does_as_well(
     assert "does as well for less" in found.sentence
 
 
+def test_a_probe_that_always_chose_the_last_tap_says_nothing_against_the_last_codes(
+    make_rows: MakeTask, measured: Measure, comparisons: Compare
+) -> None:
+    """It is the classifier that was foretold, though it costs less than the head, which is one of the family too."""
+    task = make_rows(100)
+    last, best = (measured(kind, task, cost=FAST) for kind in (SOFTMAX_ON_LAST, SOFTMAX_ON_BEST))
+    head, full = measured(HEAD, task, cost=SLOW), measured(FULL, task, range(60), cost=SLOWER)
+
+    found = rule_record(LAST, [last, best, head, full], comparisons(task))
+
+    assert found.answer == "held"
+
+
 def test_one_lucky_split_is_no_champion_of_a_rule(make_rows: MakeTask, measured: Measure, comparisons: Compare) -> None:
     """Of a rule's own strategies the best on five splits speaks for it, not a better one on a single split."""
     task = make_rows(500)
