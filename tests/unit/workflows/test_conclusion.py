@@ -244,7 +244,9 @@ def test_an_interrupted_run_trains_only_what_is_there_soon(task: Task) -> None:
 
     assert SOON == 1.0
     assert [candidate.strategy for candidate in found.candidates()] == [HEAD, TWO]
-    assert found.passed_over() == ("The run was stopped, and there was no time to train “last 4 blocks” or “everything” for it.")
+    assert found.passed_over() == (
+        "The run was stopped, and there was no time to train “last 4 blocks” or “everything” for it."
+    )
 
 
 def test_an_entry_is_found_by_its_strategy(task: Task) -> None:

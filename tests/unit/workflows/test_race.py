@@ -376,7 +376,9 @@ def test_a_slow_probe_does_not_keep_the_cheap_ones_from_five_splits(make_rows: M
 
     assert splits.pop(SVM_ON_LAST) == 1
     assert all(number >= 5 for number in splits.values())
-    assert any(sentence.startswith("Fewer splits than 5 so far: “linear, last layer (SVM)” (1)") for sentence in race.story)
+    assert any(
+        sentence.startswith("Fewer splits than 5 so far: “linear, last layer (SVM)” (1)") for sentence in race.story
+    )
     svm = race.measured[1].outcome
     assert (svm.status, svm.note) == ("shortened", "1 of 5 splits fit the budget")
 
