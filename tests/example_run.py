@@ -19,7 +19,9 @@ from unfreeze.core.plans import (
     TrainingSettings,
 )
 from unfreeze.core.records import (
+    Abstaining,
     Answer,
+    Answered,
     Audit,
     Calibration,
     CodeCounts,
@@ -253,6 +255,22 @@ CALIBRATION = Calibration(
             ReliabilityBin(images=140, confidence=0.7, accuracy=0.68, interval=Interval(0.6, 0.75)),
             ReliabilityBin(images=260, confidence=0.94, accuracy=0.95, interval=Interval(0.91, 0.97)),
         ),
+    ),
+    abstaining=(
+        Abstaining(below=0.0, answered=Answered(images=400, right=340, accuracy=0.85, interval=Interval(0.81, 0.88))),
+        Abstaining(
+            below=0.55, answered=Answered(images=380, right=336, accuracy=336 / 380, interval=Interval(0.85, 0.91))
+        ),
+        Abstaining(
+            below=0.75, answered=Answered(images=330, right=310, accuracy=310 / 330, interval=Interval(0.91, 0.96))
+        ),
+        Abstaining(
+            below=0.9, answered=Answered(images=260, right=252, accuracy=252 / 260, interval=Interval(0.94, 0.99))
+        ),
+        Abstaining(
+            below=0.98, answered=Answered(images=120, right=119, accuracy=119 / 120, interval=Interval(0.95, 1.0))
+        ),
+        Abstaining(below=0.99, answered=Answered(images=0, right=0, accuracy=None, interval=None)),
     ),
 )
 CONFIRMED = Confirmation(

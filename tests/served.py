@@ -107,15 +107,15 @@ def serving(folder: Path, *arguments: str | Path, token: str = "", command: str 
         process.stderr.close()
 
 
-def saved_model(folder: Path, *, seed: int = 0, classes: tuple[str, ...] = CLASSES) -> Path:
+def saved_model(folder: Path, *, seed: int = 0, classes: tuple[str, ...] = CLASSES, side: int = SIDE) -> Path:
     """A small network with random weights as a model, whose classes are told by the colour of photos."""
     import torch
 
-    network = load_backbone("test_resnet", pretrained=False, size=SIDE).with_classes(len(classes)).randomised(seed)
+    network = load_backbone("test_resnet", pretrained=False, size=side).with_classes(len(classes)).randomised(seed)
     weight, bias = network.head_parameters()
     random = torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
     network.set_head(random, torch.zeros_like(bias))
-    colours = torch.full((3, SIDE, SIDE, 3), 60, dtype=torch.uint8)
+    colours = torch.full((3, side, side, 3), 60, dtype=torch.uint8)
     for number in range(3):
         colours[number, :, :, number] += 120
     with torch.inference_mode():

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("page")
     (found / "run-1").mkdir()
     (found / "run-1" / "report.html").write_text(REPORT)
-    saved_model(found / "run-1" / "model", seed=1)
+    saved_model(found / "run-1" / "model", seed=1, side=128)  # large enough that its last map has places
     saved_model(found / "second", seed=2)
     with DecoderPool(workers=1) as pool:
         learned = photos(found / "learned", count=48)
@@ -158,6 +158,32 @@ def test_training_photos_most_like_it_stand_beside_a_photo(browser: Any, served:
     page.context.close()
 
 
+def test_where_the_network_looked_is_shown_on_request(browser: Any, served: Served, folder: Path) -> None:
+    """By the keyboard too; in words beside the picture, whose light is the map's. Without a map there is no button."""
+    found = opened(browser, served.address)
+    page = found.page
+    give(page, folder / "photos" / "photo 1.png")
+    button, picture = page.locator("#gallery .look"), page.locator("#gallery .heat img")
+
+    assert button.get_attribute("aria-expanded") == "false"
+    button.focus()
+    page.keyboard.press("Enter")
+    picture.wait_for()
+    label = page.locator("#gallery .label").inner_text().split()[0]
+
+    assert button.get_attribute("aria-expanded") == "true"
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 256
+    assert picture.get_attribute("alt").endswith(f"as the network takes it, dark where nothing speaks for {label}")
+    assert page.locator("#gallery .heat p").inner_text().startswith(f"Bright where the photo speaks for {label}: most ")
+    page.keyboard.press("Enter")
+    assert picture.count() == 0
+    page.select_option("#model", "second")
+    page.locator("#gallery .label").first.wait_for()
+    assert button.count() == 0
+    assert found.complaints == []
+    page.context.close()
+
+
 def test_what_is_unlike_training_is_marked(browser: Any, served: Served, folder: Path) -> None:
     """In its card, in the line above the gallery, and first in that order."""
     page = opened(browser, served.address).page
@@ -217,6 +243,8 @@ def test_axe_finds_nothing_serious(scheme: str, browser: Any, served: Served, fo
     give(page, *sorted((folder / "photos").iterdir()), folder / "broken.jpg")
     page.select_option("#second", "second")
     page.locator("#gallery > li").first.locator(".label").nth(1).wait_for()
+    page.locator("#gallery .look").first.click()
+    page.locator("#gallery .heat img").wait_for()
     violations += axe.run(page, options=RULES).response["violations"]
     page.click("#tab-card")
     page.locator("#facts dd").first.wait_for()
@@ -235,6 +263,9 @@ def test_a_narrow_screen_shows_everything(browser: Any, served: Served, folder: 
     """On 380 pixels nothing scrolls sideways, on any tab."""
     page = opened(browser, served.address, width=NARROW).page
     give(page, *sorted((folder / "photos").iterdir()), folder / "broken.jpg", folder / HOSTILE)
+
+    page.locator("#gallery .look").first.click()
+    page.locator("#gallery .heat img").wait_for()
 
     widths = []
     for tab in ("photos", "report", "card"):

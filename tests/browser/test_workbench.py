@@ -75,6 +75,26 @@ def serious(page: Any) -> list[tuple[str, str]]:
     return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in {"serious", "critical"}]
 
 
+def test_a_run_learns_from_a_list_without_what_cannot_be_used(context: Any, served: Served) -> None:
+    """The button writes it into the folder, and the run that is started then is called after it."""
+    found = opened(context, f"{served.address}#token={TOKEN}")
+    page = found.page
+    look(page)
+
+    page.click("#mend summary")
+    page.click("#write-list")
+    page.locator("#from-list").wait_for()
+    said, complaints = page.locator("#list-said").inner_text(), serious(page)
+    begin(page, depth="none")
+    page.locator("#title-run", has_text="photos-cleaned").wait_for()
+    page.click("#stop")
+    page.locator("#state:not(.running)").wait_for()
+
+    assert said.startswith("Written into the folder: photos-cleaned")
+    assert complaints == []
+    assert found.complaints == []
+
+
 def test_from_photos_to_a_model_that_is_tried(context: Any, served: Served) -> None:
     """Faults are shown with their photos; the tab may be closed; the answer, the report and the model are there."""
     first = opened(context, f"{served.address}#token={TOKEN}")

@@ -30,6 +30,8 @@ from unfreeze.core.plans import (
     TrainingSettings,
 )
 from unfreeze.core.records import (
+    Abstaining,
+    Answered,
     Audit,
     Calibration,
     ClassScores,
@@ -95,6 +97,8 @@ PARTS: dict[str, type] = {
     "cost": Cost,
     "model_cost": ModelCost,
     "calibration": Calibration,
+    "abstaining": Abstaining,
+    "answered": Answered,
     "reliability": Reliability,
     "A bin": ReliabilityBin,
     "confirmation": Confirmation,

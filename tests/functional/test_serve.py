@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (found / "run-1").mkdir()
     (found / "run-1" / "report.html").write_text(REPORT)
     saved_model(found / "run-1" / "model", seed=1)
-    saved_model(found / "second", seed=2)
+    saved_model(found / "second", seed=2, side=128)  # large enough that its last map has places
     photos(found / "photos")
     return found
 
@@ -111,6 +111,23 @@ def test_a_broken_photo_costs_only_itself(client: httpx.Client, folder: Path) ->
     assert second["label"] in CLASSES
     assert (third["name"], third["label"], third["top"]) == ("cut.jpg", None, [])
     assert third["problem"]["code"] == "truncated"
+
+
+def test_where_the_network_looked_is_said_when_it_is_asked(client: httpx.Client, folder: Path) -> None:
+    """A map with its largest value at 255 and a picture; of a model without a map, in a sentence that there is none."""
+    path = folder / "photos" / "photo 1.png"
+
+    plain, looked = (client.post(f"/v1/predict?model=other&heat={word}", content=path.read_bytes()) for word in "01")
+    without = client.post("/v1/predict?model=run-1&heat=true", content=path.read_bytes()).json()["photos"][0]
+    models = {one["name"]: one["has_heat"] for one in client.get("/v1/models").json()["models"]}
+
+    heat = looked.json()["photos"][0]["heat"]
+    assert plain.json()["photos"][0] == looked.json()["photos"][0] | {"heat": None}
+    assert max(max(row) for row in heat["grid"]) == 255
+    assert Image.open(io.BytesIO(base64.b64decode(heat["picture"]))).format == "WEBP"
+    assert (without["heat"]["grid"], without["heat"]["picture"]) == ([], "")
+    assert SENTENCE.fullmatch(without["heat"]["note"])
+    assert models == {"run-1": False, "other": True}
 
 
 PHOTO = b"GIF89a"
@@ -230,7 +247,7 @@ def test_models_are_listed_with_their_cards(client: httpx.Client) -> None:
 
     assert [(one["name"], one["has_report"], one["size"]) for one in listed] == [
         ("run-1", True, SIDE),
-        ("other", False, SIDE),
+        ("other", False, 128),
     ]
     assert listed[0]["classes"] == list(CLASSES)
     assert listed[0]["version"] != listed[1]["version"]
@@ -301,7 +318,7 @@ def test_what_is_unlike_training_is_marked_as_predict_marks_it(folder: Path, tmp
         (name, pytest.approx(1, abs=1e-3)) for name in names[:3]
     ]
     assert [one["label"] for one in first] == list(CLASSES[:3])
-    assert Image.open(io.BytesIO(base64.b64decode(first[0]["picture"]))).size == (SIDE, SIDE)
+    assert Image.open(io.BytesIO(base64.b64decode(first[0]["picture"]))).size == (96, 96)
     assert [len(photo["nearest"]) for photo in (*knowing, *other)] == [2] * 4 + [0] * 4
     assert "does not know what its training photos look like" in "".join(served.said)
 

@@ -18,6 +18,8 @@ from PIL import Image
 from faultlab.lab import without_times
 from served import Served, serving
 from unfreeze.core.run_folder import is_worked_in, read_plan
+from unfreeze.server.workbench.documents import RunRequest
+from unfreeze.server.workbench.roots import Place, Roots
 
 pytestmark = pytest.mark.slow
 
@@ -219,6 +221,32 @@ def test_what_is_in_a_folder_is_what_inspect_finds(client: httpx.Client, folder:
     assert found == json.loads(command(folder, "inspect", source)) == again
     assert empty.status_code == 422
     assert str(folder / "root" / ".hidden") in empty.json()["detail"]
+
+
+def test_a_list_is_what_inspect_writes_and_a_run_learns_from_it(client: httpx.Client, folder: Path) -> None:
+    """Without what cannot be used, under a name of its own; no list elsewhere, and nothing but a list, is taken."""
+    torn = draw(folder / "root" / "torn")
+    try:
+        (torn / "red" / "cut.png").write_bytes((torn / "red" / "0.png").read_bytes()[:60])
+        place = {"root": 0, "path": "torn"}
+
+        names = [client.post("/v1/lists", json={"place": place}).json()["name"] for _ in range(2)]
+        command(folder, "inspect", torn, "--fix", torn / "typed.csv")
+        written = [(torn / name).read_text() for name in (*names, "typed.csv")]
+        asked = RunRequest(place=Place(path="torn"), cleaned_list=names[0]).settings(Roots((folder / "root",)))
+        refused = [
+            client.post("/v1/runs", json={**QUICK, "place": place, "cleaned_list": name})
+            for name in ("nothing.csv", "../../secret/red/0.png", "red/0.png", "red")
+        ]
+    finally:
+        shutil.rmtree(torn)
+
+    assert names == ["torn-cleaned.csv", "torn-cleaned-2.csv"]
+    assert written[0] == written[1] == written[2]
+    assert "cut.png" in written[0]
+    assert asked.source == torn / names[0]
+    assert [(one.status_code, one.json()["code"]) for one in refused] == [(404, "no-list")] * 4
+    assert client.get("/v1/inspections").json() == {"standing": ""}
 
 
 def test_a_run_has_the_numbers_of_the_command_line(served: Served, client: httpx.Client, folder: Path) -> None:

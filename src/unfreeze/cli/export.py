@@ -106,16 +106,13 @@ def _show_parity(record: "ExportRecord", out: Output) -> None:
 
     if not record.parity:
         return
-    table = plain_table(
-        "photos decoded",
-        "photos",
-        "same class",
-        "largest difference",
-        right={"photos", "same class", "largest difference"},
-    )
+    more = () if record.unlike is None else ("of likeness",)
+    headings = ("photos decoded", "photos", "same class", "largest difference", *more)
+    table = plain_table(*headings, right={*headings[1:]})
     for row in record.parity:
+        like = () if row.likeness_difference is None else (f"{row.likeness_difference:.1e}",)
         same = percent(row.same_top / row.photos)
-        add_row(table, (DECODINGS[row.decoding], f"{row.photos:,}", same, f"{row.largest_difference:.1e}"))
+        add_row(table, (DECODINGS[row.decoding], f"{row.photos:,}", same, f"{row.largest_difference:.1e}", *like))
     out.line()
     out.line("Against unfreeze predict, on your photos:")
     out.table(table)

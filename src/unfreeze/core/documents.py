@@ -8,6 +8,7 @@ from unfreeze.core.export_settings import ExportResize, ExportTarget
 from unfreeze.core.findings import Finding
 from unfreeze.core.photo_checks import LabelCheck
 from unfreeze.core.records import (
+    Abstaining,
     Answered,
     ClassScores,
     CodeCounts,
@@ -317,19 +318,6 @@ class Mistake:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Abstaining:
-    """What a model answers where probabilities below one are left open.
-
-    Attributes:
-        below: The probability.
-        answered: The images that are not left open.
-    """
-
-    below: float
-    answered: Answered
-
-
-@dataclass(frozen=True, kw_only=True)
 class Unfamiliar:
     """The images that are unlike anything in training, and the others.
 
@@ -613,12 +601,14 @@ class ExportParity:
         photos: How many were compared.
         same_top: On how many of them the likeliest class is the same.
         largest_difference: Of a probability; with an SVM, of a score as a fraction of the largest.
+        likeness_difference: The largest, of likeness; None of a model that does not say it.
     """
 
     decoding: Decoding
     photos: int
     same_top: int
     largest_difference: float
+    likeness_difference: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -664,6 +654,8 @@ class ExportRecord:
         takes: The input, in words.
         gives: The output, in words.
         classes: In the order of the outputs.
+        unlike: Likeness up to which a photo counts as unlike anything in training; None where the exported model does
+            not say how like those in training a photo is.
         reduced: Photos that `unfreeze predict` decodes at less than their full size, of those that were compared.
         milliseconds: Of one photo in the exported model on this machine, resizing included, decoding not: the median
             over photos of their own sizes. None where nothing could run the model.
@@ -683,6 +675,7 @@ class ExportRecord:
     takes: str
     gives: str
     classes: tuple[str, ...]
+    unlike: float | None
     reduced: int
     milliseconds: float | None
     parity: tuple[ExportParity, ...]

@@ -3,9 +3,20 @@
 import math
 
 from unfreeze.core.documents import CompareRecord
-from unfreeze.core.records import Answer, Calibration, Comparison, FolderStep, Interval, Settling, Winner
+from unfreeze.core.records import Abstaining, Answer, Calibration, Comparison, FolderStep, Interval, Settling, Winner
 from unfreeze.core.settings import Metric
-from unfreeze.core.wording import MOST, amount, count, difference_span, nats, percent, probability, score, score_span
+from unfreeze.core.wording import (
+    MOST,
+    amount,
+    count,
+    difference_span,
+    nats,
+    of_hundred,
+    percent,
+    probability,
+    score,
+    score_span,
+)
 
 CAVEAT = "Another set of training images would give another model: that is not in this interval."
 CAVEAT_OF_SEVERAL = "Another set of training images would give other models: that is not in these intervals."
@@ -153,6 +164,20 @@ def calibrated(found: Calibration) -> str:
         f"As trained the model is {lean}: its scores are divided by a temperature of {found.temperature:.2f}, in the "
         f"weights of its head, which changes no label: {moved} (each image with a temperature that others gave)."
     )
+
+
+def answering(found: Abstaining, images: int) -> str:
+    """What is answered, and how well, by a model that leaves open what it is less sure of: a sentence.
+
+    Args:
+        found: The probability, and what is answered from it on.
+        images: How many there were.
+    """
+    part, opening = found.answered, f"Asked to answer only when at least {100 * found.below:g} % sure, it answers"
+    if part.accuracy is None:
+        return f"{opening} no photo."
+    share = of_hundred(part.images / images)
+    return f"{opening} {share} of 100 photos and {of_hundred(part.accuracy)} of 100 of those answers are right."
 
 
 def looked_at(test_looks: int) -> str:

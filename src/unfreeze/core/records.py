@@ -38,6 +38,19 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Abstaining:
+    """What a model answers where probabilities below one are left open.
+
+    Attributes:
+        below: The probability.
+        answered: The images that are not left open.
+    """
+
+    below: float
+    answered: Answered
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassScores:
     """How well one class is recognised. A share of no images at all is None, and so is its interval.
 
@@ -308,12 +321,15 @@ class Calibration:
         before: Of the probabilities as trained.
         after: With temperatures that were fitted on other images each (those of the other splits, and those that its
             model learned from), so that it is not flattered; what was found where the temperature stayed 1, too.
+        abstaining: What is answered, and how well, where the delivered model's probabilities below one are left open:
+            at 0, and at every whole per cent at which fewer images are answered than at the one before.
     """
 
     temperature: float
     images: int
     before: Reliability
     after: Reliability
+    abstaining: tuple[Abstaining, ...] = ()
 
     @property
     def applied(self) -> bool:

@@ -129,6 +129,11 @@ class StrategyId:
         return KINDS[self.kind].plain.format(layers=layers, blocks=self.blocks) + by_svm
 
     @property
+    def quoted(self) -> str:
+        """The same between quotation marks, since it may have a comma in it: what sentences of a race call it."""
+        return f"“{self.plain}”"
+
+    @property
     def in_words(self) -> str:
         """What sentences call it."""
         return KINDS[self.kind].in_words(self)

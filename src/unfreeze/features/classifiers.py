@@ -34,10 +34,12 @@ class Form:
     Attributes:
         batch_size: Images that it takes at once; fewer are padded.
         gives_codes: Whether it gives what its head reads too, behind the scores.
+        gives_map: Whether it gives, behind those, the last map too, if the head reads the means of that.
     """
 
     batch_size: int = BATCH_SIZE
     gives_codes: bool = False
+    gives_map: bool = False
 
 
 MANY, ONE_BY_ONE = Form(), Form(batch_size=1)
@@ -98,7 +100,7 @@ def is_convertible(settings: Mapping[str, Any], cache: Path | None = None, *, fo
 
 def _key(settings: Mapping[str, Any], form: Form) -> str:
     content = {name: value for name, value in settings.items() if name not in _LEFT_OUT}
-    own = [] if form == MANY else [form.batch_size, form.gives_codes]
+    own = [] if form == MANY else [form.batch_size, form.gives_codes, *(["map"] if form.gives_map else [])]
     return program_key([FORMAT, content, made_by(), *own], "f32")
 
 

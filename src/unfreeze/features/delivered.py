@@ -21,7 +21,7 @@ from unfreeze.features.engines import (
 )
 from unfreeze.features.openvino_graphs import BATCH_SIZE, compiled_for_processor
 from unfreeze.features.openvino_prefix import converted_module
-from unfreeze.zoo.coded import WithCodes
+from unfreeze.zoo.coded import WithCodes, with_map
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.folders import SavedModel, read_model
 from unfreeze.zoo.graph import TRACING
@@ -44,7 +44,7 @@ def torch_classifier(folder: Path, device: Device, *, form: Form = MANY) -> Pref
         form: What it gives; of batches only whether they are padded, on a CPU.
 
     Returns:
-        The engine; its outputs are the scores, and the codes if the form gives them.
+        The engine; its outputs are the scores, and what else the form gives.
 
     Raises:
         InputError: The folder is no model.
@@ -77,17 +77,18 @@ def converted_classifier(folder: Path, device: Device, *, cache: Path | None = N
         form: What it takes and gives.
 
     Returns:
-        The engine; its outputs are the scores, and the codes if the form gives them, in float32.
+        The engine; its outputs are the scores, and what else the form gives, in float32.
 
     Raises:
         InputError: The folder is no model.
     """
     saved = read_model(folder)
-    by_torch = _run_by_torch(_in_form(saved, form), device, _torch_batch(device, form))
+    module = _in_form(saved, form)
+    by_torch = _run_by_torch(module, device, _torch_batch(device, form))
     settings = read_config(folder)[OUR_KEY]
     if not (device.is_cpu and openvino_is_installed() and is_convertible(settings, cache, form=form)):
         return by_torch
-    compiled = _converted(saved, by_torch, form)
+    compiled = _converted(module, saved.card.size, by_torch, form)
     keep_classifier(settings, compiled, cache, form=form)
     return by_torch if compiled is None else openvino_engine(compiled, ENGINE)
 
@@ -106,6 +107,8 @@ def _run_by_torch(module: nn.Module, device: Device, batch_size: int) -> PrefixE
 
 
 def _in_form(saved: SavedModel, form: Form) -> nn.Module:
+    if form.gives_map:
+        return with_map(saved.module)
     return WithCodes(saved.module) if form.gives_codes else saved.module
 
 
@@ -113,13 +116,12 @@ def _torch_batch(device: Device, form: Form) -> int:
     return BATCH_SIZE_IN_MEMORY if form.batch_size == 1 and device.is_cpu else TORCH_BATCH_SIZE
 
 
-def _converted(saved: SavedModel, by_torch: PrefixEngine, form: Form) -> Any | None:
+def _converted(module: nn.Module, side: int, by_torch: PrefixEngine, form: Form) -> Any | None:
     """The model, compiled by OpenVINO in float32; None if it cannot be converted, or scores differ from torch's."""
-    side = saved.card.size
     noise = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, side, side, 3), np.uint8)
     try:
         with TRACING:
-            model = converted_module(_in_form(saved, form), side, batch_size=form.batch_size)
+            model = converted_module(module, side, batch_size=form.batch_size)
         compiled = compiled_for_processor(model, "f32")
         found = _outputs(openvino_engine(compiled, ENGINE), noise)
     except Exception:  # whatever OpenVINO raises at somebody else's network

@@ -5,12 +5,12 @@ import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch.export import ExportedProgram
 
 from unfreeze.core.errors import InputError
@@ -20,6 +20,7 @@ from unfreeze.features.export_parts import (
     SQUARE,
     ExportJob,
     Runner,
+    Said,
     of_any_size,
     of_squares,
     square_module,
@@ -81,8 +82,8 @@ def onnx_parts(job: ExportJob) -> tuple[Any, Any]:
         InputError: The model cannot be exported to ONNX.
     """
     try:
-        square = converted(of_any_size(square_module(job)), IMAGE, SQUARE, SIDES)
-        network = converted(of_squares(job), IMAGES, job.answer, None)
+        square = converted(of_any_size(square_module(job)), IMAGE, (SQUARE,), SIDES)
+        network = converted(of_squares(job), IMAGES, job.outputs, None)
     except InputError:
         raise
     except Exception as error:  # whatever torch raises at somebody else's network
@@ -105,27 +106,26 @@ def run_by_onnxruntime(file: Path) -> Runner:
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
-    def run(image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " cls"]:
-        answers: Float[np.ndarray, " cls"] = session.run(None, {IMAGE: image})[0][0]
-        return answers
+    def run(image: UInt8[np.ndarray, "height width 3"]) -> Said:
+        return Said.of(session.run(None, {IMAGE: image}))
 
     return run
 
 
-def converted(program: ExportedProgram, takes: str, gives: str, shapes: Any) -> Any:
+def converted(program: ExportedProgram, takes: str, gives: Sequence[str], shapes: Any) -> Any:
     """The ``onnx.ModelProto`` of a program.
 
     Args:
-        program: Of one input and one output.
+        program: Of one input.
         takes: Name of the input.
-        gives: Name of the output.
+        gives: Names of the outputs.
         shapes: Of each input the names of its sides that are open, by axis; None where all are fixed.
     """
     import torch
 
     with _silent():
         converted = torch.onnx.export(
-            program, dynamo=True, input_names=[takes], output_names=[gives], dynamic_shapes=shapes, verbose=False
+            program, dynamo=True, input_names=[takes], output_names=list(gives), dynamic_shapes=shapes, verbose=False
         )
     assert converted is not None  # noqa: S101 - only without dynamo
     model = converted.model_proto
@@ -148,16 +148,17 @@ def _joined(square: Any, network: Any, job: ExportJob) -> Any:
 
     network = compose.add_prefix(network, _PREFIX)
     model = compose.merge_models(square, network, io_map=[(SQUARE, f"{_PREFIX}{IMAGES}")])
-    _rename(model.graph, f"{_PREFIX}{job.answer}", job.answer)
+    _rename(model.graph, {f"{_PREFIX}{name}": name for name in job.outputs})
     return model
 
 
-def _rename(graph: Any, old: str, new: str) -> None:
-    """Give the output its plain name."""
+def _rename(graph: Any, names: Mapping[str, str]) -> None:
+    """Give outputs their plain names."""
     for node in graph.node:
-        node.output[:] = [new if name == old else name for name in node.output]
-        node.input[:] = [new if name == old else name for name in node.input]
-    graph.output[0].name = new
+        node.output[:] = [names.get(name, name) for name in node.output]
+        node.input[:] = [names.get(name, name) for name in node.input]
+    for output in graph.output:
+        output.name = names[output.name]
 
 
 def _quantised(network: Any, job: ExportJob) -> Any:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from unfreeze.core.errors import InputError
-from unfreeze.features.export_parts import ExportJob, Runner
+from unfreeze.features.export_parts import ExportJob, Runner, Said
 from unfreeze.features.onnx_export import check_installed, onnx_parts
 from unfreeze.features.openvino_graphs import openvino_library
 from unfreeze.features.openvino_prefix import quantised
@@ -54,9 +54,9 @@ def run_by_openvino(file: Path) -> Runner:
     """
     program = openvino_library().Core().compile_model(file, "CPU", PRECISION)
 
-    def run(image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " cls"]:
-        answers: Float[np.ndarray, " cls"] = np.array(program(image)[0][0])
-        return answers
+    def run(image: UInt8[np.ndarray, "height width 3"]) -> Said:
+        found = program(image)
+        return Said.of([np.array(found[place]) for place in range(len(program.outputs))])
 
     return run
 

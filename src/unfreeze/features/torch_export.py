@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from unfreeze.core.errors import InputError
-from unfreeze.features.export_parts import ExportJob, Runner, WholeModel, of_any_size
+from unfreeze.features.export_parts import ExportJob, Runner, Said, WholeModel, of_any_size
 from unfreeze.zoo.graph import first_line
 from unfreeze.zoo.programs import without_notes
 
@@ -47,9 +47,9 @@ def run_by_torch(file: Path) -> Runner:
     """
     module = torch.export.load(file).module()
 
-    def run(image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " cls"]:
+    def run(image: UInt8[np.ndarray, "height width 3"]) -> Said:
         with torch.inference_mode():
-            answers: Float[np.ndarray, " cls"] = module(torch.from_numpy(image))[0].numpy()
-        return answers
+            found = module(torch.from_numpy(image))
+        return Said.of([one.numpy() for one in (found if isinstance(found, tuple) else (found,))])
 
     return run

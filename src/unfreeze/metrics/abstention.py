@@ -6,7 +6,7 @@ from itertools import compress
 import numpy as np
 from jaxtyping import Bool, Float
 
-from unfreeze.core.records import Answered
+from unfreeze.core.records import Abstaining, Answered
 from unfreeze.metrics.intervals import accuracy_interval
 
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -34,6 +34,28 @@ def answered(
     images, number = int(kept.sum()), int(right[kept].sum())
     interval = accuracy_interval(right[kept], list(compress(groups, kept)), seed=seed)
     return Answered(images=images, right=number, accuracy=number / images, interval=interval)
+
+
+def abstaining_curve(
+    sureness: Float[np.ndarray, " image"], right: Bool[np.ndarray, " image"], groups: Sequence[str], *, seed: int
+) -> tuple[Abstaining, ...]:
+    """What is answered, and how well, from every probability on.
+
+    Args:
+        sureness: Probability of each image's likeliest class.
+        right: Whether that class is the given one.
+        groups: As for `answered`.
+        seed: As for `answered`.
+
+    Returns:
+        At 0, where all are answered, and at every whole per cent at which fewer are than at the one before.
+    """
+    found: list[Abstaining] = []
+    for below in (place / 100 for place in range(100)):
+        kept = sure_from(sureness, below)
+        if not found or found[-1].answered.images > kept.sum():
+            found.append(Abstaining(below=below, answered=answered(kept, right, groups, seed=seed)))
+    return tuple(found)
 
 
 def sure_from(sureness: Float[np.ndarray, " image"], probability: float) -> Bool[np.ndarray, " image"]:

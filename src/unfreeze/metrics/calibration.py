@@ -95,12 +95,20 @@ def reliability(
     Returns:
         Log-loss, expected calibration error and its bins.
     """
-    divisors = np.broadcast_to(np.asarray(temperatures, np.float64), len(labels))
-    every = log_softmax(scores.astype(np.float64) / divisors[:, None], axis=1)
+    every = log_probabilities(scores, temperatures)
     own = np.maximum(every[np.arange(len(labels)), labels], _FLOOR)
     bins = _bins(np.exp(every.max(axis=1)), every.argmax(axis=1) == labels, groups or [""] * len(labels), seed)
     gaps = sum(one.images * abs(one.confidence - one.accuracy) for one in bins)
     return Reliability(log_loss=float(-own.mean()), error=gaps / len(labels), bins=bins)
+
+
+def log_probabilities(
+    scores: Float[np.ndarray, "image cls"], temperatures: Float[np.ndarray, " image"] | float = 1.0
+) -> Float[np.ndarray, "image cls"]:
+    """Logs of the softmax of scores, once they are divided by temperatures: of each image, or of all."""
+    divisors = np.broadcast_to(np.asarray(temperatures, np.float64), len(scores))
+    found: Float[np.ndarray, "image cls"] = log_softmax(scores.astype(np.float64) / divisors[:, None], axis=1)
+    return found
 
 
 def _bins(

@@ -73,6 +73,13 @@ with torch.no_grad():
 print(labels[answers.argmax()], float(answers.max()))""",
     }
 )
+_LIKENESS = MappingProxyType(
+    {
+        "onnx": 'model.run(["likeness"], {"image": pixels})[0][0]',
+        "openvino": 'program(pixels)["likeness"][0]',
+        "torch-export": "program(torch.tensor(pixels))[1][0]",
+    }
+)
 _COREML = """Let Vision hand photos over: `VNCoreMLRequest` with `imageCropAndScaleOption` CROP resizes them to what the
 model takes, an image named `image`, and `classLabel` is the answer."""
 _CROPS = MappingProxyType({"center": ".centerCrop", "squash": ".scaleFill", "border": ".scaleFit"})
@@ -94,6 +101,7 @@ def export_card(record: ExportRecord, *, at_least: int, crop: str) -> str:
         _what(record),
         "## How to run it without unfreeze",
         _running(record, at_least, crop),
+        *(["## Photos unlike anything in training", _unlike(record)] if record.unlike is not None else []),
         "## Does it say what unfreeze predict says?",
         parity_text(record),
     ]
@@ -125,15 +133,25 @@ def _running(record: ExportRecord, at_least: int, crop: str) -> str:
     return f"```python\n{code}\n```\n\nFOLDER is this folder."
 
 
+def _unlike(record: ExportRecord) -> str:
+    return (
+        f"`{_LIKENESS[record.target]}` is the share of photos like those in training that are at least as unlike them "
+        f"as this photo: small for what is none of the classes. Up to {record.unlike:g} (`unlike` in the metadata) the "
+        "photo counts as unlike anything in training; of photos like those in training, about that share does."
+    )
+
+
 def parity_text(record: ExportRecord) -> str:
     """What was measured on photos, as a table in Markdown and sentences."""
     if not record.parity:
         return "Nothing was measured: a CoreML model runs on macOS alone."
     rows = [
-        f"| {DECODINGS[row.decoding]} | {row.photos:,} | {_share(row)} | {row.largest_difference:.1e} |"
+        f"| {DECODINGS[row.decoding]} | {row.photos:,} | {_share(row)} | {row.largest_difference:.1e} |{_like(row)}"
         for row in record.parity
     ]
-    table = ["| photos decoded | photos | same likeliest class | largest difference |", "|---|---|---|---|", *rows]
+    more = (" of likeness |", "---|") if record.unlike is not None else ("", "")
+    heading = f"| photos decoded | photos | same likeliest class | largest difference |{more[0]}"
+    table = [heading, f"|---|---|---|---|{more[1]}", *rows]
     return "\n".join([*table, "", *parity_sentences(record)])
 
 
@@ -155,6 +173,10 @@ def parity_sentences(record: ExportRecord) -> tuple[str, ...]:
 
 def _share(row: ExportParity) -> str:
     return f"{row.same_top:,} ({percent(row.same_top / row.photos)})" if row.photos else "-"
+
+
+def _like(row: ExportParity) -> str:
+    return "" if row.likeness_difference is None else f" {row.likeness_difference:.1e} |"
 
 
 def int8_text(cost: Int8Cost) -> str:

@@ -27,6 +27,7 @@ from unfreeze.core.wording import (
     probability,
 )
 from unfreeze.report import code_map
+from unfreeze.report.abstention_chart import abstention_chart
 from unfreeze.report.calibration_charts import reliability_charts, threshold_charts
 from unfreeze.report.charts import (
     LEFT,
@@ -228,6 +229,7 @@ def _probabilities(record: RunRecord) -> dict[str, Any]:
     return {
         "reliability": reliability_charts(calibration),
         "calibrated": calibrated(calibration) if calibration else "",
+        "abstaining": abstention_chart(calibration),
         "thresholds": thresholds,
         "threshold_squares": threshold_charts(thresholds),
     }

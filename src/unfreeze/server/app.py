@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -42,6 +44,17 @@ _PHOTO_BODY: Final[dict[str, Any]] = {
         },
     },
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is wanted of each photo."""
+
+    top: Annotated[int, Query(ge=1, le=1000, description="How many labels to name per photo.")] = TOP
+    nearest: Annotated[int, Query(ge=0, le=10, description="How many training photos to show per photo.")] = 0
+    heat: Annotated[bool, Query(description="Whether to show where the network looked.")] = False
+
+
 ModelName = Annotated[str, Path(description="Of a model that is served.", examples=["leaves-1"], max_length=200)]
 
 
@@ -170,11 +183,10 @@ def _add_predict(app: FastAPI) -> None:
     async def predict(
         request: Request,
         service: Asked,
+        wanted: Annotated[Wanted, Depends()],
         model: Annotated[
             str | None, Query(description="Name of the model; the first one if not given.", max_length=200)
         ] = None,
-        top: Annotated[int, Query(ge=1, le=1000, description="How many labels to name per photo.")] = TOP,
-        nearest: Annotated[int, Query(ge=0, le=10, description="How many training photos to show per photo.")] = 0,
     ) -> PredictAnswer:
         """Classes of one photo (its bytes as the body) or of several (files of a form).
 
@@ -186,10 +198,18 @@ def _add_predict(app: FastAPI) -> None:
             name, said = await service.scores(model, photos)
             if not is_form(request):
                 said.all_said()
-            answers = answers_of(
-                said.model, said.photos, said.found, top=top, unlike=service.settings.unlike, nearest=nearest
+            answers = partial(
+                answers_of,
+                said.model,
+                said.photos,
+                said.found,
+                top=wanted.top,
+                unlike=service.settings.unlike,
+                nearest=wanted.nearest,
+                heat=wanted.heat,
             )
-        return PredictAnswer(model=name, version=said.model.version, photos=answers)
+            found = await run_in_threadpool(answers) if wanted.heat else answers()  # pictures take milliseconds
+        return PredictAnswer(model=name, version=said.model.version, photos=found)
 
 
 def _add_upkeep(app: FastAPI) -> None:

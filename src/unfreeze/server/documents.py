@@ -9,7 +9,7 @@ from unfreeze.images.decoding import UnreadableImageError
 from unfreeze.server.batching import Photo
 from unfreeze.server.problems import unreadable
 from unfreeze.workflows.prediction import prediction_record
-from unfreeze.workflows.serving import LoadedModel, Said, predictions_of
+from unfreeze.workflows.serving import LoadedModel, Said, predictions_of, where_looked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,23 @@ class NearPhoto:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Heat:
+    """Where the network looked: which places of the photo speak for its label, by a class activation map.
+
+    Attributes:
+        grid: Rows of the map, from top to bottom, over the photo as the network takes it (resized and cropped): 0 where
+            nothing speaks for the label, 255 where most does. Empty without a map.
+        picture: The photo as the network takes it, bright where most speaks for the label: WebP in base64. Empty
+            without a map.
+        note: Why there is no map; empty if there is one.
+    """
+
+    grid: tuple[tuple[int, ...], ...] = ()
+    picture: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhotoAnswer:
     """What a model says of one photo.
 
@@ -49,6 +66,7 @@ class PhotoAnswer:
         top: The likeliest classes, as many as were asked for.
         unlike: How unlike all in training it is; null if the model does not know.
         nearest: Training photos most like it, as many as were asked for; none where they are not beside the model.
+        heat: Where the network looked; null if that was not asked.
         problem: Why there is no label; null if there is one.
     """
 
@@ -59,6 +77,7 @@ class PhotoAnswer:
     top: tuple[Guess, ...]
     unlike: Unlike | None = None
     nearest: tuple[NearPhoto, ...] = ()
+    heat: Heat | None = None
     problem: PhotoProblem | None = None
 
 
@@ -92,6 +111,7 @@ class ModelEntry:
         gives_probabilities: Whether it gives probabilities, not scores.
         has_report: Whether the report of its run can be shown.
         has_neighbours: Whether training photos can be shown beside others.
+        has_heat: Whether it can be shown where the network looked.
     """
 
     name: str
@@ -102,6 +122,7 @@ class ModelEntry:
     gives_probabilities: bool
     has_report: bool
     has_neighbours: bool
+    has_heat: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +165,7 @@ def entry_of(name: str, model: LoadedModel) -> ModelEntry:
         gives_probabilities=model.gives_probabilities,
         has_report=bool(model.report),
         has_neighbours=model.neighbourhood is not None,
+        has_heat=model.head is not None,
     )
 
 
@@ -155,6 +177,7 @@ def answers_of(
     top: int,
     unlike: float | None = None,
     nearest: int = 0,
+    heat: bool = False,
 ) -> tuple[PhotoAnswer, ...]:
     """Answers to photos: the numbers are those of ``unfreeze predict``.
 
@@ -165,6 +188,7 @@ def answers_of(
         top: How many labels to name per photo, at most.
         unlike: Share of photos like those in training that may be marked as unlike them.
         nearest: How many training photos to show per photo, at most.
+        heat: Whether to show where the network looked.
 
     Returns:
         One a photo.
@@ -191,6 +215,7 @@ def answers_of(
                     top=image.top,
                     unlike=image.unlike,
                     nearest=_near(model, one, nearest),
+                    heat=_heat(model, one) if heat else None,
                 )
             )
     return tuple(answers)
@@ -210,6 +235,14 @@ def _near(model: LoadedModel, said: Said, count: int) -> tuple[NearPhoto, ...]:
     )
 
 
+def _heat(model: LoadedModel, said: Said) -> Heat:
+    found = where_looked(model, said)
+    if found is None:
+        return Heat(note="There is no map: what this model's head reads are not the means of one.")
+    grid, picture = found
+    return Heat(grid=grid, picture=base64.b64encode(picture).decode())
+
+
 EXAMPLE: dict[str, Any] = {
     "schema": "unfreeze.served/1",
     "model": "leaves-1",
@@ -226,6 +259,7 @@ EXAMPLE: dict[str, Any] = {
             ],
             "unlike": {"likeness": 0.41, "marked": False},
             "nearest": [],
+            "heat": None,
             "problem": None,
         }
     ],

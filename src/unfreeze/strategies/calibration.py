@@ -1,14 +1,16 @@
 """The temperature of a strategy, from what its splits held out, and how it gets into the head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from unfreeze.core.records import Calibration
+from unfreeze.core.records import Abstaining, Calibration
 from unfreeze.core.seeding import derive_seed
 from unfreeze.data.tasks import Task
-from unfreeze.metrics.calibration import fit_apart, fit_temperature, reliability
+from unfreeze.metrics.abstention import abstaining_curve
+from unfreeze.metrics.calibration import fit_apart, fit_temperature, log_probabilities, reliability
 from unfreeze.strategies.predictions import Measured
 from unfreeze.strategies.strategy import Fit
 from unfreeze.zoo.backbones import Backbone
@@ -60,8 +62,20 @@ def calibrated(fit: Fit, measured: Measured, task: Task) -> tuple[Fit, Calibrati
     after = reliability(held.scores, labels, apart, groups=groups, seed=seed)
     pays = after.log_loss < before.log_loss
     temperature = round(fit.temperature * fit_temperature(scaled, labels), 4) if pays else 1.0
-    found = Calibration(temperature=temperature, images=len(labels), before=before, after=after)
+    found = Calibration(
+        temperature=temperature,
+        images=len(labels),
+        before=before,
+        after=after,
+        abstaining=_abstaining(log_probabilities(held.scores, apart if pays else 1.0), labels, groups, seed),
+    )
     return tempered(fit, temperature), found
+
+
+def _abstaining(
+    logs: Float[np.ndarray, "row cls"], labels: Int[np.ndarray, " row"], groups: Sequence[str], seed: int
+) -> tuple[Abstaining, ...]:
+    return abstaining_curve(np.exp(logs.max(axis=1)), logs.argmax(axis=1) == labels, groups, seed=seed)
 
 
 def _held_out(measured: Measured, task: Task) -> _HeldOut | None:

@@ -616,4 +616,5 @@ def _announcement(outcome: Outcome, plan: Plan, expected: Forecast, pace: Pace) 
     rate = f"{milliseconds(pace.timed.seconds)} per image and epoch ({arithmetic})"
     on = f"on {count(expected.splits, 'split')}" if expected.splits else "on the whole train part"
     shortened = "" if expected.epochs == expected.wanted else f" (of {expected.wanted} wanted)"
-    return f"{outcome.name}: {rate}; {expected.epochs} epochs{shortened} {on}: about {duration(expected.seconds)}"
+    epochs = f"{expected.epochs} epochs{shortened} {on}: about {duration(expected.seconds)}"
+    return f"{outcome.strategy.quoted}: {rate}; {epochs}"

@@ -109,7 +109,7 @@ def fit_everything(experiment: Experiment, strategy: Strategy) -> tuple[Outcome,
     """Train a strategy on the whole train part; its test part, if there is one, is predicted."""
     everything, outcome = experiment.task.everything(), strategy.outcome
     total = strategy.work * len(everything.learn)
-    phase = experiment.progress.phase(outcome.name, total=total or 1, unit="image" if total else "fit")
+    phase = experiment.progress.phase(outcome.strategy.plain, total=total or 1, unit="image" if total else "fit")
     with metered() as usage, phase as advance:
         fit = strategy.fit(everything, advance=advance if total else experiment.progress.checkpoint)
         if not total:

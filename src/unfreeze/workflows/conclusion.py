@@ -106,7 +106,7 @@ class Raced:
     def passed_over(self) -> str:
         """What was measured and may not be picked, in a sentence; empty if nothing."""
         kept = {candidate.strategy for candidate in self.candidates()}
-        out = [m.strategy.label for m in self.race.measured if m.splits and m.strategy not in kept]
+        out = [m.strategy.quoted for m in self.race.measured if m.splits and m.strategy not in kept]
         return f"The run was stopped, and there was no time to train {' or '.join(out)} for it." if out else ""
 
 

@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy.special import softmax
 
 from unfreeze.core.cards import card_from
-from unfreeze.core.documents import Abstaining, Confused, EvaluateRecord, Mistake, Unfamiliar
+from unfreeze.core.documents import Confused, EvaluateRecord, Mistake, Unfamiliar
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.files import write_bytes
 from unfreeze.core.findings import Finding, finding
-from unfreeze.core.records import SetAside
+from unfreeze.core.records import Abstaining, SetAside
 from unfreeze.core.trained_on import trained_on
 from unfreeze.core.wording import count, plural
 from unfreeze.data.image_set import ImageSet

@@ -4,12 +4,12 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, get_args
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from scipy.special import softmax
@@ -19,6 +19,7 @@ from unfreeze.core.errors import AuditError, InputError
 from unfreeze.core.files import sha256_of_file
 from unfreeze.core.progress import Advance
 from unfreeze.core.trained_on import trained_on
+from unfreeze.features.export_parts import Runner, Said
 from unfreeze.features.resources import Resources
 from unfreeze.images.decoding import UnreadableImageError, decode
 from unfreeze.images.geometry import Geometry, centre
@@ -27,8 +28,9 @@ from unfreeze.metrics.intervals import wilson
 from unfreeze.workflows.export_photos import SEED, Photo
 from unfreeze.workflows.prediction import predict_images
 
-Run = Callable[[UInt8[np.ndarray, "height width 3"]], Float[np.ndarray, " cls"]]
 ALLOWED: Final = 1e-4  # between probabilities of an exact export in float32 and those of unfreeze predict
+_ROUNDED: Final = 1e-6  # float32
+RANKS: Final = 3  # training photos by which a likeness may be off, whose distances lie close to that of a photo
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,17 +42,19 @@ class Known:
         answers: Probabilities, or an SVM's margins.
         class_names: Of the model.
         largest: What differences are fractions of: 1 of probabilities, the largest margin of an SVM's.
+        likeness: Of each photo to those in training; None if the model does not know.
     """
 
     photos: tuple[Photo, ...]
     answers: Float[np.ndarray, "photo cls"]
     class_names: tuple[str, ...]
     largest: float
+    likeness: Float[np.ndarray, " photo"] | None = None
 
     def part(self, start: int, end: int | None = None) -> "Known":
         """Some of the photos."""
-        answers = self.answers[start:end]
-        return Known(photos=self.photos[start:end], answers=answers, class_names=self.class_names, largest=self.largest)
+        like = None if self.likeness is None else self.likeness[start:end]
+        return replace(self, photos=self.photos[start:end], answers=self.answers[start:end], likeness=like)
 
 
 def known(model: Path, photos: Sequence[Photo], resources: Resources) -> Known:
@@ -65,7 +69,9 @@ def known(model: Path, photos: Sequence[Photo], resources: Resources) -> Known:
         InputError: None can be read, or the folder is no model.
     """
     paths = [photo.path for photo in photos]
-    found = predict_images(model, paths, pool=resources.pool, progress=resources.progress, engine="torch")
+    found = predict_images(
+        model, paths, pool=resources.pool, progress=resources.progress, engine="torch", with_likeness=True
+    )
     if not found.names:
         first = found.set_aside[0]
         msg = (
@@ -79,6 +85,7 @@ def known(model: Path, photos: Sequence[Photo], resources: Resources) -> Known:
         answers=softmax(scores, axis=1) if found.gives_probabilities else scores,
         class_names=found.class_names,
         largest=1.0 if found.gives_probabilities else max(1.0, float(np.abs(scores).max())),
+        likeness=found.likeness,
     )
 
 
@@ -104,7 +111,7 @@ class Compared:
 
 
 def parity(
-    run: Run,
+    run: Runner,
     expected: Known,
     geometry: Geometry,
     *,
@@ -123,7 +130,7 @@ def parity(
     Returns:
         What was found.
     """
-    said: dict[Decoding, list[tuple[int, NDArray[np.float32]]]] = {name: [] for name in get_args(Decoding)}
+    said: dict[Decoding, list[tuple[int, Said]]] = {name: [] for name in get_args(Decoding)}
     reduced, seconds = 0, []
     for row, photo in enumerate(expected.photos):
         pixels = dict(decodings(photo.path, geometry))
@@ -138,11 +145,9 @@ def parity(
     return Compared(rows=table, reduced=reduced, milliseconds=round(1000 * float(np.median(seconds)), 2))
 
 
-def _answers(
-    run: Run, pixels: Mapping[Decoding, NDArray[np.uint8]], first: NDArray[np.float32]
-) -> dict[Decoding, NDArray[np.float32]]:
+def _answers(run: Runner, pixels: Mapping[Decoding, NDArray[np.uint8]], first: Said) -> dict[Decoding, Said]:
     """By way of decoding; what is the same to the last pixel is run once."""
-    answers: dict[Decoding, NDArray[np.float32]] = {"predict": first}
+    answers: dict[Decoding, Said] = {"predict": first}
     for name, image in pixels.items():
         if name in answers:
             continue
@@ -187,19 +192,26 @@ def by_pillow(path: Path, at_least: int | None) -> NDArray[np.uint8]:
         return np.array(ImageOps.exif_transpose(photo).convert("RGB"))
 
 
-def _row(name: Decoding, rows: Sequence[tuple[int, NDArray[np.float32]]], expected: Known) -> ExportParity:
+def _row(name: Decoding, rows: Sequence[tuple[int, Said]], expected: Known) -> ExportParity:
     places = [row for row, _ in rows]
-    found, wanted = np.stack([answer for _, answer in rows]), expected.answers[places]
+    found, wanted = np.stack([said.answers for _, said in rows]), expected.answers[places]
+    shares = [said.likeness for _, said in rows if said.likeness is not None]
+    like = float(np.abs(shares - expected.likeness[places]).max()) if shares and expected.likeness is not None else None
     return ExportParity(
         decoding=name,
         photos=len(rows),
         same_top=int((found.argmax(1) == wanted.argmax(1)).sum()),
         largest_difference=float(np.abs(found - wanted).max()) / expected.largest,
+        likeness_difference=like,
     )
 
 
-def check_exact(rows: Sequence[ExportParity]) -> None:
+def check_exact(rows: Sequence[ExportParity], *, known_photos: int = 0) -> None:
     """Make sure that an exact export in float32 says what `unfreeze predict` says.
+
+    Args:
+        rows: What was compared.
+        known_photos: Training photos whose distances the model knows, of which likeness is a share.
 
     Raises:
         AuditError: It does not.
@@ -212,10 +224,18 @@ def check_exact(rows: Sequence[ExportParity]) -> None:
                 "written; please report this."
             )
             raise AuditError(msg)
+        off = row.likeness_difference
+        if row.decoding == "predict" and off is not None and not off <= RANKS / (1 + known_photos) + _ROUNDED:
+            msg = (
+                f"The exported model does not mark the photos that unfreeze predict marks as unlike anything in "
+                f"training: likeness differs by {off:.1e} on {row.photos:,} photos, where "
+                f"{RANKS / (1 + known_photos):.1e} is allowed. Nothing was written; please report this."
+            )
+            raise AuditError(msg)
 
 
 def int8_cost(
-    run: Run, expected: Known, geometry: Geometry, model: Path, *, calibrated_on: int, advance: Advance
+    run: Runner, expected: Known, geometry: Geometry, model: Path, *, calibrated_on: int, advance: Advance
 ) -> Int8Cost:
     """What int8 costs on photos that it was not calibrated on.
 
@@ -233,7 +253,7 @@ def int8_cost(
     said = []
     for photo in expected.photos:
         _, pixels = next(decodings(photo.path, geometry))
-        said.append(int(run(pixels).argmax()))
+        said.append(int(run(pixels).answers.argmax()))
         advance(1)
     tops, wanted = np.array(said), expected.answers.argmax(1)
     same = int((tops == wanted).sum())

@@ -11,17 +11,19 @@ from unfreeze.core.export_settings import ExportSettings, ExportTarget
 from unfreeze.core.files import durable_folder, write_bytes
 from unfreeze.data.squares import geometry_of
 from unfreeze.features.coreml_export import export_coreml
-from unfreeze.features.export_parts import ExportJob, Runner, square_module
+from unfreeze.features.export_parts import LIKENESS, ExportJob, Runner, square_module
 from unfreeze.features.onnx_export import export_onnx
 from unfreeze.features.openvino_export import export_openvino
 from unfreeze.features.resources import Resources
 from unfreeze.features.torch_export import export_torch
+from unfreeze.metrics.novelty import CodeCloud
 from unfreeze.report.export_card import export_card
 from unfreeze.workflows.delivery import card_of
 from unfreeze.workflows.export_parity import Compared, Known, check_exact, int8_cost, known, parity, squares_of
 from unfreeze.workflows.export_photos import photos_for
+from unfreeze.zoo.code_clouds import read_cloud
 from unfreeze.zoo.folders import read_model
-from unfreeze.zoo.model_config import README
+from unfreeze.zoo.model_config import OUR_KEY, README, read_config
 
 COMPARED: Final = 64  # photos; decoding them and running the export takes seconds
 CALIBRATED: Final = 128  # photos for int8; NNCF takes 300 by default, and more changed nothing that we saw
@@ -49,7 +51,7 @@ def export_model(settings: ExportSettings, *, resources: Resources) -> ExportRec
         AuditError: An exact export does not say what `unfreeze predict` says; nothing is written.
     """
     settings.check()
-    job = ExportJob(saved=read_model(settings.model), resize=settings.resize)
+    job = ExportJob(saved=read_model(settings.model), resize=settings.resize, cloud=_cloud(settings))
     geometry = geometry_of(job.saved.card)
     expected = None if settings.target == "coreml" else _expected(settings, job, resources)
     with durable_folder(settings.out) as folder:
@@ -59,6 +61,16 @@ def export_model(settings: ExportSettings, *, resources: Resources) -> ExportRec
         write_bytes(folder / MODEL_CARD, card_of(settings.model).encode("utf-8", "surrogateescape"))
         write_bytes(folder / README, card.encode("utf-8", "surrogateescape"))
     return record
+
+
+def _cloud(settings: ExportSettings) -> CodeCloud | None:
+    """What the model knows of its training photos, if the target can say so.
+
+    A CoreML classifier has one output. In int8 codes are not those that the rate of false alarms was found with.
+    """
+    if settings.int8 or settings.target == "coreml":
+        return None
+    return read_cloud(settings.model, read_config(settings.model)[OUR_KEY])
 
 
 def _expected(settings: ExportSettings, job: ExportJob, resources: Resources) -> Known:
@@ -98,11 +110,18 @@ def _written(
         compared = parity(run, first, geometry, advance=advance)
     if not settings.int8:
         if job.resize == "exact":
-            check_exact(compared.rows)
+            check_exact(compared.rows, known_photos=len(job.cloud.held_out) if job.cloud else 0)
         return _Measured(compared=compared)
     with progress.phase("test int8", total=len(tested.photos), unit="photo") as advance:
         cost = int8_cost(run, tested, geometry, settings.model, calibrated_on=used, advance=advance)
     return _Measured(compared=compared, cost=cost)
+
+
+def _gives(job: ExportJob) -> str:
+    answers = f"{job.answer}, float32 [1, {len(job.saved.class_names)}], in the order of the labels"
+    if job.threshold is None:
+        return answers
+    return f"{answers}; {LIKENESS}, float32 [1], up to {job.threshold:g} of a photo unlike anything in training"
 
 
 def _record(settings: ExportSettings, job: ExportJob, measured: _Measured, folder: Path) -> ExportRecord:
@@ -125,7 +144,8 @@ def _record(settings: ExportSettings, job: ExportJob, measured: _Measured, folde
         takes=f"an image of {size} x {size} pixels, named image"
         if coreml
         else "image, uint8 [height, width, 3]: upright red, green, blue, of any size",
-        gives=f"{job.answer}, float32 [1, {len(saved.class_names)}], in the order of the labels",
+        gives=_gives(job),
+        unlike=job.threshold,
         classes=saved.class_names,
         reduced=measured.compared.reduced,
         milliseconds=measured.compared.milliseconds,

@@ -143,7 +143,7 @@ def _deeper(stage: Deeper, state: RaceState) -> Decision:
     waiting = tuple(price.strategy for price in chosen)
     postponed = tuple(strategy for strategy in stage.waiting if strategy not in waiting)
     if postponed:
-        names = ", ".join(price.strategy.label for price in _prices_of(postponed, state))
+        names = ", ".join(price.strategy.quoted for price in _prices_of(postponed, state))
         said = f"Postponed: {names}. Time does not hold {state.first_splits} splits of everything."
         stage = Deeper(waiting=waiting, postponed=(*stage.postponed, *postponed))
         return Decision(stage=stage, say=(said,) if names else ())
@@ -274,7 +274,7 @@ def _trying(stage: Trying, state: RaceState) -> Decision:
         time = f": about {duration(one.expected.seconds)}" if state.is_timed else ""
         said = f"{one.label} on {count(one.expected.splits, 'split')}{time}."
         return Decision(stage=replace(stage, announced=True), say=(said,))
-    phase = Phase(name=one.label, strategies=(one.strategy,), to=one.expected.splits, clock=one.strategy.kind)
+    phase = Phase(name=one.strategy.plain, strategies=(one.strategy,), to=one.expected.splits, clock=one.strategy.kind)
     # what is best in the end may be one whose training on everything takes longer
     until = min(stage.until, SLACK * state.budget - state.refit_seconds)
     goes_on = one.splits < one.expected.splits and (not one.splits or state.fits([one], until))
@@ -296,7 +296,7 @@ def _completing(stage: Completing, state: RaceState) -> Decision:
     if stage.running is not None:
         one = state.of(stage.running)
         if one.is_ready and one.splits < to and state.fits([one], until):
-            phase = Phase(name=one.label, strategies=(one.strategy,), to=to, clock="repeat")
+            phase = Phase(name=one.strategy.plain, strategies=(one.strategy,), to=to, clock="repeat")
             return Decision(stage=stage, step=_measure_beside([one], phase, state, until))
         return Decision(stage=replace(stage, running=None), step=Settle(strategies=(one.strategy,)))
     if not stage.waiting and stage.is_last:
@@ -325,7 +325,7 @@ def _lengthening(stage: Lengthening, state: RaceState) -> Decision:
 
 
 def _lengthened(one: Standing, epochs: int, stage: Stage) -> Decision:
-    phase = Phase(name=one.label, strategies=(one.strategy,), to=one.splits, clock="repeat")
+    phase = Phase(name=one.strategy.plain, strategies=(one.strategy,), to=one.splits, clock="repeat")
     said = f"{one.label} goes on to {epochs} epochs: time is left."
     return Decision(stage=stage, step=Lengthen(strategy=one.strategy, epochs=epochs, phase=phase), say=(said,))
 
@@ -437,7 +437,7 @@ def _taking_up(stage: TakingUp, state: RaceState) -> Decision:
             return _lengthened(one, one.longer, stage)
         if one.recorded:
             to = one.splits + one.recorded
-            phase = Phase(name=one.label, strategies=(one.strategy,), to=to, clock="repeat")
+            phase = Phase(name=one.strategy.plain, strategies=(one.strategy,), to=to, clock="repeat")
             return Decision(stage=stage, step=_measure([one], phase))
     short = tuple(one.strategy for one in state.standings if one.is_ready and one.status in LACKS)
     return Decision(stage=Over(), step=Settle(strategies=short) if short else None)
@@ -462,7 +462,7 @@ def _hopeless(asked: Sequence[Standing], running: Sequence[Standing], state: Rac
             continue
         chance = state.answers.chance(one.strategy, against=best)
         if chance is not None and chance < HOPELESS:
-            note = f"the probability of a better score than that of {best.label} is {probability(chance)}"
+            note = f"the probability of a better score than that of {best.quoted} is {probability(chance)}"
             return Drop(strategy=one.strategy, note=note)
     return None
 

@@ -108,12 +108,13 @@ def predict_images(
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores of the images that could be read, in order; the others are set aside. Codes if the engine gives them."""
+    """Scores of the images that could be read, in order; the others are set aside. Codes and maps as the engine is."""
 
     names: tuple[str, ...]
     scores: Float[np.ndarray, "image cls"]
     set_aside: tuple[SetAside, ...]
     codes: Float[np.ndarray, "image code"] | None = None
+    maps: tuple[Float[np.ndarray, "code height width"], ...] = ()
 
 
 def scored_squares(
@@ -128,7 +129,7 @@ def scored_squares(
     """Run a classifier over squares of images.
 
     Args:
-        engine: Its first output are the scores, a second one the codes.
+        engine: Its first output are the scores, a second one the codes, a third one the last map.
         paths: Of the images.
         squares: Of each, as decoders give them.
         card: Of the network.
@@ -145,6 +146,7 @@ def scored_squares(
     aside: list[SetAside] = []
     rows: list[Float[np.ndarray, " cls"]] = []
     codes: list[Float[np.ndarray, " code"]] = []
+    maps: list[Float[np.ndarray, "code height width"]] = []
 
     def readable() -> Iterator[UInt8[np.ndarray, "size size 3"]]:
         for path, square in zip(paths, squares, strict=True):
@@ -162,11 +164,12 @@ def scored_squares(
             )
             raise InputError(msg)
         rows.append(row)
-        codes += others
+        codes += others[:1]
+        maps += others[1:]
         advance(1)
     advance(len(aside))
     scores = np.stack(rows) if rows else np.empty((0, 0), np.float32)
-    return Scored(tuple(names), scores, tuple(aside), np.stack(codes) if codes else None)
+    return Scored(tuple(names), scores, tuple(aside), np.stack(codes) if codes else None, tuple(maps))
 
 
 def classifier_of(
@@ -189,7 +192,7 @@ def classifier_of(
         form: What it takes and gives.
 
     Returns:
-        The engine; its outputs are the scores, and the codes if the form gives them.
+        The engine; its outputs are the scores, and what else the form gives.
 
     Raises:
         InputError: The folder is no model.

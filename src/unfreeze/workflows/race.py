@@ -281,7 +281,7 @@ class Race:
     def _give_up(self, entry: Measurement, failure: str, curve: tuple[float, ...]) -> None:
         entry.give_up(failure, curve)
         self.comparisons.forget(entry.outcome.strategy)
-        self.say(f"Left out: {entry.label}; {failure}.")
+        self.say(f"Left out: {entry.outcome.strategy.quoted}; {failure}.")
         self._note_forecast(entry)
 
     def _find_price(self, step: FindPrice) -> None:
@@ -331,12 +331,12 @@ class Race:
         note = step.note or ""
         outcome = Outcome(strategy=step.strategy, description="", status="left out", note=note)
         self._add(Measurement(None, Measured(outcome)))
-        self.say(f"Left out: {outcome.name}; {note}.")
+        self.say(f"Left out: {outcome.strategy.quoted}; {note}.")
 
     def _enter_left_out(self, outcome: Outcome) -> None:
         entry = Measurement(None, Measured(outcome))
         self._add(entry)
-        self.say(f"Left out: {entry.label}; {entry.outcome.note}.")
+        self.say(f"Left out: {entry.outcome.strategy.quoted}; {entry.outcome.note}.")
         self._note_forecast(entry)
 
     def _add(self, entry: Measurement) -> None:
@@ -352,7 +352,7 @@ class Race:
                 continue
             self._note_forecast(entry)
             if entry.splits < FEWEST_FOR_PROBABILITIES:
-                self.say(f"{entry.label}: {entry.outcome.note}. One split gives no probabilities.")
+                self.say(f"{entry.outcome.strategy.quoted}: {entry.outcome.note}. One split gives no probabilities.")
 
     def _note_what_is_missing(self, entry: Measurement) -> None:
         """Of what has fewer epochs or splits than wanted: that, and the budget that would hold all of a training."""

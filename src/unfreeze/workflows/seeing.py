@@ -14,11 +14,12 @@ from unfreeze.core.plans import ProbeSettings
 from unfreeze.core.readouts import Readout
 from unfreeze.core.records import Outcome
 from unfreeze.core.seeding import derive_seed, generator
-from unfreeze.core.seeing import CodeMap, Grid, HeatMap, Looks
+from unfreeze.core.seeing import CodeMap, HeatMap, Looks
 from unfreeze.core.wording import count
 from unfreeze.data.tasks import Task
 from unfreeze.features.extraction import Codes
 from unfreeze.features.heat import can_look, heat
+from unfreeze.metrics.class_activation import as_grid
 from unfreeze.metrics.code_map import FEWEST_POINTS, MOST_POINTS, class_neighbours, comparable, drawn_rows, plane
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.joined import in_words
@@ -197,13 +198,6 @@ def _heat_map(experiment: Experiment, answers: _Answers, place: int, model: Watc
         image=experiment.task.image_set.images[row].name,
         given=int(experiment.task.labels[row]),
         called=called,
-        delivered=_grid(heat(model, pixels, called)[0]),
-        frozen=_grid(heat(before, pixels, called)[0]) if before else (),
+        delivered=as_grid(heat(model, pixels, called)[0]),
+        frozen=as_grid(heat(before, pixels, called)[0]) if before else (),
     )
-
-
-def _grid(values: Float[np.ndarray, "height width"]) -> Grid:
-    """Whole numbers from 0 to 255, the largest being 255; all 0 where nothing speaks for the class."""
-    top = float(values.max())
-    scaled = np.rint(255 * values / top) if top > 0 else np.zeros_like(values)
-    return tuple(tuple(int(value) for value in row) for row in scaled)

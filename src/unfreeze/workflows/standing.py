@@ -48,7 +48,7 @@ class Standing:
     @property
     def label(self) -> str:
         """What sentences call it."""
-        return self.strategy.label
+        return self.strategy.quoted
 
     @property
     def is_running(self) -> bool:

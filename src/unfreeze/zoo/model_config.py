@@ -9,6 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+from safetensors.numpy import load
+
 from unfreeze.core.cards import CROP_MODES, Card, card_from
 from unfreeze.core.errors import InputError
 from unfreeze.core.files import sha256_of, sha256_of_file, sha256_of_json, write_bytes
@@ -62,6 +66,23 @@ def checked_weights(folder: Path, config: dict[str, Any]) -> bytes:
     data = (folder / WEIGHTS).read_bytes()
     _check_hash(sha256_of(data), config, folder)
     return data
+
+
+def head_weight(folder: Path, config: dict[str, Any]) -> Float[np.ndarray, "cls code"]:
+    """The weights of a model's head, without PyTorch.
+
+    Args:
+        folder: Of the model.
+        config: Of `read_config`.
+
+    Raises:
+        InputError: The weights are not what was written.
+    """
+    ours = config[OUR_KEY]
+    name = "linear.weight" if "readouts" in ours else f"{ours['card']['head']}.weight"
+    weight = load(checked_weights(folder, config))[name]
+    flat: Float[np.ndarray, "cls code"] = weight.reshape(len(weight), -1)  # a convolution's has two more axes
+    return flat
 
 
 def _check_hash(found: str, config: dict[str, Any], folder: Path) -> None:

@@ -1,12 +1,12 @@
 """Coverage and accuracy of a classifier that leaves some images open."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
 from unfreeze.core.records import Answered
-from unfreeze.metrics.abstention import PROBABILITIES, answered, sure_from
+from unfreeze.metrics.abstention import PROBABILITIES, abstaining_curve, answered, sure_from
 from unfreeze.metrics.intervals import wilson
 
 
@@ -35,3 +35,19 @@ def test_of_nothing_there_is_no_accuracy() -> None:
 def test_a_probability_counts_as_it_is_written() -> None:
     """0.8 in single precision is a little more or less than 0.8, and is written as 0.800000."""
     assert sure_from(np.array([0.8, 0.7999996, 0.79999], np.float32), 0.8).tolist() == [True, True, False]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=1, max_size=50))
+def test_the_curve_has_every_whole_per_cent(images: list[tuple[float, bool]]) -> None:
+    """Its last point up to a probability is what is answered from that one on, and each point answers fewer."""
+    sureness, right = np.array([sure for sure, _ in images]), np.array([is_right for _, is_right in images])
+    groups = [""] * len(images)
+
+    curve = abstaining_curve(sureness, right, groups, seed=0)
+
+    for place in range(100):
+        at = [point for point in curve if point.below <= place / 100][-1]
+        assert at.answered == answered(sure_from(sureness, place / 100), right, groups, seed=0)
+    numbers = [point.answered.images for point in curve]
+    assert (curve[0].below, numbers) == (0.0, sorted(set(numbers), reverse=True))

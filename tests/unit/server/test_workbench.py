@@ -206,6 +206,7 @@ def test_a_command_says_what_it_printed_or_why_it_failed(tmp_path: Path) -> None
     done.wait()
     failed.wait()
 
+    assert (done.last_line, failed.last_line) == ("", f"unfreeze: {failed.sentence}")
     assert (done.exit_code, done.sentence, json.loads(done.output)["unfreeze"]) == (0, "", __version__)
     assert failed.sentence == f"There is no folder or list {tmp_path / 'nowhere'}. Check the spelling."
     done.stop()  # of no effect

@@ -58,6 +58,24 @@ def test_scores_that_are_too_large_are_divided(make_rows: MakeTask, splits: int)
     assert found.before.error == pytest.approx(64 / 65 - 0.8, abs=1e-4)
 
 
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_what_is_answered_is_counted_by_the_delivered_probabilities(make_rows: MakeTask, factor: float) -> None:
+    """Those with the temperature if it was used: so many are as sure as the bins of these probabilities say."""
+    task = make_rows(400)
+
+    _, found = calibrated(on_everything(np.eye(2)), measured(task, factor=factor), task)
+
+    assert found is not None
+    bins = (found.after if found.applied else found.before).bins
+    for tenth in range(10):
+        answered = [one.answered for one in found.abstaining if one.below <= tenth / 10][-1]
+        sure = [one for one in bins if one.confidence >= tenth / 10]
+        assert answered.images == sum(one.images for one in sure)
+        assert answered.right == round(sum(one.images * one.accuracy for one in sure))
+    assert found.applied == (factor > 1)
+    assert found.abstaining[0].answered.right == 320
+
+
 def test_the_size_of_scores_is_that_of_their_own_training(make_rows: MakeTask) -> None:
     """Splits that made scores of other sizes, and say so, give what equal ones do; so does the training on everything.
 

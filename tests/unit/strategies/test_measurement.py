@@ -183,7 +183,9 @@ def test_a_fit_says_only_what_it_knows() -> None:
     assert (after.settings, after.tap, after.description, after.curve) == (new, "high", "after", (0.5,))
 
 
-@pytest.mark.parametrize(("work", "phase"), [(3, ("head", 60, "image")), (0, ("head", 1, "fit"))])
+@pytest.mark.parametrize(
+    ("work", "phase"), [(3, ("last layer, trained", 60, "image")), (0, ("last layer, trained", 1, "fit"))]
+)
 def test_the_last_training_is_counted_by_what_it_passes_over(
     make_experiment: MakeExperiment, heard: Any, work: int, phase: tuple[str, int, str]
 ) -> None:

@@ -244,7 +244,9 @@ def test_an_interrupted_run_trains_only_what_is_there_soon(task: Task) -> None:
 
     assert SOON == 1.0
     assert [candidate.strategy for candidate in found.candidates()] == [HEAD, TWO]
-    assert found.passed_over() == ("The run was stopped, and there was no time to train unfreeze 4 or full for it.")
+    assert found.passed_over() == (
+        "The run was stopped, and there was no time to train “last 4 blocks” or “everything” for it."
+    )
 
 
 def test_an_entry_is_found_by_its_strategy(task: Task) -> None:
@@ -381,7 +383,7 @@ def test_what_does_not_train_on_everything_gives_way_to_the_next_best(
     assert (record.picked, record.model) == (HEAD, "model")
     assert (left_out.strategy, left_out.status, left_out.splits) == (TWO, "left out", 0)
     assert "did not train" in left_out.note
-    assert any(sentence.startswith("Left out: unfreeze 2; did not train") for sentence in record.race)
+    assert any(sentence.startswith("Left out: “last 2 blocks”; did not train") for sentence in record.race)
     assert {(step.first, step.second) for step in record.comparisons} == set(pairs([SOFTMAX_ON_LAST, HEAD]))
     assert record.winner is not None
     assert record.winner.strategy == HEAD

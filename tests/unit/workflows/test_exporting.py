@@ -25,9 +25,11 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.export_parity import by_pillow, check_exact
 from unfreeze.workflows.exporting import export_model
 from unfreeze.workflows.prediction import Predictions, predict_images
+from unfreeze.workflows.unlike import add_unlike
 from unfreeze.zoo.backbones import Backbone
+from unfreeze.zoo.devices import CPU
 from unfreeze.zoo.folders import read_model, save_model
-from unfreeze.zoo.model_config import read_card
+from unfreeze.zoo.model_config import OUR_KEY, read_card, read_config
 from unfreeze.zoo.tap_classifier import TapClassifier
 
 NAMES = ("ant", "bee", "Käfer")
@@ -120,10 +122,13 @@ class Case:
 
 
 def exported(model: Path, out: Path, photos: Path, resources: Resources, target: Any) -> Case:
-    """A model that was exported exactly, and what `predict` says."""
-    record = export(model, out, photos, resources, target=target)
+    """A model that was exported exactly, and what `predict` says; it knows what its training photos look like."""
     paths = [path for path in photos.rglob("*") if path.is_file()]
-    return Case(model, out, record, predict_images(model, paths, pool=resources.pool, engine="torch"))
+    labels = np.array([NAMES.index(path.parent.name) for path in paths])
+    add_unlike(model, paths * 3, np.tile(labels, 3), pool=resources.pool, device=CPU, seed=0)
+    record = export(model, out, photos, resources, target=target)
+    found = predict_images(model, paths, pool=resources.pool, engine="torch", with_likeness=True)
+    return Case(model, out, record, found)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +150,10 @@ def test_onnxruntime_says_what_predict_says(in_onnx: Case) -> None:
     found = session.get_modelmeta().custom_metadata_map
     assert json.loads(found["labels"]) == list(NAMES)
     assert json.loads(found["card"])["licence"] == read_card(in_onnx.model)[0].licence
-    assert [(one.name, one.shape) for one in session.get_outputs()] == [("probabilities", [1, 3])]
+    assert [(one.name, one.shape) for one in session.get_outputs()] == [
+        ("probabilities", [1, 3]),
+        ("likeness", [1]),
+    ]
     onnx.checker.check_model(onnx.load(in_onnx.out / "model.onnx"), full_check=True)
     assert str(Path.cwd()).encode() not in (in_onnx.out / "model.onnx").read_bytes()
 
@@ -223,9 +231,43 @@ def test_torch_export_says_what_predict_says(in_torch: Case) -> None:
     """From decoded photos of any size, in one program, in whose archive the labels lie."""
     extra = {"labels": ""}
     program = torch.export.load(in_torch.out / "model.pt2", extra_files=extra).module()
-    in_torch.check([program(torch.from_numpy(pixels))[0].numpy() for pixels in in_torch.pixels()])
+    in_torch.check([program(torch.from_numpy(pixels))[0][0].numpy() for pixels in in_torch.pixels()])
 
     assert json.loads(extra["labels"]) == list(NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnx", "openvino", "torch-export"])
+def test_an_export_marks_what_predict_marks(target: Any, request: pytest.FixtureRequest) -> None:
+    """Its second output is the likeness that predict gives, and its metadata say up to which one a photo is unlike."""
+    case: Case = request.getfixturevalue({"onnx": "in_onnx", "openvino": "in_openvino"}.get(target, "in_torch"))
+    known, wanted = read_config(case.model)[OUR_KEY]["unlike"]["photos"], case.predictions.likeness
+
+    found = [likeness_of(case.out, target, pixels) for pixels in case.pixels()]
+
+    assert wanted is not None
+    assert np.ptp(wanted) > 0.3
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1 / (1 + known) + 1e-6)
+    assert case.record.unlike == pytest.approx(1 / (1 + known), abs=1e-6)  # too few photos to tell 1 %
+    assert case.record.parity[0].likeness_difference is not None
+    assert case.record.parity[0].likeness_difference <= 1 / (1 + known) + 1e-6
+
+
+def likeness_of(out: Path, target: str, pixels: np.ndarray) -> float:
+    """By the line of code in the card of the export, in the runtime that it is for."""
+    import onnxruntime
+    import openvino
+
+    made: dict[str, Any] = {"pixels": pixels, "torch": torch}
+    if target == "onnx":
+        made["model"] = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
+        assert float(json.loads(made["model"].get_modelmeta().custom_metadata_map["unlike"])) > 0
+    elif target == "openvino":
+        made["program"] = openvino.compile_model(out / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    else:
+        made["program"] = torch.export.load(out / "model.pt2").module()
+    (code,) = re.findall(r"`([^`]*)` is the share", (out / "README.md").read_text())
+    return float(eval(code, made))
 
 
 @pytest.mark.slow
@@ -265,6 +307,11 @@ def test_an_exact_export_that_differs_is_not_delivered() -> None:
     with pytest.raises(AuditError, match=r"differ by 2\.0e-04 on 9 photos, where 0\.0001 is allowed"):
         check_exact([row])
     check_exact([replace(row, decoding="full"), replace(row, largest_difference=1e-4)])
+
+    other = replace(row, largest_difference=0.0, likeness_difference=0.05)
+    with pytest.raises(AuditError, match=r"likeness differs by 5\.0e-02 on 9 photos, where 3\.0e-02 is allowed"):
+        check_exact([other], known_photos=99)
+    check_exact([other], known_photos=49)
 
 
 @pytest.mark.parametrize(

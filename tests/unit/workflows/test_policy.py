@@ -684,7 +684,9 @@ def test_a_race_begins_with_one_split_of_all_that_is_cheap(rounds: int | None, t
     step = decision.step
     assert isinstance(step, Measure)
     assert (step.strategies, step.split, step.phase.to) == ((SOFTMAX_ON_LAST, HEAD), 0, to)
-    assert decision.say == (f"Step one and the feature extractor (softmax on the last codes, head) on {to} splits.",)
+    assert decision.say == (
+        f"Step one and the feature extractor (“linear, last layer”, “last layer, trained”) on {to} splits.",
+    )
     assert decide(decision.stage, state(*entries, rounds=rounds)).say == ()
 
 
@@ -713,7 +715,9 @@ def test_a_slow_classifier_goes_on_within_its_share_of_the_budget() -> None:
 
     assert step_of(decide(begun, within), Measure).split == 2
     assert step_of(decision, Settle).strategies == (SVM_ON_LAST,)
-    assert decision.say == ("Fewer splits than 5 so far: svm on the last codes (2). The time goes to training first.",)
+    assert decision.say == (
+        "Fewer splits than 5 so far: “linear, last layer (SVM)” (2). The time goes to training first.",
+    )
 
 
 def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait() -> None:
@@ -847,7 +851,7 @@ def test_what_is_postponed_is_named_and_comes_in_the_end() -> None:
     decision = decide(Deeper(waiting=(TWO, FULL, SCRATCH)), now)
 
     assert step_of(decision, Prepare).strategy == TWO
-    assert decision.say == ("Postponed: full. Time does not hold 5 splits of everything.",)
+    assert decision.say == ("Postponed: “everything”. Time does not hold 5 splits of everything.",)
     assert isinstance(decision.stage, Trying)
     assert decision.stage.then == Deeper(waiting=(), postponed=(FULL, SCRATCH))
     assert decide(Postponed(waiting=(SCRATCH,)), now) == Decision(
@@ -896,8 +900,8 @@ def test_what_is_tried_is_announced_with_its_time_only_where_there_is_a_budget()
     """Three splits of ten seconds each."""
     one, stage = trained(TWO, splits=0, of=3, seconds=10.0), replace(trying(100.0), announced=False)
 
-    assert decide(stage, state(one, left=80.0, budget=100.0)).say == ("unfreeze 2 on 3 splits: about 30 s.",)
-    assert decide(stage, state(one)).say == ("unfreeze 2 on 3 splits.",)
+    assert decide(stage, state(one, left=80.0, budget=100.0)).say == ("“last 2 blocks” on 3 splits: about 30 s.",)
+    assert decide(stage, state(one)).say == ("“last 2 blocks” on 3 splits.",)
 
 
 def test_the_first_split_is_measured_and_the_next_ones_while_they_fit() -> None:
@@ -971,7 +975,7 @@ def test_few_splits_become_five_where_time_holds_all_of_them() -> None:
     decision = completed(trained(TWO, splits=2, seconds=10.0), left=40.0)
 
     assert step_of(decision, Measure).split == 2
-    assert decision.say == ("unfreeze 2 goes on to 5 splits: time is left.",)
+    assert decision.say == ("“last 2 blocks” goes on to 5 splits: time is left.",)
     assert completed(trained(TWO, splits=2, seconds=10.0), left=39.0).step is None
 
 
@@ -1015,7 +1019,7 @@ def test_short_trainings_go_on_as_far_as_time_holds() -> None:
 
     whole = lengthened(short, left=70.0)
     assert (step_of(whole, Lengthen).strategy, step_of(whole, Lengthen).epochs) == (TWO, 20)
-    assert whole.say == ("unfreeze 2 goes on to 20 epochs: time is left.",)
+    assert whole.say == ("“last 2 blocks” goes on to 20 epochs: time is left.",)
     assert step_of(lengthened(short, left=69.0), Lengthen).epochs == 19
     assert lengthened(trained(TWO, seconds=10.0), left=999.0).step is None
 
@@ -1083,7 +1087,7 @@ def test_what_is_open_goes_on_to_the_next_look(look: int, splits: int, to: int) 
 
     assert isinstance(step, Measure)
     assert (step.strategies, step.split, step.phase.to) == (HEAD_TWO, splits, to)
-    assert decision.say == (f"Open after {splits} splits: head, unfreeze 2. On to {to} splits.",)
+    assert decision.say == (f"Open after {splits} splits: “last layer, trained”, “last 2 blocks”. On to {to} splits.",)
 
 
 def test_a_race_is_over_after_the_last_look() -> None:
@@ -1123,12 +1127,15 @@ def test_the_costliest_stays_behind_where_time_is_short_and_so_does_what_was_onl
 
     assert step_of(both, Measure).strategies == HEAD_TWO
     assert both.say == (
-        "Open after 5 splits: head, unfreeze 2, unfreeze 4. On to 10 splits, without unfreeze 4, for which no time "
+        "Open after 5 splits: “last layer, trained”, “last 2 blocks”, “last 4 blocks”. On to 10 splits, without "
+        "“last 4 blocks”, for which no time "
         "is left; about 15 s.",
     )
     assert step_of(none, Measure).strategies == TWO_FOUR
     assert none.stage == Filling(steps=(TWO_FOUR,))
-    assert none.say == ("Open after 5 splits: unfreeze 2, unfreeze 4. Time is left for no more than 5 splits of all.",)
+    assert none.say == (
+        "Open after 5 splits: “last 2 blocks”, “last 4 blocks”. Time is left for no more than 5 splits of all.",
+    )
 
 
 def test_those_that_lag_behind_run_first() -> None:
@@ -1155,7 +1162,8 @@ def test_a_hopeless_depth_is_dropped_and_says_so() -> None:
     assert decision.stage == Looking(look=0)
     (said,) = decision.say
     assert said == (
-        "unfreeze 1 is dropped after 5 splits: the probability of a better score than that of unfreeze 2 is under 1 %."
+        "“last block” is dropped after 5 splits: the probability of a better score than that of “last 2 blocks” is "
+        "under 1 %."
     )
     assert looked(*standings, answers=replace(answers, chances={ONE: 0.01})).step is None
     assert looked(*standings, answers=replace(answers, chances={})).step is None

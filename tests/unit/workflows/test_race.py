@@ -299,7 +299,7 @@ def test_what_does_not_fit_is_left_out_with_its_reason(
     left_out = race.measured[-1].outcome
 
     assert (left_out.status, left_out.note) == ("left out", note)
-    assert f"Left out: unfreeze 2; {note}." in race.story
+    assert f"Left out: “last 2 blocks”; {note}." in race.story
     assert contest.prepared == []
 
 
@@ -361,7 +361,7 @@ def test_what_is_postponed_has_the_time_that_is_left(make_rows: MakeTask, time: 
 
     assert contest.prepared == [TWO, FULL]
     assert (splits_of(race)[TWO], splits_of(race)[FULL]) == (5, 1)
-    assert "Postponed: full. Time does not hold 5 splits of everything." in race.story
+    assert "Postponed: “everything”. Time does not hold 5 splits of everything." in race.story
     assert outcomes_of(race)[TWO].note == ""
 
 
@@ -376,7 +376,9 @@ def test_a_slow_probe_does_not_keep_the_cheap_ones_from_five_splits(make_rows: M
 
     assert splits.pop(SVM_ON_LAST) == 1
     assert all(number >= 5 for number in splits.values())
-    assert any(sentence.startswith("Fewer splits than 5 so far: svm on the last codes (1)") for sentence in race.story)
+    assert any(
+        sentence.startswith("Fewer splits than 5 so far: “linear, last layer (SVM)” (1)") for sentence in race.story
+    )
     svm = race.measured[1].outcome
     assert (svm.status, svm.note) == ("shortened", "1 of 5 splits fit the budget")
 
@@ -441,7 +443,7 @@ def test_a_race_goes_on_with_the_epochs_that_it_had_decided_on(make_rows: MakeTa
     assert splits_of(again) == splits_of(first)
     assert outcomes_of(again) == outcomes_of(first)
     assert ended_again == pytest.approx(ended)
-    assert any(sentence == "unfreeze 2 goes on to 20 epochs: time is left." for sentence in again.story)
+    assert any(sentence == "“last 2 blocks” goes on to 20 epochs: time is left." for sentence in again.story)
 
 
 def test_a_training_that_was_cut_down_too_far_is_not_repeated(make_rows: MakeTask, time: Time) -> None:
@@ -466,7 +468,7 @@ def test_what_does_not_train_is_left_out_with_what_it_gave_before(make_rows: Mak
 
     assert (failed.splits, failed.strategy, failed.outcome.status) == (0, None, "left out")
     assert failed.outcome.curve == (0.7, 0.9)
-    assert any(sentence.startswith("Left out: unfreeze 2; did not train") for sentence in race.story)
+    assert any(sentence.startswith("Left out: “last 2 blocks”; did not train") for sentence in race.story)
     assert splits_of(race)[ONE] > 5
 
 

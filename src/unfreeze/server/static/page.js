@@ -164,9 +164,7 @@ function work() {
 
 async function classify({ photo, name }) {
   try {
-    const query = new URLSearchParams({ model: name, top: String(SHOWN), nearest: String(NEAR) });
-    const said = await ask(`/v1/predict?${query}`, { method: "POST", body: formOf(photo) });
-    const [answer] = said.photos;
+    const { answer, said } = await asked(photo, { model: name, top: SHOWN, nearest: NEAR });
     photo.answers.set(name, { ...answer, version: said.version, failed: answer.problem?.detail });
   } catch (error) {
     photo.answers.set(name, { failed: error.message });
@@ -175,10 +173,11 @@ async function classify({ photo, name }) {
   arrange();
 }
 
-function formOf(photo) {
+async function asked(photo, wanted) {
   const form = new FormData();
   form.append("photo", photo.file, photo.name);
-  return form;
+  const said = await ask(`/v1/predict?${new URLSearchParams(wanted)}`, { method: "POST", body: form });
+  return { answer: said.photos[0], said };
 }
 
 const amount = answer => (answer.probability === null ? answer.score.toFixed(2) : `${(100 * answer.probability).toFixed(1)} %`);
@@ -186,13 +185,14 @@ const amount = answer => (answer.probability === null ? answer.score.toFixed(2) 
 function show(photo) {
   const names = chosen();
   const labels = new Set(names.map(name => photo.answers.get(name)?.label).filter(Boolean));
-  const blocks = names.map(name => answerBlock(photo.answers.get(name) ?? {}, names.length > 1 ? name : "", labels.size > 1));
+  const blocks = names.map(name => answerBlock(photo, name, { named: names.length > 1, differs: labels.size > 1 }));
   photo.card.querySelector(".answers").replaceChildren(...blocks);
 }
 
-function answerBlock(answer, name, differs) {
+function answerBlock(photo, name, { named, differs }) {
+  const answer = photo.answers.get(name) ?? {};
   const block = element("div");
-  if (name) block.append(element("p", "who", name));
+  if (named) block.append(element("p", "who", name));
   if (answer.failed) block.append(element("p", "failed", answer.failed));
   else if (!answer.label) block.append(element("p", "waits", "…"));
   else {
@@ -201,6 +201,7 @@ function answerBlock(answer, name, differs) {
     block.append(label);
     if (answer.unlike?.marked) block.append(element("p", "unlike", "unlike anything in training"));
     block.append(topList(answer.top));
+    if (models.get(name)?.has_heat) block.append(...heatParts(photo, name, answer));
     if (answer.nearest.length) block.append(element("p", "beside", "Training photos most like it"), nearList(answer.nearest));
   }
   return block;
@@ -226,7 +227,7 @@ function topList(top) {
 function nearList(nearest) {
   const list = element("ul", "near");
   for (const one of nearest) {
-    one.address ??= URL.createObjectURL(new Blob([Uint8Array.from(atob(one.picture), byte => byte.charCodeAt(0))], { type: "image/webp" }));
+    one.address ??= addressOf(one.picture);
     const item = element("li");
     const image = element("img");
     image.src = one.address;
@@ -237,6 +238,67 @@ function nearList(nearest) {
   }
   return list;
 }
+
+const addressOf = picture =>
+  URL.createObjectURL(new Blob([Uint8Array.from(atob(picture), byte => byte.charCodeAt(0))], { type: "image/webp" }));
+
+// ---- where the network looked ----
+
+// A button, and below it the picture while it is wanted. The answer keeps both, since its card is drawn anew.
+function heatParts(photo, name, answer) {
+  const button = element("button", "look", "Where it looked");
+  button.type = "button";
+  button.setAttribute("aria-expanded", String(Boolean(answer.looking)));
+  const below = element("div", "heat");
+  below.setAttribute("role", "status");
+  if (answer.looking) showHeat(below, photo, answer);
+  button.addEventListener("click", () => {
+    answer.looking = !answer.looking;
+    button.setAttribute("aria-expanded", String(answer.looking));
+    below.replaceChildren();
+    if (answer.looking) findHeat(photo, name, answer).then(() => answer.looking && showHeat(below, photo, answer));
+  });
+  return [button, below];
+}
+
+async function findHeat(photo, name, answer) {
+  if (answer.heat) return;
+  try {
+    const found = await asked(photo, { model: name, top: 1, heat: true });
+    const same = found.said.version === answer.version; // else the model was replaced in between
+    answer.heat = same ? found.answer.heat : { note: "The model has changed: give the photo again." };
+  } catch (error) {
+    answer.heat = { note: error.message };
+  }
+}
+
+function showHeat(below, photo, answer) {
+  if (!answer.heat) return;
+  if (answer.heat.note) {
+    below.replaceChildren(element("p", "soft", answer.heat.note));
+    return;
+  }
+  answer.heat.address ??= addressOf(answer.heat.picture);
+  const image = element("img");
+  image.src = answer.heat.address;
+  image.alt = printable(`${photo.name} as the network takes it, dark where nothing speaks for ${answer.label}`);
+  const most = placeOf(answer.heat.grid);
+  const words = most ? `Bright where the photo speaks for ${answer.label}: most ${most}.` : `Nothing in it speaks for ${answer.label}.`;
+  below.replaceChildren(image, element("p", "", words));
+}
+
+// Where the middle of a map's light lies, in words; empty if all of it is dark.
+function placeOf(grid) {
+  const lights = grid.flatMap((row, y) => row.map((light, x) => ({ light, down: (y + 0.5) / grid.length, right: (x + 0.5) / row.length })));
+  const all = lights.reduce((sum, one) => sum + one.light, 0);
+  if (!all) return "";
+  const mean = side => lights.reduce((sum, one) => sum + one.light * one[side], 0) / all;
+  const word = (share, low, high) => (share < 0.4 ? low : share > 0.6 ? high : "");
+  const parts = [word(mean("down"), "at the top", "at the bottom"), word(mean("right"), "on the left", "on the right")].filter(Boolean);
+  return parts.join(", ") || "in the middle";
+}
+
+// ---- the line above, and the order ----
 
 function say() {
   const names = chosen();

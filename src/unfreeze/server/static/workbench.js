@@ -7,6 +7,7 @@ const STATES = { running: "running", finished: "finished", stopped: "stopped, wi
 
 let place = { root: 0, path: "" }; // the folder that is shown
 let looked = null; // the folder that was looked into
+let list = ""; // written into that folder: its name
 let followed = null; // of the run that is shown: stops following it
 
 const count = (number, noun, nouns = `${noun}s`) => `${number.toLocaleString("en")} ${number === 1 ? noun : nouns}`;
@@ -90,14 +91,45 @@ function folderRow(folder) {
 async function look({ anew = false } = {}) {
   const wanted = place;
   byId("found").hidden = true;
-  byId("folders-said").textContent = "Looking at every photo …";
-  const found = await whileBusy(byId("look"), () => askWith("/v1/inspections", { place: wanted, anew }));
-  byId("folders-said").textContent = "";
+  const found = await whileBusy(byId("look"), () => whileTold(byId("folders-said"), "Looking at every photo …", askWith("/v1/inspections", { place: wanted, anew })));
   if (!found) return;
   looked = wanted;
+  haveList("");
   showFound(found, wanted);
   byId("found").hidden = false;
   byId("title-found").focus();
+}
+
+// How far the server is with looking, beside a word that says what it does, until there is an answer.
+async function whileTold(where, doing, answer) {
+  where.textContent = doing;
+  let over = false;
+  const timer = setInterval(async () => {
+    const found = await ask("/v1/inspections").catch(() => ({})); // whatever it is, the answer says it
+    if (found.standing && !over) where.textContent = `${doing} ${found.standing}`;
+  }, WAIT_MS);
+  try {
+    return await answer;
+  } finally {
+    over = true;
+    clearInterval(timer);
+    where.textContent = "";
+  }
+}
+
+async function writeList() {
+  const found = await whileBusy(byId("write-list"), () => whileTold(byId("list-said"), "Writing …", askWith("/v1/lists", { place: looked })));
+  if (!found) return;
+  haveList(found.name);
+  byId("list-said").textContent = `Written into the folder: ${printable(found.name)}. A run that starts below learns from it.`;
+}
+
+function haveList(name) {
+  list = name;
+  byId("list-said").textContent = "";
+  byId("list-name").textContent = printable(name);
+  byId("from-list").hidden = !name;
+  byId("use-list").checked = true;
 }
 
 function showFound(found, where) {
@@ -175,6 +207,7 @@ function asked() {
   const chosen = [...document.querySelectorAll("#depths :checked")].map(box => box.value);
   return {
     place: looked,
+    cleaned_list: byId("use-list").checked ? list : "",
     margin: Number(byId("margin").value),
     budget_seconds: byId("budget").value ? Number(byId("budget").value) : null,
     strategies: { auto: null, none: [], chosen }[depth],
@@ -466,6 +499,7 @@ function begin() {
   });
   byId("look").addEventListener("click", () => look());
   byId("again").addEventListener("click", () => look({ anew: true }));
+  byId("write-list").addEventListener("click", writeList);
   byId("ask").addEventListener("submit", start);
   byId("depths").addEventListener("change", () => (document.querySelector("[value=chosen]").checked = true));
   byId("stop").addEventListener("click", stop);

@@ -116,6 +116,12 @@ class Child:
         return self._output
 
     @property
+    def last_line(self) -> str:
+        """What it said last on standard error, where lines say how far it is; empty if nothing."""
+        said = list(self._said)
+        return said[-1].decode("utf-8", "replace").strip() if said else ""
+
+    @property
     def sentence(self) -> str:
         """As `Command.sentence`."""
         if self.exit_code in STOPPED:

@@ -31,11 +31,33 @@ class LookRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListRequest:
+    """A folder of which a list is wanted without what cannot be used."""
+
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListName:
+    """A list that was written into its folder."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far the inspection is that is under way; empty without one, and in its first seconds."""
+
+    standing: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """A run to begin.
 
     Attributes:
         place: Folder of photos.
+        cleaned_list: Name of a list in that folder, of which the run learns instead; empty for none.
         margin: As `core.settings.StudySettings.margin`.
         budget_seconds: As there.
         strategies: As there.
@@ -43,6 +65,7 @@ class RunRequest:
     """
 
     place: Place
+    cleaned_list: Annotated[str, Field(max_length=255)] = ""
     margin: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 1.0
     budget_seconds: Annotated[float, Field(gt=0, le=_LONGEST_SECONDS, allow_inf_nan=False)] | None = 900.0
     strategies: Annotated[tuple[Annotated[str, Field(max_length=20)], ...], Field(max_length=20)] | None = None
@@ -58,7 +81,7 @@ class RunRequest:
         if self.strategies is not None:
             parse_strategies(self.strategies, option="The list of strategies")
         return StudySettings(
-            source=roots.folder(self.place),
+            source=roots.list_in(self.place, self.cleaned_list) if self.cleaned_list else roots.folder(self.place),
             margin=self.margin,
             budget_seconds=self.budget_seconds,
             strategies=self.strategies,

@@ -2,9 +2,10 @@
 
 import asyncio
 import io
+import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -50,9 +51,37 @@ class Inspections:
         """
         if not anew and folder in self._known:
             return self._known[folder]
+        return self._kept(folder, await self._ended(["inspect", str(folder)], is_gone))
+
+    async def cleaned_list(self, folder: Path, *, is_gone: Callable[[], Awaitable[bool]]) -> str:
+        """Have ``unfreeze inspect --fix`` write a list without what cannot be used; photos stay as they are.
+
+        Args:
+            folder: Of photos, with all links resolved; the list will lie in it.
+            is_gone: As for `of`.
+
+        Returns:
+            Name of the list, which no file had.
+
+        Raises:
+            ProblemError: As for `of`, or the folder cannot be written.
+        """
+        place = _free(folder)
+        self._kept(folder, await self._ended(["inspect", str(folder), "--fix", str(place)], is_gone))
+        return place.name
+
+    @property
+    def standing(self) -> str:
+        """How far the one is that is under way, as a terminal says it; empty without one, and in its first seconds."""
+        line = "" if self._under_way is None else self._under_way.last_line
+        _, opening, standing = line.partition("inspect: ")
+        return printable(standing) if opening else ""
+
+    async def _ended(self, arguments: Sequence[str], is_gone: Callable[[], Awaitable[bool]]) -> Child:
+        """The command, once it has ended, or was ended since nobody waits."""
         if self._under_way is not None:
             raise busy()
-        child = self._under_way = Child(["inspect", str(folder), "--json"], keeps_output=True)
+        child = self._under_way = Child([*arguments, "--json"], keeps_output=True)
         try:
             while not await asyncio.to_thread(child.wait, _LOOK_SECONDS):
                 if await is_gone():
@@ -60,7 +89,7 @@ class Inspections:
         finally:
             child.stop()
             self._under_way = None
-        return self._kept(folder, child)
+        return child
 
     def close(self) -> None:
         """End the one that is under way."""
@@ -78,6 +107,12 @@ class Inspections:
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return child.output
+
+
+def _free(folder: Path) -> Path:
+    """Where a cleaned list can lie."""
+    names = (f"{folder.name}-cleaned{f'-{number}' if number > 1 else ''}.csv" for number in itertools.count(1))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 @final

@@ -105,6 +105,18 @@ class Roots:
             raise ProblemError(HTTPStatus.NOT_FOUND, "no-photo", detail)
         return found
 
+    def list_in(self, place: Place, name: str) -> Path:
+        """A list of photos in a folder below a root, with all links resolved.
+
+        Raises:
+            ProblemError: There is none, or it lies elsewhere.
+        """
+        found = self._found(place.root, f"{place.path}/{name}" if place.path else name)
+        if found is None or found.suffix.lower() != ".csv" or not found.is_file():
+            detail = "There is no such list below the roots of this workbench; write it again."
+            raise ProblemError(HTTPStatus.NOT_FOUND, "no-list", detail)
+        return found
+
     def listing(self, place: Place) -> Listing:
         """What is in a folder: hidden folders, runs and links that lead elsewhere are left out.
 

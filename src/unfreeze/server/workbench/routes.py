@@ -23,10 +23,13 @@ from unfreeze.server.problems import ProblemError, refusals, response_of
 from unfreeze.server.workbench import events
 from unfreeze.server.workbench.documents import (
     Comparison,
+    ListName,
+    ListRequest,
     LookRequest,
     RunList,
     RunName,
     RunRequest,
+    Standing,
     TriedModel,
     comparison_of,
 )
@@ -105,6 +108,17 @@ def _add_folders(app: FastAPI, bench: Workbench) -> None:
         folder = await run_in_threadpool(bench.roots.folder, asked.place)
         found = await bench.inspections.of(folder, anew=asked.anew, is_gone=request.is_disconnected)
         return Response(found, media_type="application/json")
+
+    @app.get("/v1/inspections", responses=refusals(401))
+    def standing() -> Standing:
+        """How far the inspection is that is under way."""
+        return Standing(standing=bench.inspections.standing)
+
+    @app.post("/v1/lists", status_code=HTTPStatus.CREATED, responses=refusals(400, 401, 404, 422, 503))
+    async def cleaned(request: Request, asked: ListRequest) -> ListName:
+        """Write what ``unfreeze inspect --fix`` writes: a list of a folder without what cannot be used."""
+        folder = await run_in_threadpool(bench.roots.folder, asked.place)
+        return ListName(name=await bench.inspections.cleaned_list(folder, is_gone=request.is_disconnected))
 
     @app.get("/v1/pictures", responses=refusals(401, 404, 422))
     def picture(root: Root, path: Below, name: Annotated[str, Query(max_length=4096)]) -> Response:
