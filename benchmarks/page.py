@@ -1,7 +1,7 @@
 """Write docs/benchmarks.md from results.jsonl: ``python benchmarks/page.py``. The newest row of each kind counts."""
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from panel import DRAWS, PROTOCOL, RESULTS, of_today, rows
 from regrets import Tested, gains_over_peers, regrets, tested
 from tables import Row, newest, percent, table
 from trainings import error_ratio
+
+from unfreeze.cli.durations import parse_duration
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 SPREADS = {"least_seconds", "most_seconds", "seconds"}  # of probes: every repeat, beside their median
@@ -37,11 +39,13 @@ train part. The last column counts test images on which the head and the softmax
 
 DECIDED = """## How much does a short run decide?
 
-    python benchmarks/panel.py --panel PANEL --seeds 0 --budget 6m
+    python benchmarks/panel.py --panel PANEL --seeds 0 --budget 6m   # and other budgets, and --busy
 
-Of the steps that a run asked, how many it decided; *ideally* how many an interval would that knows nothing but the
-images' differences, without anything for training sets, seeds and images that were not seen: no honest one can reach
-that. Accuracies are of the set's own test part; a dash where a run had no time to ask it.
+Of the steps that a run asked, how many it decided; *left over* is the share of the budget that was not used although
+something was shortened or left out (a minus: how far the run went over it); *busy* is beside a program that keeps one
+core busy; *ideally* how many an interval would that knows nothing but the images' differences, without anything for
+training sets, seeds and images that were not seen: no honest one can reach that. Accuracies are of the set's own test
+part; a dash where a run had no time to ask it.
 
 """
 
@@ -197,24 +201,44 @@ def middle(values: Iterable[float | None]) -> float | None:
 
 
 def decided(found: list[Row]) -> str:
-    """What runs with a short budget decided."""
+    """What runs decided, and how many steps a minute of their budgets."""
+    runs = newest([{"busy": False, **row} for row in found], "set", "seed", "budget", "busy")
     lines = []
-    for row in newest(found, "set", "seed", "budget"):
+    for row in runs:
         said = row["decisions"]
         lines.append([
-            row["set"], str(row["seed"]), row["budget"], f"{row['run_seconds']:.0f}",
-            f"{said['decided']} of {said['asked']}", str(said["ideally"]),
+            row["set"], str(row["seed"]), row["budget"] + ", busy" * row["busy"], f"{row['run_seconds']:.0f}",
+            _left_over(row), f"{said['decided']} of {said['asked']}", str(said["ideally"]),
             said["step_one_is_enough"] or "-", said["head_to_two_blocks"] or "-",
             percent(row["last_codes"]), percent(row.get("all_taps")),
             f"{row['picked']} {percent(row['picked_accuracy'])}", row["code"],
         ])  # fmt: skip
     names = (
-        "set", "seed", "budget", "seconds", "decided", "ideally", "is step one enough", "two blocks for the head",
-        "last codes, %", "all taps, %", "picked, %", "commit",
+        "set", "seed", "budget", "seconds", "left over, %", "decided", "ideally", "is step one enough",
+        "two blocks for the head", "last codes, %", "all taps, %", "picked, %", "commit",
     )  # fmt: skip
-    asked, done, ideal = (sum(row["decisions"][key] for row in found) for key in ("asked", "decided", "ideally"))
-    together = f"\nTogether {done} of {asked} steps ({100 * done / asked:.0f} %); ideally {ideal}.\n"
-    return DECIDED + table(names, lines) + together
+    return DECIDED + table(names, lines) + "\n" + table(_TOGETHER, _together(runs))
+
+
+_TOGETHER = ("budget", "runs", "decided", "share, %", "ideally", "decided a minute and run")
+
+
+def _together(runs: list[Row]) -> Iterator[list[str]]:
+    """A line for each budget."""
+    kinds = dict.fromkeys((row["budget"], row["busy"]) for row in runs)
+    for budget, is_busy in sorted(kinds, key=lambda kind: (parse_duration(kind[0]), kind[1])):
+        mine = [row["decisions"] for row in runs if (row["budget"], row["busy"]) == (budget, is_busy)]
+        asked, done, ideal = (sum(one[key] for one in mine) for key in ("asked", "decided", "ideally"))
+        a_minute = done / len(mine) / (parse_duration(budget) / 60)
+        share = f"{100 * done / asked:.0f}"
+        yield [budget + ", busy" * is_busy, str(len(mine)), f"{done} of {asked}", share, str(ideal), f"{a_minute:.2f}"]
+
+
+def _left_over(row: Row) -> str:
+    """Share of the budget that was not used though a strategy was shortened or left out."""
+    if all(one["status"] == "done" for one in row["strategies"].values()):
+        return "-"
+    return f"{100 * (1 - row['run_seconds'] / parse_duration(row['budget'])):.0f}"
 
 
 def normalisation(found: list[Row]) -> str:
@@ -523,7 +547,7 @@ def main() -> None:
     with_more = newest(asked, "set", "from", "draw", "step")
     command = "python benchmarks/peers.py --panel PANEL --peers PEERS --peer-python PYTHON"
     parts: list[tuple[list[Row], Callable[[list[Row]], str]]] = [
-        (of_panel, panel),
+        ([row for row in of_panel if not row.get("busy")], panel),
         ([row for row in of_panel if "decisions" in row], decided),
         (by_measure.get("normalisation", []), normalisation),
         (

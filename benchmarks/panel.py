@@ -3,7 +3,8 @@
     python benchmarks/panel.py --panel PANEL --sets hymenoptera,trashnet --seeds 0,1,2 --budget 15m
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group). Rows are appended to `results.jsonl` beside
-this file; a set and seed that is there already (same budget, same protocol) is not run again.
+this file; a set and seed that is there already (same budget, same protocol) is not run again. With `--busy` another
+program keeps one core busy meanwhile.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,8 +43,8 @@ def rows(results: Path = RESULTS) -> list[dict[str, Any]]:
 
 
 def is_there(key: dict[str, Any], results: Path = RESULTS) -> bool:
-    """Whether a row with all of this has been measured before."""
-    return any(key.items() <= row.items() for row in rows(results))
+    """Whether a row with all of this has been measured before; one that does not say so is of a quiet machine."""
+    return any(key.items() <= {"busy": False, **row}.items() for row in rows(results))
 
 
 def of_today(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -67,6 +69,17 @@ def measure(source: Path, *, seed: int, budget: str, out: Path | None = None) ->
         started = time.perf_counter()
         done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True)
         return {**summary(json.loads(done.stdout)), "wall_seconds": round(time.perf_counter() - started, 1)}
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Beside a program that keeps one core busy."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def label(strategy: str) -> str:
@@ -159,16 +172,19 @@ def main() -> None:
     parser.add_argument("--sets", default="hymenoptera,trashnet,omniglot,magtile,eurosat,cifar10")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--budget", default="15m")
+    parser.add_argument("--busy", action="store_true", help="beside a program that keeps one core busy")
     parser.add_argument("--runs", type=Path, help="folder that keeps the runs, to be read and looked at")
     asked = parser.parse_args()
     code = code_version()
     for seed in map(int, asked.seeds.split(",")):
         for name in asked.sets.split(","):
             key = {"measure": MEASURE, "set": name, "seed": seed, "budget": asked.budget, "protocol": PROTOCOL}
+            key["busy"] = asked.busy
             if is_there(key):
                 continue
-            out = asked.runs and asked.runs / f"{name}-{asked.budget}-{seed}"
-            found = measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget, out=out)
+            out = asked.runs and asked.runs / f"{name}-{asked.budget}-{seed}{'-busy' * asked.busy}"
+            with busy() if asked.busy else nullcontext():
+                found = measure(asked.panel / name / "list.csv", seed=seed, budget=asked.budget, out=out)
             shown = ("set", "seed", "last_codes", "at_chosen_tap", "picked", "picked_accuracy", "decisions")
             keep({**key, "code": code, **found}, shown=shown)
 
