@@ -377,6 +377,16 @@ def test_the_service_asks_nobody(client: httpx.Client, served: Served) -> None:
     assert [line for line in lines if line != "socket.getaddrinfo 127.0.0.1"] == []
 
 
+def test_a_refusal_reaches_who_sent_a_short_body(served: Served) -> None:
+    """What was refused before it was read is read nevertheless: the same connection goes on to the next request."""
+    refused = b"POST /v1/predict?model=nobody HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 90000\r\n\r\n"
+    ended = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n"
+
+    for _ in range(20):
+        answers = served.raw(refused % served.port + bytes(90_000) + ended % served.port)
+        assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"404", b"200"]
+
+
 def test_a_token_opens_what_is_closed_without(folder: Path, tmp_path: Path) -> None:
     """Without it only the page and the sign of life are answered, and no part of it is enough."""
     token = "0123456789abcdef0123"

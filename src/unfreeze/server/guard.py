@@ -1,6 +1,7 @@
 """What stands before every route: who asks, from where, how often; and the headers of every answer."""
 
 import hmac
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -28,6 +29,7 @@ _HEADERS: Final = {
     "permissions-policy": "geolocation=(), microphone=(), interest-cohort=()",
     "cache-control": "no-store",
 }
+_LENGTH: Final = re.compile(r"0*\d{1,5}")  # of a body that is read to its end, whatever is answered: 99,999 bytes
 _ADDRESSES: Final = 4096  # that are remembered
 _BURST_SECONDS: Final = 10.0
 
@@ -77,7 +79,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 0
-        has_rest = _has_body(Headers(scope=scope))
+        has_rest = _has_long_body(Headers(scope=scope))
 
         async def receive_noted() -> Message:
             nonlocal has_rest
@@ -92,7 +94,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
-                if has_rest:  # what was refused before it was read is not read after it either
+                if has_rest:  # what was refused before it was read is not read after it either, if it is long
                     headers["connection"] = "close"
             await send(message)
 
@@ -119,8 +121,13 @@ class Guard:
             check_token(headers, self._access.token)
 
 
-def _has_body(headers: Headers) -> bool:
-    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+def _has_long_body(headers: Headers) -> bool:
+    """Whether to close a connection rather than read what was refused.
+
+    The server reads a short rest and drops it: a connection that is closed with something unread is reset, and who
+    sent it may never see the answer.
+    """
+    return "transfer-encoding" in headers or _LENGTH.fullmatch(headers.get("content-length", "0")) is None
 
 
 def check_host(headers: Headers, allowed: frozenset[str]) -> None:
