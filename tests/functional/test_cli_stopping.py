@@ -84,7 +84,7 @@ def stopped_in(
         ("codes", ["codes", "photos", "--out", "new/codes.parquet", *SETTINGS], CODES_KEPT, SIGNALS[-1]),
         ("probes", ["probe", "photos", *SETTINGS], CODES_KEPT, signal.SIGTERM),
         (
-            "unfreeze 1",
+            "last block",
             ["tune", "photos", "--unfreeze", "1", "--epochs", "2", "--out", "a/b", *SETTINGS],
             NO_MODEL,
             signal.SIGTERM,

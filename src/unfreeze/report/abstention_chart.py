@@ -12,6 +12,8 @@ from unfreeze.report.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Mark, Tick
 SHOWN: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # rows of the table; marked in the chart
 SAID: Final = 0.9  # the probability that the sentence speaks of
 _PLACES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+_INSET: Final = 12
+_LAST_TICK: Final = 34  # half of "100 %" as large as it is on a narrow screen
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _stairs(heights: Sequence[tuple[float, float]], end: float) -> str:
 
 
 def _across(share: float) -> float:
-    return round(LEFT + 12 + (WIDTH - LEFT - RIGHT - 24) * share, 1)
+    return round(LEFT + _INSET + (WIDTH - LEFT - RIGHT - _INSET - _LAST_TICK) * share, 1)
 
 
 def _down(share: float) -> float:
