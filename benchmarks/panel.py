@@ -9,6 +9,7 @@ program keeps one core busy meanwhile.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,12 +63,13 @@ def keep(row: dict[str, Any], *, to: Path = RESULTS, shown: Iterable[str] | None
 
 
 def measure(source: Path, *, seed: int, budget: str, out: Path | None = None) -> dict[str, Any]:
-    """One `unfreeze run`, as a user would start it; its folder stays where `out` names one."""
+    """One `unfreeze run`, as a user would start it, with nothing kept of earlier ones; `out` keeps its folder."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "unfreeze", "run", str(source), "--json"]
         options = ["--seed", str(seed), "--budget", budget, "--out", str(out or Path(folder) / "run")]
         started = time.perf_counter()
-        done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True)
+        environment = {**os.environ, "UNFREEZE_CACHE": str(Path(folder) / "cache")}
+        done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True, env=environment)
         return {**summary(json.loads(done.stdout)), "wall_seconds": round(time.perf_counter() - started, 1)}
 
 
