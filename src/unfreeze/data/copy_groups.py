@@ -1,7 +1,7 @@
 """Near copies among inspected images: one group of every split, and what the user should know of them."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -20,7 +20,8 @@ _CHAIN = 3  # images that may be alike without each being alike to most of the o
 def keep_near_copies_together(table: ImageTable, *, advance: Advance = ignore) -> None:
     """Make one group of the near copies in each part of the split, and note what was found.
 
-    Groups that were given stay: those that hold near copies of each other become one. No image is left out.
+    Groups that were given are never torn: those that hold near copies of each other become one, unless chains of them
+    would make one group of a large part of all images; then all given groups stay as they are. No image is left out.
 
     Args:
         table: Inspected, with small copies; its groups and findings are changed.
@@ -34,8 +35,36 @@ def keep_near_copies_together(table: ImageTable, *, advance: Advance = ignore) -
         return
     together = [tuple(images[place] for place in cluster) for cluster in clusters]
     table.near_copies = tuple(tuple(image.name for image in same) for same in together)
-    table.set_groups(merged_groups(images, together))
-    table.findings += _findings(together)
+    groups, apart = merged_groups(images, together), 0
+    if _is_lumped(images, groups):
+        within = [same for same in together if not _links_given_groups(same)]
+        groups, apart = merged_groups(images, within), len(together) - len(within)
+    table.set_groups(groups)
+    table.findings += _findings(together, apart=apart)
+
+
+def _is_lumped(images: Sequence[Image], groups: Mapping[str, str]) -> bool:
+    """Whether joining made a group larger than a fold, and larger than any two given ones.
+
+    Four alphabets drawn by twenty people each: a few strokes that look alike joined the drawings of most people.
+    """
+    given = Counter((image.split == "test", image.group) for image in images if image.group)
+    joined = Counter((image.split == "test", groups.get(image.name, image.group)) for image in images)
+    parts = Counter(image.split == "test" for image in images)
+    for is_test, number in parts.items():
+        largest = sorted((size for (part, _), size in given.items() if part is is_test), reverse=True)
+        most = max(LARGEST_SHARE * number, sum(largest[:2]))
+        if any(size > most for (part, group), size in joined.items() if part is is_test and group):
+            return True
+    return False
+
+
+def _links_given_groups(same: Sequence[Image]) -> bool:
+    """Whether near copies of one part lie in several groups that were given."""
+    return any(
+        len({image.group for image in same if image.group and (image.split == "test") is is_test}) > 1
+        for is_test in (False, True)
+    )
 
 
 def _clusters(pairs: Int[np.ndarray, "pair 2"], number: int) -> list[tuple[int, ...]]:
@@ -105,14 +134,15 @@ def merged_groups(images: Iterable[Image], together: Sequence[Sequence[Image]]) 
     }
 
 
-def _findings(together: Sequence[Sequence[Image]]) -> Iterator[Finding]:
-    """What the user should know; no sentence names a file."""
+def _findings(together: Sequence[Sequence[Image]], *, apart: int = 0) -> Iterator[Finding]:
+    """What the user should know; no sentence names a file. So many groups lie across groups that were given."""
     number = sum(map(len, together))
+    but = f" {apart} of them lie across groups that you gave, which stay as they are." if apart else ""
     yield finding(
         "UF113",
         f"{count(number, 'photo')} {'is a near copy' if number == 1 else 'are near copies'} of others (resized, "
         f"compressed anew, mirrored, or a little cropped): {count(len(together), 'group')}, each kept on one side of "
-        "every split.",
+        f"every split{', except where they cross groups' * bool(apart)}.{but}",
         images=(image.name for same in together for image in same),
     )
     classes = [same for same in together if len({image.label for image in same}) > 1]

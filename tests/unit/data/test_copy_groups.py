@@ -107,6 +107,25 @@ def test_given_groups_are_joined_and_never_torn(pool: DecoderPool, tmp_path: Pat
     assert {seen[f"{number}.jpg"] for number in range(4, 8)} == {"patient 1"}
 
 
+def test_a_chain_of_given_groups_is_not_made_one(pool: DecoderPool, tmp_path: Path) -> None:
+    """Where near copies would join ten people of ten to one group, everybody's photos stay a group; it is said."""
+    rows = ["path,label,group"]
+    for number in range(40):
+        save(tmp_path / f"{number}.jpg", scene(number))
+        rows.append(f"{number}.jpg,{'ab'[number % 2]},person {number // 4}")
+    for person in range(1, 10):  # has a near copy of a photo of the person before
+        save(tmp_path / f"small {person}.jpg", scene(4 * person - 4).resize((40, 30)))
+        rows.append(f"small {person}.jpg,a,person {person}")
+    (tmp_path / "list.csv").write_text("\n".join(rows), encoding="utf-8")
+
+    seen = read_image_set(tmp_path / "list.csv", pool=pool)
+
+    assert groups(seen)["0.jpg"] == "person 0"
+    assert len(set(groups(seen).values())) == 10
+    (sentence,) = [one.sentence for one in seen.findings if one.code == "UF113"]
+    assert sentence.endswith("9 of them lie across groups that you gave, which stay as they are.")
+
+
 def test_a_set_of_photos_without_copies_has_no_groups(pool: DecoderPool, tmp_path: Path) -> None:
     """Different photos are left alone."""
     fill(tmp_path)
