@@ -186,13 +186,20 @@ def panel(found: list[Row]) -> str:
         lines.append([
             name,
             percent(middle(row["last_codes"] for row in probes)),
-            f"{percent(middle(row['at_chosen_tap'] for row in probes))} ({probes[-1]['chosen_tap']})",
+            f"{percent(middle(row['at_chosen_tap'] for row in probes))} ({probes[-1]['chosen_tap'] or '-'})",
             percent(statistics.median(row["picked_accuracy"] for row in trained)) if trained else "-",
             "; ".join(f"{row['picked']} (seed {row['seed']}, {row['budget']}, {row['code']})" for row in trained),
-            f"{' + '.join(str(row['head_disagreements']) for row in heads)} of {heads[0]['test_images']} each",
+            _disagreements([row for row in heads if row["last_codes"] is not None]),
         ])  # fmt: skip
     names = ("set", "last codes, %", "chosen tap, %", "picked, %", "which was picked", "head unlike softmax, images")
     return PANEL + table(names, lines)
+
+
+def _disagreements(heads: list[Row]) -> str:
+    """Of runs that had the time for both classifiers."""
+    if not heads:
+        return "-"
+    return f"{' + '.join(str(row['head_disagreements']) for row in heads)} of {heads[0]['test_images']} each"
 
 
 def middle(values: Iterable[float | None]) -> float | None:
@@ -578,6 +585,12 @@ def main() -> None:
         (
             memory,
             lambda found: plain(found, "Memory of `unfreeze codes`", "memory", "--sizes 10000,30000,100000"),
+        ),
+        (
+            newest(by_measure.get("large probe", []), "rows", "width", "classes"),
+            lambda found: plain(
+                found, "A linear classifier on codes that are larger than memory should be", "large_probe"
+            ),
         ),
         (
             architectures,

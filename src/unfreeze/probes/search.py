@@ -38,6 +38,7 @@ _CLEARLY_BEHIND = 2.0
 # Numbers in the coordinates of all folds that are fitted together (256 MiB in float32); larger folds come one by one.
 _MOST_AT_ONCE = 2**26
 MOST_SAMPLED = 2**25  # numbers by which C is chosen where codes do not fit in memory: 128 MiB, several times over
+_DRAWN_AT_ONCE = 256  # rows; around each of them the system maps many pages, which count until they are let go
 MOST_TEMPERED = 2000  # rows that give a temperature, one number
 
 Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -139,7 +140,7 @@ def _search_by_sample(
     number[rows] = np.arange(len(rows))
     within = [(number[train], number[held_out]) for train, held_out in folds]
     within = [(train[train >= 0], held_out[held_out >= 0]) for train, held_out in within]
-    drawn = np.concatenate([block for _, block in CodeBlocks(codes, rows, BLOCK)])
+    drawn = np.concatenate([block for _, block in CodeBlocks(codes, rows, _DRAWN_AT_ONCE)])
     found = _search(_in_memory(drawn, within), labels[rows], Cs, asked)
     coordinates, in_blocks = fitted_in_blocks(CodeBlocks(codes, None, BLOCK))
     problem = _problem(in_blocks, labels, found.C, asked)
