@@ -64,8 +64,8 @@ or was among the plans.
 
     python benchmarks/panel.py --panel PANEL --seeds 0 --budget 3m --runs RUNS
 
-The beginnings of `report.html` of runs of three minutes, from nothing that was kept: insects, waste, and letters of five
-alphabets, drawn by twenty people each, of whom each is held back as a whole.
+The beginnings of `report.html` of runs of three minutes, from nothing that was kept: insects, waste, and letters of
+five alphabets, drawn by twenty people each, of whom each is held back as a whole.
 
 ![Hymenoptera: the last layer is used, and whether unfreezing helps is not clear](images/report-hymenoptera.png)
 
