@@ -10,17 +10,15 @@ are not measured again.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from memory import MIB, watch
+from memory import MIB, watched
 from panel import code_version, is_there, keep
 
 MEASURE = "large probe"
@@ -60,14 +58,7 @@ def measure(place: Path) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(place.parent)},
     )
-    ended, peaks = threading.Event(), {"anonymous": 0, "decoder": 0}
-    watcher = threading.Thread(target=watch, args=(process, ended, peaks))
-    watcher.start()
-    assert process.stdout is not None
-    said = json.loads(process.stdout.read())
-    _, _, used = os.wait4(process.pid, 0)
-    ended.set()
-    watcher.join()
+    said, used, peaks = watched(process)
     (point,) = said["depth_curve"]
     return {
         "accuracy": point["accuracy"],

@@ -64,6 +64,19 @@ def watch(process: subprocess.Popen[bytes], ended: threading.Event, peaks: dict[
                 peaks["decoder"] = max(peaks["decoder"], memory_of(child.pid, "VmHWM"))
 
 
+def watched(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], Any, dict[str, int]]:
+    """Wait for a command with ``--json``: its document, what the system counted, and the peaks of `watch`."""
+    ended, peaks = threading.Event(), {"anonymous": 0, "decoder": 0}
+    watcher = threading.Thread(target=watch, args=(process, ended, peaks))
+    watcher.start()
+    assert process.stdout is not None
+    said: dict[str, Any] = json.loads(process.stdout.read())
+    _, _, used = os.wait4(process.pid, 0)
+    ended.set()
+    watcher.join()
+    return said, used, peaks
+
+
 def memory_of(pid: int, field: str) -> int:
     """A field of what Linux says of a process's memory, in bytes; 0 once the process has ended."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -84,14 +97,7 @@ def measure(images: Path, weights: Path, work: Path, engine: str) -> dict[str, A
         stderr=subprocess.DEVNULL,
         env={**os.environ, "UNFREEZE_CACHE": str(work / "cache"), "TMPDIR": str(work)},
     )
-    ended, peaks = threading.Event(), {"anonymous": 0, "decoder": 0}
-    watcher = threading.Thread(target=watch, args=(process, ended, peaks))
-    watcher.start()
-    assert process.stdout is not None
-    said = json.loads(process.stdout.read())
-    _, _, used = os.wait4(process.pid, 0)
-    ended.set()
-    watcher.join()
+    said, used, peaks = watched(process)
     seconds = said["phases"]["whole"]
     return {
         "images": said["images"],

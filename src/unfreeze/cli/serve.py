@@ -141,7 +141,7 @@ def _replicas(on: str | None, number: int | None, threads: int | None, *, host: 
             msg = "--replicas and --threads are of a cluster. Say which with --on, or leave them out."
             raise InputError(msg)
         return None
-    threads_with(on, None, threads)
+    threads = threads_with(on, None, threads)
     if not port:
         msg = "With --on the port has to be named: --port 0 finds a free one on this machine alone."
         raise InputError(msg)

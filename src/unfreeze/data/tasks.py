@@ -177,9 +177,23 @@ class Task:
         return Split(name=name, learn=learn, test=split.test, folds=self._folds(learn))
 
     def _folds(self, rows: Int[np.ndarray, " row"]) -> tuple[Fold, ...]:
-        most = INNER_FOLDS if len(rows) <= MANY_ROWS else FEWER_INNER_FOLDS
-        inside = folds(self.labels[rows], [self.groups[row] for row in rows], count=most, seed=self.seed)
+        inside = inner_folds(self.labels[rows], [self.groups[row] for row in rows], seed=self.seed)
         return tuple((rows[learn], rows[select]) for learn, select in inside)
+
+
+def inner_folds(labels: Int[np.ndarray, " row"], groups: Sequence[str], *, seed: int) -> list[Fold]:
+    """Folds that C is chosen on, inside rows that one training may use.
+
+    Args:
+        labels: Class index of each row.
+        groups: Group of each; empty for none.
+        seed: Of the run.
+
+    Returns:
+        Pairs of places (learn, select).
+    """
+    most = INNER_FOLDS if len(labels) <= MANY_ROWS else FEWER_INNER_FOLDS
+    return folds(labels, groups, count=most, seed=seed)
 
 
 def make_task(image_set: ImageSet, *, seed: int) -> Task:

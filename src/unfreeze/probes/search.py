@@ -20,8 +20,8 @@ from unfreeze.probes.solver import (
     Coordinates,
     LinearProbe,
     Loss,
-    block_for,
     check_training_rows,
+    fit_in_memory,
     fitted_in_blocks,
     softmax,
     targets_of,
@@ -109,7 +109,7 @@ def search_probe(
         raise InputError(msg)
     used = [fold for fold in folds if len(fold[1])]
     asked = _Asked(loss, class_count, balanced)
-    if block_rows is None and block_for(codes) is not None:
+    if block_rows is None and not fit_in_memory(codes.size):
         return _search_by_sample(codes, labels, used, ordered, asked)
     ready = _in_memory(codes, used) if block_rows is None else _in_blocks(codes, used, block_rows)
     return _search(ready, labels, ordered, asked)

@@ -117,7 +117,7 @@ def fit_probe(
         InputError: The codes or labels cannot be fitted; the text says why.
     """
     check_training_rows(codes, labels, class_count)
-    block = block_rows or block_for(codes)
+    block = block_rows or (None if fit_in_memory(codes.size) else BLOCK)
     if block is None:
         coordinates, rows = fitted(codes)
     else:
@@ -159,9 +159,9 @@ class Coordinates:
         return LinearProbe(loss, float(C), weight.astype(np.float32), bias.astype(np.float32))
 
 
-def block_for(codes: Float[np.ndarray, "image code"]) -> int | None:
-    """How many rows of these codes to read at a time; None if all are held in memory."""
-    return None if codes.size <= _MOST_IN_MEMORY else BLOCK
+def fit_in_memory(numbers: int) -> bool:
+    """Whether codes of so many numbers are held in memory, and not read a block at a time."""
+    return numbers <= _MOST_IN_MEMORY
 
 
 def fitted(codes: Float[np.ndarray, "image code"]) -> tuple[Coordinates, Rows]:

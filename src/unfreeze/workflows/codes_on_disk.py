@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,13 +178,19 @@ def _mapped(place: Path) -> Codes:
 def _copy_column(place: Path, tap: str, copy: Path) -> None:
     """Write a column of a Parquet file as an array, a row group at a time."""
     try:
-        with pq.ParquetFile(place, page_checksum_verification=True) as file, copy.open("wb") as array:
+        with pq.ParquetFile(place, page_checksum_verification=True) as file:
             shape = (file.metadata.num_rows, file.schema_arrow.field(tap).type.list_size)
             check_room(copy.parent, 4 * shape[0] * shape[1], f"the codes at {tap}, which are copied,", option="TMPDIR")
-            np.lib.format.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": shape})
-            for group in range(file.num_row_groups):
-                column = file.read_row_group(group, columns=[tap])[tap]
-                array.write(codes_of_column(column, shape[1]).astype("<f4", copy=False).tobytes())
+            groups = (file.read_row_group(group, columns=[tap])[tap] for group in range(file.num_row_groups))
+            write_array(copy, shape, (codes_of_column(column, shape[1]) for column in groups))
     except pa.ArrowException as error:
         msg = f"{place} is damaged: {' '.join(str(error).split())[:200]}. Write the codes anew with unfreeze codes."
         raise InputError(msg) from error
+
+
+def write_array(place: Path, shape: tuple[int, int], blocks: Iterable[Codes]) -> None:
+    """Write an array of this shape, a block of its rows at a time."""
+    with place.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for block in blocks:
+            file.write(block.astype("<f4", copy=False).tobytes())

@@ -15,14 +15,14 @@ from unfreeze.core.records import CodeCounts, DepthPoint, ImageCounts
 from unfreeze.core.room import check_room
 from unfreeze.core.seeding import generator
 from unfreeze.core.strategies import Loss
-from unfreeze.data.splits import assign_sides, folds
-from unfreeze.data.tasks import FEWER_INNER_FOLDS, INNER_FOLDS, MANY_ROWS
+from unfreeze.data.splits import assign_sides
+from unfreeze.data.tasks import inner_folds
 from unfreeze.metrics.accuracy import accuracy
 from unfreeze.probes.coordinates import CodeBlocks
 from unfreeze.probes.search import search_probe
-from unfreeze.probes.solver import BLOCK, LinearProbe, block_for
+from unfreeze.probes.solver import BLOCK, LinearProbe, fit_in_memory
 from unfreeze.strategies.depth_curve import LOSSES
-from unfreeze.workflows.codes_on_disk import Codes, CodesOnDisk, read_codes_on_disk
+from unfreeze.workflows.codes_on_disk import Codes, CodesOnDisk, read_codes_on_disk, write_array
 from unfreeze.workflows.reading import Phases, known_tap
 
 _TEST_SHARE = 0.2  # as where photos have no test part
@@ -109,8 +109,7 @@ def _points_at(
     """Fit the classifiers of a tap on the rows that train, and test them on the others."""
     learn, test = parts
     labels = codes.labels[learn]
-    most = INNER_FOLDS if len(learn) <= MANY_ROWS else FEWER_INNER_FOLDS
-    inside = folds(labels, [""] * len(learn), count=most, seed=seed)
+    inside = inner_folds(labels, [""] * len(learn), seed=seed)
     with codes.at(tap) as at_tap, _rows_of(at_tap, learn) as of_learn:
         for loss in losses:
             found = search_probe(of_learn, labels, inside, loss=loss, class_count=len(codes.classes))
@@ -134,7 +133,7 @@ def _predicted(probe: LinearProbe, codes: Codes, rows: Rows) -> Rows:
 def _rows_of(codes: Codes, rows: Rows) -> Iterator[Codes]:
     """Codes of some rows: in memory where there is room, else as a memory map, which is a copy unless they adjoin."""
     first, last = int(rows[0]), int(rows[-1]) + 1
-    if block_for(np.broadcast_to(np.float32(0), (len(rows), codes.shape[1]))) is None:
+    if fit_in_memory(len(rows) * codes.shape[1]):
         yield codes[rows]
     elif last - first == len(rows):
         yield codes[first:last]
@@ -143,8 +142,5 @@ def _rows_of(codes: Codes, rows: Rows) -> Iterator[Codes]:
             copy = Path(folder) / "codes.npy"
             shape = (len(rows), codes.shape[1])
             check_room(copy.parent, 4 * shape[0] * shape[1], "the rows that train, which are copied,", option="TMPDIR")
-            with copy.open("wb") as file:
-                np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-                for _, block in CodeBlocks(codes, rows, BLOCK):
-                    file.write(block.tobytes())
+            write_array(copy, shape, (block for _, block in CodeBlocks(codes, rows, BLOCK)))
             yield np.load(copy, mmap_mode="r")
