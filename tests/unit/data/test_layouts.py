@@ -227,6 +227,18 @@ def test_results_among_the_photos_are_named(files: list[str], said: str, tmp_pat
     assert said in text
 
 
+@pytest.mark.parametrize("sign", ["run.json", "plan.json", "config.json model.safetensors"])
+def test_results_below_a_class_folder_are_no_photos_of_it(sign: str, tmp_path: Path) -> None:
+    """The pictures of a report are not learned from, wherever --out was."""
+    touch(tmp_path, "cats/", "dogs/", "cats/mine/report/1.png", *(f"cats/mine/{name}" for name in sign.split()))
+
+    rows, skipped, (text,) = listing(tmp_path)
+
+    assert rows == {("cats", "", 2), ("dogs", "", 2)}
+    assert sum(skipped.values()) == 1 + len(sign.split())
+    assert "cats/mine/ (1 image, of a " in text
+
+
 def test_what_lies_beside_the_parts_is_counted(tmp_path: Path) -> None:
     """Every photo of a folder that is none of the parts, and the folder by name."""
     touch(tmp_path, "train/cats/", "train/dogs/", "test/cats/", "unlabelled/1.jpg", "unlabelled/more/2.jpg")
@@ -261,6 +273,8 @@ def test_links_to_class_folders_and_parts_are_followed(tmp_path: Path) -> None:
         (".", "link to a folder around it"),
         ("cats", "link to a folder that is read anyway"),
         ("nowhere", "dangling link"),
+        ("wasps", "link that cannot be followed: too many levels of symbolic links"),
+        ("x" * 300, "link that cannot be followed: file name too long"),
     ],
 )
 def test_a_link_that_leads_in_a_circle_is_named(target: str, reason: str, tmp_path: Path) -> None:
