@@ -107,15 +107,15 @@ class _Reading:
         if parts:
             self._take_parts(place, parts)
             return self.found
-        if are_numbered_parts(names, lambda name: self._holds(place, name)):
+        inner = self._divided(place, names)
+        if inner:
+            self._take_inner_parts(place, inner)
+        elif are_numbered_parts(names, lambda name: self._holds(place, name)):
             msg = (
                 f"{_folders(names)} in {place} look like numbered parts of one set, since each holds the same class "
                 "folders. Put the images of each class into one folder, or give a list with a column split."
             )
             raise ImageSetError(msg)
-        inner = self._divided(place, names)
-        if inner:
-            self._take_inner_parts(place, inner)
         else:
             self._say_what_lies_below(place, names)
             self._say_which_sound_like_parts(names)

@@ -58,6 +58,11 @@ CATS_AND_DOGS = {("cats", "train", 2), ("dogs", "train", 2), ("cats", "test", 2)
         ("training", "holdout"),
         ("train", "hold-out"),
         ("train", "eval"),
+        ("Entraînement", "Essai"),
+        ("entrenamiento", "prueba"),
+        ("训练集", "测试集"),
+        ("обучение", "тест"),
+        ("学習", "テスト"),
         ("train/train", "test/test"),
         ("seg_train/seg_train", "seg_test/seg_test"),
         ("train/images", "test/images"),
@@ -114,6 +119,9 @@ def test_a_class_that_is_called_like_a_part_is_said(tmp_path: Path) -> None:
         ("valid", "expired"),
         ("train/old", "bus/old"),
         ("exam/test", "exam/desk", "home/desk"),
+        ("0", "1"),
+        ("2023/a", "2024/b"),
+        ("prueba", "essai"),
     ],
 )
 def test_classes_may_be_called_like_parts(classes: tuple[str, ...], tmp_path: Path) -> None:
@@ -179,6 +187,16 @@ def refusal(root: Path) -> str:
             "Put the images of each class into one folder, or give a list with a column split.",
         ),
         (
+            ["2024-05-01/cats/", "2024-05-01/dogs/", "2024-05-02/cats/", "2024-05-02/dogs/"],
+            "2024-05-01/ and 2024-05-02/ in SOURCE look like numbered parts of one set, since each holds the same "
+            "class folders. Put the images of each class into one folder, or give a list with a column split.",
+        ),
+        (
+            ["0/cats/", "0/dogs/", "1/cats/", "1/dogs/"],
+            "0/ and 1/ in SOURCE look like numbered parts of one set, since each holds the same class folders. "
+            "Put the images of each class into one folder, or give a list with a column split.",
+        ),
+        (
             ["train/cats/", "test/cats/", "holdout/cats/"],
             "Both holdout/ and test/ in SOURCE mean the test part. Keep one of them.",
         ),
@@ -225,6 +243,15 @@ def test_results_among_the_photos_are_named(files: list[str], said: str, tmp_pat
 
     assert rows == {("cats", "", 2), ("dogs", "", 2)}
     assert said in text
+
+
+def test_digits_that_are_divided_are_classes(tmp_path: Path) -> None:
+    """Folders that are called by numbers and hold train/ and test/ are classes, and no parts."""
+    touch(tmp_path, "0/train/", "0/test/", "1/train/", "1/test/")
+
+    rows, _, _ = listing(tmp_path)
+
+    assert rows == {("0", "train", 2), ("0", "test", 2), ("1", "train", 2), ("1", "test", 2)}
 
 
 @pytest.mark.parametrize("sign", ["run.json", "plan.json", "config.json model.safetensors"])
