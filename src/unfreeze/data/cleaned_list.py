@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from unfreeze.data.image_set import ImageSet
-from unfreeze.data.lists import LEFT_OUT
+from unfreeze.data.list_columns import COLUMNS
 
-COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
 # A spreadsheet takes a cell for a formula that begins with one of these.
 _FORMULA = ("=", "+", "-", "@")
 _Row = tuple[str, ...]

@@ -373,14 +373,18 @@ def _check_any(table: ImageTable) -> None:
 
 
 def _check_names(labels: Iterable[str]) -> None:
-    """Class names must differ on every file system."""
+    """Class names must differ on every file system, and to the eye."""
     same: dict[str, list[str]] = defaultdict(list)
     for label in sorted(labels):
-        same[unicodedata.normalize("NFC", label).casefold()].append(label)
+        seen = "".join(mark for mark in label if unicodedata.category(mark) != "Cf")
+        same[unicodedata.normalize("NFC", seen).casefold().strip().rstrip(". ")].append(label)
     twins = [names for names in same.values() if len(names) > 1]
     if twins:
         shown = "; ".join(" and ".join(map(repr, names)) for names in twins[:_SHOWN])
-        msg = f"Class names differ only in case or in how accents are encoded: {shown}. Rename or merge them."
+        msg = (
+            "Class names differ only in case, in how accents are encoded, or in what cannot be seen: "
+            f"{shown}. Rename or merge them."
+        )
         raise ImageSetError(msg)
 
 
@@ -416,9 +420,10 @@ def _check_sizes(table: ImageTable, labels: Iterable[str]) -> None:
     small = sorted(label for label in labels if sizes[label] < 2)
     if small:
         shown = ", ".join(f"{label!r} has {sizes[label]}{shortfall(table, label)}" for label in small[:_SHOWN])
+        rest = "remove the folder" if table.source.is_dir() else "leave the class out with --exclude"
         msg = (
             f"Each class needs at least two usable images, one to learn from and one to measure on, but {len(small)} "
-            f"class(es) have fewer: {shown}. Add images or remove the folder."
+            f"class(es) have fewer: {shown}. Add images or {rest}."
         )
         raise ImageSetError(msg)
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _KINDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -60,6 +61,7 @@ class TwoForOnePartError(ValueError):
     """Two folders mean the same part; its arguments are their names and the part."""
 
 
+@lru_cache(maxsize=4096)  # a list says it in each row
 def _read(name: str) -> _Name | None:
     """The one word of a name that means a part, and what else the name says, without what means nothing."""
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name))
