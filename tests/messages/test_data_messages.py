@@ -54,6 +54,16 @@ def test_neither_folder_nor_list(pool: DecoderPool, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["photos.zip", "photos.tar.gz", "photos.7z"])
+def test_a_packed_folder(pool: DecoderPool, tmp_path: Path, name: str) -> None:
+    """An archive is to be unpacked."""
+    (tmp_path / name).write_bytes(b"PK")
+
+    assert complaint(tmp_path / name, pool) == (
+        "SOURCE is neither a folder nor a .csv or .parquet list. Unpack it, and give the folder."
+    )
+
+
 def test_empty_folder(pool: DecoderPool, tmp_path: Path) -> None:
     """An empty folder says what should be in it."""
     assert complaint(tmp_path, pool) == (

@@ -225,7 +225,7 @@ class _Walk:
                     self.skip("not a regular file")
                 elif _kind_by_name(entry.name) != "photos":
                     suffix = Path(entry.name).suffix.lower()
-                    foreign = foreign_by_name(suffix)
+                    foreign = foreign_by_name(entry.name)
                     self.skip(foreign or NO_IMAGE_BY_NAME, detail="" if foreign else f" ({suffix})")
                 else:
                     self.advance(1)
@@ -250,7 +250,7 @@ class _Walk:
 def _kind_by_name(name: str) -> Kind:
     """Whether a file may be an image (photos), is one of programs (work), or something else (nothing)."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
-    if foreign_by_name(suffix) or suffix in _NO_WORK:
+    if foreign_by_name(name) or suffix in _NO_WORK:
         return "nothing"
     return "work" if suffix in _OTHER_FILES else "photos"
 

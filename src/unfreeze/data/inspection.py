@@ -180,6 +180,8 @@ def listed_images(
 def _instead(source: Path) -> str:
     if source.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"}:
         return "Save the table as CSV, and give that."
+    if source.suffix.lower() in {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:
+        return "Unpack it, and give the folder."
     return "Give the folder that holds the class folders."
 
 
