@@ -120,7 +120,7 @@ class PathFinder:
 
 def _spellings(path: str) -> Iterator[str]:
     """What a path may be meant to be: first as it stands."""
-    seen = [path, as_western(path)]
+    seen = [path, path.strip(), as_western(path.strip())]
     if path.startswith("file:///"):
         seen.append(url2pathname(path.removeprefix("file://")))
     if os.name != "nt":

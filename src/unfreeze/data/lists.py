@@ -148,7 +148,7 @@ def _fault(row: Mapping[str, str], needed: Sequence[str]) -> str:
         return row[""]
     if any("\0" in value for value in row.values()):
         return "it contains a NUL character"
-    missing = [column for column in needed if not row[column]]
+    missing = [column for column in needed if not row[column].strip()]
     if missing:
         return f"{' and '.join(missing)} missing"
     split = row.get("split", "")
@@ -249,7 +249,8 @@ def _rows_below(header: Header, lines: Iterable[str], called: Mapping[str, str])
     for fields in reader:
         if any(field.strip() for field in fields):
             cells = zip(header.names, fields, strict=False)
-            values = {called[name]: value.strip() for name, value in cells if name in called}
+            values = {called[name]: value for name, value in cells if name in called}
+            values = {meaning: text if meaning == "path" else text.strip() for meaning, text in values.items()}
             if len(fields) < width or any(field.strip() for field in fields[width:]):
                 values = {"": f"{len(fields)} fields where the header has {width}"}
             yield line, _with_gaps(values)
