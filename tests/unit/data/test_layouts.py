@@ -245,6 +245,32 @@ def test_results_among_the_photos_are_named(files: list[str], said: str, tmp_pat
     assert said in text
 
 
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        (("cats/images/", "dogs/images/"), ("cats/masks/", "dogs/masks/")),
+        (("images/cats/", "images/dogs/"), ("masks/cats/", "masks/dogs/")),
+        (("train/cats/img/", "train/dogs/img/"), ("train/cats/ground_truth/", "train/dogs/ground_truth/")),
+    ],
+)
+def test_masks_of_photos_are_no_photos(images: Iterable[str], masks: Iterable[str], tmp_path: Path) -> None:
+    """A set made for segmentation: a classifier learns from the photos alone, and what is left out is named."""
+    touch(tmp_path, *images, *masks)
+
+    rows, skipped, texts = listing(tmp_path)
+
+    assert {(label, number) for label, _, number in rows} == {("cats", 2), ("dogs", 2)}
+    assert skipped == {"beside the folders that were read": 4}
+    assert any(text.startswith("UF111 ") for text in texts)
+
+
+def test_classes_may_be_called_like_masks(tmp_path: Path) -> None:
+    """People with masks and without are two classes."""
+    touch(tmp_path, "mask/", "no_mask/")
+
+    assert listing(tmp_path)[0] == {("mask", "", 2), ("no_mask", "", 2)}
+
+
 def test_digits_that_are_divided_are_classes(tmp_path: Path) -> None:
     """Folders that are called by numbers and hold train/ and test/ are classes, and no parts."""
     touch(tmp_path, "0/train/", "0/test/", "1/train/", "1/test/")
