@@ -272,9 +272,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _kind_of_file(entry: os.DirEntry[str]) -> Kind:
-    is_file = entry.is_file(follow_symlinks=False) or (
-        entry.is_symlink() and not _why_lost(entry) and entry.is_file()
-    )
+    is_file = entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not _why_lost(entry) and entry.is_file())
     return _kind_by_name(entry.name) if is_file else "nothing"
 
 
@@ -438,6 +436,9 @@ def _check_one_part(layout: Layout, folder: Path) -> None:
 def _check_test_folder(table: ImageTable, given: Path, place: Path) -> None:
     if not place.is_dir():
         msg = f"There is no folder {given} to test on. Check the spelling of --test."
+        raise ImageSetError(msg)
+    if place == table.source:
+        msg = f"{given} is given twice, to learn from and to test on. Give another folder with --test, or none."
         raise ImageSetError(msg)
     if table.source.is_dir() and (place.is_relative_to(table.source) or table.source.is_relative_to(place)):
         msg = f"The test folder {given} and {table.source} must lie beside each other, not inside. Move one of them."

@@ -409,8 +409,13 @@ def _check_given_splits(table: ImageTable, labels: Iterable[str]) -> None:
 def _without_training(table: ImageTable) -> str:
     """What to say of a source that gives parts, and none to learn from."""
     given = sorted(table.given_splits() - {"", "train"})
-    if "train" in table.given_splits() or not table.source.is_dir():
+    if not table.source.is_dir():
         return f"{table.root} has no usable training image{shortfall(table)}. Mark images as train."
+    if "train" in table.given_splits():
+        return (
+            f"{table.root} has no usable training image{shortfall(table)}. Put images there that are none of those to "
+            "test on."
+        )
     return (
         f"{table.root} has {listed([f'a {split} part' for split in given])} and no train part to learn from. Name the "
         "folder to learn from train/, or give the folders apart: unfreeze run ONE --test OTHER."

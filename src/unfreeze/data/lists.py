@@ -20,7 +20,6 @@ from unfreeze.data.list_columns import (
     KNOWN_NAMES,
     LEFT_OUT,
     PATH_COLUMNS,
-    Columns,
     columns_of,
     folded_name,
     one_for_each_class,

@@ -16,7 +16,9 @@ _KINDS = {
 # The same in other languages, in small letters and without accents: German, French, Spanish, Italian, Portuguese,
 # Dutch, Polish, Turkish, Russian, Chinese (both scripts), Japanese, Korean.
 _ELSEWHERE = {
-    **dict.fromkeys(("trainieren", "lernen", "entrainement", "apprentissage", "entrenamiento", "addestramento"), "train"),
+    **dict.fromkeys(
+        ("trainieren", "lernen", "entrainement", "apprentissage", "entrenamiento", "addestramento"), "train"
+    ),
     **dict.fromkeys(("treinamento", "treino", "trening", "treningowy", "egitim", "обучение", "тренировка"), "train"),
     **dict.fromkeys(("训练", "训练集", "訓練", "訓練集", "学習", "훈련", "학습"), "train"),
     **dict.fromkeys(("validierung", "validacion", "validazione", "convalida", "validacao", "validatie"), "val"),

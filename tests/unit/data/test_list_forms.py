@@ -34,9 +34,7 @@ def refusal(source: Path) -> str:
     return str(caught.value).replace(str(source), "LIST").replace(str(source.parent), "FOLDER")
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
-)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
 @pytest.mark.parametrize(
     ("first", "delimiter"), [("", ","), ("", ";"), ("", "\t"), ("sep=;\r\n", ";"), ('"sep=|"\n', "|"), ("\n\n", ";")]
 )

@@ -94,7 +94,7 @@ def test_drawings_of_one_kind_are_no_copies() -> None:
 
 
 def signs(seed: int, people: int) -> list[Image.Image]:
-    """One sign of a few strokes as several people draw it: black on white, 105 x 105, its corners elsewhere each time."""
+    """One sign of a few strokes as several people draw it, black on white, 105 x 105: no corner lies where it did."""
     corners = np.random.default_rng(seed).uniform(20, 85, (4, 2))
     rng = np.random.default_rng([seed, 1])
     drawn = []
@@ -107,7 +107,7 @@ def signs(seed: int, people: int) -> list[Image.Image]:
 
 
 def test_strokes_on_paper_are_no_copies() -> None:
-    """Of 40 signs as 15 people draw them hardly any is a near copy; compressed or halved, each is one of its original."""
+    """Of 40 signs as 15 people draw them hardly any is a near copy; compressed or halved, each is one of its own."""
     images = [image for seed in range(40) for image in signs(seed, 15)]
     some = images[::15]
 
