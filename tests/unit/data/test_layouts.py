@@ -10,6 +10,7 @@ from unfreeze.core.errors import ImageSetError
 from unfreeze.data.folders import files_below
 from unfreeze.data.image_table import State
 from unfreeze.data.inspection import listed_images
+from unfreeze.data.system_names import written_by_unfreeze
 
 
 def touch(root: Path, *names: str) -> None:
@@ -290,6 +291,11 @@ def test_results_below_a_class_folder_are_no_photos_of_it(sign: str, tmp_path: P
     assert rows == {("cats", "", 2), ("dogs", "", 2)}
     assert sum(skipped.values()) == 1 + len(sign.split())
     assert "cats/mine/ (1 image, of a " in text
+
+
+def test_a_folder_that_cannot_be_looked_into_is_none_of_ours() -> None:
+    """Whether there is a file in it is not known, and no error: its name is too long, or it may not be entered."""
+    assert written_by_unfreeze("/" + "x" * 5000) == ""
 
 
 def test_what_lies_beside_the_parts_is_counted(tmp_path: Path) -> None:
