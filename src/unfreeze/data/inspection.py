@@ -180,6 +180,8 @@ def listed_images(
 def _instead(source: Path) -> str:
     if source.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"}:
         return "Save the table as CSV, and give that."
+    if source.suffix.lower() in {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:
+        return "Unpack it, and give the folder."
     return "Give the folder that holds the class folders."
 
 
@@ -373,14 +375,18 @@ def _check_any(table: ImageTable) -> None:
 
 
 def _check_names(labels: Iterable[str]) -> None:
-    """Class names must differ on every file system."""
+    """Class names must differ on every file system, and to the eye."""
     same: dict[str, list[str]] = defaultdict(list)
     for label in sorted(labels):
-        same[unicodedata.normalize("NFC", label).casefold()].append(label)
+        seen = "".join(mark for mark in label if unicodedata.category(mark) != "Cf")
+        same[unicodedata.normalize("NFC", seen).casefold().strip().rstrip(". ")].append(label)
     twins = [names for names in same.values() if len(names) > 1]
     if twins:
         shown = "; ".join(" and ".join(map(repr, names)) for names in twins[:_SHOWN])
-        msg = f"Class names differ only in case or in how accents are encoded: {shown}. Rename or merge them."
+        msg = (
+            "Class names differ only in case, in how accents are encoded, or in what cannot be seen: "
+            f"{shown}. Rename or merge them."
+        )
         raise ImageSetError(msg)
 
 
@@ -403,8 +409,13 @@ def _check_given_splits(table: ImageTable, labels: Iterable[str]) -> None:
 def _without_training(table: ImageTable) -> str:
     """What to say of a source that gives parts, and none to learn from."""
     given = sorted(table.given_splits() - {"", "train"})
-    if "train" in table.given_splits() or not table.source.is_dir():
+    if not table.source.is_dir():
         return f"{table.root} has no usable training image{shortfall(table)}. Mark images as train."
+    if "train" in table.given_splits():
+        return (
+            f"{table.root} has no usable training image{shortfall(table)}. Put images there that are none of those to "
+            "test on."
+        )
     return (
         f"{table.root} has {listed([f'a {split} part' for split in given])} and no train part to learn from. Name the "
         "folder to learn from train/, or give the folders apart: unfreeze run ONE --test OTHER."
@@ -416,9 +427,10 @@ def _check_sizes(table: ImageTable, labels: Iterable[str]) -> None:
     small = sorted(label for label in labels if sizes[label] < 2)
     if small:
         shown = ", ".join(f"{label!r} has {sizes[label]}{shortfall(table, label)}" for label in small[:_SHOWN])
+        rest = "remove the folder" if table.source.is_dir() else "leave the class out with --exclude"
         msg = (
             f"Each class needs at least two usable images, one to learn from and one to measure on, but {len(small)} "
-            f"class(es) have fewer: {shown}. Add images or remove the folder."
+            f"class(es) have fewer: {shown}. Add images or {rest}."
         )
         raise ImageSetError(msg)
 

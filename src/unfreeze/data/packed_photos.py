@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from unfreeze.core.errors import DiskFullError, ImageSetError
 from unfreeze.core.room import check_room
+from unfreeze.data.list_columns import PATH_COLUMNS
 from unfreeze.data.list_values import text_of
-from unfreeze.data.lists import PATH_COLUMNS
 
 _AT_ONCE = 64  # rows in memory, each of which may hold a whole photo
 _SHOWN = 10  # columns in an error
