@@ -1,10 +1,11 @@
 """Photos in a Parquet file: a column of paths, or of whole files as Hugging Face's datasets writes them."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -78,7 +79,7 @@ def holds_photos(source: Path) -> bool:
     return any(_kind(field) == "files" for field in schema)
 
 
-def photos_in_parquet(file: BinaryIO, where: str, *, unpacked: Path) -> Iterator[PackedPhoto]:
+def photos_in_parquet(file: io.BufferedReader, where: str, *, unpacked: Path) -> Iterator[PackedPhoto]:
     """The photos of a Parquet file with what is known of each, a few in memory at a time.
 
     Columns are label (labels, class), split and group, if there are such; a label that is a number has the name that

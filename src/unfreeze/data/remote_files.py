@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Final, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from unfreeze.core.errors import ImageSetError, UnfreezeError
 
@@ -38,7 +38,7 @@ class Connection:
         version: What is another one once the file has changed; empty where nothing says so.
     """
 
-    stream: BinaryIO
+    stream: Any
     begins: int
     size: int | None
     version: str
@@ -195,7 +195,7 @@ def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
 
 
-def open_remote(address: str) -> BinaryIO:
+def open_remote(address: str) -> io.BufferedReader:
     """A file at an address, for reading.
 
     Args:

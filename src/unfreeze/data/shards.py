@@ -1,11 +1,11 @@
 """Which files hold the photos of a source that is packed: tars and Parquet files, here or at an address."""
 
+import io
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.file_names import (
@@ -50,7 +50,7 @@ class Shard:
         """Whether it is one; else it is a Parquet file."""
         return self.name.lower().endswith(".tar")
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Its bytes, for reading.
 
         Raises:

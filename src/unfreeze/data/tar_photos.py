@@ -3,13 +3,14 @@
 No member becomes a file under its own name, so that it does not matter what that is or what a link leads to.
 """
 
+import io
 import json
 import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final, final
+from typing import Any, Final, final
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.data.folders import IMAGE_SUFFIXES
@@ -49,7 +50,7 @@ class _ShortHeaders:
         file: A tar.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: io.BufferedReader) -> None:
         self._file = file
         self.tell, self.seek = file.tell, file.seek
 
@@ -61,7 +62,7 @@ class _ShortHeaders:
         return self._file.read(size)
 
 
-def photos_in_tar(file: BinaryIO, where: str, skipped: Counter[str]) -> Iterator[PackedPhoto]:
+def photos_in_tar(file: io.BufferedReader, where: str, skipped: Counter[str]) -> Iterator[PackedPhoto]:
     """The photos of a tar, one in memory at a time.
 
     A photo's class is what its sample's ``cls`` says, else the label of its ``json``, else its ``txt`` of one short
@@ -99,7 +100,7 @@ def photos_in_tar(file: BinaryIO, where: str, skipped: Counter[str]) -> Iterator
     yield from _photo_of(sample)
 
 
-def _members(file: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+def _members(file: io.BufferedReader) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
     """Headers in their order, up to the mark at the end, which must be there: without it, something is lost."""
     with tarfile.open(fileobj=_ShortHeaders(file), mode="r:", errors="surrogateescape") as tar:  # type: ignore[call-overload]
         while (member := tar.next()) is not None:

@@ -18,6 +18,7 @@ from unfreeze.core.errors import ImageSetError
 from unfreeze.core.file_names import as_written
 from unfreeze.core.files import disk_errors_explained
 from unfreeze.core.progress import Progress
+from unfreeze.core.records import SetAside
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.list_text import as_western
 from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
@@ -26,6 +27,7 @@ from unfreeze.data.packed_photos import PackedPhoto, photos_in_parquet
 from unfreeze.data.shards import Shard
 from unfreeze.data.tar_photos import photos_in_tar
 
+_NEEDED = {True: ("path", "label"), False: ("path",)}
 SAME_NAME = "of the same name as a photo before it"
 
 
@@ -94,24 +96,24 @@ def _add(table: ImageTable, shard: Shard, photo: PackedPhoto, path: Path, faults
     """Write a photo to a path, and add its candidate."""
     name = f"{shard.name}/{photo.name}"
     split = photo.split or shard.split
-    fault = fault_of_row(
-        {"path": name, "label": photo.label, "split": split}, ("path", "label") if labelled else ("path",)
-    )
+    fault = fault_of_row({"path": name, "label": photo.label, "split": split}, _NEEDED[labelled])
     if fault:
         faults.add(f"{name}: {fault}")
-    elif table.listed_before(name) is not None:
+        return
+    if table.listed_before(name) is not None:
         table.skipped[SAME_NAME] += 1
-    elif photo.fault:
-        table.block([(name, photo.fault, as_western(photo.label))])
-    else:
-        with disk_errors_explained(path):
-            path.write_bytes(photo.data)
-        candidate = Candidate(
-            path=path,
-            name=name,
-            label=as_western(photo.label),
-            split=SPLIT_WORDS.get(split.lower(), ""),
-            group=as_western(photo.group),
-            listed=True,
-        )
-        table.add([candidate])
+        return
+    candidate = Candidate(
+        path=path,
+        name=name,
+        label=as_western(photo.label),
+        split=SPLIT_WORDS.get(split.lower(), ""),
+        group=as_western(photo.group),
+        listed=True,
+    )
+    table.add([candidate])
+    if photo.fault:
+        table.set_aside([SetAside(name=name, reason=photo.fault)])
+        return
+    with disk_errors_explained(path):
+        path.write_bytes(photo.data)
