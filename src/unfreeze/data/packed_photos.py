@@ -15,7 +15,8 @@ from unfreeze.core.room import check_room
 from unfreeze.data.list_values import text_of, without_missing
 from unfreeze.data.lists import PATH_COLUMNS
 
-_AT_ONCE = 64  # rows in memory, each of which may hold a whole photo
+_AT_ONCE = 16  # rows in memory, each of which may hold a whole photo
+_BUFFER = 2**20  # bytes; without it, the column of a whole group of rows is in memory a second time
 _SHOWN = 10  # columns in an error
 Kind = Literal["files", "paths"]
 LABEL_COLUMNS: Final = ("label", "labels", "class")
@@ -80,7 +81,9 @@ def holds_photos(source: Path) -> bool:
 
 
 def photos_in_parquet(file: io.BufferedReader, where: str, *, unpacked: Path) -> Iterator[PackedPhoto]:
-    """The photos of a Parquet file with what is known of each, a few in memory at a time.
+    """The photos of a Parquet file with what is known of each.
+
+    In memory is what the file has as one page, at most a group of rows: datasets writes a hundred photos as one.
 
     Columns are label (labels, class), split and group, if there are such; a label that is a number has the name that
     Hugging Face's datasets gives it in the notes of the file.
@@ -98,7 +101,7 @@ def photos_in_parquet(file: io.BufferedReader, where: str, *, unpacked: Path) ->
         DiskFullError: There is no room.
     """
     try:
-        with pq.ParquetFile(file) as table:
+        with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as table:
             name, kind = _photo_column(table.schema_arrow, Path(where))
             if kind == "paths":
                 msg = f"{where} names photos by their paths, and does not hold them. Give a list that lies beside them."

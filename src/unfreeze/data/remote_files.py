@@ -110,7 +110,7 @@ class RemoteFile(io.RawIOBase):
             connection = self._begun()
             while self._reached < self._at:
                 self._reached += len(_some(connection, min(_SKIPPED, self._at - self._reached)))
-            data = connection.stream.read(most)
+            data: bytes = connection.stream.read(most)
             if not data and connection.size not in {None, self._at}:
                 raise ConnectionError("the connection dropped")
         except BaseException:
@@ -140,7 +140,7 @@ class RemoteFile(io.RawIOBase):
 
 
 def _some(connection: Connection, most: int) -> bytes:
-    data = connection.stream.read(most)
+    data: bytes = connection.stream.read(most)
     if not data:
         raise ConnectionError("the connection dropped")
     return data
@@ -192,7 +192,8 @@ def _unanswered(error: Exception, where: str) -> ImageSetError:
 
 
 def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
+    plain = error.reason if isinstance(error, urllib.error.URLError) else error
+    return (str(plain).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
 
 
 def open_remote(address: str) -> io.BufferedReader:
