@@ -83,8 +83,10 @@ def photos_in_tar(file: io.BufferedReader, where: str, skipped: Counter[str]) ->
     try:
         for member, tar in _members(file):
             named = _NAME.fullmatch(member.name)
+            if member.isdir():
+                continue
             if not _is_plain(member):
-                skipped[ODD_MEMBER] += not member.isdir()
+                skipped[ODD_MEMBER] += 1
             elif named is None:
                 skipped[OTHER_MEMBER] += 1
             else:

@@ -147,6 +147,8 @@ def test_a_packed_folder_of_class_folders_keeps_its_split(photo_folder: PhotoFol
             file.add(folder, f"./{folder.name}")
 
     found = Counter((label, split) for label, split, _ in rows(tmp_path / "all.tar").values())
+    with listed_images(tmp_path / "all.tar") as table:
+        assert not table.skipped
 
     assert found == {("ant", "train"): 2, ("bee", "train"): 2, ("ant", "test"): 1, ("bee", "test"): 1}
 
