@@ -40,6 +40,10 @@ LEFT_OUT = {
     "resnet50": "needs a download",
     "convnext_atto": "needs a download",
     "--device cuda": "needs a GPU",
+    "focus.onnx": "needs the weights of a package",
+    "OWNER/NAME": "needs a repository elsewhere",
+    "--backbone beetles": "needs a repository elsewhere",
+    "head.example": "needs a cluster",
     "benchmarks/": "takes hours",
     "lite1": "needs the weights of an extra",
     "zoo.example.org": "needs a zoo elsewhere",
@@ -58,7 +62,8 @@ from unfreeze.__main__ import main
 
 SMALL = {{"run": ["--size", "32"], "tune": ["--size", "32"], "codes": ["--size", "32"], "probe": ["--size", "32"]}}
 words = sys.argv[1:]
-if words and words[0] in SMALL and not {{"--size", "--resume", "--backbone", "--help"}} & set(words):
+given = {{"--size", "--resume", "--backbone", "--help"}} & set(words)
+if words and words[0] in SMALL and not given and not any(word.startswith("codes.") for word in words[1:2]):
     words += SMALL[words[0]]
 if words and words[0] == "run" and not {{"--resume", "--rounds", "--budget"}} & set(words):
     words += ["--rounds", "1"]
@@ -69,7 +74,8 @@ if words and words[0] == "run" and not {{"--resume", "--strategies"}} & set(word
 if words and words[0] == "tune" and "--epochs" not in words:
     words += ["--epochs", "1"]
 sys.argv[1:] = words
-main()
+if __name__ == "__main__":  # processes that share a training read this file, too
+    main()
 """
 
 
