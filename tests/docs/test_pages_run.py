@@ -34,6 +34,7 @@ LEFT_OUT = {
     "srun": "needs a cluster",
     "tail -f": "never ends",
     "unfreeze ui": "never ends",
+    "unfreeze serve": "never ends",
     "tensorboard --logdir": "never ends",
     "ssd.": "needs a detector's weights",
     "net.caffemodel": "needs Caffe's weights",
