@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ LEFT_OUT = {
     "benchmarks/": "takes hours",
     "lite1": "needs the weights of an extra",
     "zoo.example.org": "needs a zoo elsewhere",
+    "data.example": "needs photos elsewhere",
     "--backbone leaves": "needs a zoo elsewhere",
     "zoo publish": "needs a zoo elsewhere",
     "prune --all": "takes away what the page reads next",
@@ -166,6 +168,16 @@ def leaves_run(world: Path) -> None:
     shutil.copytree(world / "unfreeze-runs" / "photos-1", world / "unfreeze-runs" / "leaves-1")
 
 
+def tars(world: Path) -> None:
+    """The photos, packed in ten tars."""
+    (world / "tars").mkdir()
+    photos = sorted((world / "photos").glob("*/*"))
+    for number in range(10):
+        with tarfile.open(world / "tars" / f"train-{number:03}.tar", "w") as file:
+            for photo in photos[number::10]:
+                file.add(photo, photo.relative_to(world))
+
+
 MORE: dict[str, Callable[[Path], None]] = {
     "docs/how-to/add-a-class.md": add_a_class,
     "docs/how-to/good-on-paper.md": new_folder,
@@ -174,6 +186,7 @@ MORE: dict[str, Callable[[Path], None]] = {
     "docs/how-to/second-round.md": two_rounds,
     "docs/how-to/export.md": loose_photos,
     "docs/how-to/ship-the-model.md": loose_photos,
+    "docs/how-to/tars-and-stores.md": tars,
     "docs/reference/run-json.md": leaves_run,
 }
 

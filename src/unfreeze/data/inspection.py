@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
-from unfreeze.core.file_names import LIST_SUFFIXES
+from unfreeze.core.file_names import LIST_SUFFIXES, absolute
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
@@ -27,7 +27,9 @@ from unfreeze.data.left_out import exclude_classes
 from unfreeze.data.levels import measure_levels
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import list_rows
+from unfreeze.data.shards import shards_of
 from unfreeze.data.shortfalls import CONFLICTING, codes_of, shortfall
+from unfreeze.data.unpacking import add_packed
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool, Inspection
 from unfreeze.metrics.imbalance import TINY, strongly_imbalanced
@@ -57,8 +59,9 @@ def read_image_set(
     """Read every file that a folder or a list names, set aside what cannot be used and remove exact duplicates.
 
     Args:
-        source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; or
-            a ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group.
+        source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; a
+            ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group; or tars and
+            Parquet files that hold photos, as `data.shards` takes them, also at an address.
         pool: Decoder pool.
         progress: Reports progress per file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
@@ -159,15 +162,14 @@ def listed_images(
         ImageSetError: The source or the test folder is not there, or is none, or their classes do not agree, or there
             is no class of a name to exclude.
     """
-    source = Path(source).expanduser().resolve()
-    if not source.exists():
-        msg = f"There is no folder or list {source}. Check the spelling."
-        raise ImageSetError(msg)
-    if not source.is_dir() and source.suffix.lower() not in LIST_SUFFIXES:
-        msg = f"{source} is neither a folder nor a .csv or .parquet list. {_instead(source)}"
-        raise ImageSetError(msg)
+    source = absolute(Path(source))
+    shards = shards_of(source)
+    if not shards:
+        _check_source(source)
     with image_table(source) as table:
-        if source.is_dir():
+        if shards:
+            add_packed(table, shards, labelled=labelled, progress=progress)
+        elif source.is_dir():
             list_folder(table, follow_links=follow_links, advance=progress.checkpoint, labelled=labelled)
         else:
             list_rows(table, labelled=labelled, advance=progress.checkpoint)
@@ -177,7 +179,19 @@ def listed_images(
         yield table
 
 
+def _check_source(source: Path) -> None:
+    """Refuse what is neither a folder nor a list."""
+    if not source.exists():
+        msg = f"There is no folder or list {source}. Check the spelling."
+        raise ImageSetError(msg)
+    if not source.is_dir() and source.suffix.lower() not in LIST_SUFFIXES:
+        msg = f"{source} is neither a folder nor a .csv or .parquet list. {_instead(source)}"
+        raise ImageSetError(msg)
+
+
 def _instead(source: Path) -> str:
+    if source.name.lower().endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")):
+        return "Unpack it, or pack it as a .tar that is not compressed."
     if source.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"}:
         return "Save the table as CSV, and give that."
     if source.suffix.lower() in {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:

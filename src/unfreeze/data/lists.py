@@ -35,7 +35,7 @@ from unfreeze.data.list_values import (
 )
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.listed_paths import LEFT_OUT_BY_LIST, ListedPath, PathFinder
-from unfreeze.data.split_names import means_a_part
+from unfreeze.data.split_names import part_alone
 
 _SHOWN = 20
 _AT_ONCE = 4096  # rows of a Parquet list in memory
@@ -44,7 +44,7 @@ _Found = TypeVar("_Found")
 
 
 @final
-class _Faults:
+class Faults:
     """What is wrong with rows: the first of them in words, and how many there are."""
 
     def __init__(self) -> None:
@@ -52,11 +52,13 @@ class _Faults:
         self.number = 0
 
     def add(self, text: str) -> None:
+        """One more."""
         self.number += 1
         if len(self.shown) < _SHOWN:
             self.shown.append(text)
 
     def text(self) -> str:
+        """The first ones, and how many more there are."""
         more = [f"... and {self.number - _SHOWN} more"] if self.number > _SHOWN else []
         return "; ".join([*self.shown, *more])
 
@@ -74,7 +76,7 @@ def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = N
     Raises:
         ImageSetError: The list cannot be read, or rows of it cannot be used; the first twenty are named by line.
     """
-    source, faults, needed = table.source, _Faults(), ("path", "label") if labelled else ("path",)
+    source, faults, needed = table.source, Faults(), ("path", "label") if labelled else ("path",)
     finder = PathFinder(table.root, here or Path.cwd())
     is_table = source.suffix.lower() == ".parquet"
     word = "row" if is_table else "line"
@@ -88,7 +90,7 @@ def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = N
             table.skipped[LEFT_OUT_BY_LIST] += 1
             continue
         was_western |= any(map(is_undecoded, row.values()))
-        fault = _fault(row, needed)
+        fault = fault_of_row(row, needed)
         path = None if fault else finder.find(row["path"])
         if not fault:
             lost |= path is None
@@ -97,7 +99,7 @@ def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = N
             faults.add(f"{word} {line}: {fault}")
         elif path is not None:
             table.add_listed(_candidate(table.root, path, row), line)
-    for text in [] if faults.shown else _faults_of_whole(table):
+    for text in [] if faults.shown else faults_of_whole(table):
         faults.add(text)
     if faults.shown:
         where = f". Files were looked for in {' and in '.join(map(str, finder.searched))}." if lost else ""
@@ -130,7 +132,7 @@ def _candidate(root: Path, path: Path, row: Mapping[str, str]) -> Candidate:
         path=Path(os.path.realpath(path)),
         name=_name(path, root),
         label=as_western(row.get("label", "")),
-        split=means_a_part(row.get("split", "")),
+        split=part_alone(row.get("split", "")),
         group=as_western(row.get("group", "")),
         listed=True,
     )
@@ -141,8 +143,16 @@ def _name(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _fault(row: Mapping[str, str], needed: Sequence[str]) -> str:
-    """What is wrong with a row in itself; empty if nothing."""
+def fault_of_row(row: Mapping[str, str], needed: Sequence[str]) -> str:
+    """What is wrong with a row in itself.
+
+    Args:
+        row: Values by column; the complaint under the empty name where the row does not fit its header.
+        needed: Columns that must have a value.
+
+    Returns:
+        Half a sentence; empty if nothing is wrong.
+    """
     if "" in row:
         return row[""]
     if any("\0" in value for value in row.values()):
@@ -151,7 +161,7 @@ def _fault(row: Mapping[str, str], needed: Sequence[str]) -> str:
     if missing:
         return f"{' and '.join(missing)} missing"
     split = row.get("split", "")
-    if split and means_a_part(split) not in {"train", "val", "test"}:
+    if split and not part_alone(split):
         return f"unknown split {split!r}, wanted train, val or test"
     return fault_of_label(row.get("label", ""))
 
@@ -165,7 +175,8 @@ def _listed_before(row: Mapping[str, str], path: Path, table: ImageTable, word: 
     return f"{row['path']!r} was already listed in {word} {line}{other}"
 
 
-def _faults_of_whole(table: ImageTable) -> list[str]:
+def faults_of_whole(table: ImageTable) -> list[str]:
+    """What is wrong with all rows together, in half a sentence each."""
     without = table.number_without_split()
     if 0 < without < len(table):
         return [f"{without} of {len(table)} rows have no split; give one to all of them or to none"]

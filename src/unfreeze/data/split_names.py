@@ -106,6 +106,12 @@ def means_a_part(name: str) -> str:
     return read.kind if read is not None and not read.rest else ""
 
 
+def part_alone(name: str) -> str:
+    """Which part a name means whatever lies beside it: train, val or test; empty for anything else."""
+    meant = means_a_part(name)
+    return "" if meant == "eval" else meant
+
+
 def parts_of(names: Sequence[str], holds: Callable[[str], Iterable[str]]) -> Mapping[str, Part]:
     """Which of the folders that lie beside each other are parts of a split.
 
