@@ -60,7 +60,8 @@ def test_a_packed_folder(pool: DecoderPool, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"PK")
 
     assert complaint(tmp_path / name, pool) == (
-        "SOURCE is neither a folder nor a .csv or .parquet list. Unpack it, and give the folder."
+        "SOURCE is neither a folder nor a .csv or .parquet list. "
+        "Unpack it, and give the folder, or pack it as a .tar that is not compressed."
     )
 
 

@@ -190,12 +190,10 @@ def _check_source(source: Path) -> None:
 
 
 def _instead(source: Path) -> str:
-    if source.name.lower().endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")):
-        return "Unpack it, or pack it as a .tar that is not compressed."
     if source.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"}:
         return "Save the table as CSV, and give that."
-    if source.suffix.lower() in {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:
-        return "Unpack it, and give the folder."
+    if source.suffix.lower() in {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:
+        return "Unpack it, and give the folder, or pack it as a .tar that is not compressed."
     return "Give the folder that holds the class folders."
 
 
