@@ -95,7 +95,8 @@ def _parts(codes: CodesOnDisk, seed: int) -> tuple[Rows, Rows]:
     is_test = codes.is_test
     if not is_test.any():
         shares = (1 - _TEST_SHARE, _TEST_SHARE)
-        is_test = assign_sides(codes.labels, [""] * len(codes.labels), shares=shares, rng=generator(seed, "split")) == 1
+        rng = generator(seed, "test split")  # as of photos: the same rows in the same order
+        is_test = assign_sides(codes.labels, [""] * len(codes.labels), shares=shares, rng=rng) == 1
     learn, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     if len(np.unique(codes.labels[learn])) < 2:
         msg = "Linear classifiers tell classes apart; the rows that are not of the test part have one label at most."
