@@ -61,7 +61,7 @@ def chosen_part(found: Any, is_tensor: Callable[[Any], bool]) -> Chosen:
 
 
 def _together(parts: Mapping[str, Any], is_tensor: Callable[[Any], bool]) -> dict[str, Any]:
-    """The tensors of several parts, such as student and teacher, under their names; of what is there twice the first."""
+    """The tensors of several parts, such as student and teacher, under their names; what is there twice, once."""
     tensors: dict[str, Any] = {}
     left = [(name, value, 1) for name, value in reversed(parts.items())]
     seen: set[int] = set()

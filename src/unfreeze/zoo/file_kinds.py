@@ -57,9 +57,24 @@ _TEXTS: tuple[tuple[bytes, str, str], ...] = (
         "Download the file itself; on the Hugging Face Hub its address has /resolve/, not /blob/.",
     ),
     (rb"(<\?xml[^>]*>\s*)?<error", "the error message of a server, in XML", _AGAIN),
-    (rb"\([dl]p?\d*\n|c(copy_reg|collections|__builtin__|numpy[\w.]*|torch[\w.]*)\n", "a pickle, and not one of torch.save", _STATE_DICT),
+    (
+        rb"\([dl]p?\d*\n|c(copy_reg|collections|__builtin__|numpy[\w.]*|torch[\w.]*)\n",
+        "a pickle, and not one of torch.save",
+        _STATE_DICT,
+    ),
     (rb"<\?xml|<net", "a text in XML, as OpenVINO keeps a graph in", _SAME_NETWORK),
 )
+# What has no name in its first bytes, but a layout that is known.
+_LAYOUTS: tuple[tuple[bytes, str, str], ...] = (
+    (rb".{4}TFL3", "a TensorFlow Lite model", _SAME_NETWORK),
+    (rb".{257}ustar", "a tar archive", _UNPACK),
+    (rb"\x80[\0-\x05]", "a pickle, and not one of torch.save", _STATE_DICT),
+    # After what a program has put there (the format's specification, "superblock").
+    (rb"(.{512}|.{1024}|.{2048})\x89HDF\r\n\x1a\n", "an HDF5 file", _SAME_NETWORK),
+    (rb"\x08\x01\x12|\n..?\n.[\w/:]+\x12.(Placeholder|Const)", "a graph of TensorFlow", _SAME_NETWORK),
+    (rb"[\x81-\x8f][\xa1-\xbf][A-Za-z_]\w*[\x80-\xff]", "a file of msgpack, as Flax writes", _SAME_NETWORK),
+)
+_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # at the end of TensorFlow's (tensorflow/core/lib/io/format.h)
 # Names inside a zip archive, what they mean, and what to do; torch.save's own archives are zip archives too.
 _ARCHIVES: tuple[tuple[str, str, str], ...] = (
     (r"(.*/)?(constants\.pkl|code/.*)", "a TorchScript program", _STATE_DICT),
@@ -157,20 +172,11 @@ def _decodes(sample: bytes) -> bool:
 
 def _by_layout(data: bytes, path: Path) -> tuple[str, str] | None:
     """What has no name in its first bytes, but a layout that is known."""
-    if data[4:8] == b"TFL3":
-        return "a TensorFlow Lite model", _SAME_NETWORK
-    if data[257:262] == b"ustar":
-        return "a tar archive", _UNPACK
-    if data[0] == 0x80 and len(data) > 1 and data[1] <= 5:
-        return "a pickle, and not one of torch.save", _STATE_DICT
-    if any(data[at : at + 8] == b"\x89HDF\r\n\x1a\n" for at in (512, 1024, 2048)):  # after what a program put there
-        return "an HDF5 file", _SAME_NETWORK
-    if data[-8:] == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb":  # of its tables (tensorflow/core/lib/io/format.h)
+    for pattern, what, remedy in _LAYOUTS:
+        if re.match(pattern, data, re.DOTALL):
+            return what, remedy
+    if data.endswith(_TABLE):
         return "the index of a TensorFlow checkpoint", _SAME_NETWORK
-    if data[:3] == b"\x08\x01\x12" or re.match(rb"\n..?\n.[\w/:]+\x12.(Placeholder|Const)", data, re.DOTALL):
-        return "a graph of TensorFlow", _SAME_NETWORK
-    if re.match(rb"[\x81-\x8f][\xa1-\xbf][A-Za-z_]\w*[\x80-\xff]", data):
-        return "a file of msgpack, as Flax writes", _SAME_NETWORK
     # Protocol buffers: of ONNX first the version of its format, then the producer or the graph (onnx.proto).
     if data[0] == 8 and len(data) > 2 and 3 <= data[1] <= 32 and data[2] in {0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42}:
         return "an ONNX model", f"Import it with unfreeze zoo import {path}, and give the folder to --backbone."

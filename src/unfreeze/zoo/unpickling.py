@@ -42,7 +42,9 @@ def tensors_of_torch(data: bytes, path: Path) -> Chosen:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of pickle protocols and of storages, which nobody here can follow
+            warnings.simplefilter(
+                "ignore"
+            )  # torch's, of pickle protocols and of storages, which nobody here can follow
             found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return _by_child(data, path)

@@ -115,7 +115,7 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
             return Chosen(load(data))
         _check_archive(data)
         chosen = tensors_of_torch(data, path)
-        _check_plain(chosen.tensors, path)
+        check_plain(chosen.tensors, path)
         _check_size(chosen.tensors, len(data))
         return chosen
     except WeightsError:
@@ -152,8 +152,16 @@ class _NotUsableError(ValueError):
     """A file of weights was changed, or asks for more than one of a network ever does."""
 
 
-def _check_plain(tensors: Weights, path: Path) -> None:
-    """Refuse tensors that are no plain numbers, before anything is calculated with them."""
+def check_plain(tensors: Weights, path: Path) -> None:
+    """Refuse tensors that are no plain numbers, before anything is calculated with them.
+
+    Args:
+        tensors: By name.
+        path: Of the file, for errors.
+
+    Raises:
+        WeightsError: One of them is quantised, sparse, without numbers, or a part of one.
+    """
     for name, value in tensors.items():
         kinds = {
             "quantised": value.is_quantized,
@@ -213,7 +221,9 @@ def _check_sum(part: zipfile.ZipInfo, data: bytes) -> None:
     if not part.CRC or part.compress_type != zipfile.ZIP_STORED:
         return
     # By hand, since reading by zipfile would copy it.
-    name, extra = (int.from_bytes(data[part.header_offset + at : part.header_offset + at + 2], "little") for at in (26, 28))
+    name, extra = (
+        int.from_bytes(data[part.header_offset + at : part.header_offset + at + 2], "little") for at in (26, 28)
+    )
     start = part.header_offset + 30 + name + extra
     if zlib.crc32(memoryview(data)[start : start + part.file_size]) != part.CRC:
         msg = f"{part.filename} in it is not what was written: some of its bytes have changed"
