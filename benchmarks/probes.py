@@ -4,7 +4,7 @@
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group). The job: at every tap of the default network,
 both losses, seven values of C, five folds, a refit at the best. scikit-learn gets it as LogisticRegressionCV and
-GridSearchCV of LinearSVC, with n_jobs=-1, on codes that are standardised already (ours standardises every fold anew).
+GridSearchCV of LinearSVC, with n_jobs=-1, on codes that are standardised already (ours once for all folds).
 Both sides run in turn in one process, on the cores that it may use; clocks start after imports. A side that takes over
 ten minutes is not repeated. Rows are appended to `results.jsonl` beside this file; a set and side that is there already
 (same commit) is not run again.

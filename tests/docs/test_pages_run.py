@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ LEFT_OUT = {
     "srun": "needs a cluster",
     "tail -f": "never ends",
     "unfreeze ui": "never ends",
+    "unfreeze serve": "never ends",
     "tensorboard --logdir": "never ends",
     "ssd.": "needs a detector's weights",
     "net.caffemodel": "needs Caffe's weights",
@@ -40,9 +42,14 @@ LEFT_OUT = {
     "resnet50": "needs a download",
     "convnext_atto": "needs a download",
     "--device cuda": "needs a GPU",
+    "focus.onnx": "needs the weights of a package",
+    "OWNER/NAME": "needs a repository elsewhere",
+    "--backbone beetles": "needs a repository elsewhere",
+    "head.example": "needs a cluster",
     "benchmarks/": "takes hours",
     "lite1": "needs the weights of an extra",
     "zoo.example.org": "needs a zoo elsewhere",
+    "data.example": "needs photos elsewhere",
     "--backbone leaves": "needs a zoo elsewhere",
     "zoo publish": "needs a zoo elsewhere",
     "prune --all": "takes away what the page reads next",
@@ -58,7 +65,8 @@ from unfreeze.__main__ import main
 
 SMALL = {{"run": ["--size", "32"], "tune": ["--size", "32"], "codes": ["--size", "32"], "probe": ["--size", "32"]}}
 words = sys.argv[1:]
-if words and words[0] in SMALL and not {{"--size", "--resume", "--backbone", "--help"}} & set(words):
+given = {{"--size", "--resume", "--backbone", "--help"}} & set(words)
+if words and words[0] in SMALL and not given and not any(word.startswith("codes.") for word in words[1:2]):
     words += SMALL[words[0]]
 if words and words[0] == "run" and not {{"--resume", "--rounds", "--budget"}} & set(words):
     words += ["--rounds", "1"]
@@ -69,7 +77,8 @@ if words and words[0] == "run" and not {{"--resume", "--strategies"}} & set(word
 if words and words[0] == "tune" and "--epochs" not in words:
     words += ["--epochs", "1"]
 sys.argv[1:] = words
-main()
+if __name__ == "__main__":  # processes that share a training read this file, too
+    main()
 """
 
 
@@ -159,6 +168,16 @@ def leaves_run(world: Path) -> None:
     shutil.copytree(world / "unfreeze-runs" / "photos-1", world / "unfreeze-runs" / "leaves-1")
 
 
+def tars(world: Path) -> None:
+    """The photos, packed in ten tars."""
+    (world / "tars").mkdir()
+    photos = sorted((world / "photos").glob("*/*"))
+    for number in range(10):
+        with tarfile.open(world / "tars" / f"train-{number:03}.tar", "w") as file:
+            for photo in photos[number::10]:
+                file.add(photo, photo.relative_to(world))
+
+
 MORE: dict[str, Callable[[Path], None]] = {
     "docs/how-to/add-a-class.md": add_a_class,
     "docs/how-to/good-on-paper.md": new_folder,
@@ -167,6 +186,7 @@ MORE: dict[str, Callable[[Path], None]] = {
     "docs/how-to/second-round.md": two_rounds,
     "docs/how-to/export.md": loose_photos,
     "docs/how-to/ship-the-model.md": loose_photos,
+    "docs/how-to/tars-and-stores.md": tars,
     "docs/reference/run-json.md": leaves_run,
 }
 

@@ -61,7 +61,8 @@ def test_help_is_there_without_heavy_imports(command: tuple[str, ...]) -> None:
         (["run"], "SOURCE is missing: give a folder of labelled images or a list of them, or --resume RUN."),
         (
             ["codes", "--out", "y"],
-            "SOURCE is missing: a folder of class folders, or a .csv or .parquet list. See unfreeze codes --help.",
+            "SOURCE is missing: a folder of class folders, a .csv or .parquet list, or tars, also at an address. See "
+            "unfreeze codes --help.",
         ),
         (
             ["run", "x", "--budget", "soon"],

@@ -54,6 +54,17 @@ def test_neither_folder_nor_list(pool: DecoderPool, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["photos.zip", "photos.tar.gz", "photos.7z"])
+def test_a_packed_folder(pool: DecoderPool, tmp_path: Path, name: str) -> None:
+    """An archive is to be unpacked."""
+    (tmp_path / name).write_bytes(b"PK")
+
+    assert complaint(tmp_path / name, pool) == (
+        "SOURCE is neither a folder nor a .csv or .parquet list. "
+        "Unpack it, and give the folder, or pack it as a .tar that is not compressed."
+    )
+
+
 def test_empty_folder(pool: DecoderPool, tmp_path: Path) -> None:
     """An empty folder says what should be in it."""
     assert complaint(tmp_path, pool) == (
@@ -168,14 +179,16 @@ def test_two_folders_for_one_split(pool: DecoderPool, tmp_path: Path) -> None:
     assert complaint(tmp_path, pool) == "Both val/ and valid/ in SOURCE mean the val part. Keep one of them."
 
 
-@pytest.mark.parametrize("twins", [("Cat", "cat"), ("caf\u00e9", "cafe\u0301")])
+@pytest.mark.parametrize(
+    "twins", [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("cat", "cat "), ("cat", "cat\u200b"), ("cat", "cat.")]
+)
 def test_colliding_class_names(pool: DecoderPool, tmp_path: Path, twins: tuple[str, str]) -> None:
     """Class names that some file systems take for the same."""
     write(tmp_path, *(f"{name}/{number}.png" for name in twins for number in range(2)))
     if len(list(tmp_path.iterdir())) == 1:
         pytest.skip("this file system takes them for the same")
 
-    assert complaint(tmp_path, pool).startswith("Class names differ only in case or in how accents are encoded: ")
+    assert complaint(tmp_path, pool).startswith("Class names differ only in case, in how accents are encoded, ")
 
 
 def test_too_many_bad_files(pool: DecoderPool, tmp_path: Path) -> None:
@@ -193,11 +206,11 @@ def test_too_many_bad_files(pool: DecoderPool, tmp_path: Path) -> None:
 
 def test_list_without_columns(pool: DecoderPool, tmp_path: Path) -> None:
     """A list without the columns that are needed shows what its first line is."""
-    (tmp_path / "my.csv").write_text("file,class\na.png,b\n")
+    (tmp_path / "my.csv").write_text("id,species\na.png,b\n")
 
     assert complaint(tmp_path / "my.csv", pool) == (
         "SOURCE needs a first line with the columns path and label (and, if wanted, split and group); "
-        "found 'file,class'."
+        "found 'id,species'."
     )
 
 
@@ -210,7 +223,7 @@ def test_list_with_bad_rows(pool: DecoderPool, tmp_path: Path) -> None:
         "a.png,x,train",
         "b.png,,train",
         "no.png,y,train",
-        "b.png,y,holdout",
+        "b.png,y,extra",
         "b.png,y",
     ]
     (tmp_path / "my.csv").write_text("\n".join(rows))
@@ -218,7 +231,7 @@ def test_list_with_bad_rows(pool: DecoderPool, tmp_path: Path) -> None:
     assert complaint(tmp_path / "my.csv", pool) == (
         "SOURCE cannot be used as a list of images; mend these rows: line 3: 'a.png' was already listed in line 2; "
         "line 4: label missing; line 5: there is no file 'no.png'; "
-        "line 6: unknown split 'holdout', wanted train, val or test; line 7: 2 fields where the header has 3. "
+        "line 6: unknown split 'extra', wanted train, val or test; line 7: 2 fields where the header has 3. "
         "Files were looked for in PARENT."
     )
 

@@ -24,6 +24,8 @@ SOURCE is one of
   a folder of class folders           photos/cat/1.jpg
   the same below train/, test/, val/  photos/train/cat/1.jpg
   a CSV or Parquet list               columns path,label[,split][,group]
+  tars or Parquet that hold photos    tars/, 'tars/train-{000..009}.tar'
+  the same at an address              s3://bucket/tars, https://…/photos.tar
 
 A test part only reports, a val part trains; images of one group (a subject,
 a tile) stay on one side of every split.

@@ -95,7 +95,11 @@ METRICS: dict[MetricChoice, Metric | None] = {
 
 Source = Annotated[
     Path,
-    typer.Argument(metavar="SOURCE", help="A folder of class folders, or a .csv or .parquet list.", show_default=False),
+    typer.Argument(
+        metavar="SOURCE",
+        help="A folder of class folders, a .csv or .parquet list, or tars, also at an address.",
+        show_default=False,
+    ),
 ]
 BackboneName = Annotated[
     str,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
-from unfreeze.core.file_names import STANDARD_INPUT, is_pattern
+from unfreeze.core.file_names import STANDARD_INPUT, absolute, is_pattern, is_range, scheme_of
 from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
 from unfreeze.core.leftovers import sweep
 from unfreeze.core.reservations import reserved, sweep_beside
@@ -18,9 +18,13 @@ from unfreeze.core.settings import StudySettings
 def checked_source(source: Path) -> None:
     """Make sure that there is something at `source`, before imports that take seconds.
 
+    What an address, a pattern or a range of numbers stands for is looked at later.
+
     Raises:
         ImageSetError: There is nothing.
     """
+    if scheme_of(source) or is_pattern(source) or is_range(source):
+        return
     if not Path(source).expanduser().exists():
         msg = f"There is no folder or list {source}. Check the spelling."
         raise ImageSetError(msg)
@@ -118,7 +122,7 @@ def checked_outside(source: Path, out: Path) -> None:
     Raises:
         OutputError: It lies in the source, and is neither hidden nor below a folder of the name that runs have.
     """
-    photos, place = source.expanduser().resolve(), out.expanduser().resolve()
+    photos, place = absolute(source), out.expanduser().resolve()
     if photos == place or not place.is_relative_to(photos):
         return
     if not any(part.startswith(".") or part == RUNS.name for part in place.relative_to(photos).parts):

@@ -56,7 +56,7 @@ def probe(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of class folders, a .csv or .parquet list, or what unfreeze codes wrote.",
+            help="A folder of class folders, a .csv or .parquet list, tars, or what unfreeze codes wrote.",
             show_default=False,
         ),
     ],

@@ -15,6 +15,7 @@ from typing import final
 from unfreeze.cluster.connection import Cluster
 from unfreeze.cluster.workers import Workers
 from unfreeze.core.errors import ClusterError
+from unfreeze.core.file_names import absolute, as_written
 from unfreeze.core.progress import ignore
 from unfreeze.core.records import SetAside
 from unfreeze.core.settings import ImageSettings
@@ -80,10 +81,11 @@ class CodesJob:
         Raises:
             ClusterError: The images are not there.
         """
-        if not self.settings.source.exists():
+        if not any(image.path.exists() for image in self.sample):
             msg = (
-                f"A worker of the Ray cluster does not see {self.settings.source}. Put the images on storage that all "
-                "machines have under the same path, and the cache too (UNFREEZE_CACHE)."
+                f"A worker of the Ray cluster does not see the images of {as_written(self.settings.source)}. Put them "
+                "on storage that all machines have under the same path, and the cache too (UNFREEZE_CACHE); photos of "
+                "tars and Parquet files are unpacked where TMPDIR says."
             )
             raise ClusterError(msg)
         with DecoderPool(workers=usable_cores()) as pool:
@@ -178,7 +180,7 @@ def _with_absolute_paths(settings: ImageSettings) -> ImageSettings:
     backbone = Path(settings.backbone)
     return replace(
         settings,
-        source=settings.source.expanduser().resolve(),
+        source=absolute(settings.source),
         backbone=str(backbone.resolve()) if backbone.is_dir() else settings.backbone,
         weights=None if settings.weights is None else settings.weights.absolute(),
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from unfreeze.core.errors import OutputError
 from unfreeze.core.event_log import EVENTS_FILE
-from unfreeze.core.file_names import LIST_SUFFIXES
+from unfreeze.core.file_names import LIST_SUFFIXES, SHARD_SUFFIXES, absolute, scheme_of
 from unfreeze.core.files import NO_FOLLOW, disk_errors_explained, make_folder, sha256_of_json, sync_folder, write_json
 from unfreeze.core.journal import FileJournal
 from unfreeze.core.leftovers import TEMPORARY_PREFIX, paths_in, remove
@@ -98,8 +98,8 @@ class RunFolder:
 
 def run_name(source: Path) -> str:
     """A plain folder name for runs on `source`: its own name without what file systems or shells dislike."""
-    resolved = Path(source).expanduser().resolve()
-    stem = resolved.stem if resolved.suffix.lower() in LIST_SUFFIXES else resolved.name
+    resolved = absolute(Path(source))
+    stem = resolved.stem if resolved.suffix.lower() in (*LIST_SUFFIXES, *SHARD_SUFFIXES) else resolved.name
     return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip("-.")[:60] or "photos"
 
 
@@ -234,7 +234,8 @@ def _difference(begun: RunPlan, settings: StudySettings | None) -> str | None:
     for name, version in begun.versions.items():
         if now.get(name) != version:
             return f"it was begun with {name} {version}, and here is {now.get(name)}"
-    given = [path for path in (asked.source, asked.test, asked.weights) if path is not None and not path.is_absolute()]
+    paths = [path for path in (asked.source, asked.test, asked.weights) if path is not None]
+    given = [path for path in paths if not path.is_absolute() and not scheme_of(path)]
     if given and Path.cwd() != Path(begun.begun_in):
         return f"it was begun in the folder {begun.begun_in}, from where {given[0]} is meant; go there first"
     return None

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from unfreeze.data.image_set import ImageSet
-from unfreeze.data.lists import LEFT_OUT
+from unfreeze.data.list_columns import COLUMNS
 
-COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
-# A spreadsheet takes a cell for a formula that begins with one of these.
-_FORMULA = ("=", "+", "-", "@")
+# A spreadsheet takes a cell for a formula that begins with one of these, and a space is lost in front.
+_NO_START = ("=", "+", "-", "@", " ")
 _Row = tuple[str, ...]
 
 
@@ -49,4 +48,4 @@ def csv_bytes(rows: Iterator[_Row]) -> bytes:
 def _path(root: Path, name: str, folder: Path) -> str:
     path = root / name
     text = (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
-    return f"./{text}" if text.startswith(_FORMULA) else text
+    return f"./{text}" if text.startswith(_NO_START) else text

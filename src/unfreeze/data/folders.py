@@ -103,7 +103,7 @@ class _Walk:
                     for entry in found:
                         if is_left_behind(entry.name):
                             continue
-                        if entry.is_dir():
+                        if _is_folder(entry):
                             folders.append(entry)
                         else:
                             photos += _kind_of_file(entry) == "photos"
@@ -156,10 +156,8 @@ class _Walk:
             return False
         if not entry.is_symlink():
             return True
-        reason = ""
-        if not Path(entry.path).exists():
-            reason = "dangling link"
-        elif entry.is_dir():
+        reason = _why_lost(entry)
+        if not reason and entry.is_dir():
             reason = self._why_no_link(entry) if links and not self.follow_links else ""
             reason = reason or ("" if links else "link to a folder below a class folder (not followed)")
         if reason:
@@ -218,12 +216,16 @@ class _Walk:
             below = []
             for entry in self.entries(place, links=levels > 0):
                 if entry.is_dir():
-                    below.append(entry)
+                    ours = written_by_unfreeze(entry.path)
+                    if ours:
+                        self.skip_folder(entry.path, f"of {ours}")
+                    else:
+                        below.append(entry)
                 elif not entry.is_file():
                     self.skip("not a regular file")
                 elif _kind_by_name(entry.name) != "photos":
                     suffix = Path(entry.name).suffix.lower()
-                    foreign = foreign_by_name(suffix)
+                    foreign = foreign_by_name(entry.name)
                     self.skip(foreign or NO_IMAGE_BY_NAME, detail="" if foreign else f" ({suffix})")
                 else:
                     self.advance(1)
@@ -248,13 +250,30 @@ class _Walk:
 def _kind_by_name(name: str) -> Kind:
     """Whether a file may be an image (photos), is one of programs (work), or something else (nothing)."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
-    if foreign_by_name(suffix) or suffix in _NO_WORK:
+    if foreign_by_name(name) or suffix in _NO_WORK:
         return "nothing"
     return "work" if suffix in _OTHER_FILES else "photos"
 
 
+def _why_lost(link: os.DirEntry[str]) -> str:
+    """Why there is nothing at the end of a link; nothing if there is something."""
+    try:
+        link.stat()
+    except FileNotFoundError:
+        return "dangling link"
+    except OSError as error:  # links in a circle, folders that may not be entered, names that are too long
+        return f"link that cannot be followed: {(error.strerror or 'unknown').lower()}"
+    return ""
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; `is_dir` raises for links that cannot be followed."""
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and not _why_lost(entry) and entry.is_dir())
+
+
 def _kind_of_file(entry: os.DirEntry[str]) -> Kind:
-    return _kind_by_name(entry.name) if entry.is_file() else "nothing"
+    is_file = entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not _why_lost(entry) and entry.is_file())
+    return _kind_by_name(entry.name) if is_file else "nothing"
 
 
 def _kind_of_folder(folder: str) -> Kind:
@@ -417,6 +436,9 @@ def _check_one_part(layout: Layout, folder: Path) -> None:
 def _check_test_folder(table: ImageTable, given: Path, place: Path) -> None:
     if not place.is_dir():
         msg = f"There is no folder {given} to test on. Check the spelling of --test."
+        raise ImageSetError(msg)
+    if place == table.source:
+        msg = f"{given} is given twice, to learn from and to test on. Give another folder with --test, or none."
         raise ImageSetError(msg)
     if table.source.is_dir() and (place.is_relative_to(table.source) or table.source.is_relative_to(place)):
         msg = f"The test folder {given} and {table.source} must lie beside each other, not inside. Move one of them."

@@ -1,5 +1,6 @@
 """Files that hold pictures and are not read: which they are, by name or by content, and what to do about it."""
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -24,15 +25,21 @@ _BY_SUFFIX: Mapping[str, str] = MappingProxyType(
 _BY_FORMAT: Mapping[str, str] = MappingProxyType({"DICOM": _DICOM, "NIfTI": _NIFTI, "video": _VIDEO, "PDF": _PDF})
 
 
-def foreign_by_name(suffix: str) -> str:
-    """What a file with this suffix is that is not read.
+def foreign_by_name(name: str) -> str:
+    """What a file with this name is that is not read.
 
     Args:
-        suffix: In small letters, with its dot.
+        name: Of the file.
 
     Returns:
         Words for a count of such files, with what to do; empty for files that may be read.
+
+    Example:
+        >>> foreign_by_name("scan.nii.gz")
+        'NIfTI (not read: export slices as PNG)'
     """
+    small = name.lower()
+    suffix = os.path.splitext(small.removesuffix(".gz"))[1]  # noqa: PTH122 - a million times
     return _BY_SUFFIX.get(suffix, "")
 
 

@@ -290,7 +290,7 @@ class ImageTable:
         condition = f"state = {State.SET_ASIDE}"
         for name, reason, sha256, its_label in self._rows("name, reason, sha256, label", condition):
             if label is None or label == _text(its_label):
-                yield SetAside(name=_text(name), reason=reason, sha256=sha256.hex())
+                yield SetAside(name=_text(name), reason=reason, sha256=(sha256 or b"").hex())
 
     def duplicates(self, label: str | None = None) -> Iterator[Duplicate]:
         """What was removed, of all classes or of one."""

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
-from unfreeze.core.file_names import LIST_SUFFIXES
+from unfreeze.core.file_names import LIST_SUFFIXES, absolute
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
@@ -27,7 +27,9 @@ from unfreeze.data.left_out import exclude_classes
 from unfreeze.data.levels import measure_levels
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import list_rows
+from unfreeze.data.shards import shards_of
 from unfreeze.data.shortfalls import CONFLICTING, codes_of, shortfall
+from unfreeze.data.unpacking import add_packed
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool, Inspection
 from unfreeze.metrics.imbalance import TINY, strongly_imbalanced
@@ -57,8 +59,9 @@ def read_image_set(
     """Read every file that a folder or a list names, set aside what cannot be used and remove exact duplicates.
 
     Args:
-        source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; or
-            a ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group.
+        source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; a
+            ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group; or tars and
+            Parquet files that hold photos, as `data.shards` takes them, also at an address.
         pool: Decoder pool.
         progress: Reports progress per file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
@@ -159,15 +162,14 @@ def listed_images(
         ImageSetError: The source or the test folder is not there, or is none, or their classes do not agree, or there
             is no class of a name to exclude.
     """
-    source = Path(source).expanduser().resolve()
-    if not source.exists():
-        msg = f"There is no folder or list {source}. Check the spelling."
-        raise ImageSetError(msg)
-    if not source.is_dir() and source.suffix.lower() not in LIST_SUFFIXES:
-        msg = f"{source} is neither a folder nor a .csv or .parquet list. {_instead(source)}"
-        raise ImageSetError(msg)
+    source = absolute(Path(source))
+    shards = shards_of(source)
+    if not shards:
+        _check_source(source)
     with image_table(source) as table:
-        if source.is_dir():
+        if shards:
+            add_packed(table, shards, labelled=labelled, progress=progress)
+        elif source.is_dir():
             list_folder(table, follow_links=follow_links, advance=progress.checkpoint, labelled=labelled)
         else:
             list_rows(table, labelled=labelled, advance=progress.checkpoint)
@@ -177,9 +179,21 @@ def listed_images(
         yield table
 
 
+def _check_source(source: Path) -> None:
+    """Refuse what is neither a folder nor a list."""
+    if not source.exists():
+        msg = f"There is no folder or list {source}. Check the spelling."
+        raise ImageSetError(msg)
+    if not source.is_dir() and source.suffix.lower() not in LIST_SUFFIXES:
+        msg = f"{source} is neither a folder nor a .csv or .parquet list. {_instead(source)}"
+        raise ImageSetError(msg)
+
+
 def _instead(source: Path) -> str:
     if source.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"}:
         return "Save the table as CSV, and give that."
+    if source.suffix.lower() in {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:
+        return "Unpack it, and give the folder, or pack it as a .tar that is not compressed."
     return "Give the folder that holds the class folders."
 
 
@@ -373,14 +387,18 @@ def _check_any(table: ImageTable) -> None:
 
 
 def _check_names(labels: Iterable[str]) -> None:
-    """Class names must differ on every file system."""
+    """Class names must differ on every file system, and to the eye."""
     same: dict[str, list[str]] = defaultdict(list)
     for label in sorted(labels):
-        same[unicodedata.normalize("NFC", label).casefold()].append(label)
+        seen = "".join(mark for mark in label if unicodedata.category(mark) != "Cf")
+        same[unicodedata.normalize("NFC", seen).casefold().strip().rstrip(". ")].append(label)
     twins = [names for names in same.values() if len(names) > 1]
     if twins:
         shown = "; ".join(" and ".join(map(repr, names)) for names in twins[:_SHOWN])
-        msg = f"Class names differ only in case or in how accents are encoded: {shown}. Rename or merge them."
+        msg = (
+            "Class names differ only in case, in how accents are encoded, or in what cannot be seen: "
+            f"{shown}. Rename or merge them."
+        )
         raise ImageSetError(msg)
 
 
@@ -403,8 +421,13 @@ def _check_given_splits(table: ImageTable, labels: Iterable[str]) -> None:
 def _without_training(table: ImageTable) -> str:
     """What to say of a source that gives parts, and none to learn from."""
     given = sorted(table.given_splits() - {"", "train"})
-    if "train" in table.given_splits() or not table.source.is_dir():
+    if not table.source.is_dir():
         return f"{table.root} has no usable training image{shortfall(table)}. Mark images as train."
+    if "train" in table.given_splits():
+        return (
+            f"{table.root} has no usable training image{shortfall(table)}. Put images there that are none of those to "
+            "test on."
+        )
     return (
         f"{table.root} has {listed([f'a {split} part' for split in given])} and no train part to learn from. Name the "
         "folder to learn from train/, or give the folders apart: unfreeze run ONE --test OTHER."
@@ -416,9 +439,10 @@ def _check_sizes(table: ImageTable, labels: Iterable[str]) -> None:
     small = sorted(label for label in labels if sizes[label] < 2)
     if small:
         shown = ", ".join(f"{label!r} has {sizes[label]}{shortfall(table, label)}" for label in small[:_SHOWN])
+        rest = "remove the folder" if table.source.is_dir() else "leave the class out with --exclude"
         msg = (
             f"Each class needs at least two usable images, one to learn from and one to measure on, but {len(small)} "
-            f"class(es) have fewer: {shown}. Add images or remove the folder."
+            f"class(es) have fewer: {shown}. Add images or {rest}."
         )
         raise ImageSetError(msg)
 

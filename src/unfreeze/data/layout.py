@@ -20,6 +20,9 @@ from unfreeze.data.split_names import (
 
 Kind = Literal["photos", "work", "nothing", "a run of unfreeze", "a model"]
 _SHOWN = 5
+# Sets made for segmentation have a mask beside each photo, in folders of these names.
+_PICTURES = frozenset(("images", "image", "imgs", "img", "photos", "pictures", "jpegimages"))
+_MASKS = frozenset(("masks", "mask", "ground_truth", "groundtruth", "gt", "labels", "annotations", "segmentations"))
 
 
 @dataclass(frozen=True)
@@ -107,15 +110,15 @@ class _Reading:
         if parts:
             self._take_parts(place, parts)
             return self.found
-        if are_numbered_parts(names, lambda name: self._holds(place, name)):
+        inner = self._divided(place, names)
+        if inner:
+            self._take_inner_parts(place, inner)
+        elif are_numbered_parts(names, lambda name: self._holds(place, name)):
             msg = (
                 f"{_folders(names)} in {place} look like numbered parts of one set, since each holds the same class "
                 "folders. Put the images of each class into one folder, or give a list with a column split."
             )
             raise ImageSetError(msg)
-        inner = self._divided(place, names)
-        if inner:
-            self._take_inner_parts(place, inner)
         else:
             self._say_what_lies_below(place, names)
             self._say_which_sound_like_parts(names)
@@ -153,7 +156,7 @@ class _Reading:
         below, passed = place, []
         while True:
             here = self.glance(below)
-            names = here.named("photos")
+            names = self._pictures_in(below) or here.named("photos")
             if here.photos or len(names) != 1 or folded(names[0]) in elsewhere:
                 break
             inside = _in(below, names[0])
@@ -166,7 +169,7 @@ class _Reading:
             return place
         self.found.opened += passed
         for folder in passed:
-            self._leave_rest(folder, self.glance(folder).named("photos"))
+            self._leave_rest(folder, self._pictures_in(folder) or self.glance(folder).named("photos"))
         sentence = f"The class folders lie deeper than was expected: they were read in {self._name(below)}/."
         self.found.findings.append(finding("UF109", sentence))
         return below
@@ -192,9 +195,29 @@ class _Reading:
             if not self._take_classes(inside, part.split):
                 self.found.bare.append((part.split, inside))
 
+    def _pictures_in(self, place: str) -> list[str]:
+        """The folder of photos where all others hold their masks; nothing elsewhere."""
+        here = self.glance(place)
+        names = here.named("photos")
+        pictures = [name for name in names if folded(name) in _PICTURES]
+        others = [name for name in names if folded(name) not in _PICTURES]
+        are_masks = bool(others) and all(folded(name) in _MASKS for name in others)
+        return pictures if are_masks and len(pictures) == 1 and not here.photos else []
+
+    def _take_class(self, place: str, name: str, split: str) -> None:
+        """Note a class folder; the masks of its photos are none of its photos."""
+        folder = _in(place, name)
+        pictures = self._pictures_in(folder)
+        if pictures:
+            self.found.opened.append(folder)
+            self._leave_rest(folder, pictures)
+            folder = _in(folder, pictures[0])
+        self.found.classes.append(ClassFolder(folder, name, split))
+
     def _take_classes(self, place: str, split: str) -> bool:
         names = self.glance(place).named("photos", "nothing")
-        self.found.classes += [ClassFolder(_in(place, name), name, split) for name in names]
+        for name in names:
+            self._take_class(place, name, split)
         self._leave_rest(place, names)
         return bool(names)
 
@@ -261,7 +284,7 @@ class _Reading:
 
     def _say_what_lies_below(self, place: str, names: Sequence[str]) -> None:
         """That folders below the class folders are not told apart, where nothing else lies in these."""
-        below = [self._holds(place, name) for name in names]
+        below = [self._pictures_in(_in(place, name)) or self._holds(place, name) for name in names]
         if any(self.glance(_in(place, name)).photos for name in names) or sum(map(len, below)) <= len(names):
             return
         inside = list(dict.fromkeys(name for some in below for name in some))

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from unfreeze.data.list_columns import folded_name
+
 _DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own; it is not data
 _SEVERAL_BYTES = re.compile("[\udc80-\udcff]")
@@ -16,7 +18,7 @@ class Header:
     """The first line of a table.
 
     Attributes:
-        names: Of the columns, in lower case.
+        names: Of the columns, without spaces around them.
         delimiter: Between two values.
         line: Number of the line that it stands in, from 1.
         text: The line.
@@ -29,7 +31,7 @@ class Header:
 
 
 def encoding_of(source: Path) -> str:
-    """The encoding that a file begins like: UTF-16 as Excel writes it, with or without a mark, else UTF-8.
+    """The encoding that a file begins like: UTF-16 as Excel writes it, with or without a mark, UTF-32, else UTF-8.
 
     Args:
         source: The file.
@@ -42,6 +44,8 @@ def encoding_of(source: Path) -> str:
     """
     with source.open("rb") as file:
         head = file.read(4)
+    if head in {b"\xff\xfe\0\0", b"\0\0\xfe\xff"}:
+        return "utf-32"
     if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return "utf-16"
     if len(head) == 4 and head[0] and head[2] and not (head[1] or head[3]):
@@ -56,7 +60,7 @@ def header_of(lines: Iterator[str], wanted: Iterable[str]) -> Header:
 
     Args:
         lines: Of the file; those that are left are the rows.
-        wanted: Columns that the right delimiter finds.
+        wanted: Names of columns that the right delimiter finds, as `folded_name` gives them.
 
     Returns:
         The header; its delimiter is the one that finds most of the columns, or the one that the file names.
@@ -71,12 +75,12 @@ def header_of(lines: Iterator[str], wanted: Iterable[str]) -> Header:
         elif text.strip():
             break
     found = {mark: _names(text, mark) for mark in (named or _DELIMITERS)}
-    mark = max(found, key=lambda mark: len(wanted & set(found[mark])))
+    mark = max(found, key=lambda mark: len(wanted & set(map(folded_name, found[mark]))))
     return Header(found[mark], mark, line, text)
 
 
 def _names(text: str, delimiter: str) -> tuple[str, ...]:
-    return tuple(name.strip().lower() for name in next(csv.reader([text], delimiter=delimiter), []))
+    return tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter, skipinitialspace=True), []))
 
 
 def is_undecoded(text: str) -> bool:

@@ -9,8 +9,12 @@ from typing import Any
 
 # How programs write that there is none; a class may well be called "none", so that a label is compared exactly.
 _NO_VALUE = frozenset(("na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil"))
-_NO_LABEL = frozenset(("NA", "N/A", "#N/A", "<NA>", "nan", "NaN", "NAN", "null", "NULL"))
+_NO_LABEL = frozenset(("NA", "N/A", "n/a", "#N/A", "<NA>", "<na>", "nan", "NaN", "NAN", "null", "NULL"))
+# Errors of spreadsheets, of Excel and of LibreOffice.
+_ERRORS = re.compile(r"#(DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!|GETTING_DATA)|Err:\d{3}")
+_SOUND_MISSING = frozenset(("?", "??", "???", "-", "--", "none", "nil", "unlabeled", "unlabelled", "-1", "-1.0", "."))
 _IS_LIST = re.compile(r"[\[({].*[\])}]", re.DOTALL)
+_WHOLE = re.compile(r"(-?\d+)(?:[.,]0*)?")
 _SEPARATORS = "|;,"
 
 
@@ -55,9 +59,50 @@ def fault_of_label(label: str) -> str:
     """
     if label in _NO_LABEL:
         return f"label is {label!r}, which programs write for a missing value: fill it in, or rename the class"
+    if _ERRORS.fullmatch(label):
+        return f"label is {label}, an error of the spreadsheet: mend its formula"
     if _IS_LIST.fullmatch(label) and ("'" in label or '"' in label or "," in label):
         return f"label is the list {label}, but an image has one class"
     return ""
+
+
+def sounds_missing(labels: Iterable[str]) -> list[str]:
+    """Labels that may stand for images without one; a class may well be called so.
+
+    Args:
+        labels: All labels of a list.
+
+    Returns:
+        Those labels, sorted.
+
+    Example:
+        >>> sounds_missing(["cat", "None", "?"])
+        ['?', 'None']
+    """
+    return sorted(label for label in labels if label.casefold() in _SOUND_MISSING)
+
+
+def same_number(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels that are one whole number in two spellings, as programs write it when a column has gaps.
+
+    Args:
+        labels: All labels of a list.
+
+    Returns:
+        The first such labels; nothing if there are none.
+
+    Example:
+        >>> same_number(["0", "1", "1.0"])
+        ('1', '1.0')
+        >>> same_number(["1.0", "1.5", "v1"])
+        ()
+    """
+    spelled: dict[str, str] = {}
+    for label in sorted(labels):
+        number = _WHOLE.fullmatch(label)
+        if number and spelled.setdefault(number[1], label) != label:
+            return spelled[number[1]], label
+    return ()
 
 
 def label_of_several(labels: Iterable[str]) -> str:

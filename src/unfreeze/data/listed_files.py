@@ -3,17 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:

@@ -6,13 +6,15 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import final
+from urllib.request import url2pathname
 
 from unfreeze.data.list_text import as_western
 
 LEFT_OUT_BY_LIST = "left out by the list"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_LOOKED_IN = 50  # folders beside a list, for a file that is not where its path says
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -80,6 +82,18 @@ class PathFinder:
                     return found
         return None
 
+    def _moved(self, path: str) -> str:
+        """Where the file of a path is that begins with folders of another place, or lacks one; nothing if nowhere."""
+        parts = PurePosixPath(path.replace("\\", "/")).parts
+        for base in self.searched:
+            for first in range(1, len(parts)):
+                if _as_spelled(base, rest := "/".join(parts[first:])):
+                    return rest
+            for folder in () if path.startswith("/") or not parts else _folders_in(base):
+                if _as_spelled(base, below := "/".join((folder, *parts))):
+                    return below
+        return ""
+
     def fault(self, path: str) -> str:
         """Why a path means no file.
 
@@ -89,6 +103,9 @@ class PathFinder:
         Returns:
             Half a sentence that names the path.
         """
+        moved = self._moved(path)
+        if moved:
+            return f"{path!r} is not there, but {moved!r} is: write that"
         if _ADDRESS.match(path):
             return f"{path!r} is an address; images have to be files on this machine"
         if _DRIVE.match(path) and os.name != "nt":
@@ -103,7 +120,9 @@ class PathFinder:
 
 def _spellings(path: str) -> Iterator[str]:
     """What a path may be meant to be: first as it stands."""
-    seen = [path, as_western(path)]
+    seen = [path, path.strip(), as_western(path.strip())]
+    if path.startswith("file:///"):
+        seen.append(url2pathname(path.removeprefix("file://")))
     if os.name != "nt":
         seen += [text.replace("\\", "/") for text in seen]
     seen += [os.path.expanduser(text) for text in seen if text.startswith("~")]  # noqa: PTH111 - of text
@@ -130,6 +149,16 @@ def _names_in(folder: Path) -> dict[str, str]:
         return {unicodedata.normalize("NFC", name): name for name in os.listdir(folder)}  # noqa: PTH208 - names alone
     except OSError:
         return {}
+
+
+@lru_cache(maxsize=64)
+def _folders_in(folder: Path) -> tuple[str, ...]:
+    """The first folders in a folder, by name."""
+    try:
+        with os.scandir(folder) as found:
+            return tuple(sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False)))[:_LOOKED_IN]
+    except OSError:
+        return ()
 
 
 def _what_is_there(place: Path) -> str:

@@ -16,22 +16,35 @@ from unfreeze.core.findings import Finding, finding
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.wording import listed
 from unfreeze.data.image_table import ImageTable
+from unfreeze.data.list_columns import (
+    KNOWN_NAMES,
+    LEFT_OUT,
+    PATH_COLUMNS,
+    columns_of,
+    folded_name,
+    one_for_each_class,
+)
 from unfreeze.data.list_text import Header, as_western, encoding_of, header_of, is_undecoded
-from unfreeze.data.list_values import fault_of_label, label_of_several, text_of, without_missing
-from unfreeze.data.listed_files import SPLIT_WORDS, Candidate
+from unfreeze.data.list_values import (
+    fault_of_label,
+    label_of_several,
+    same_number,
+    sounds_missing,
+    text_of,
+    without_missing,
+)
+from unfreeze.data.listed_files import Candidate
 from unfreeze.data.listed_paths import LEFT_OUT_BY_LIST, ListedPath, PathFinder
+from unfreeze.data.split_names import part_alone
 
 _SHOWN = 20
 _AT_ONCE = 4096  # rows of a Parquet list in memory
-LEFT_OUT = "left_out"  # a column of cleaned lists: why a row is not to be read; empty for all others
-_COLUMNS = ("path", "label", "split", "group", LEFT_OUT)
-PATH_COLUMNS = ("path", "file", "file_name", "filename", "image")  # where photos alone are asked for
 _Row = tuple[int, Mapping[str, str]]
 _Found = TypeVar("_Found")
 
 
 @final
-class _Faults:
+class Faults:
     """What is wrong with rows: the first of them in words, and how many there are."""
 
     def __init__(self) -> None:
@@ -39,11 +52,13 @@ class _Faults:
         self.number = 0
 
     def add(self, text: str) -> None:
+        """One more."""
         self.number += 1
         if len(self.shown) < _SHOWN:
             self.shown.append(text)
 
     def text(self) -> str:
+        """The first ones, and how many more there are."""
         more = [f"... and {self.number - _SHOWN} more"] if self.number > _SHOWN else []
         return "; ".join([*self.shown, *more])
 
@@ -61,19 +76,21 @@ def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = N
     Raises:
         ImageSetError: The list cannot be read, or rows of it cannot be used; the first twenty are named by line.
     """
-    source, faults, needed = table.source, _Faults(), ("path", "label") if labelled else ("path",)
+    source, faults, needed = table.source, Faults(), ("path", "label") if labelled else ("path",)
     finder = PathFinder(table.root, here or Path.cwd())
     is_table = source.suffix.lower() == ".parquet"
     word = "row" if is_table else "line"
     lost = was_western = False
-    read = _parquet_rows(source, needed) if is_table else _csv_rows(source, partial(_table_rows, needed=needed))
+    say = table.findings.extend
+    rows = partial(_rows_of_parquet if is_table else _table_rows, needed=needed, say=say)
+    read = _parquet_rows(source, rows) if is_table else _csv_rows(source, rows)
     for line, row in read:
         advance(1)
         if row.get(LEFT_OUT):
             table.skipped[LEFT_OUT_BY_LIST] += 1
             continue
         was_western |= any(map(is_undecoded, row.values()))
-        fault = _fault(row, needed)
+        fault = fault_of_row(row, needed)
         path = None if fault else finder.find(row["path"])
         if not fault:
             lost |= path is None
@@ -82,7 +99,7 @@ def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = N
             faults.add(f"{word} {line}: {fault}")
         elif path is not None:
             table.add_listed(_candidate(table.root, path, row), line)
-    for text in [] if faults.shown else _faults_of_whole(table):
+    for text in [] if faults.shown else faults_of_whole(table):
         faults.add(text)
     if faults.shown:
         where = f". Files were looked for in {' and in '.join(map(str, finder.searched))}." if lost else ""
@@ -91,10 +108,14 @@ def list_rows(table: ImageTable, *, labelled: bool = True, here: Path | None = N
     if not len(table):
         msg = f"{source} names no image. Wanted one row per image with its path and label."
         raise ImageSetError(msg)
-    table.findings += _how_it_was_read(finder, was_western=was_western)
+    table.findings += _how_it_was_read(finder, sounds_missing(table.labels()), was_western=was_western)
 
 
-def _how_it_was_read(finder: PathFinder, *, was_western: bool) -> Iterator[Finding]:
+def _how_it_was_read(finder: PathFinder, doubtful: Sequence[str], *, was_western: bool) -> Iterator[Finding]:
+    if doubtful:
+        read = "was read as a class" if len(doubtful) == 1 else "were read as classes"
+        sentence = f"{listed(list(map(repr, doubtful)))} {read}."
+        yield finding("UF112", sentence, "If it stands for images without a label, leave those rows out.")
     if finder.base not in {None, finder.root}:
         sentence = (
             f"The paths of the list were taken from {finder.base}, where the command was given, since there is nothing "
@@ -111,7 +132,7 @@ def _candidate(root: Path, path: Path, row: Mapping[str, str]) -> Candidate:
         path=Path(os.path.realpath(path)),
         name=_name(path, root),
         label=as_western(row.get("label", "")),
-        split=SPLIT_WORDS.get(row.get("split", "").lower(), ""),
+        split=part_alone(row.get("split", "")),
         group=as_western(row.get("group", "")),
         listed=True,
     )
@@ -122,17 +143,25 @@ def _name(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _fault(row: Mapping[str, str], needed: Sequence[str]) -> str:
-    """What is wrong with a row in itself; empty if nothing."""
+def fault_of_row(row: Mapping[str, str], needed: Sequence[str]) -> str:
+    """What is wrong with a row in itself.
+
+    Args:
+        row: Values by column; the complaint under the empty name where the row does not fit its header.
+        needed: Columns that must have a value.
+
+    Returns:
+        Half a sentence; empty if nothing is wrong.
+    """
     if "" in row:
         return row[""]
     if any("\0" in value for value in row.values()):
         return "it contains a NUL character"
-    missing = [column for column in needed if not row[column]]
+    missing = [column for column in needed if not row[column].strip()]
     if missing:
         return f"{' and '.join(missing)} missing"
     split = row.get("split", "")
-    if split and split.lower() not in SPLIT_WORDS:
+    if split and not part_alone(split):
         return f"unknown split {split!r}, wanted train, val or test"
     return fault_of_label(row.get("label", ""))
 
@@ -146,10 +175,14 @@ def _listed_before(row: Mapping[str, str], path: Path, table: ImageTable, word: 
     return f"{row['path']!r} was already listed in {word} {line}{other}"
 
 
-def _faults_of_whole(table: ImageTable) -> list[str]:
+def faults_of_whole(table: ImageTable) -> list[str]:
+    """What is wrong with all rows together, in half a sentence each."""
     without = table.number_without_split()
     if 0 < without < len(table):
         return [f"{without} of {len(table)} rows have no split; give one to all of them or to none"]
+    twice = same_number(table.labels())
+    if twice:
+        return [f"the labels {twice[0]!r} and {twice[1]!r} are one number; write it in one way"]
     several = label_of_several(table.labels())
     return [f"the label {several!r} looks like several; give each image one class"] if several else []
 
@@ -181,20 +214,26 @@ def _csv_rows(source: Path, rows: Callable[[Iterable[str], Path], Iterator[_Foun
         raise ImageSetError(msg) from error
 
 
-def _table_rows(file: Iterable[str], source: Path, needed: Sequence[str]) -> Iterator[_Row]:
+def _table_rows(
+    file: Iterable[str], source: Path, *, needed: Sequence[str], say: Callable[[Iterable[Finding]], None]
+) -> Iterator[_Row]:
     lines = iter(file)
-    header = header_of(lines, _COLUMNS)
-    if not {*needed} <= set(header.names):
-        msg = f"{source} needs a first line with {_wanted(needed)}; found {header.text.strip()[:80]!r}."
+    header = header_of(lines, KNOWN_NAMES)
+    columns = columns_of(header.names, source)
+    if not {*needed} <= columns.names.keys():
+        first = next(_rows_below(header, lines, {name: name for name in header.names}), (0, {}))[1]
+        hint = one_for_each_class(columns, first)
+        msg = f"{source} needs a first line with {_wanted(needed)}; found {header.text.strip()[:80]!r}.{hint}"
         raise ImageSetError(msg)
-    _check_once(header.names, source)
-    yield from _rows_below(header, lines, _COLUMNS)
+    say(columns.findings())
+    yield from _rows_below(header, lines, {name: meaning for meaning, name in columns.names.items()})
 
 
 def _path_rows(file: Iterable[str], source: Path) -> Iterator[ListedPath]:
     lines = iter(file)
     header = header_of(lines, PATH_COLUMNS)
-    column = next((name for name in PATH_COLUMNS if name in header.names), None)
+    known = {folded_name(name): name for name in reversed(header.names)}
+    column = next((known[name] for name in PATH_COLUMNS if name in known), None)
     if column is None and source.suffix.lower() == ".txt":
         for line, text in enumerate(itertools.chain([header.text], lines), header.line):
             if text.strip():
@@ -203,21 +242,27 @@ def _path_rows(file: Iterable[str], source: Path) -> Iterator[ListedPath]:
     if column is None:
         msg = f"{source} needs a first line with a column path; found {header.text.strip()[:80]!r}."
         raise ImageSetError(msg)
-    _check_once(header.names, source)
-    for line, row in _rows_below(header, lines, (column, LEFT_OUT)):
+    if header.names.count(column) > 1:
+        columns_of(header.names, source)  # says which column is there twice
+    for line, row in _rows_below(header, lines, {column: "path", known.get(LEFT_OUT, LEFT_OUT): LEFT_OUT}):
         place = f"line {line} of {source}"
-        yield ListedPath(row.get(column, ""), place, fault=row.get("", ""), left_out=bool(row.get(LEFT_OUT)))
+        yield ListedPath(row.get("path", ""), place, fault=row.get("", ""), left_out=bool(row.get(LEFT_OUT)))
 
 
-def _rows_below(header: Header, lines: Iterable[str], columns: Sequence[str]) -> Iterator[_Row]:
-    """Line number and row; a row that does not fit its header has the complaint under the empty name."""
-    reader = csv.reader(lines, delimiter=header.delimiter)
-    line = header.line + 1
+def _rows_below(header: Header, lines: Iterable[str], called: Mapping[str, str]) -> Iterator[_Row]:
+    """Line number and row, by what `called` says of the columns; rows without any value are none.
+
+    A row that does not fit its header has the complaint under the empty name. Spreadsheets end rows in empty cells.
+    """
+    reader = csv.reader(lines, delimiter=header.delimiter, skipinitialspace=True)
+    line, width = header.line + 1, len(header.names)
     for fields in reader:
-        if fields:
-            values = {name: value.strip() for name, value in zip(header.names, fields, strict=False) if name in columns}
-            if len(fields) != len(header.names):
-                values = {"": f"{len(fields)} fields where the header has {len(header.names)}"}
+        if any(field.strip() for field in fields):
+            cells = zip(header.names, fields, strict=False)
+            values = {called[name]: value for name, value in cells if name in called}
+            values = {meaning: text if meaning == "path" else text.strip() for meaning, text in values.items()}
+            if len(fields) < width or any(field.strip() for field in fields[width:]):
+                values = {"": f"{len(fields)} fields where the header has {width}"}
             yield line, _with_gaps(values)
         line = reader.line_num + header.line + 1
 
@@ -227,46 +272,40 @@ def _with_gaps(row: Mapping[str, str]) -> dict[str, str]:
     return {name: without_missing(text) if name in {"split", "group", LEFT_OUT} else text for name, text in row.items()}
 
 
-def _check_once(names: Sequence[str], source: Path) -> None:
-    twice = [name for name in _COLUMNS if names.count(name) > 1]
-    if twice:
-        msg = f"{source} has {names.count(twice[0])} columns called {twice[0]}. Keep one of them, or rename the others."
-        raise ImageSetError(msg)
-
-
 def _wanted(needed: Sequence[str]) -> str:
     others = [column for column in ("label", "split", "group") if column not in needed]
     columns = "column" if len(needed) == 1 else "columns"
     return f"the {columns} {listed([*needed])} (and, if wanted, {listed(others)})"
 
 
-def _parquet_rows(source: Path, needed: Sequence[str]) -> Iterator[_Row]:
+def _parquet_rows(source: Path, rows: Callable[[pq.ParquetFile, Path], Iterator[_Row]]) -> Iterator[_Row]:
     """Number of the row, from 1, and the row."""
     try:
         with pq.ParquetFile(source) as file:
-            yield from _rows_of_parquet(file, source, needed)
+            yield from rows(file, source)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         msg = f"{source} cannot be read as Parquet: {error}."
         raise ImageSetError(msg) from error
 
 
-def _rows_of_parquet(file: pq.ParquetFile, source: Path, needed: Sequence[str]) -> Iterator[_Row]:
+def _rows_of_parquet(
+    file: pq.ParquetFile, source: Path, *, needed: Sequence[str], say: Callable[[Iterable[Finding]], None]
+) -> Iterator[_Row]:
     schema = file.schema_arrow
-    found = schema.names
-    _check_once([name.lower() for name in found], source)
-    names = {name.lower(): name for name in found}
+    columns = columns_of(schema.names, source)
+    names = columns.names
     if not {*needed} <= names.keys():
-        msg = f"{source} needs {_wanted(needed)}; found {found}."
+        msg = f"{source} needs {_wanted(needed)}; found {schema.names}."
         raise ImageSetError(msg)
-    chosen = [column for column in _COLUMNS if column in names]
-    for column in chosen:
-        _check_type(column, schema.field(names[column]).type, source)
+    say(columns.findings())
+    for meaning, name in names.items():
+        _check_type(meaning, schema.field(name).type, source)
     number = 0
-    for batch in file.iter_batches(_AT_ONCE, columns=[names[column] for column in chosen], use_threads=False):
-        columns = batch.to_pydict()
-        for values in zip(*(columns[names[column]] for column in chosen), strict=True):
+    for batch in file.iter_batches(_AT_ONCE, columns=[*names.values()], use_threads=False):
+        cells = batch.to_pydict()
+        for values in zip(*(cells[name] for name in names.values()), strict=True):
             number += 1
-            yield number, _with_gaps(dict(zip(chosen, map(text_of, values), strict=True)))
+            yield number, _with_gaps(dict(zip(names, map(text_of, values), strict=True)))
 
 
 def _check_type(column: str, kind: pa.DataType, source: Path) -> None:

@@ -2,7 +2,8 @@
 
 They are found by small grey copies (`images.small_copy`) alone, so that what is found depends on the photos and on no
 network. A perceptual hash is the signs of the lowest frequencies of a cosine transform; here the frequencies themselves
-are compared, all photos with all by products of matrices, since signs alone take many drawings for one.
+are compared, all photos with all by products of matrices, since signs alone take many drawings for one. Of strokes on
+paper even these say little more than where the ink lies: there the levels have to agree, too.
 
 Source:
     The transform is that of imagehash's ``phash`` (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash
@@ -30,6 +31,8 @@ STANDS_OUT: Final = 0.2  # what a pair lacks of likeness, at most, over what the
 OTHERS: Final = 10
 CROP: Final = 0.9  # of the sides that a crop keeps
 FLAT: Final = 0.7  # standard deviation in levels of 256 below which a photo shows nothing to compare
+DRAWING: Final = 0.6  # share of one grey from which a picture is one of strokes on paper
+STROKES: Final = 0.98  # correlation of the levels of two such pictures, without which they are no copies
 OTHER_SHAPE: Final = 1.25  # ratio of two aspect ratios
 _ROWS = 1024  # at a time
 _EACH = 5  # pairs of one photo that are looked at, per way of cropping
@@ -86,7 +89,7 @@ def near_pairs(
     if len(usable) < 2:
         return np.zeros((0, 2), np.int64)
     copies, aspects = copies[usable], aspects[usable]
-    fine = spectra(copies, FINE)
+    fine, drawn = spectra(copies, FINE), _are_drawings(copies)
     lacks = _lacked_by_others(fine, advance)
     pairs, starts, mirrored = _candidates(copies, aspects, advance)
     kept = np.zeros(len(pairs), bool)
@@ -94,13 +97,31 @@ def near_pairs(
         advance(0)
         some = slice(begin, begin + _ROWS)
         one, two = pairs[some].T
-        likeness = _best_likeness(copies[one], _turned(copies[two], mirrored[some]), starts[some])
+        other = _turned(copies[two], mirrored[some])
+        likeness, part = _best_part(copies[one], other, starts[some])
         lack = 1 - likeness
         # Of both: a photo with many like it says nothing of a pair.
         stands_out = lack <= STANDS_OUT * np.minimum(lacks[one], lacks[two])
-        kept[some] = (likeness >= SURE) | ((likeness >= ALIKE) & stands_out)
+        same_strokes = ~(drawn[one] & drawn[two]) | (_correlation(part, other.astype(np.float32)) >= STROKES)
+        kept[some] = same_strokes & ((likeness >= SURE) | ((likeness >= ALIKE) & stands_out))
     found = np.sort(usable[pairs[kept]], axis=1)
     return np.unique(found, axis=0).astype(np.int64).reshape(-1, 2)
+
+
+def _are_drawings(copies: _Copies) -> Bool[np.ndarray, " image"]:
+    """Whether one grey makes up most of each copy."""
+    flat = np.sort(copies.reshape(len(copies), -1), axis=1)
+    places = int(DRAWING * flat.shape[1])
+    return np.asarray((flat[:, places:] == flat[:, : flat.shape[1] - places]).any(axis=1))
+
+
+def _correlation(
+    one: Float32[np.ndarray, "pair 32 32"], two: Float32[np.ndarray, "pair 32 32"]
+) -> Float32[np.ndarray, " pair"]:
+    """Pearson's, of the levels of each pair."""
+    first, second = (some - some.mean(axis=(1, 2), keepdims=True) for some in (one, two))
+    lengths = np.linalg.norm(first, axis=(1, 2)) * np.linalg.norm(second, axis=(1, 2))
+    return np.asarray((first * second).sum(axis=(1, 2)) / np.maximum(lengths, 1e-3), np.float32)
 
 
 def _turned(copies: _Copies, mirrored: Bool[np.ndarray, " image"]) -> _Copies:
@@ -188,7 +209,9 @@ def _between(
     return between
 
 
-def _best_likeness(one: _Copies, two: _Copies, starts: _Rectangles) -> Float32[np.ndarray, " pair"]:
+def _best_part(
+    one: _Copies, two: _Copies, starts: _Rectangles
+) -> tuple[Float32[np.ndarray, " pair"], Float32[np.ndarray, "pair 32 32"]]:
     """Likeness of each second copy to the part of the first that it is most like, near where the search starts."""
     other, rectangles = spectra(two, FINE), starts.copy()
     best = (spectra(_parts(one, rectangles), FINE) * other).sum(axis=1)
@@ -200,4 +223,4 @@ def _best_likeness(one: _Copies, two: _Copies, starts: _Rectangles) -> Float32[n
                 likeness = (spectra(_parts(one, tried), FINE) * other).sum(axis=1)
                 better = likeness > best
                 rectangles[better], best[better] = tried[better], likeness[better]
-    return np.asarray(best, np.float32)
+    return np.asarray(best, np.float32), _parts(one, rectangles)

@@ -5,20 +5,39 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _KINDS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "holdout", "heldout"), "test"),
+    **dict.fromkeys(("test", "testing", "tests", "holdout", "heldout"), "test"),
     **dict.fromkeys(("eval", "evaluation"), "eval"),
+}
+# The same in other languages, in small letters and without accents: German, French, Spanish, Italian, Portuguese,
+# Dutch, Polish, Turkish, Russian, Chinese (both scripts), Japanese, Korean.
+_ELSEWHERE = {
+    **dict.fromkeys(
+        ("trainieren", "lernen", "entrainement", "apprentissage", "entrenamiento", "addestramento"), "train"
+    ),
+    **dict.fromkeys(("treinamento", "treino", "trening", "treningowy", "egitim", "обучение", "тренировка"), "train"),
+    **dict.fromkeys(("训练", "训练集", "訓練", "訓練集", "学習", "훈련", "학습"), "train"),
+    **dict.fromkeys(("validierung", "validacion", "validazione", "convalida", "validacao", "validatie"), "val"),
+    **dict.fromkeys(("walidacja", "dogrulama", "валидация", "验证", "验证集", "驗證", "驗證集", "検証", "검증"), "val"),
+    **dict.fromkeys(("prufung", "pruefung", "essai", "prueba", "pruebas", "teste", "testes", "prova", "toets"), "test"),
+    **dict.fromkeys(("testowy", "тест", "测试", "测试集", "測試", "測試集", "テスト", "테스트"), "test"),
 }
 # What a name may say beside the part without meaning anything: training_set, Test Images, val2017.
 _DECORATIONS = frozenset((
     *("set", "data", "dataset", "split", "part", "folder", "dir", "files", "sample", "samples", "final", "cropped"),
     *("resized", "image", "images", "img", "imgs", "picture", "pictures", "pic", "pics", "photo", "photos"),
 ))  # fmt: skip
+_WORDS = _KINDS | _ELSEWHERE
 _GLUED = re.compile(f"({'|'.join(_KINDS)})({'|'.join(sorted(_DECORATIONS))})")
-_NUMBERED = re.compile(r"(?:k[-_ ]?)?(fold|split|part|batch|chunk|shard|cv)[-_ .]?\d+", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"((k[-_ ]?)?(fold|split|part|batch|chunk|shard|cv|day|week|year|session|round|site|camera|subset)[-_ .]?)?\d+"
+    r"([-_.]\d{1,2}){0,2}",  # a date, or a number
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,7 @@ class TwoForOnePartError(ValueError):
     """Two folders mean the same part; its arguments are their names and the part."""
 
 
+@lru_cache(maxsize=4096)  # a list says it in each row
 def _read(name: str) -> _Name | None:
     """The one word of a name that means a part, and what else the name says, without what means nothing."""
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name))
@@ -51,13 +71,22 @@ def _read(name: str) -> _Name | None:
     words = re.findall(r"[^\W\d_]+", text)
     kinds, rest = [], []
     for word in words:
-        glued = _GLUED.fullmatch(word.lower())
-        plain = glued[1] if glued else word.lower()
-        if plain in _KINDS:
-            kinds.append(_KINDS[plain])
+        bare = _without_accents(word)
+        glued = _GLUED.fullmatch(bare)
+        plain = glued[1] if glued else bare
+        if plain in _WORDS:
+            kinds.append(_WORDS[plain])
         elif plain not in _DECORATIONS:
             rest.append(word)
     return _Name(kinds[0], "_".join(rest)) if len(kinds) == 1 else None
+
+
+def _without_accents(word: str) -> str:
+    """In small letters; kana and hangul stay whole, whose marks make other letters."""
+    small = word.lower()
+    if not any("LATIN" in unicodedata.name(letter, "") for letter in small):
+        return small
+    return "".join(mark for mark in unicodedata.normalize("NFD", small) if not unicodedata.combining(mark))
 
 
 def means_a_part(name: str) -> str:
@@ -75,6 +104,12 @@ def means_a_part(name: str) -> str:
     """
     read = _read(name)
     return read.kind if read is not None and not read.rest else ""
+
+
+def part_alone(name: str) -> str:
+    """Which part a name means whatever lies beside it: train, val or test; empty for anything else."""
+    meant = means_a_part(name)
+    return "" if meant == "eval" else meant
 
 
 def parts_of(names: Sequence[str], holds: Callable[[str], Iterable[str]]) -> Mapping[str, Part]:
@@ -145,7 +180,7 @@ def _each_once(names: Mapping[str, _Name]) -> dict[str, Part]:
 
 
 def are_numbered_parts(names: Sequence[str], holds: Callable[[str], Iterable[str]]) -> bool:
-    """Whether folders are the numbered parts of one set (``fold_1``, ``fold_2``), each with the same class folders.
+    """Whether folders are the numbered parts of one set (``fold_1``, ``2024-05-01``), each with the same class folders.
 
     Args:
         names: Of the folders.

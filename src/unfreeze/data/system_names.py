@@ -1,7 +1,7 @@
 """Names that systems, tools and unfreeze itself leave among photos: what is neither a class nor a photo."""
 
+import os
 import unicodedata
-from pathlib import Path
 from typing import Literal
 
 from unfreeze.core.run_folder import PLAN
@@ -48,7 +48,8 @@ def written_by_unfreeze(folder: str) -> Literal["a run of unfreeze", "a model", 
     Returns:
         ``a run of unfreeze``, ``a model``, or nothing for any other folder.
     """
-    there = {name for name in (RUN_FILE, PLAN, "config.json", "model.safetensors") if (Path(folder) / name).exists()}
+    names = (RUN_FILE, PLAN, "config.json", "model.safetensors")
+    there = {name for name in names if os.path.exists(os.path.join(folder, name))}  # noqa: PTH110, PTH118 - never raises
     if there & {RUN_FILE, PLAN}:
         return "a run of unfreeze"
     return "a model" if len(there) == 2 else ""

@@ -19,7 +19,7 @@ from unfreeze.features.provenance import made_by
 from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.places import kept_beside
 
-FORMAT = "unfreeze.classifier/1"
+FORMAT = "unfreeze.classifier/2"
 ENGINE = Engine("openvino", "f32")
 KEPT = 16  # programs: each is as large as the model's weights
 _LEFT_OUT = frozenset(
@@ -33,12 +33,11 @@ class Form:
 
     Attributes:
         batch_size: Images that it takes at once; fewer are padded.
-        gives_codes: Whether it gives what its head reads too, behind the scores.
-        gives_map: Whether it gives, behind those, the last map too, if the head reads the means of that.
+        gives_map: Whether it gives, behind the scores and what its head reads (the codes), the last map too, if the
+            head reads the means of that.
     """
 
     batch_size: int = BATCH_SIZE
-    gives_codes: bool = False
     gives_map: bool = False
 
 
@@ -100,7 +99,7 @@ def is_convertible(settings: Mapping[str, Any], cache: Path | None = None, *, fo
 
 def _key(settings: Mapping[str, Any], form: Form) -> str:
     content = {name: value for name, value in settings.items() if name not in _LEFT_OUT}
-    own = [] if form == MANY else [form.batch_size, form.gives_codes, *(["map"] if form.gives_map else [])]
+    own = [] if form == MANY else [form.batch_size, form.gives_map]
     return program_key([FORMAT, content, made_by(), *own], "f32")
 
 

@@ -44,7 +44,7 @@ def torch_classifier(folder: Path, device: Device, *, form: Form = MANY) -> Pref
         form: What it gives; of batches only whether they are padded, on a CPU.
 
     Returns:
-        The engine; its outputs are the scores, and what else the form gives.
+        The engine; its outputs are the scores, the codes, and what else the form gives.
 
     Raises:
         InputError: The folder is no model.
@@ -77,7 +77,7 @@ def converted_classifier(folder: Path, device: Device, *, cache: Path | None = N
         form: What it takes and gives.
 
     Returns:
-        The engine; its outputs are the scores, and what else the form gives, in float32.
+        The engine; its outputs are the scores, the codes, and what else the form gives, in float32.
 
     Raises:
         InputError: The folder is no model.
@@ -107,9 +107,7 @@ def _run_by_torch(module: nn.Module, device: Device, batch_size: int) -> PrefixE
 
 
 def _in_form(saved: SavedModel, form: Form) -> nn.Module:
-    if form.gives_map:
-        return with_map(saved.module)
-    return WithCodes(saved.module) if form.gives_codes else saved.module
+    return with_map(saved.module) if form.gives_map else WithCodes(saved.module)
 
 
 def _torch_batch(device: Device, form: Form) -> int:

@@ -127,6 +127,8 @@ def _unrecognised(data: bytes) -> str:
         name = "SVG"
     if name is not None:
         return f"format-not-allowed: {name}"
+    if data.startswith(b"version https://git-lfs"):
+        return "not-an-image: a pointer of Git LFS (git lfs pull gets the file)"
     start = data[:12]
     printable = start.isascii() and start.decode("ascii").isprintable()
     return "not-an-image: starts with " + (f'"{start.decode("ascii")}"' if printable else f"0x{start[:8].hex()}")

@@ -7,7 +7,7 @@ images matters (the representer theorem), and the problem shrinks to it.
 """
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,8 @@ from scipy.linalg import eigh
 
 # A float32 mean is off by 6e-8 of its size, so deviations this small are rounding, not information.
 _CONSTANT_BELOW = 1e-6
-# The same for a variance that is a difference of squares (float32), relative to the squared mean.
-_CONSTANT_PART_BELOW = 1e-5
 # Axes of the span weaker than this, relative to the strongest, are rounding of the Gram matrix (float64).
 _SPAN_ABOVE = 1e-11
-# Added to the metric of a part, whose size is about 1: a code that is constant there would make it singular.
-_METRIC_FLOOR = 1e-6
 
 Axes = Float32[np.ndarray, "code axis"]
 Along = Float32[np.ndarray, "axis image"]
@@ -147,69 +143,3 @@ def turned(standardised: Standardised, axes: Axes) -> Along:
     """The images along the axes, one image a column."""
     along: Along = axes.T @ standardised.T
     return along
-
-
-def part_ratios(standardised: Standardised, parts: Sequence[Int[np.ndarray, "_"]]) -> Float32[np.ndarray, "part code"]:
-    """By what codes standardised on all images must be multiplied to be standardised on some; 0 for constant ones.
-
-    Args:
-        standardised: Of all images.
-        parts: Rows of each part.
-
-    Returns:
-        One over the standard deviation within each part.
-    """
-    shares = np.zeros((len(parts), len(standardised)), np.float32)
-    for share, rows in zip(shares, parts, strict=True):
-        share[rows] = 1 / len(rows)
-    mean = shares @ standardised
-    variance = shares @ np.square(standardised) - np.square(mean)
-    varies = variance > _CONSTANT_PART_BELOW * np.square(mean)
-    return np.where(varies, 1 / np.sqrt(np.where(varies, variance, 1)), np.float32(0))
-
-
-def _root_of_metric(scaled: Float32[np.ndarray, "code axis"]) -> Float32[np.ndarray, "axis axis"]:
-    """The Cholesky factor of `scaled.T @ scaled`.
-
-    In float64 where float32 is too coarse: a code that hardly varies within a part has a ratio of thousands.
-    """
-    try:
-        return _cholesky(scaled)
-    except np.linalg.LinAlgError:
-        return _cholesky(scaled.astype(np.float64)).astype(np.float32)
-
-
-def _cholesky(scaled: Float[np.ndarray, "code axis"]) -> Float[np.ndarray, "axis axis"]:
-    metric = scaled.T @ scaled
-    metric[np.diag_indices_from(metric)] += metric.dtype.type(_METRIC_FLOOR)
-    root: Float[np.ndarray, "axis axis"] = np.linalg.cholesky(metric)
-    return root
-
-
-def along_part_axes(
-    standardised: Standardised,
-    axes: Axes,
-    along: Along,
-    parts: Sequence[Int[np.ndarray, "_"]],
-) -> Iterator[Along]:
-    """All images, standardised on a part of them, along axes that nearly are the part's main axes.
-
-    The weights' length is the same in any orthonormal axes, so the axes of all images serve every part. If they are
-    complete, they are only read off. If they span just the images, scaling moves the span: with ratios r and axes Q,
-    a functional of length 1 that reads u in the span reads L u with L L' = Q' diag(r^2) Q (Cholesky).
-
-    Args:
-        standardised: Codes of all images, standardised on all.
-        axes: Main axes of all images.
-        along: All images along `axes`.
-        parts: Rows of each part.
-
-    Yields:
-        Coordinates of all images, with mean 0 over the part, for every part.
-    """
-    for ratios, rows in zip(part_ratios(standardised, parts), parts, strict=True):
-        scaled = ratios[:, None] * axes
-        complete = axes.shape[0] == axes.shape[1]
-        moved = turned(standardised, scaled) if complete else _root_of_metric(scaled).T @ along
-        moved -= moved[:, rows].mean(axis=1, keepdims=True)
-        yield moved

@@ -29,7 +29,7 @@ def is_cheap(rows: RowsInMemory, point: Point) -> bool:
     little longer than for one. Counted without that, an SVM of 136 classes (omniglot, blocks.6, two cores) took 120 s
     instead of 8, one of 6 classes (trashnet, blocks.5) 5 s instead of 0.6.
     """
-    _, columns, images = rows.columns.shape
+    columns, images = rows.columns.shape
     inside = np.count_nonzero(point.curvatures, axis=2).astype(np.float64)
     exact = inside**3 / 3 if _by_images(rows) else columns**2 * inside + columns**3 / 3
     return bool((exact + _OVERHEAD).mean() < _INNER_STEPS * 4.0 * columns * images / point.curvatures.shape[1])
@@ -37,7 +37,7 @@ def is_cheap(rows: RowsInMemory, point: Point) -> bool:
 
 def _by_images(rows: RowsInMemory) -> bool:
     """Whether the equations have an unknown per image inside the margin, rather than one per column."""
-    _, columns, images = rows.columns.shape
+    columns, images = rows.columns.shape
     return bool(images <= _MOST_GRAM * columns)
 
 
@@ -78,7 +78,7 @@ def _by_image(rows: RowsInMemory, point: Point, C: float, scores: Scores) -> Wei
             intercepts[part, cls] = scores[part, cls, 0]
             continue
         wanted = scores[part, cls, inside] - point.slopes[part, cls, inside] / curvatures[inside]
-        system = rows.gram[part].take(inside, axis=0).take(inside, axis=1).astype(np.float64)
+        system = rows.gram.take(inside, axis=0).take(inside, axis=1).astype(np.float64)
         system[np.diag_indices_from(system)] += 1 / (C * curvatures[inside].astype(np.float64))
         both = _solve(system, np.stack([wanted, np.ones_like(wanted)], axis=1).astype(np.float64))
         intercepts[part, cls] = both[:, 0].sum() / both[:, 1].sum()
@@ -93,7 +93,7 @@ def _by_column(rows: RowsInMemory, point: Point, C: float, gradient: Weights) ->
     direction = np.empty_like(gradient)
     for part, cls in np.ndindex(gradient.shape[:2]):
         inside = np.flatnonzero(point.curvatures[part, cls])
-        images = rows.columns[part].take(inside, axis=1)
+        images = rows.columns.take(inside, axis=1)
         hessian = (images * (np.float32(C) * point.curvatures[part, cls, inside])) @ images.T
         system = hessian.astype(np.float64)
         system[np.diag_indices_from(system)] += 1

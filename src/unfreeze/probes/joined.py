@@ -23,7 +23,7 @@ from unfreeze.metrics.calibration import fit_temperature
 from unfreeze.metrics.imbalance import balanced_weights
 from unfreeze.probes.coordinates import Scaling, scaling_of
 from unfreeze.probes.cores import side_by_side
-from unfreeze.probes.ridge import Ridge, ridge_in_dual, ridge_in_primal, ridge_targets
+from unfreeze.probes.ridge import Ridge, ridge_in_dual, ridge_in_primal, ridge_targets, ridges_to_choose_from
 from unfreeze.probes.search import Folds, behind_best, choose, held_out_temperature, search_probe
 from unfreeze.probes.solver import check_training_rows
 
@@ -293,8 +293,7 @@ def _held_out_scores(
         for train, held_out in kept:
             inside, across = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
             targets = ridge_targets(labels[train], joined.class_count)
-            for place, penalty in enumerate(PENALTIES):
-                found = ridge_in_dual(inside, targets, penalty)
+            for place, found in enumerate(ridges_to_choose_from(inside, targets, PENALTIES)):
                 scores[number, place, held_out] = found.scores(across)
 
     side_by_side(fit, range(len(groups)), size=lambda number: len(groups[number]), advance=look)

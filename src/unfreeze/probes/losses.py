@@ -20,15 +20,15 @@ PerProblem = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What every image of every part is, and how much it counts.
+    """What every image is, and how much it counts in every part.
 
     Attributes:
         labels: Class index.
-        weights: Of the image's loss; 0 where a part has fewer images than the longest.
+        weights: Of the image's loss; 0 where the part is without it.
         class_count: Number of classes.
     """
 
-    labels: Int[np.ndarray, "part image"]
+    labels: Int[np.ndarray, " image"]
     weights: Float32[np.ndarray, "part image"]
     class_count: int
 
@@ -163,7 +163,7 @@ class Logistic(_OutputsApart):
 
     def __init__(self, targets: Targets) -> None:
         self._weights = targets.weights[:, None]
-        self._signs = (np.sqrt(2) * (2 * targets.labels[:, None] - 1)).astype(np.float32)
+        self._signs = (np.sqrt(2) * (2 * targets.labels[None, None] - 1)).astype(np.float32)
         self._weighted_signs = self._signs * self._weights
         self.at_zero = self._weights.sum(axis=2, keepdims=True) * np.log(2).astype(np.float32)
 
@@ -220,7 +220,7 @@ class SquaredHinge(_OutputsApart):
         return of_classes[:, -self.outputs :]
 
 
-def _one_hot(targets: Targets) -> Float32[np.ndarray, "part cls image"]:
+def _one_hot(targets: Targets) -> Float32[np.ndarray, "1 cls image"]:
     classes = np.arange(targets.class_count)[:, None]
-    true: Float32[np.ndarray, "part cls image"] = (targets.labels[:, None] == classes).astype(np.float32)
+    true: Float32[np.ndarray, "1 cls image"] = (targets.labels == classes)[None].astype(np.float32)
     return true

@@ -54,8 +54,7 @@ class Solution:
 
 def nothing(rows: Rows, loss: Loss) -> Solution:
     """All weights 0."""
-    mean_squares = rows.mean_squares
-    return at_weights(rows, loss, np.zeros((len(mean_squares), loss.outputs, mean_squares.shape[1]), np.float32))
+    return at_weights(rows, loss, np.zeros((len(loss.at_zero), loss.outputs, len(rows.mean_squares)), np.float32))
 
 
 def at_weights(rows: Rows, loss: Loss, weights: Weights) -> Solution:
@@ -81,7 +80,6 @@ def minimise(problem: Problem, start: Solution, *, tolerance: float) -> Solution
     exactly = isinstance(loss, SquaredHinge)
     free = np.ones(start.weights.shape[2], np.float32)
     free[-1] = 0  # the intercept has no penalty
-    mean_squares = rows.mean_squares[:, None]
     at_zero = C * loss.at_zero
     here, closest, lowest, since = start, np.inf, np.inf, 0
     for _ in range(_MOST_STEPS):
@@ -93,7 +91,7 @@ def minimise(problem: Problem, start: Solution, *, tolerance: float) -> Solution
         if exactly and isinstance(rows, RowsInMemory) and is_cheap(rows, here.point):
             direction, moves = exact_direction(rows, here.point, problem.C, (here.weights, here.scores, gradient))
         else:
-            diagonal = C * here.point.curvatures.sum(axis=2, keepdims=True) * mean_squares + free
+            diagonal = C * here.point.curvatures.sum(axis=2, keepdims=True) * rows.mean_squares + free
             direction, moves = _newton_direction(problem, here.point, gradient, np.maximum(diagonal, np.float32(1e-6)))
         gain = -loss.dot(gradient, direction) / 2
         # The floor is for images that intercepts alone tell apart: there is no minimum.

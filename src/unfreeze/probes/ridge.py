@@ -6,6 +6,7 @@ That of scikit-learn's ``RidgeClassifier``. Where codes outnumber images it is s
 w is codes.T @ coefficients (the representer theorem), so that all that is needed of the codes is their Gram matrix.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,15 +65,45 @@ def ridge_in_dual(
     Returns:
         The solution.
     """
+    wanted = np.float64 if len(gram) < _PRECISE_BELOW else gram.dtype
+    return next(_in_dual(gram, targets, [penalty], wanted))
+
+
+def ridges_to_choose_from(
+    gram: Float[np.ndarray, "image image"], targets: Float[np.ndarray, "image cls"], penalties: Sequence[float]
+) -> Iterator[Ridge]:
+    """The same at several penalties, solved in the precision of `gram`: twice as fast, and good enough to choose by.
+
+    On joined codes of three sets (936 to 2,091 images, penalties 10 to 0.03) float32 moved scores by 2e-4 at most.
+
+    Args:
+        gram: Products of the images' codes.
+        targets: Of every class.
+        penalties: Each above 0.
+
+    Yields:
+        The solution at each.
+    """
+    return _in_dual(gram, targets, penalties, gram.dtype)
+
+
+def _in_dual(
+    gram: Float[np.ndarray, "image image"],
+    targets: Float[np.ndarray, "image cls"],
+    penalties: Sequence[float],
+    wanted: np.dtype[np.floating] | type[np.float64],
+) -> Iterator[Ridge]:
     towards_mean, mean = gram.mean(axis=1), targets.mean(axis=0, dtype=np.float64)
     centred = gram - towards_mean
     centred -= towards_mean[:, None]
     centred += towards_mean.mean()
-    centred[np.diag_indices_from(centred)] += gram.dtype.type(penalty)
-    coefficients = _solved(centred, targets - mean)
-    # Rounding of the products leaves a sum, by which codes that are not centred would move every score.
-    coefficients -= coefficients.mean(axis=0)
-    return Ridge(coefficients, mean - towards_mean @ coefficients)
+    for penalty in penalties:
+        penalised = centred.astype(wanted)
+        penalised[np.diag_indices_from(penalised)] += penalised.dtype.type(penalty)
+        coefficients = _solved(penalised, targets - mean)
+        # Rounding of the products leaves a sum, by which codes that are not centred would move every score.
+        coefficients -= coefficients.mean(axis=0)
+        yield Ridge(coefficients, mean - towards_mean @ coefficients)
 
 
 def ridge_in_primal(
@@ -92,14 +123,17 @@ def ridge_in_primal(
     centred = codes - mean_code
     squares = centred.T @ centred
     squares[np.diag_indices_from(squares)] += codes.dtype.type(penalty)
-    coefficients = _solved(squares, centred.T @ (targets - mean).astype(codes.dtype))
+    wanted = np.float64 if len(squares) < _PRECISE_BELOW else squares.dtype
+    coefficients = _solved(squares.astype(wanted), centred.T @ (targets - mean).astype(codes.dtype))
     return Ridge(coefficients, mean - mean_code @ coefficients)
 
 
 def _solved(matrix: Float[np.ndarray, "row row"], right: Float[np.ndarray, "row cls"]) -> Float[np.ndarray, "row cls"]:
-    """By Cholesky; eigenvectors would serve all penalties, and take as long as twenty of them."""
-    wanted = np.float64 if len(matrix) < _PRECISE_BELOW else matrix.dtype
+    """By Cholesky, in the matrix's precision; it is overwritten.
+
+    Eigenvectors would serve all penalties, and take as long as twenty of them.
+    """
     # The transpose of a symmetric matrix is itself, and laid out as LAPACK wants it: no copy is made.
-    root = cholesky(matrix.astype(wanted, copy=False).T, lower=True, overwrite_a=True, check_finite=False)
-    solved: Float[np.ndarray, "row cls"] = cho_solve((root, True), right.astype(wanted), check_finite=False)
+    root = cholesky(matrix.T, lower=True, overwrite_a=True, check_finite=False)
+    solved: Float[np.ndarray, "row cls"] = cho_solve((root, True), right.astype(matrix.dtype), check_finite=False)
     return solved

@@ -1,6 +1,6 @@
 """The regularisation of a probe, chosen by cross-validation on the training part."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from unfreeze.core.errors import InputError
 from unfreeze.metrics.calibration import fit_temperature
 from unfreeze.metrics.imbalance import balanced_weights, log_shares
-from unfreeze.probes.coordinates import CodeBlocks, along_part_axes, main_axes, scaling_of
-from unfreeze.probes.losses import loss_on
+from unfreeze.probes.coordinates import CodeBlocks
+from unfreeze.probes.losses import Targets, loss_on
 from unfreeze.probes.newton import Problem, Solution, at_weights, minimise, nothing
-from unfreeze.probes.rows import Rows, RowsInMemory, Weights
+from unfreeze.probes.rows import Rows, Weights
 from unfreeze.probes.solver import (
     BLOCK,
     FIT_TOLERANCE,
@@ -22,6 +22,7 @@ from unfreeze.probes.solver import (
     Loss,
     check_training_rows,
     fit_in_memory,
+    fitted,
     fitted_in_blocks,
     softmax,
     targets_of,
@@ -35,8 +36,8 @@ DEFAULT_CS: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.3, 3.0)
 _PATH_TOLERANCE = 1e-4
 # Standard errors by which held-out accuracy must have fallen before weaker penalties are not tried any more.
 _CLEARLY_BEHIND = 2.0
-# Numbers in the coordinates of all folds that are fitted together (256 MiB in float32); larger folds come one by one.
-_MOST_AT_ONCE = 2**26
+# Scores of folds that are fitted together (64 MiB in float32, several times over); beyond, some come after the others.
+_MOST_AT_ONCE = 2**24
 MOST_SAMPLED = 2**25  # numbers by which C is chosen where codes do not fit in memory: 128 MiB, several times over
 _DRAWN_AT_ONCE = 256  # rows; around each of them the system maps many pages, which count until they are let go
 MOST_TEMPERED = 2000  # rows that give a temperature, one number
@@ -79,8 +80,8 @@ def search_probe(
 ) -> ProbeSearch:
     """Choose C on the folds and fit the probe on all rows.
 
-    Standardisation, too, is learned on each fold's own training rows. See `choose` for near ties, and `is_past` for
-    where the search ends.
+    Folds share one standardisation, that of all rows given, which knows no labels; see `choose` for near ties, and
+    `is_past` for where the search ends.
 
     Args:
         codes: One row per training image.
@@ -111,8 +112,8 @@ def search_probe(
     asked = _Asked(loss, class_count, balanced)
     if block_rows is None and not fit_in_memory(codes.size):
         return _search_by_sample(codes, labels, used, ordered, asked)
-    ready = _in_memory(codes, used) if block_rows is None else _in_blocks(codes, used, block_rows)
-    return _search(ready, labels, ordered, asked)
+    ready = fitted(codes) if block_rows is None else fitted_in_blocks(CodeBlocks(codes, None, block_rows))
+    return _search(ready, labels, used, ordered, asked)
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _search_by_sample(
     within = [(number[train], number[held_out]) for train, held_out in folds]
     within = [(train[train >= 0], held_out[held_out >= 0]) for train, held_out in within]
     drawn = np.concatenate([block for _, block in CodeBlocks(codes, rows, _DRAWN_AT_ONCE)])
-    found = _search(_in_memory(drawn, within), labels[rows], Cs, asked)
+    found = _search(fitted(drawn), labels[rows], within, Cs, asked)
     coordinates, in_blocks = fitted_in_blocks(CodeBlocks(codes, None, BLOCK))
     problem = _problem(in_blocks, labels, found.C, asked)
     start = at_weights(in_blocks, problem.loss, problem.loss.per_output(coordinates.weights(found.probe)[None]))
@@ -158,8 +159,15 @@ def _spread(count: int, most: int) -> Int[np.ndarray, " row"]:
 
 def _problem(rows: Rows, labels: Int[np.ndarray, " image"], C: float, asked: _Asked) -> Problem:
     """The fit on all rows."""
-    of_images = [balanced_weights(labels)] if asked.balanced and asked.loss == "svm" else None
-    return Problem(rows, loss_on(asked.loss, targets_of([labels], asked.class_count, weights=of_images)), C)
+    return Problem(rows, loss_on(asked.loss, _targets(labels, [np.arange(len(labels))], asked)), C)
+
+
+def _targets(labels: Int[np.ndarray, " image"], parts: Sequence[NDArray[np.int64]], asked: _Asked) -> Targets:
+    """Of parts, each the numbers of its rows."""
+    weights = np.zeros((len(parts), len(labels)))
+    for of_part, rows in zip(weights, parts, strict=True):
+        of_part[rows] = balanced_weights(labels[rows]) if asked.balanced and asked.loss == "svm" else 1
+    return targets_of(labels, asked.class_count, weights=weights)
 
 
 def _refit(
@@ -173,73 +181,33 @@ def _refit(
     return probe
 
 
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    """Folds that are fitted together."""
-
-    folds: Folds
-    rows: Rows
-    held_out: Rows
-
-
-@dataclass(frozen=True, eq=False)
-class _Ready:
-    """Codes in the coordinates of the whole training set and of each fold."""
-
-    coordinates: Coordinates
-    rows: Rows
-    batches: Iterator[_Batch]  # made as they are taken: all may be too large to hold
-    shared_axes: bool  # so that a fold's weights mean nearly the same in the whole
-
-
-def _in_memory(codes: Float[np.ndarray, "image code"], folds: Folds) -> _Ready:
-    scaling = scaling_of(codes)
-    standardised = scaling.apply(codes)
-    axes, along = main_axes(standardised)
-    together = max(1, _MOST_AT_ONCE // along.size)
-
-    def batches() -> Iterator[_Batch]:
-        for first in range(0, len(folds), together):
-            some = folds[first : first + together]
-            moved = list(along_part_axes(standardised, axes, along, [train for train, _ in some]))
-            rows = RowsInMemory.of([of_all[:, train] for of_all, (train, _) in zip(moved, some, strict=True)])
-            held_out = RowsInMemory.of([of_all[:, held] for of_all, (_, held) in zip(moved, some, strict=True)])
-            yield _Batch(some, rows, held_out)
-
-    return _Ready(Coordinates(scaling, axes), RowsInMemory.of([along]), batches(), shared_axes=True)
-
-
-def _in_blocks(codes: Float[np.ndarray, "image code"], folds: Folds, block: int) -> _Ready:
-    coordinates, rows = fitted_in_blocks(CodeBlocks(codes, None, block))
-
-    def batches() -> Iterator[_Batch]:
-        for train, held_out in folds:
-            _, in_blocks = fitted_in_blocks(CodeBlocks(codes, train, block))
-            yield _Batch([(train, held_out)], in_blocks, replace(in_blocks, blocks=CodeBlocks(codes, held_out, block)))
-
-    return _Ready(coordinates, rows, batches(), shared_axes=False)
-
-
-def _search(ready: _Ready, labels: Int[np.ndarray, " image"], Cs: tuple[float, ...], asked: _Asked) -> ProbeSearch:
+def _search(
+    ready: tuple[Coordinates, Rows],
+    labels: Int[np.ndarray, " image"],
+    folds: Folds,
+    Cs: tuple[float, ...],
+    asked: _Asked,
+) -> ProbeSearch:
+    coordinates, rows = ready
     scores = np.full((len(Cs), len(labels), asked.class_count), np.nan, np.float32)
-    weights = [_fit_folds(batch, labels, asked, scores=scores, Cs=Cs) for batch in ready.batches]
+    together = max(1, _MOST_AT_ONCE // (len(labels) * asked.class_count))
+    batches = [folds[first : first + together] for first in range(0, len(folds), together)]
+    weights = [_fit_folds(batch, rows, labels, asked, scores=scores, Cs=Cs) for batch in batches]
     Cs = Cs[: min(map(len, weights))]  # folds that are not fitted together need not end together
     scores = scores[: len(Cs)]
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))
     correct, lost, weight = _held_out(scores, labels, seen, loss=asked.loss, balanced=asked.balanced)
     chosen = choose(correct, lost, weight)
-    problem = _problem(ready.rows, labels, Cs[chosen], asked)
-    start = nothing(ready.rows, problem.loss)
-    if ready.shared_axes:
-        near = np.concatenate([at_C[chosen] for at_C in weights]).mean(axis=0, keepdims=True)
-        start = at_weights(ready.rows, problem.loss, near)
-    probe = _refit(problem, start, ready.coordinates, labels, asked)
+    problem = _problem(rows, labels, Cs[chosen], asked)
+    near = np.concatenate([at_C[chosen] for at_C in weights]).mean(axis=0, keepdims=True)
+    probe = _refit(problem, at_weights(rows, problem.loss, near), coordinates, labels, asked)
     accuracies = tuple(float(mean) for mean in np.average(correct, axis=1, weights=weight))
     return ProbeSearch(probe, Cs, accuracies, Cs[chosen], accuracies[chosen], scores[chosen])
 
 
 def _fit_folds(
-    batch: _Batch,
+    folds: Folds,
+    rows: Rows,
     labels: Int[np.ndarray, " image"],
     asked: _Asked,
     *,
@@ -248,19 +216,15 @@ def _fit_folds(
 ) -> list[Weights]:
     """Weights at every C until the best one is passed, each fit starting from the one before; writes the scores."""
     loss, balanced = asked.loss, asked.balanced
-    of_parts = [labels[train] for train, _ in batch.folds]
-    weights_of_parts = [balanced_weights(part) for part in of_parts] if balanced and loss == "svm" else None
-    targets = targets_of(of_parts, scores.shape[2], weights=weights_of_parts)
-    of_scores = loss_on(loss, targets)
+    of_scores = loss_on(loss, _targets(labels, [train for train, _ in folds], asked))
     # Tried: starts further on, along the line through the last two solutions. They gain little, and overshoot for SVMs.
-    here, weights = nothing(batch.rows, of_scores), []
-    seen = np.concatenate([held_out for _, held_out in batch.folds])
+    here, weights = nothing(rows, of_scores), []
+    seen = np.concatenate([held_out for _, held_out in folds])
     right, lost = [], []
     for at_C, C in zip(scores, Cs, strict=True):
-        here = minimise(Problem(batch.rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
-        held_out_scores = of_scores.per_class(batch.held_out.scores(here.weights))
-        for (train, held_out), of_part in zip(batch.folds, held_out_scores, strict=True):
-            at_C[held_out] = of_part[:, : len(held_out)].T
+        here = minimise(Problem(rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
+        for (train, held_out), of_part in zip(folds, of_scores.per_class(here.scores), strict=True):
+            at_C[held_out] = of_part[:, held_out].T
             if balanced and loss == "softmax":
                 at_C[held_out] -= log_shares(labels[train], scores.shape[2]).astype(np.float32)
         weights.append(here.weights)

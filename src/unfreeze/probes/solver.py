@@ -1,6 +1,5 @@
 """Linear probes: softmax and SVM classifiers on codes, with scikit-learn's objectives."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,8 +121,8 @@ def fit_probe(
         coordinates, rows = fitted(codes)
     else:
         coordinates, rows = fitted_in_blocks(CodeBlocks(codes, None, block))
-    weighted = None if class_weight is None else [np.asarray(class_weight, np.float32)[labels]]
-    problem = Problem(rows, loss_on(loss, targets_of([labels], class_count, weights=weighted)), C)
+    weights = None if class_weight is None else np.asarray(class_weight, np.float32)[labels][None]
+    problem = Problem(rows, loss_on(loss, targets_of(labels, class_count, weights=weights)), C)
     found = minimise(problem, nothing(rows, problem.loss), tolerance=FIT_TOLERANCE)
     return coordinates.probe(problem.loss.per_class(found.weights)[0], loss=loss, C=C)
 
@@ -168,7 +167,7 @@ def fitted(codes: Float[np.ndarray, "image code"]) -> tuple[Coordinates, Rows]:
     """Coordinates for these codes, and the codes in them."""
     scaling = scaling_of(codes)
     axes, along = main_axes(scaling.apply(codes))
-    return Coordinates(scaling, axes), RowsInMemory.of([along])
+    return Coordinates(scaling, axes), RowsInMemory.of(along)
 
 
 def fitted_in_blocks(blocks: CodeBlocks) -> tuple[Coordinates, RowsInBlocks]:
@@ -185,27 +184,23 @@ def fitted_in_blocks(blocks: CodeBlocks) -> tuple[Coordinates, RowsInBlocks]:
 
 
 def targets_of(
-    labels: Sequence[Int[np.ndarray, "_"]],
+    labels: Int[np.ndarray, " image"],
     class_count: int,
     *,
-    weights: Sequence[Float[np.ndarray, "_"]] | None = None,
+    weights: Float[np.ndarray, "part image"] | None = None,
 ) -> Targets:
-    """Labels of every part, the shorter ones filled up with images that do not count.
+    """What images are, and how much they count.
 
     Args:
-        labels: Class indices of every part.
+        labels: Class index of every image.
         class_count: Number of classes.
-        weights: Of every image of every part; all 1 if None.
+        weights: Of every image in every part, 0 where it is not; if None, there is one part, which has all of them.
 
     Returns:
         Arrays for all parts.
     """
-    shape = (len(labels), max(map(len, labels)))
-    targets = Targets(np.zeros(shape, np.int64), np.zeros(shape, np.float32), class_count)
-    for part, labels_of_part in enumerate(labels):
-        targets.labels[part, : len(labels_of_part)] = labels_of_part
-        targets.weights[part, : len(labels_of_part)] = 1 if weights is None else weights[part]
-    return targets
+    weights = np.ones((1, len(labels))) if weights is None else weights
+    return Targets(labels, weights.astype(np.float32), class_count)
 
 
 def check_training_rows(

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from unfreeze.core.file_names import as_written
 from unfreeze.core.settings import EngineSettings, StudySettings
 
 
@@ -55,7 +56,7 @@ def command_line(settings: StudySettings) -> str:
         >>> command_line(StudySettings(source=Path("my photos"), seed=3))
         "unfreeze run 'my photos' --seed 3"
     """
-    usual, words = StudySettings(source=settings.source), ["unfreeze", "run", str(settings.source)]
+    usual, words = StudySettings(source=settings.source), ["unfreeze", "run", as_written(settings.source)]
     for field, (option, written) in _OPTIONS.items():
         value = getattr(settings, field)
         if value != getattr(usual, field):

@@ -377,7 +377,7 @@ def price(
     fewest = min(plan.epochs, FEWEST_EPOCHS)
     try:
         pace = time_training(
-            asked.start(everything, experiment.seed),
+            asked.start(shared.split_with_head, experiment.seed),
             plan,
             inputs,
             cache=experiment.cache,

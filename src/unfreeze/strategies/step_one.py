@@ -94,6 +94,12 @@ class StepOne:
         fit, head = self._heads[split.name]
         return replace(fit, model=_with_probe(self.experiment.source, head))
 
+    @property
+    def split_with_head(self) -> Split:
+        """One whose head is trained already, for what any head will do; else the whole train part."""
+        task = self.experiment.task
+        return task.named(next(iter(self._heads), task.everything().name))
+
     def take_note(self, split: str, points: Sequence[DepthPoint]) -> None:
         """Of probes that were fitted elsewhere, or in an earlier life of the run; for the depth curve."""
         self._points.update({(split, point.tap, point.loss): point for point in points})

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from unfreeze.core.cards import Card
 from unfreeze.core.documents import CodesRecord
+from unfreeze.core.file_names import as_written
 from unfreeze.core.progress import Progress
 from unfreeze.core.room import check_room
 from unfreeze.core.settings import ImageSettings
@@ -126,7 +127,7 @@ def _recorded(
     phases: Phases,
 ) -> CodesRecord:
     return CodesRecord(
-        source=str(settings.source),
+        source=as_written(settings.source),
         network=card.name,
         weights=card.source,
         images=counts["images"],

@@ -138,7 +138,7 @@ def _scores_as_saved(
     images = [experiment.task.image_set.images[row] for row in rows]
     paths = [image.path for image in images]
     predictions = predict_images(
-        folder, paths, pool=pool, progress=experiment.progress, device=experiment.device, engine="torch"
+        folder, paths, pool=pool, progress=experiment.progress, device=experiment.device, cache=experiment.cache
     )
     if predictions.set_aside:
         name = predictions.set_aside[0].name

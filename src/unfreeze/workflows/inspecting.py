@@ -9,6 +9,8 @@ from statistics import median
 
 from unfreeze.advisor.shortcuts import shortcuts
 from unfreeze.core.documents import ClassCounts, GivenSplits, GuessedSeries, InspectRecord, Spread
+from unfreeze.core.errors import InputError
+from unfreeze.core.file_names import absolute, as_written
 from unfreeze.core.files import write_bytes
 from unfreeze.core.photo_checks import LabelCheck, PhotoCheck
 from unfreeze.core.settings import ImageSettings
@@ -17,6 +19,7 @@ from unfreeze.data.cleaned_list import cleaned_rows, csv_bytes
 from unfreeze.data.image_set import SPLITS, Image, ImageSet
 from unfreeze.data.inspection import read_image_set
 from unfreeze.data.series import guessed_series
+from unfreeze.data.shards import shards_of
 from unfreeze.data.squares import geometry_of
 from unfreeze.data.tasks import make_task
 from unfreeze.features.extraction import codes_of, with_codes_only
@@ -40,6 +43,9 @@ def inspect(source: Path, resources: Resources, *, deep: bool = False, fix: Path
     Raises:
         UnfreezeError: The source is not there, or cannot be learned from; the list cannot be written.
     """
+    if fix is not None and shards_of(absolute(source)):
+        msg = f"{as_written(source)} holds photos that are no files, which a list could not name. Leave out --fix."
+        raise InputError(msg)
     image_set, check = _deeply(source, resources) if deep else _quickly(source, resources)
     image_set = replace(image_set, findings=(*image_set.findings, *check.findings))
     if fix is not None:

@@ -95,12 +95,18 @@ def predict_images(
     config = checked_config(model_folder)
     card, class_names = card_from(config[OUR_KEY]["card"]), tuple(config["label_names"])
     cloud = read_cloud(model_folder, config[OUR_KEY]) if with_likeness else None
-    form = MANY if cloud is None else Form(gives_codes=True)
-    found_device = device or find_device()
-    runner = classifier_of(model_folder, config[OUR_KEY], found_device, engine=engine, cache=cache, form=form)
+    runner = classifier_of(model_folder, config[OUR_KEY], device or find_device(), engine=engine, cache=cache)
     with progress.phase("predict", total=len(paths), unit="image") as advance:
         squares = pool.squares(paths, geometry_of(card))
-        found = scored_squares(runner, paths, squares, card, model=f"the model in {model_folder}", advance=advance)
+        found = scored_squares(
+            runner,
+            paths,
+            squares,
+            card,
+            model=f"the model in {model_folder}",
+            keep_codes=cloud is not None,
+            advance=advance,
+        )
     scores = found.scores if found.names else np.empty((0, len(class_names)), np.float32)
     like = likeness(cloud, found.codes) if cloud is not None and found.codes is not None else None
     return Predictions(found.names, class_names, scores, found.set_aside, not config[OUR_KEY]["margins"], like)
@@ -124,6 +130,7 @@ def scored_squares(
     card: Card,
     *,
     model: str,
+    keep_codes: bool = True,
     advance: Advance = ignore,
 ) -> Scored:
     """Run a classifier over squares of images.
@@ -134,6 +141,7 @@ def scored_squares(
         squares: Of each, as decoders give them.
         card: Of the network.
         model: What errors call it.
+        keep_codes: Whether codes are wanted, if the engine gives them: of many images they are many numbers.
         advance: Reports progress per image.
 
     Returns:
@@ -164,7 +172,7 @@ def scored_squares(
             )
             raise InputError(msg)
         rows.append(row)
-        codes += others[:1]
+        codes += others[:1] if keep_codes else []
         maps += others[1:]
         advance(1)
     advance(len(aside))
@@ -192,7 +200,7 @@ def classifier_of(
         form: What it takes and gives.
 
     Returns:
-        The engine; its outputs are the scores, and what else the form gives.
+        The engine; its outputs are the scores, the codes, and what else the form gives.
 
     Raises:
         InputError: The folder is no model.

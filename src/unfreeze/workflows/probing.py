@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from unfreeze.core.documents import ProbeRecord
+from unfreeze.core.file_names import as_written
 from unfreeze.core.records import CodeCounts
 from unfreeze.core.settings import ImageSettings
 from unfreeze.core.strategies import Loss
@@ -56,7 +57,7 @@ def probe(
             probes = fit_tap_probes({name: codes.by_tap[name] for name in taps}, task, specs, advance=advance)
         points = depth_points(split, probes, task)
     return ProbeRecord(
-        source=str(settings.source),
+        source=as_written(settings.source),
         network=network.card.name,
         weights=network.card.source,
         images=image_set.counts,

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from unfreeze.core.cards import Card
 from unfreeze.core.errors import PlanError
+from unfreeze.core.file_names import as_written
 from unfreeze.core.findings import Finding
 from unfreeze.core.phases import timed
 from unfreeze.core.progress import Progress
@@ -132,7 +133,9 @@ def say_what_was_found(
     if skipped:
         progress.say(passed_over(skipped))
     if counts.set_aside:
-        progress.say(f"{count(counts.set_aside, 'file')} set aside; unfreeze inspect {settings.source} says why")
+        progress.say(
+            f"{count(counts.set_aside, 'file')} set aside; unfreeze inspect {as_written(settings.source)} says why"
+        )
 
 
 def known_tap(tap: str | None, taps: tuple[str, ...]) -> tuple[str, ...]:

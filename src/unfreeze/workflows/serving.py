@@ -86,7 +86,7 @@ def load_to_serve(
     settings = config[OUR_KEY]
     cloud = read_cloud(folder, settings) if with_likeness else None
     neighbourhood = read_neighbourhood(folder, settings)
-    form = Form(batch_size=1, gives_codes=True, gives_map=True)
+    form = Form(batch_size=1, gives_map=True)
     model = LoadedModel(
         version=_version_of(folder),
         card=card_from(settings["card"]),

@@ -29,6 +29,7 @@ from unfreeze.core.settings import StudySettings
 from unfreeze.core.strategies import StrategyId
 from unfreeze.core.threads import limit_threads, usable_cores
 from unfreeze.core.wording import duration
+from unfreeze.features.engines import openvino_is_installed
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import trained_strategies
@@ -41,9 +42,10 @@ from unfreeze.workflows.race import Race
 from unfreeze.workflows.setup import Setup, TrialsElsewhere, set_up
 from unfreeze.workflows.unlike import MOST_PHOTOS
 
-# Times the network's own seconds, with decoding and small pictures: forecast as 9.9 ms an image, predicting took 11.6
-# and learning what photos look like 14 (omniglot, two quiet cores).
-WITH_DECODING = 1.3
+# Of the seconds of plain torch on as many cores, what a pass of the delivered model takes by either engine, with
+# decoding and small pictures; and of those of the pass that read codes, which other programs slowed down as much.
+BY_TORCH, BY_OPENVINO, AS_CODES = 1.3, 0.6, 1.5
+CONVERTING_SECONDS = 4.0  # of the delivered model to OpenVINO, once
 EXPORT_SECONDS = 4.0  # 2 to 2.5 s of processor time for EfficientNet-Lite0, twice that where another program runs
 
 
@@ -162,5 +164,7 @@ def _delivering_seconds(experiment: Experiment, budget: float) -> float:
     if math.isinf(budget) or not experiment.device.is_cpu:
         return 0.0
     images = 2 * len(experiment.task.test_rows) + min(MOST_PHOTOS, len(experiment.task.train_rows))
-    passes = WITH_DECODING * images * seconds_an_image(experiment.source) / usable_cores()
+    share, once_only = (BY_OPENVINO, CONVERTING_SECONDS) if openvino_is_installed() else (BY_TORCH, 0.0)
+    an_image = share * seconds_an_image(experiment.source) / usable_cores()
+    passes = once_only + images * max(an_image, AS_CODES * (experiment.codes.seconds_an_image or 0.0))
     return float(np.clip(passes - RESERVE * budget, 0, budget / 2))

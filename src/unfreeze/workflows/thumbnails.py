@@ -10,6 +10,7 @@ from typing import Final
 
 from PIL import Image
 
+from unfreeze.core.file_names import as_written, lies_in_shard
 from unfreeze.core.wording import count
 from unfreeze.images.decoding import UnreadableImageError, decode
 from unfreeze.report.gallery import Pictures
@@ -32,14 +33,19 @@ def thumbnails(source: Path, names: Sequence[str], *, clock: Callable[[], float]
         Those that can be read and have room, and a sentence on the others.
     """
     root, uris, lacking, begun, room = folder_of(source), {}, 0, clock(), MOST_BYTES
+    packed = False
     shown = Counter(names)
     for name, times in shown.items():
         uri = _uri(root / name) if room > 0 and clock() - begun < MOST_SECONDS else ""
         if uri is None:
             lacking += 1
+            packed |= lies_in_shard(name)
         elif uri and times * len(uri) <= room:
             uris[name] = uri
             room -= times * len(uri)
+    if packed:
+        note = f"There are only names of photos that lie in {as_written(source)}: a report does not open such files."
+        return Pictures(uris, note)
     return Pictures(uris, _note(len(shown), len(uris), lacking, root))
 
 

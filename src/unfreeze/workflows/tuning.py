@@ -280,5 +280,6 @@ def _add_unlike(folder: Path, image_set: ImageSet, settings: ImageSettings, reso
         pool=resources.pool,
         device=find_device(settings.request.device),
         seed=settings.seed,
+        cache=resources.cache,
         progress=resources.progress,
     )

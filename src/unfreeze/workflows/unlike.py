@@ -9,13 +9,11 @@ from jaxtyping import Int
 from unfreeze.core.cards import card_from
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.data.squares import geometry_of
-from unfreeze.features.classifiers import Form
-from unfreeze.features.delivered import torch_classifier
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.clouds import fitted_cloud
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.workflows.neighbours import Pictures, neighbourhood_of, write_neighbourhood
-from unfreeze.workflows.prediction import scored_squares
+from unfreeze.workflows.prediction import classifier_of, scored_squares
 from unfreeze.zoo.code_clouds import has_cloud, write_cloud
 from unfreeze.zoo.devices import Device
 from unfreeze.zoo.model_config import OUR_KEY, read_config
@@ -32,6 +30,7 @@ def add_unlike(
     device: Device,
     seed: int,
     names: Sequence[str] | None = None,
+    cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> None:
     """Have a model know where the codes of its training photos lie, unless it does, or they are too few.
@@ -44,6 +43,7 @@ def add_unlike(
         device: Where the network runs.
         seed: Of which photos are read, if there are many.
         names: Of the photos, for people: they are kept beside the model then, with small pictures (`neighbours`).
+        cache: Folder where the model's program is kept; the user's cache if None.
         progress: Reports progress per photo.
     """
     settings = read_config(folder)[OUR_KEY]
@@ -52,7 +52,7 @@ def add_unlike(
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(paths))[:MOST_PHOTOS])
     named, card, pictures = [paths[row] for row in rows], card_from(settings["card"]), Pictures()
-    engine = torch_classifier(folder, device, form=Form(gives_codes=True))
+    engine = classifier_of(folder, settings, device, cache=cache)
     with progress.phase("learn what photos look like", total=len(named), unit="image") as advance:
         squares = pool.squares(named, geometry_of(card))
         squares = squares if names is None else pictures.watching(squares)
@@ -90,5 +90,6 @@ def add_unlike_of(folder: Path, experiment: Experiment, pool: DecoderPool, *, ph
         device=experiment.device,
         seed=experiment.seed,
         names=[image.name for image in images] if photos else None,
+        cache=experiment.cache,
         progress=experiment.progress,
     )

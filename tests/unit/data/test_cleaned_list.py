@@ -57,3 +57,15 @@ def test_hard_names_and_a_given_split_survive(photo_folder: PhotoFolder, pool: D
 
     assert {(i.sha256, i.label, i.split) for i in again.images} == {(i.sha256, i.label, i.split) for i in found.images}
     assert {i.label for i in again.images} == {'a, "b"', "Käse"}
+
+
+def test_spaces_around_names_survive(photo_folder: PhotoFolder, pool: DecoderPool) -> None:
+    """A space in front of a folder's name or behind a photo's is part of the path, as it is on the disk."""
+    photos = photo_folder("ants", " bees", count=3)
+    (photos / "ants/000.png").rename(photos / "ants/000.png ")
+    found = read_image_set(photos, pool=pool)
+
+    (photos / "cleaned.csv").write_bytes(csv_bytes(cleaned_rows(found, photos, {})))
+    again = read_image_set(photos / "cleaned.csv", pool=pool)
+
+    assert {image.name for image in again.images} == {image.name for image in found.images}

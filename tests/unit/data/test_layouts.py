@@ -10,6 +10,7 @@ from unfreeze.core.errors import ImageSetError
 from unfreeze.data.folders import files_below
 from unfreeze.data.image_table import State
 from unfreeze.data.inspection import listed_images
+from unfreeze.data.system_names import written_by_unfreeze
 
 
 def touch(root: Path, *names: str) -> None:
@@ -58,6 +59,11 @@ CATS_AND_DOGS = {("cats", "train", 2), ("dogs", "train", 2), ("cats", "test", 2)
         ("training", "holdout"),
         ("train", "hold-out"),
         ("train", "eval"),
+        ("Entraînement", "Essai"),
+        ("entrenamiento", "prueba"),
+        ("训练集", "测试集"),
+        ("обучение", "тест"),
+        ("学習", "テスト"),
         ("train/train", "test/test"),
         ("seg_train/seg_train", "seg_test/seg_test"),
         ("train/images", "test/images"),
@@ -114,6 +120,9 @@ def test_a_class_that_is_called_like_a_part_is_said(tmp_path: Path) -> None:
         ("valid", "expired"),
         ("train/old", "bus/old"),
         ("exam/test", "exam/desk", "home/desk"),
+        ("0", "1"),
+        ("2023/a", "2024/b"),
+        ("prueba", "essai"),
     ],
 )
 def test_classes_may_be_called_like_parts(classes: tuple[str, ...], tmp_path: Path) -> None:
@@ -179,6 +188,16 @@ def refusal(root: Path) -> str:
             "Put the images of each class into one folder, or give a list with a column split.",
         ),
         (
+            ["2024-05-01/cats/", "2024-05-01/dogs/", "2024-05-02/cats/", "2024-05-02/dogs/"],
+            "2024-05-01/ and 2024-05-02/ in SOURCE look like numbered parts of one set, since each holds the same "
+            "class folders. Put the images of each class into one folder, or give a list with a column split.",
+        ),
+        (
+            ["0/cats/", "0/dogs/", "1/cats/", "1/dogs/"],
+            "0/ and 1/ in SOURCE look like numbered parts of one set, since each holds the same class folders. "
+            "Put the images of each class into one folder, or give a list with a column split.",
+        ),
+        (
             ["train/cats/", "test/cats/", "holdout/cats/"],
             "Both holdout/ and test/ in SOURCE mean the test part. Keep one of them.",
         ),
@@ -227,6 +246,58 @@ def test_results_among_the_photos_are_named(files: list[str], said: str, tmp_pat
     assert said in text
 
 
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        (("cats/images/", "dogs/images/"), ("cats/masks/", "dogs/masks/")),
+        (("images/cats/", "images/dogs/"), ("masks/cats/", "masks/dogs/")),
+        (("train/cats/img/", "train/dogs/img/"), ("train/cats/ground_truth/", "train/dogs/ground_truth/")),
+    ],
+)
+def test_masks_of_photos_are_no_photos(images: Iterable[str], masks: Iterable[str], tmp_path: Path) -> None:
+    """A set made for segmentation: a classifier learns from the photos alone, and what is left out is named."""
+    touch(tmp_path, *images, *masks)
+
+    rows, skipped, texts = listing(tmp_path)
+
+    assert {(label, number) for label, _, number in rows} == {("cats", 2), ("dogs", 2)}
+    assert skipped == {"beside the folders that were read": 4}
+    assert any(text.startswith("UF111 ") for text in texts)
+
+
+def test_classes_may_be_called_like_masks(tmp_path: Path) -> None:
+    """People with masks and without are two classes."""
+    touch(tmp_path, "mask/", "no_mask/")
+
+    assert listing(tmp_path)[0] == {("mask", "", 2), ("no_mask", "", 2)}
+
+
+def test_digits_that_are_divided_are_classes(tmp_path: Path) -> None:
+    """Folders that are called by numbers and hold train/ and test/ are classes, and no parts."""
+    touch(tmp_path, "0/train/", "0/test/", "1/train/", "1/test/")
+
+    rows, _, _ = listing(tmp_path)
+
+    assert rows == {("0", "train", 2), ("0", "test", 2), ("1", "train", 2), ("1", "test", 2)}
+
+
+@pytest.mark.parametrize("sign", ["run.json", "plan.json", "config.json model.safetensors"])
+def test_results_below_a_class_folder_are_no_photos_of_it(sign: str, tmp_path: Path) -> None:
+    """The pictures of a report are not learned from, wherever --out was."""
+    touch(tmp_path, "cats/", "dogs/", "cats/mine/report/1.png", *(f"cats/mine/{name}" for name in sign.split()))
+
+    rows, skipped, (text,) = listing(tmp_path)
+
+    assert rows == {("cats", "", 2), ("dogs", "", 2)}
+    assert sum(skipped.values()) == 1 + len(sign.split())
+    assert "cats/mine/ (1 image, of a " in text
+
+
+def test_a_folder_that_cannot_be_looked_into_is_none_of_ours() -> None:
+    """Whether there is a file in it is not known, and no error: its name is too long, or it may not be entered."""
+    assert written_by_unfreeze("/" + "x" * 5000) == ""
+
+
 def test_what_lies_beside_the_parts_is_counted(tmp_path: Path) -> None:
     """Every photo of a folder that is none of the parts, and the folder by name."""
     touch(tmp_path, "train/cats/", "train/dogs/", "test/cats/", "unlabelled/1.jpg", "unlabelled/more/2.jpg")
@@ -261,6 +332,8 @@ def test_links_to_class_folders_and_parts_are_followed(tmp_path: Path) -> None:
         (".", "link to a folder around it"),
         ("cats", "link to a folder that is read anyway"),
         ("nowhere", "dangling link"),
+        ("wasps", "link that cannot be followed: too many levels of symbolic links"),
+        ("x" * 300, "link that cannot be followed: file name too long"),
     ],
 )
 def test_a_link_that_leads_in_a_circle_is_named(target: str, reason: str, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def refusal(source: Path) -> str:
     return str(caught.value).replace(str(source), "LIST").replace(str(source.parent), "FOLDER")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
 @pytest.mark.parametrize(
     ("first", "delimiter"), [("", ","), ("", ";"), ("", "\t"), ("sep=;\r\n", ";"), ('"sep=|"\n', "|"), ("\n\n", ";")]
 )
@@ -109,6 +109,10 @@ def test_paths_from_where_the_command_is_given(tmp_path: Path, monkeypatch: pyte
         ("cats/1.JPG", "'cats/1.JPG' is not there, but '1.jpg' is, whose name differs in capital letters"),
         ("cats/1", "'cats/1' is not there, but '1.jpg' is: add the ending"),
         ("cats", "'cats' is a folder, and not a file"),
+        ("data/cats/1.jpg", "'data/cats/1.jpg' is not there, but 'cats/1.jpg' is: write that"),
+        ("/mnt/d/cats/1.jpg", "'/mnt/d/cats/1.jpg' is not there, but 'cats/1.jpg' is: write that"),
+        ("D:\\cats\\1.jpg", "'D:\\\\cats\\\\1.jpg' is not there, but 'cats/1.jpg' is: write that"),
+        ("1.jpg", "'1.jpg' is not there, but 'cats/1.jpg' is: write that"),
         ("https://x.org/1.jpg", "'https://x.org/1.jpg' is an address; images have to be files on this machine"),
     ],
 )
@@ -210,3 +214,114 @@ def test_a_list_without_labels_is_read_where_none_are_needed(tmp_path: Path, nam
     with listed_images(tmp_path / name, labelled=False) as table:
         assert [(candidate.name, candidate.label) for candidate in table.candidates()] == [("a.jpg", ""), ("b.jpg", "")]
     assert "the columns path and label (and, if wanted, split and group); found" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("filename,class", "filename as path and class as label"),
+        ("Image Path,Target", "Image Path as path and Target as label"),
+        ("img_path,category", "img_path as path and category as label"),
+        ("image,y", "image as path and y as label"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_columns_as_people_call_them(header: str, said: str, suffix: str, tmp_path: Path) -> None:
+    """They are read by the meaning of their names, and that is said."""
+    photos(tmp_path, "a.jpg", "b.jpg")
+    source, names = tmp_path / f"my.{suffix}", header.split(",")
+    source.write_text(f"{header}\na.jpg,x\nb.jpg,y\n")
+    if suffix == "parquet":
+        pq.write_table(pa.table({names[0]: ["a.jpg", "b.jpg"], names[1]: ["x", "y"]}), source)
+
+    assert rows(source) == [("a.jpg", "x"), ("b.jpg", "y")]
+    with listed_images(source) as table:
+        (said_of_it,) = table.findings
+    assert said_of_it.sentence == f"Columns of the list were read by the meaning of their names: {said}."
+
+
+def test_the_plain_name_of_a_column_wins(tmp_path: Path) -> None:
+    """Of label and class the first is meant; of class and category neither is known to be."""
+    photos(tmp_path, "a.jpg")
+    (tmp_path / "my.csv").write_text("path,class,label\na.jpg,1,cat\n")
+    (tmp_path / "two.csv").write_text("path,class,category\na.jpg,1,cat\n")
+
+    assert rows(tmp_path / "my.csv") == [("a.jpg", "cat")]
+    assert refusal(tmp_path / "two.csv") == (
+        "LIST has the columns class and category, and any may be the label. Call that one label."
+    )
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    """A patient or a fold that nobody reads makes an accuracy too good, so that it is said; a row's number does not."""
+    photos(tmp_path, "a.jpg")
+    (tmp_path / "my.csv").write_text(",path,label,patient_id,fold\n0,a.jpg,cat,p1,3\n")
+    (tmp_path / "whole.csv").write_text("path,label,split,group,age\na.jpg,cat,train,p1,3\n")
+
+    with listed_images(tmp_path / "my.csv") as table:
+        (said,) = table.findings
+    with listed_images(tmp_path / "whole.csv") as table:
+        assert not table.findings
+    assert said.sentence == "Columns patient_id and fold of the list were not read."
+
+
+@pytest.mark.parametrize("name", ["set", "Subset", "partition", "split"])
+def test_parts_as_people_call_them(name: str, tmp_path: Path) -> None:
+    """A column of another name, and words of other languages, are a split that was given."""
+    photos(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    (tmp_path / "my.csv").write_text(f"path,label,{name}\na.jpg,x,TRAINING\nb.jpg,x,hold-out\nc.jpg,x,Validierung\n")
+
+    with listed_images(tmp_path / "my.csv") as table:
+        assert [candidate.split for candidate in table.candidates()] == ["train", "test", "val"]
+
+
+def test_a_column_for_each_class(tmp_path: Path) -> None:
+    """Marks of 0 and 1 are refused with what to do."""
+    (tmp_path / "my.csv").write_text("image,cat,dog\na.jpg,1.0,0.0\n")
+
+    assert refusal(tmp_path / "my.csv").endswith(
+        "found 'image,cat,dog'. The columns cat and dog seem to stand for a class each: write the name of each image's "
+        "class into one column label."
+    )
+
+
+def test_what_spreadsheets_add(tmp_path: Path) -> None:
+    """Empty cells at the end of rows, rows of empty cells, and spaces before quotes mean nothing."""
+    photos(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "my.csv").write_text('path, label\n"a.jpg", "x",,\nb.jpg,y,\n,\n,,,\n')
+
+    assert rows(tmp_path / "my.csv") == [("a.jpg", "x"), ("b.jpg", "y")]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (("1", "1.0"), "the labels '1' and '1.0' are one number; write it in one way"),
+        (("#N/A", "x"), "line 2: label is '#N/A', which programs write for a missing value"),
+        (("#DIV/0!", "x"), "line 2: label is #DIV/0!, an error of the spreadsheet"),
+        (("Err:502", "x"), "line 2: label is Err:502, an error of the spreadsheet"),
+    ],
+)
+def test_labels_that_programs_have_spoilt(labels: tuple[str, str], said: str, tmp_path: Path) -> None:
+    """One class would be two, or an error a class."""
+    photos(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "my.csv").write_text(f"path,label\na.jpg,{labels[0]}\nb.jpg,{labels[1]}\n")
+
+    assert said in refusal(tmp_path / "my.csv")
+
+
+def test_a_label_that_may_mean_none_is_said(tmp_path: Path) -> None:
+    """It is read, since a class may be called so."""
+    photos(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "my.csv").write_text("path,label\na.jpg,?\nb.jpg,x\n")
+
+    with listed_images(tmp_path / "my.csv") as table:
+        assert [each.sentence for each in table.findings] == ["'?' was read as a class."]
+
+
+def test_addresses_of_files(tmp_path: Path) -> None:
+    """What a browser calls a file is read; quoted characters are meant."""
+    photos(tmp_path, "my photo.jpg")
+    (tmp_path / "my.csv").write_text(f"path,label\n{(tmp_path / 'my photo.jpg').as_uri()},x\n")
+
+    assert rows(tmp_path / "my.csv") == [("my photo.jpg", "x")]

@@ -103,9 +103,10 @@ def test_one_photo_in_two_formats_stays_on_one_side(pool: DecoderPool, tmp_path:
         ("", b"\0" * 128 + b"DICM", r"20 DICOM \(not read: export it as PNG\)"),
         (".mp4", b"\0\0\0\x18ftypmp42", r"20 video \(not read: export frames as JPEG\)"),
         (".pdf", b"%PDF-1.7", r"20 PDF \(not read: export pages as PNG\)"),
+        (".nii.gz", b"\x1f\x8b", r"20 NIfTI \(not read: export slices as PNG\)"),
         (".nef", b"MM\0*", r"20 camera RAW \(not read: export it as JPEG\)"),
     ],
-    ids=["dicom", "dicom without suffix", "video", "pdf", "raw"],
+    ids=["dicom", "dicom without suffix", "video", "pdf", "packed NIfTI", "raw"],
 )
 def test_a_folder_of_what_is_not_read_says_what_it_holds(
     pool: DecoderPool, tmp_path: Path, suffix: str, start: bytes, said: str

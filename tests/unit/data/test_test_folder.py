@@ -134,6 +134,18 @@ def test_a_test_folder_lies_beside_the_images(inside: str, photo_folder: PhotoFo
     assert "must lie beside each other" in refusal(photos, photos / inside, pool)
 
 
+def test_one_folder_for_both_is_refused(photo_folder: PhotoFolder, pool: DecoderPool) -> None:
+    """The same folder twice is named as that, and copies of the test photos as the cause where nothing is left."""
+    photos = photo_folder("ants", "bees", count=2)
+    copies = photo_folder("ants", "bees", count=2, name="held")
+
+    assert refusal(photos, photos, pool).startswith(f"{photos} is given twice, to learn from and to test on.")
+    assert refusal(photos, copies, pool) == (
+        f"{photos} has no usable training image (4 removed as exact copies). Put images there that are none of those "
+        "to test on."
+    )
+
+
 def test_what_is_listed_for_training_does_not_test(
     photo_folder: PhotoFolder, pool: DecoderPool, tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ def scores(engine: PrefixEngine | None) -> np.ndarray:
     """Of six images of noise."""
     assert engine is not None
     images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), np.uint8)
-    return np.stack([row for (row,) in engine.run(images)])
+    return np.stack([row for row, _ in engine.run(images)])
 
 
 @pytest.mark.parametrize("kind", ["whole", "all taps"])

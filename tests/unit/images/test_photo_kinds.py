@@ -125,6 +125,13 @@ def test_what_is_not_read_is_named(data: bytes, name: str) -> None:
     assert reason(data) == f"format-not-allowed: {name}"
 
 
+def test_a_pointer_of_git_lfs_is_named() -> None:
+    """A file that was never downloaded is told from one that is damaged, with what to do."""
+    data = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+    assert reason(data) == "not-an-image: a pointer of Git LFS (git lfs pull gets the file)"
+
+
 @pytest.mark.parametrize(("marker", "bits", "wanted"), [
     (0xC1, 12, "jpeg-variant: 12 bits"),
     (0xC3, 8, "jpeg-variant: lossless"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifier
 
-from unfreeze.probes.ridge import ridge_in_dual, ridge_in_primal, ridge_targets
+from unfreeze.probes.ridge import ridge_in_dual, ridge_in_primal, ridge_targets, ridges_to_choose_from
 
 
 @pytest.fixture
@@ -56,3 +56,16 @@ def test_float32_of_many_images_is_float32_in_accuracy(rng: np.random.Generator)
 
     expected = ridge_in_primal(codes.astype(np.float64), targets, 0.03).scores(codes.astype(np.float64))
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_ridges_to_choose_from_are_those_of_each_penalty(rng: np.random.Generator) -> None:
+    """In float32 they give the scores of float64 to three digits, in the order of the penalties."""
+    codes, labels = rng.normal(size=(400, 500)).astype(np.float32) / 20, rng.integers(0, 3, 400)
+    targets, penalties = ridge_targets(labels, 3), (10.0, 1.0, 0.03)
+    gram = codes @ codes.T
+
+    found = [ridge.scores(gram) for ridge in ridges_to_choose_from(gram, targets, penalties)]
+
+    for scores, penalty in zip(found, penalties, strict=True):
+        assert scores.dtype == np.float32
+        np.testing.assert_allclose(scores, ridge_in_dual(gram, targets, penalty).scores(gram), atol=2e-3)

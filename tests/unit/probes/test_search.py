@@ -42,10 +42,13 @@ def test_curve_is_that_of_scikit_learn() -> None:
 @pytest.mark.parametrize("classes", [2, 10])
 @pytest.mark.parametrize("width", [64, pytest.param(640, marks=pytest.mark.slow)])
 def test_choice_is_that_of_converged_fits_one_by_one(loss: Loss, classes: int, width: int) -> None:
-    """Folds that are fitted together and stop early choose the C, with the curve, of a converged fit per fold and C."""
+    """Folds that share products and scaling, and stop early, choose the C of a converged fit per fold and C.
+
+    Their curves are the same within three images.
+    """
     codes, labels, folds = few_digits()
     codes = np.concatenate([codes + shift for shift in range(width // 64)], axis=1)
-    # One code varies in a single fold's held-out rows only: it is constant, hence without weight, in that fold.
+    # One code varies in a single fold's held-out rows only: in that fold it is constant, and so part of the intercept.
     codes[folds[0][1], 0] = np.arange(len(folds[0][1]))
     labels = np.minimum(labels, classes - 1)
 
@@ -57,7 +60,7 @@ def test_choice_is_that_of_converged_fits_one_by_one(loss: Loss, classes: int, w
             probe = fit_probe(codes[train], labels[train], loss=loss, C=C, class_count=classes)
             at_C[held_out] = probe.scores(codes[held_out])
     correct = scores.argmax(axis=2) == labels
-    assert np.abs(correct.mean(axis=1) - search.cv_accuracies).max() <= 2 / len(codes)
+    assert np.abs(correct.mean(axis=1) - search.cv_accuracies).max() <= 3 / len(codes)
     assert DEFAULT_CS.index(search.C) == choose(correct, held_out_losses(scores, labels, loss))
 
 
@@ -228,19 +231,21 @@ def test_nothing_to_choose_by_is_refused(Cs: tuple[float, ...], folds: int) -> N
         search_probe(codes, labels, made[:folds], loss="softmax", Cs=Cs, class_count=10)
 
 
-def test_codes_that_are_nearly_constant_within_a_fold_are_fitted_there() -> None:
-    """As a probe on the fold's rows alone: dead channels beside some that hardly vary, as small inputs give them."""
+def test_a_fold_s_probe_is_that_of_scikit_learn_on_codes_standardised_once() -> None:
+    """Also with dead channels beside some that hardly vary within the fold, as small inputs give them."""
     rng = np.random.default_rng(0)
-    codes, labels = rng.normal(size=(40, 120)).astype(np.float32), np.arange(40) % 2
+    codes, labels = rng.normal(size=(40, 120)).astype(np.float32), np.arange(40) % 3
     codes[:32, :10] *= 1e-2
     codes[:32, 10:115] = 0.3
-    fold = (np.arange(32), np.arange(32, 40))
+    train, held_out = np.arange(32), np.arange(32, 40)
 
-    search = search_probe(codes, labels, [fold], loss="softmax", class_count=2, Cs=(1e-2,))
-    alone = fit_probe(codes[fold[0]], labels[fold[0]], loss="softmax", C=1e-2, class_count=2)
-    gaps = [scores[:, 1] - scores[:, 0] for scores in (search.held_out_scores[fold[1]], alone.scores(codes[fold[1]]))]
+    search = search_probe(codes, labels, [(train, held_out)], loss="softmax", class_count=3, Cs=(1e-2,))
 
-    np.testing.assert_allclose(*gaps, rtol=0.01, atol=0.01)
+    standardised = StandardScaler().fit_transform(codes.astype(np.float64))
+    theirs = LogisticRegression(C=1e-2, tol=1e-8, max_iter=1000).fit(standardised[train], labels[train])
+    wanted = theirs.decision_function(standardised[held_out])
+    found = search.held_out_scores[held_out]
+    np.testing.assert_allclose(found - found.mean(axis=1, keepdims=True), wanted, rtol=0.01, atol=0.01)
 
 
 def unequal(rng: np.random.Generator, counts: tuple[int, int] = (380, 20)) -> tuple:

@@ -20,6 +20,7 @@ from unfreeze.core.records import ImageCounts, Interval, Outcome
 from unfreeze.core.settings import ResizeWord
 from unfreeze.core.strategies import LINEAR_ON_ALL
 from unfreeze.data.tasks import Split
+from unfreeze.features.classifiers import kept_classifier
 from unfreeze.images.pool import DecoderPool
 from unfreeze.probes.solver import fit_probe
 from unfreeze.report.model_card import PROGRAM_HEADING, model_card
@@ -33,6 +34,7 @@ from unfreeze.workflows.delivery import add_program, card_of, deliver
 from unfreeze.workflows.prediction import predict_images
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.folders import read_model, save_model
+from unfreeze.zoo.model_config import OUR_KEY, read_config
 from unfreeze.zoo.tap_classifier import TapClassifier
 
 MakeExperiment = Callable[..., Experiment]
@@ -84,6 +86,15 @@ def test_a_classifier_on_taps_is_delivered(make_experiment: MakeExperiment, tmp_
     text = (tmp_path / "model" / "README.md").read_text()
     assert f"the network ends at its tap `{deepest}`" in text
     assert "timm.create_model" not in text
+
+
+def test_the_program_that_confirms_a_model_is_kept_for_predict(make_experiment: MakeExperiment, tmp_path: Path) -> None:
+    """So that the first photo after a run does not wait for a conversion."""
+    experiment = make_experiment(24, 12)
+
+    deliver(experiment, measured(experiment), "It won.", tmp_path / "model", pool=experiment.squares.pool)
+
+    assert kept_classifier(read_config(tmp_path / "model")[OUR_KEY], experiment.cache) is not None
 
 
 def test_a_temperature_is_delivered_in_the_weights(make_experiment: MakeExperiment, tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""Which files hold the photos of a source that is packed: tars and Parquet files, here or at an address."""
+
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from unfreeze.core.errors import ImageSetError
+from unfreeze.core.file_names import (
+    SHARD_SUFFIXES,
+    as_written,
+    is_pattern,
+    is_range,
+    matches,
+    scheme_of,
+    spelled_out,
+)
+from unfreeze.data.folders import IMAGE_SUFFIXES
+from unfreeze.data.packed_photos import holds_photos
+from unfreeze.data.remote_files import files_at, open_remote
+from unfreeze.data.split_names import part_alone
+from unfreeze.data.system_names import is_left_behind
+
+_WORD = re.compile(r"[a-z]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One file that holds photos.
+
+    Attributes:
+        place: Where it lies: a path, or an address.
+        name: Below what all shards have in common, with slashes.
+        split: ``train``, ``val`` or ``test``, where the names of all shards say that; else empty.
+    """
+
+    place: str
+    name: str
+    split: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where it lies, as people are told: without what stands behind an address, which may be a secret."""
+        return _path(self.place)
+
+    @property
+    def is_tar(self) -> bool:
+        """Whether it is one; else it is a Parquet file."""
+        return self.name.lower().endswith(".tar")
+
+    def open(self) -> io.BufferedReader:
+        """Its bytes, for reading.
+
+        Raises:
+            ImageSetError: It cannot be opened.
+        """
+        if scheme_of(Path(self.place)):
+            return open_remote(self.place)
+        try:
+            return Path(self.place).open("rb")
+        except OSError as error:
+            msg = f"{self.place} cannot be read ({error.strerror})."
+            raise ImageSetError(msg) from error
+
+
+def shards_of(source: Path) -> tuple[Shard, ...]:
+    """The files that a source stands for, if it is packed.
+
+    Args:
+        source: As for `data.inspection.read_image_set`, absolute.
+
+    Returns:
+        By name; nothing where the source is a folder of photos or a list.
+
+    Raises:
+        ImageSetError: It is packed, and there is none, or an address does not answer.
+    """
+    if scheme_of(source):
+        places = [file for each in spelled_out(as_written(source)) for file in files_at(each, SHARD_SUFFIXES)]
+    elif is_range(source) or is_pattern(source):
+        places = [str(path) for each in spelled_out(str(source)) for path in _named(Path(each))]
+    elif source.is_dir():
+        return _named_shards([str(path) for path in _in_folder(source)])
+    else:
+        places = [str(source)] if _may_hold_photos(source) else []
+        return _named_shards(places)
+    if not places or not all(_path(place).lower().endswith(SHARD_SUFFIXES) for place in places):
+        msg = f"There are no .tar or .parquet files at {as_written(source)}. Check the spelling."
+        raise ImageSetError(msg)
+    return _named_shards(places)
+
+
+def _named(path: Path) -> list[Path]:
+    """What a pattern matches, or the file of a name, which must be there."""
+    found = matches(path) if is_pattern(path) else [path] if path.is_file() else []
+    if not found:
+        msg = f"There is nothing at {path}. Check the spelling."
+        raise ImageSetError(msg)
+    return found
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """Shards in a folder that holds neither photos nor folders, so that it cannot be one of class folders."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                suffix = Path(entry.name).suffix.lower()
+                if is_left_behind(entry.name):
+                    continue
+                if entry.is_dir() or suffix in IMAGE_SUFFIXES:
+                    return []
+                if suffix in SHARD_SUFFIXES:
+                    found.append(Path(entry.path))
+    except OSError:
+        return []  # said where class folders are looked for
+    return sorted(filter(_may_hold_photos, found))
+
+
+def _may_hold_photos(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return path.is_file() and (suffix == ".tar" or (suffix == ".parquet" and holds_photos(path)))
+
+
+def _path(place: str) -> str:
+    """A place without what stands behind an address."""
+    return place.partition("?")[0] if scheme_of(Path(place)) else Path(place).as_posix()
+
+
+def _named_shards(places: Sequence[str]) -> tuple[Shard, ...]:
+    """Shards, each called by what tells it apart."""
+    if not places:
+        return ()
+    paths = [PurePosixPath(_path(place)) for place in places]
+    above = os.path.commonpath([path.parent for path in paths])
+    shards = [
+        Shard(place=place, name=path.relative_to(above).as_posix()) for place, path in zip(places, paths, strict=True)
+    ]
+    return tuple(_with_splits(shards))
+
+
+def _with_splits(shards: Sequence[Shard]) -> Iterator[Shard]:
+    """Shards with the parts of the split that they are, if all are of one: ``train-00000.parquet``, ``test/0.tar``."""
+    splits = [_split_in(shard.name) for shard in shards]
+    known = all(splits) and len(set(splits)) > 1
+    for shard, split in zip(shards, splits, strict=True):
+        yield replace(shard, split=split if known else "")
+
+
+def _split_in(name: str) -> str:
+    """What the first word of a name says, of the file or of its folder."""
+    for part in reversed(name.split("/")):
+        word = _WORD.match(part)
+        if word and (meant := part_alone(word[0])):
+            return meant
+    return ""
