@@ -63,7 +63,7 @@ def chosen_part(found: Any, is_tensor: Callable[[Any], bool]) -> Chosen:
 def _together(parts: Mapping[str, Any], is_tensor: Callable[[Any], bool]) -> dict[str, Any]:
     """The tensors of several parts, such as student and teacher, under their names; what is there twice, once."""
     tensors: dict[str, Any] = {}
-    left = [(name, value, 1) for name, value in reversed(parts.items())]
+    left = [(name, value, 1) for name, value in reversed(list(parts.items()))]
     seen: set[int] = set()
     while left:
         name, value, depth = left.pop()
@@ -71,7 +71,7 @@ def _together(parts: Mapping[str, Any], is_tensor: Callable[[Any], bool]) -> dic
             tensors[name] = value
         elif isinstance(value, Mapping) and depth <= _DEEPEST and id(value) not in seen:
             seen.add(id(value))
-            left += [(f"{name}.{below}", one, depth + 1) for below, one in reversed(value.items())]
+            left += [(f"{name}.{below}", one, depth + 1) for below, one in reversed(list(value.items()))]
     return tensors
 
 
