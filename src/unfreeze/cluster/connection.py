@@ -16,6 +16,7 @@ from typing import Any, Final, final
 
 from unfreeze.cluster.addresses import Address
 from unfreeze.core.errors import ClusterError
+from unfreeze.core.wording import count
 
 # Older ones run code that a file brings: Parquet until 2.54 (CVE-2026-41486), WebDataset until 2.55 (CVE-2026-57516).
 OLDEST: Final = (2, 56)
@@ -57,6 +58,19 @@ class Cluster:
     def free_cores(self) -> int:
         """Those that nobody has reserved."""
         return int(self.ray.available_resources().get("CPU", 0))
+
+    def no_room(self, wanted: str, *, options: str) -> ClusterError:
+        """What to say where work cannot be placed.
+
+        Args:
+            wanted: What found no place, and how many cores that needs: a sentence without its end.
+            options: That ask for fewer.
+        """
+        cores, free = count(self.cores(), "core"), self.free_cores()
+        return ClusterError(
+            f"The Ray cluster has no room: {wanted}; of its {cores}, {free} are free. Wait for other work, or ask for "
+            f"fewer with {options}."
+        )
 
     def gpus(self) -> int:
         """Of all its machines together."""

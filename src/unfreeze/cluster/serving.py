@@ -63,14 +63,10 @@ def replicated(cluster: Cluster, make: MakeApplication, asked: Replicas) -> Iter
     Raises:
         ClusterError: There is no room, or a replica does not start.
     """
-    needed, free = asked.number * asked.threads, cluster.free_cores()
-    if needed > free:
-        msg = (
-            f"The Ray cluster has no room: {count(asked.number, 'replica')} of {count(asked.threads, 'core')} need "
-            f"{needed}, and of its {count(cluster.cores(), 'core')}, {free} are free. Wait for other work, or ask for "
-            "fewer with --replicas or --threads."
-        )
-        raise ClusterError(msg)
+    needed = asked.number * asked.threads
+    if needed > cluster.free_cores():
+        wanted = f"{count(asked.number, 'replica')} of {count(asked.threads, 'core')} need {needed}"
+        raise cluster.no_room(wanted, options="--replicas or --threads")
     from ray import serve
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)  # what it says here; replicas have their own

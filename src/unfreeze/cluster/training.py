@@ -141,13 +141,9 @@ class TrainingOnRay:
         while self.cluster.free_cores() < needed or (shared.gpu and self.cluster.free_gpus() < shared.workers):
             if self.cluster.cores() < needed or time.monotonic() > until:
                 gpu = " and a GPU" if shared.gpu else ""
-                msg = (
-                    f"The Ray cluster has no room: {count(shared.workers, 'worker')} with "
-                    f"{count(shared.threads, 'core')}{gpu} each could not be placed; of its "
-                    f"{count(self.cluster.cores(), 'core')}, {self.cluster.free_cores()} are free. Wait for other "
-                    "work, or ask for fewer with --workers or --threads."
-                )
-                raise ClusterError(msg)
+                each = f"{count(shared.threads, 'core')}{gpu} each"
+                wanted = f"{count(shared.workers, 'worker')} with {each} could not be placed"
+                raise self.cluster.no_room(wanted, options="--workers or --threads")
             advance(0)
             time.sleep(TICK)
 

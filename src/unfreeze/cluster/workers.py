@@ -269,14 +269,10 @@ class Workers:
         now = time.monotonic()
         self._alone_since = self._alone_since or now
         if now - self._alone_since > PLACED_SECONDS:
-            cores, free = self._cluster.cores(), self._cluster.free_cores()
             gpu = " and a GPU" if self._gpu else ""
-            msg = (
-                f"The Ray cluster has no room: a worker needs {count(self._threads, 'core')}{gpu}, and none was placed "
-                f"in {PLACED_SECONDS:.0f} s; of its {count(cores, 'core')}, {free} are free. Wait for other work, or "
-                "ask for fewer with --threads."
-            )
-            raise ClusterError(msg)
+            needs = f"a worker needs {count(self._threads, 'core')}{gpu}"
+            wanted = f"{needs}, and none was placed in {PLACED_SECONDS:.0f} s"
+            raise self._cluster.no_room(wanted, options="--threads")
 
 
 def _not_installed(error: Exception) -> str:
