@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 # As timm takes them (timm.models._helpers.load_state_dict): averaged weights first.
 AVERAGED = ("state_dict_ema", "model_ema")
 _USUAL = ("state_dict", "model", "model_state_dict")
 _NOT_OF_NETWORKS = ("optim", "opt", "sched", "lr_sched", "scaler", "loops", "callbacks", "rng", "args", "config")
-_DEEPEST = 4
+_DEEPEST = 6  # VISSL: classy_state_dict, base_model, model, trunk
 
 
 @dataclass(frozen=True)
@@ -43,29 +43,51 @@ def chosen_part(found: Any, is_tensor: Callable[[Any], bool]) -> Chosen:
         Its tensors, and where they were.
     """
     part: tuple[str, ...] = ()
+    holding = _Holding(is_tensor)
     for _ in range(_DEEPEST):
         if not isinstance(found, Mapping):
             break
-        inner = {str(name): value for name, value in found.items() if _holds_tensors(value, is_tensor)}
+        inner = {str(name): value for name, value in found.items() if holding(value)}
         usual = next((name for name in (*AVERAGED, *_USUAL) if name in inner), None)
         tensors = {str(name): value for name, value in found.items() if is_tensor(value)}
         if usual is None and tensors:
             return Chosen(tensors, part)
         others = [name for name in inner if not name.lower().startswith(_NOT_OF_NETWORKS)]
         if usual is None and len(others) != 1:
-            return Chosen(_together(inner, others, is_tensor), part, choices=tuple(others))
+            return Chosen(_together({name: inner[name] for name in others}, is_tensor), part, choices=tuple(others))
         taken = usual or others[0]
         part, found = (*part, taken), inner[taken]
     return Chosen({}, part)
 
 
-def _together(parts: Mapping[str, Any], names: list[str], is_tensor: Callable[[Any], bool]) -> dict[str, Any]:
-    """The tensors of several parts, such as student and teacher, under their names."""
-    return {f"{part}.{name}": value for part in names for name, value in parts[part].items() if is_tensor(value)}
+def _together(parts: Mapping[str, Any], is_tensor: Callable[[Any], bool]) -> dict[str, Any]:
+    """The tensors of several parts, such as student and teacher, under their names; what is there twice, once."""
+    tensors: dict[str, Any] = {}
+    left = [(name, value, 1) for name, value in reversed(list(parts.items()))]
+    seen: set[int] = set()
+    while left:
+        name, value, depth = left.pop()
+        if is_tensor(value):
+            tensors[name] = value
+        elif isinstance(value, Mapping) and depth <= _DEEPEST and id(value) not in seen:
+            seen.add(id(value))
+            left += [(f"{name}.{below}", one, depth + 1) for below, one in reversed(list(value.items()))]
+    return tensors
 
 
-def _holds_tensors(value: Any, is_tensor: Callable[[Any], bool], depth: int = _DEEPEST) -> bool:
-    """Whether there are tensors by name in it, or in a part of it."""
-    if not isinstance(value, Mapping) or not depth:
-        return False
-    return any(is_tensor(one) or _holds_tensors(one, is_tensor, depth - 1) for one in value.values())
+@final
+class _Holding:
+    """Tells what holds tensors by name, at any depth; asks each part once, since a part may stand in many places."""
+
+    def __init__(self, is_tensor: Callable[[Any], bool]) -> None:
+        self._is_tensor = is_tensor
+        self._known: dict[int, bool] = {}
+
+    def __call__(self, value: Any, depth: int = _DEEPEST) -> bool:
+        """Whether there are tensors by name in it, or in a part of it."""
+        if not isinstance(value, Mapping) or not depth:
+            return False
+        if id(value) not in self._known:
+            self._known[id(value)] = False  # while it is looked at: it may hold itself
+            self._known[id(value)] = any(self._is_tensor(one) or self(one, depth - 1) for one in value.values())
+        return self._known[id(value)]

@@ -13,6 +13,7 @@ Kind = Literal["safetensors", "torch"]
 
 _STATE_DICT = "Where it was made, save the tensors alone: torch.save(model.state_dict(), 'weights.pth')."
 _SAME_NETWORK = "Give PyTorch weights of the same network (.safetensors or .pth)."
+_AGAIN = "Download the file itself again."
 _UNPACK = "Unpack it, and give the .safetensors or .pth in it."
 # Of torch.save before PyTorch 1.6: a pickled number, by which it knows its own files.
 _OLD_TORCH = re.compile(rb"\x80.(?:\x95.{8})?\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19\.", re.DOTALL)
@@ -30,6 +31,13 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89PNG", "a picture", "Give a .safetensors or .pth file."),
     (b"\xff\xd8\xff", "a picture", "Give a .safetensors or .pth file."),
     (b"%PDF", "a PDF document", "Give a .safetensors or .pth file."),
+    (b"MATLAB 5.0 MAT-file", "a file of MATLAB", _SAME_NETWORK),
+    (b"\x12\x01\0\0\0\0\0\0", "a file of MXNet's parameters", _SAME_NETWORK),
+    (b"\0\0\0\0\x02\0\0\0", "a file of Darknet's weights", _SAME_NETWORK),
+    (b"\xff\xfe", "a text in UTF-16, as PowerShell writes what it is told to put into a file", _AGAIN),
+    (b"PAR1", "a Parquet table", "Give a .safetensors or .pth file."),
+    (b"SQLite format 3", "a database of SQLite", "Give a .safetensors or .pth file."),
+    (b"\x7fELF", "a program", "Give a .safetensors or .pth file."),
 )
 # Beginnings of texts, in small letters.
 _TEXTS: tuple[tuple[bytes, str, str], ...] = (
@@ -44,12 +52,29 @@ _TEXTS: tuple[tuple[bytes, str, str], ...] = (
         "Fetch them with git annex get.",
     ),
     (
-        rb"<!doctype html|<html|<head|<!--",
+        rb"<(!doctype html|html|head|body|meta|title|script|!--)",
         "a web page",
         "Download the file itself; on the Hugging Face Hub its address has /resolve/, not /blob/.",
     ),
+    (rb"(<\?xml[^>]*>\s*)?<error", "the error message of a server, in XML", _AGAIN),
+    (
+        rb"\([dl]p?\d*\n|c(copy_reg|collections|__builtin__|numpy[\w.]*|torch[\w.]*)\n",
+        "a pickle, and not one of torch.save",
+        _STATE_DICT,
+    ),
     (rb"<\?xml|<net", "a text in XML, as OpenVINO keeps a graph in", _SAME_NETWORK),
 )
+# What has no name in its first bytes, but a layout that is known.
+_LAYOUTS: tuple[tuple[bytes, str, str], ...] = (
+    (rb".{4}TFL3", "a TensorFlow Lite model", _SAME_NETWORK),
+    (rb".{257}ustar", "a tar archive", _UNPACK),
+    (rb"\x80[\0-\x05]", "a pickle, and not one of torch.save", _STATE_DICT),
+    # After what a program has put there (the format's specification, "superblock").
+    (rb"(.{512}|.{1024}|.{2048})\x89HDF\r\n\x1a\n", "an HDF5 file", _SAME_NETWORK),
+    (rb"\x08\x01\x12|\n..?\n.[\w/:]+\x12.(Placeholder|Const)", "a graph of TensorFlow", _SAME_NETWORK),
+    (rb"[\x81-\x8f][\xa1-\xbf][A-Za-z_]\w*[\x80-\xff]", "a file of msgpack, as Flax writes", _SAME_NETWORK),
+)
+_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # at the end of TensorFlow's (tensorflow/core/lib/io/format.h)
 # Names inside a zip archive, what they mean, and what to do; torch.save's own archives are zip archives too.
 _ARCHIVES: tuple[tuple[str, str, str], ...] = (
     (r"(.*/)?(constants\.pkl|code/.*)", "a TorchScript program", _STATE_DICT),
@@ -57,6 +82,7 @@ _ARCHIVES: tuple[tuple[str, str, str], ...] = (
     (r"model\.weights\.h5", "a Keras model", _SAME_NETWORK),
     (r".*\.npy", "an archive of NumPy arrays", _SAME_NETWORK),
 )
+_QUOTED = 60  # characters
 _SAMPLE = 4096  # bytes that are looked at to tell text from others
 
 
@@ -75,8 +101,11 @@ def kind_of(data: bytes, path: Path) -> Kind:
     """
     if _OLD_TORCH.match(data):
         return "torch"
-    if data[:2] == b"PK":
+    if is_archive(data):
         return _kind_of_archive(data, path)
+    # Its first eight bytes are a length, and may be those with which files of other kinds begin.
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= len(data) - 8:
+        return "safetensors"
     if (other := _by_first_bytes(data) or _by_text(data) or _by_layout(data, path)) is not None:
         raise other_kind(path, *other)
     if data[8:9] == b"{":
@@ -84,6 +113,11 @@ def kind_of(data: bytes, path: Path) -> Kind:
     if path.suffix.lower() == ".safetensors" and int.from_bytes(data[:8], "little") > len(data):
         return "safetensors"  # whose header will be said to be too long
     raise other_kind(path, "damaged, or no file of weights", "Give a whole .safetensors or .pth file.")
+
+
+def is_archive(data: bytes) -> bool:
+    """Whether a file is a zip archive; ``PK`` alone may also begin the length of a safetensors header."""
+    return data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
 def other_kind(path: Path, what: str, remedy: str) -> WeightsError:
@@ -105,16 +139,22 @@ def _by_text(data: bytes) -> tuple[str, str] | None:
             return what, remedy
     if sample[:1] in {b"{", b"["} and data[8:9] != b"{":
         return _json_text(data)
-    return ("a text", "Give a .safetensors or .pth file.") if _is_text(data[:_SAMPLE]) else None
+    if not _is_text(data[:_SAMPLE]):
+        return None
+    line = data[:_SAMPLE].decode("utf-8", errors="replace").strip("\ufeff \t\r\n").partition("\n")[0]
+    return f"a text that begins with {line[:_QUOTED]!r}", "Give a .safetensors or .pth file."
 
 
 def _json_text(data: bytes) -> tuple[str, str]:
     try:
-        sharded = "weight_map" in json.loads(data)
-    except (ValueError, RecursionError, TypeError):
-        sharded = False
-    if sharded:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    names = found.keys() if isinstance(found, dict) else ()
+    if "weight_map" in names:
         return "the index of weights in several files", "Save the network as one .safetensors file."
+    if "error" in names:
+        return "the error message of a server, in JSON", _AGAIN
     return "a text in JSON", "Give the .safetensors or .pth file beside it."
 
 
@@ -132,14 +172,13 @@ def _decodes(sample: bytes) -> bool:
 
 def _by_layout(data: bytes, path: Path) -> tuple[str, str] | None:
     """What has no name in its first bytes, but a layout that is known."""
-    if data[4:8] == b"TFL3":
-        return "a TensorFlow Lite model", _SAME_NETWORK
-    if data[257:262] == b"ustar":
-        return "a tar archive", _UNPACK
-    if data[0] == 0x80 and len(data) > 1 and data[1] <= 5:
-        return "a pickle, and not one of torch.save", _STATE_DICT
+    for pattern, what, remedy in _LAYOUTS:
+        if re.match(pattern, data, re.DOTALL):
+            return what, remedy
+    if data.endswith(_TABLE):
+        return "the index of a TensorFlow checkpoint", _SAME_NETWORK
     # Protocol buffers: of ONNX first the version of its format, then the producer or the graph (onnx.proto).
-    if data[0] == 8 and len(data) > 2 and 1 <= data[1] <= 32 and data[2] in {0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42}:
+    if data[0] == 8 and len(data) > 2 and 3 <= data[1] <= 32 and data[2] in {0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42}:
         return "an ONNX model", f"Import it with unfreeze zoo import {path}, and give the folder to --backbone."
     if path.suffix.lower() == ".caffemodel":
         return "a Caffe model", _SAME_NETWORK

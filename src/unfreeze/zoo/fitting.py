@@ -18,8 +18,9 @@ Heads = tuple[str, ...]  # beginnings of names, with their dots
 Converted = Callable[[Weights], Weights | None]  # None for weights that are not of this network
 
 # Of two networks of one checkpoint that both fit, what is said of the one that is taken: the averaged one, as timm does
-# for its own; the one that learned, rather than its slow copy (MoCo: arXiv:1911.05722).
-_PREFERRED = (("ema", "averaged weights ({})"), ("teacher", "averaged weights ({})"), ("encoder_q", ""))
+# for its own; the one that learned, rather than its slow copy (MoCo: arXiv:1911.05722, BYOL: arXiv:2006.07733).
+_PREFERRED = (("ema", "averaged weights ({})"), ("teacher", "averaged weights ({})"), ("encoder_q", ""), ("online", ""))
+_SLOW_COPY = "momentum"  # in the name of a network that only follows the one that learns
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,8 @@ def fitted(found: Weights, network: nn.Module, *, heads: Heads, source: str, con
     fitting = {prefix: one for prefix, one in tried.items() if one.fits}
     if not fitting:
         return max(tried.values(), key=lambda one: len(one.weights.keys() & model.keys()))
+    learned = {prefix: one for prefix, one in fitting.items() if _SLOW_COPY not in prefix}
+    fitting = learned or fitting
     for word, remark in _PREFERRED:
         preferred = [prefix for prefix in fitting if word in prefix]
         if len(fitting) > 1 and len(preferred) == 1:

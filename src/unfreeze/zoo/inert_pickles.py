@@ -7,6 +7,7 @@ gives up memory and time without limit and, on Linux, every right to open anythi
 safetensors file, or with a line of JSON that says what the file is.
 """
 
+import _compat_pickle
 import contextlib
 import io
 import json
@@ -75,6 +76,9 @@ _DATA = frozenset(
     }.items()
     for name in names.split()
 )
+
+# Under older protocols modules have the names that they had in Python 2, such as ``commands`` for ``subprocess``.
+_OF_PYTHON = sys.stdlib_module_names | {name.partition(".")[0] for name in _compat_pickle.IMPORT_MAPPING}
 
 
 class _DamagedError(Exception):
@@ -192,7 +196,7 @@ class _Reader(pickle.Unpickler):  # noqa: S301 - it calls and imports nothing
     @property
     def wanted(self) -> str | None:
         """What of Python's own library is asked for that is more than data."""
-        own = (asked for asked in self.asked if asked.partition(".")[0] in sys.stdlib_module_names | {"__builtin__"})
+        own = (asked for asked in self.asked if asked.partition(".")[0] in _OF_PYTHON)
         return next((asked for asked in own if asked not in _DATA and not asked.startswith("__main__")), None)
 
 

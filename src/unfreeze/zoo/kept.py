@@ -2,7 +2,9 @@
 
 import difflib
 import hmac
+import itertools
 import os
+import pickletools
 import re
 import zipfile
 from pathlib import Path
@@ -120,8 +122,8 @@ def check_no_pickle(path: Path, entry: str) -> None:
         WeightsError: It is.
     """
     with path.open("rb") as file:
-        first = file.read(2)
-    pickled = first[:1] == b"\x80" or (first == b"PK" and _archive_has_pickle(path))
+        first = file.read(_LOOKED_AT)
+    pickled = _begins_as_pickle(first) or (_is_archive(first) and _archive_has_pickle(path))
     if pickled or path.suffix.lower() not in SUFFIXES:
         what = "holds a pickle" if pickled else "is of a kind that no entry has"
         msg = (
@@ -129,6 +131,24 @@ def check_no_pickle(path: Path, entry: str) -> None:
             "Save the weights with safetensors, in a folder without other files."
         )
         raise WeightsError(msg)
+
+
+def _is_archive(first: bytes) -> bool:
+    return first[:2] == b"PK" and first[8:9] != _HEADER
+
+
+def _begins_as_pickle(first: bytes) -> bool:
+    """Whether a file begins with a pickle; the length with which one of safetensors begins may look like its start."""
+    if first[:1] != b"\x80" or first[8:9] != _HEADER:
+        return first[:1] == b"\x80"
+    try:
+        return len(list(itertools.islice(pickletools.genops(first), 3))) == 3
+    except ValueError:  # the zeros of a length are no instruction
+        return False
+
+
+_LOOKED_AT = 4096  # bytes
+_HEADER = b"{"  # of safetensors, at the ninth byte
 
 
 def _archive_has_pickle(path: Path) -> bool:

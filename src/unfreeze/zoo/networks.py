@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from unfreeze.core.errors import PlanError, UnknownBackboneError, WeightsError
-from unfreeze.zoo.file_kinds import kind_of
+from unfreeze.zoo.file_kinds import is_archive, kind_of
 from unfreeze.zoo.imported.folder import build_stored, is_network_folder, read_network
 from unfreeze.zoo.kept import kept_names
 from unfreeze.zoo.preprocessing import Preprocessing
@@ -148,7 +148,7 @@ def _a_file(name: str) -> str:
     path = Path(name).expanduser()
     with path.open("rb") as file:
         first = file.read(_LOOKED_AT)
-    if not first.startswith(b"PK"):  # which torch.save writes; what else is in an archive, its end says
+    if not is_archive(first):  # which torch.save writes; what else is in an archive, its end says
         try:
             kind_of(first, path)
         except WeightsError as error:

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,11 @@ def tensors_of_torch(data: bytes, path: Path) -> Chosen:
         RuntimeError: It is damaged; other errors that reading a damaged file raises are not caught either.
     """
     try:
-        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # torch's, of pickle protocols and of storages, which nobody here can follow
+            found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return _by_child(data, path)
     chosen = chosen_part(found, lambda value: isinstance(value, Tensor))

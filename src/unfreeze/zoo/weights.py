@@ -8,6 +8,7 @@ import pickle
 import re
 import socket
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from unfreeze.zoo.answering import SECONDS_TO_ANSWER
 from unfreeze.zoo.answering import answers as _answers
 from unfreeze.zoo.bundled import BUNDLED, BUNDLED_SHA256, damaged_package, file_in_package
 from unfreeze.zoo.checkpoints import Chosen
-from unfreeze.zoo.file_kinds import kind_of
+from unfreeze.zoo.file_kinds import is_archive, kind_of
 from unfreeze.zoo.imported.folder import NETWORK as IMPORTED_NETWORK
 from unfreeze.zoo.imported.network import ImportedNetwork
 from unfreeze.zoo.networks import NetworkName, drawing_from, second_head_prefixes, timm_arguments
@@ -114,7 +115,8 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
             return Chosen(load(data))
         _check_archive(data)
         chosen = tensors_of_torch(data, path)
-        _check_plain(chosen.tensors, path)
+        check_plain(chosen.tensors, path)
+        _check_size(chosen.tensors, len(data))
         return chosen
     except WeightsError:
         raise
@@ -126,6 +128,7 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
 _DAMAGES = (EOFError, OSError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 MOST_HEADER = 8 * 2**20  # bytes, of safetensors
 MOST_TENSORS = 50_000  # the largest networks have some thousands
+_SPREAD = ("DTensor", "ShardedTensor")  # of torch.distributed; naming their classes would import it
 MOST_PICKLE = 64 * 2**20  # bytes: names and shapes alone
 
 
@@ -140,22 +143,31 @@ def _reason(error: Exception) -> str:
     """Why weights were not read, in our words."""
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
-    if isinstance(error, _TooMuchError):
+    if isinstance(error, _NotUsableError):
         return str(error)
     return "it is damaged, or no file of weights"
 
 
-class _TooMuchError(ValueError):
-    """A file of weights asks for more than one of a network ever does."""
+class _NotUsableError(ValueError):
+    """A file of weights was changed, or asks for more than one of a network ever does."""
 
 
-def _check_plain(tensors: Weights, path: Path) -> None:
-    """Refuse tensors that are no plain numbers, before anything is calculated with them."""
+def check_plain(tensors: Weights, path: Path) -> None:
+    """Refuse tensors that are no plain numbers, before anything is calculated with them.
+
+    Args:
+        tensors: By name.
+        path: Of the file, for errors.
+
+    Raises:
+        WeightsError: One of them is quantised, sparse, without numbers, or a part of one.
+    """
     for name, value in tensors.items():
         kinds = {
             "quantised": value.is_quantized,
             "sparse": value.layout is not torch.strided,
             "without its numbers (on the device meta)": value.is_meta,
+            "one machine's part of a network that was spread over several": type(value).__name__ in _SPREAD,
         }
         if odd := next((kind for kind, it_is in kinds.items() if it_is), None):
             msg = (
@@ -165,33 +177,57 @@ def _check_plain(tensors: Weights, path: Path) -> None:
             raise WeightsError(msg)
 
 
+def _check_size(tensors: Weights, size: int) -> None:
+    """Refuse tensors that show the same few numbers again and again, before they are copied."""
+    shown = sum(value.nelement() * value.element_size() for value in tensors.values())
+    if shown > 2 * size:
+        msg = f"its tensors unfold to {shown:,} bytes from {size:,}"
+        raise _NotUsableError(msg)
+
+
 def _check_header(data: bytes) -> None:
     """Look at what a safetensors file announces, before it is parsed."""
     length = int.from_bytes(data[:8], "little")
     if length > MOST_HEADER:
         msg = f"its header is said to have {length:,} bytes, and {MOST_HEADER:,} are allowed"
-        raise _TooMuchError(msg)
+        raise _NotUsableError(msg)
     tensors = len(json.loads(data[8 : 8 + length]))
     if tensors > MOST_TENSORS:
         msg = f"it holds {tensors:,} tensors, and {MOST_TENSORS:,} are allowed"
-        raise _TooMuchError(msg)
+        raise _NotUsableError(msg)
 
 
 def _check_archive(data: bytes) -> None:
     """Look at what an archive of torch.save would unpack to; an older file is no archive, and as large as it says."""
-    if not data.startswith(b"PK"):
+    if not is_archive(data):
         return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = archive.infolist()
     if len(parts) > MOST_TENSORS:
         msg = f"it holds {len(parts):,} parts, and {MOST_TENSORS:,} are allowed"
-        raise _TooMuchError(msg)
+        raise _NotUsableError(msg)
     if (size := sum(part.file_size for part in parts)) > len(data):
         msg = f"it unpacks to {size:,} bytes from {len(data):,}, and torch.save packs nothing"
-        raise _TooMuchError(msg)
+        raise _NotUsableError(msg)
     if any(part.file_size > MOST_PICKLE for part in parts if part.filename.endswith(".pkl")):
         msg = f"its list of tensors is longer than {MOST_PICKLE:,} bytes"
-        raise _TooMuchError(msg)
+        raise _NotUsableError(msg)
+    for part in parts:
+        _check_sum(part, data)
+
+
+def _check_sum(part: zipfile.ZipInfo, data: bytes) -> None:
+    """Compare a part with its checksum, which torch does not; 0 stands for none, as torch.save can be told to write."""
+    if not part.CRC or part.compress_type != zipfile.ZIP_STORED:
+        return
+    # By hand, since reading by zipfile would copy it.
+    name, extra = (
+        int.from_bytes(data[part.header_offset + at : part.header_offset + at + 2], "little") for at in (26, 28)
+    )
+    start = part.header_offset + 30 + name + extra
+    if zlib.crc32(memoryview(data)[start : start + part.file_size]) != part.CRC:
+        msg = f"{part.filename} in it is not what was written: some of its bytes have changed"
+        raise _NotUsableError(msg)
 
 
 # --- packages -------------------------------------------------------------------------------------------------------

@@ -95,6 +95,13 @@ def test_torchvisions_averaged_weights(network: Backbone, tmp_path: Path) -> Non
             "module.encoder_k.",
             "file w.pth (without the prefix module.encoder_q of their names)",
         ),
+        (
+            "module.base_encoder.",
+            "module.momentum_encoder.",
+            "file w.pth (without the prefix module.base_encoder of their names)",
+        ),
+        ("encoder.", "encoder_momentum.", "file w.pth (without the prefix encoder of their names)"),
+        ("online_network.", "target_network.", "file w.pth (without the prefix online_network of their names)"),
         ("ema_model.", "model.", "file w.pth (averaged weights (ema_model))"),
         ("teacher.", "student.", "file w.pth (averaged weights (teacher))"),
     ],
@@ -248,13 +255,13 @@ def test_student_and_teacher(args: Any, network: Backbone, tmp_path: Path) -> No
     student, teacher = under("module.backbone.", slower(weights)), under("backbone.", weights)
     head = {"head.mlp.0.weight": torch.ones(3, 2)}
     torch.save({"student": student | head, "teacher": teacher | head, **beside}, tmp_path / "dino.pth")
-    torch.save({"online": weights, "target": slower(weights), **beside}, tmp_path / "byol.pth")
+    torch.save({"source": weights, "target": slower(weights), **beside}, tmp_path / "two.pth")
 
     backbone = loaded(tmp_path / "dino.pth")
     assert backbone.card.weights_sha256 == weights_sha256(weights)
     assert backbone.card.source == "file dino.pth (averaged weights (teacher.backbone))"
-    with pytest.raises(WeightsError, match=r"are of 2 networks that all fit \(online, target\)"):
-        loaded(tmp_path / "byol.pth")
+    with pytest.raises(WeightsError, match=r"are of 2 networks that all fit \(source, target\)"):
+        loaded(tmp_path / "two.pth")
 
 
 def test_a_teacher_of_another_kind(network: Backbone, tmp_path: Path) -> None:
@@ -272,6 +279,16 @@ def test_weights_deep_inside(network: Backbone, tmp_path: Path) -> None:
     torch.save({"checkpoint": {"model": {"state_dict": weights}}, "epoch": 3}, tmp_path / "deep.pth")
 
     assert loaded(tmp_path / "deep.pth").card.weights_sha256 == weights_sha256(weights)
+
+
+def test_weights_as_vissl_keeps_them(network: Backbone, tmp_path: Path) -> None:
+    """A network four parts deep, beside a head and a loss that hold tensors too, is found by its names."""
+    weights = network.network.state_dict()
+    model = {"trunk": under("_feature_blocks.", weights), "heads": {"0.clf.weight": torch.ones(3, 512)}}
+    state = {"base_model": {"model": model, "meters": {}}, "optimizer": {}}
+    torch.save({"classy_state_dict": state, "loss": {"state": torch.ones(2)}}, tmp_path / "vissl.torch")
+
+    assert loaded(tmp_path / "vissl.torch").card.weights_sha256 == weights_sha256(weights)
 
 
 @pytest.mark.parametrize(

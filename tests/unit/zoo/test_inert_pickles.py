@@ -3,6 +3,7 @@
 import argparse
 import collections
 import io
+import subprocess
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -95,7 +96,7 @@ class Calls:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("function", [eval, exec, __import__, print, io.open])
+@pytest.mark.parametrize("function", [eval, exec, __import__, print, io.open, subprocess.Popen])
 def test_a_call_beside_good_weights_is_refused(function: Any, zipped: bool, tmp_path: Path) -> None:
     """Weights beside a call of Python's own functions are not taken, and the function is named."""
     path = tmp_path / "w.pth"

@@ -1,5 +1,7 @@
 """Reading and checking weights."""
 
+import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ from safetensors.torch import save_file
 
 from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.backbones import Backbone, load_backbone
-from unfreeze.zoo.weights import read_weights, weights_sha256
+from unfreeze.zoo.kept import check_no_pickle
+from unfreeze.zoo.weights import check_plain, read_weights, weights_sha256
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,73 @@ def test_a_pickle_is_not_executed(tmp_path: Path, capsys: pytest.CaptureFixture[
     with pytest.raises(WeightsError, match="cannot be read"):
         read_weights(path)
     assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("length", [128, 384, 1408, 19280, 35744])
+def test_a_length_is_no_sign_of_another_kind(length: int, tmp_path: Path) -> None:
+    """The length with which a safetensors file begins may look like the start of a pickle or of a zip archive."""
+    tensors = {"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    header = json.dumps(tensors).encode().ljust(length)
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + header + bytes(4))
+
+    assert read_weights(path).tensors["w"].tolist() == [0.0]
+    check_no_pickle(path, "entry")  # a zoo takes it too
+
+
+@pytest.mark.parametrize("shown", [torch.zeros(1).expand(2**33), torch.zeros(10**6).expand(50, 10**6)])
+def test_tensors_that_repeat_their_numbers_are_refused(shown: torch.Tensor, tmp_path: Path) -> None:
+    """A small file that would unfold into more than it holds is refused before anything is copied."""
+    torch.save({"w": shown}, tmp_path / "w.pth")
+
+    with pytest.raises(WeightsError, match=r"its tensors unfold to [\d,]+ bytes from [\d,]+\)"):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_a_part_that_stands_in_many_places_is_looked_at_once(tmp_path: Path) -> None:
+    """A file of a few kilobytes whose parts hold each other many times over is answered, not walked for ever."""
+    part: dict[str, object] = {"epoch": 3}
+    for _ in range(6):
+        part = {str(number): part for number in range(300)}
+    torch.save(part, tmp_path / "w.pth")
+
+    with pytest.raises(WeightsError, match="holds no tensors by name"):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_a_flipped_bit_in_an_archive_is_found(tmp_path: Path) -> None:
+    """torch.save writes checksums, and a number that changed since is refused; without checksums it is read."""
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.ones(1000)}, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(torch.ones(2).numpy().tobytes(), torch.tensor([1.0, 2.0]).numpy().tobytes(), 1))
+    with pytest.raises(WeightsError, match=r"data/0 in it is not what was written: some of its bytes have changed"):
+        read_weights(path)
+
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"w": torch.ones(1000)}, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read_weights(path).tensors["w"].sum() == 1000
+
+
+def test_nothing_of_torchs_own_is_said(tmp_path: Path) -> None:
+    """A file of another pickle protocol is read without torch's warning."""
+    torch.save({"w": torch.ones(2)}, tmp_path / "w.pth", pickle_protocol=5)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_weights(tmp_path / "w.pth").tensors["w"].sum() == 2
+
+
+def test_a_network_spread_over_machines_is_refused(tmp_path: Path) -> None:
+    """A DTensor is one machine's part; without this it would fail while it is loaded."""
+
+    class DTensor(torch.Tensor):
+        pass
+
+    part = torch.ones(2).as_subclass(DTensor)
+
+    with pytest.raises(WeightsError, match="w is one machine's part of a network that was spread over several"):
+        check_plain({"w": part}, tmp_path / "w.pth")
