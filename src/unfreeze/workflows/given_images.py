@@ -1,4 +1,4 @@
-"""Images as Python programs hold them (paths, Pillow images, arrays, tensors), as files that decoders read.
+"""Images as Python programs hold them (paths, files' bytes, Pillow images, arrays), as files that decoders read.
 
 Everything becomes a file, so that an image gives the same codes and scores however it is handed over: palettes,
 opacity, colour profiles, EXIF rotation and 16 bits are read in one place, `images.decoding`.
@@ -31,9 +31,10 @@ _KEPT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # that a PNG holds a
 _TIFF_MODES = ("CMYK", "F", "LAB", "I")  # the last three are refused by the decoder, as their files are
 _WITHOUT_FILE = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}  # else RGB
 _TOP = 65_535  # of 16 bits
+_BYTES = (bytes, bytearray, memoryview)
 _WANTED = (
-    "a list of paths, PIL images, uint8 arrays or tensors of shape [height, width] or [height, width, channel] with "
-    "1, 3 or 4 channels"
+    "a list of paths, bytes of image files, PIL images, uint8 arrays or tensors of shape [height, width] or [height, "
+    "width, channel] with 1, 3 or 4 channels"
 )
 _ORIENTATION = 0x0112
 
@@ -45,7 +46,8 @@ def image_list(X: object) -> list[Any]:
         X: A list, an array or tensor with an axis of images, a column of a table, or a table of one column.
 
     Returns:
-        Paths, Pillow images, arrays and tensors.
+        Paths, bytes of image files, rows of Hugging Face's `datasets` ({"bytes": …, "path": …}), Pillow images, arrays
+        and tensors.
 
     Raises:
         InputError: `X` is one image, a table of several columns, nothing that has an order, or empty.
@@ -123,8 +125,10 @@ def image_set_of(paths: Sequence[Path], places: NDArray[np.int64], pool: Decoder
 
 def _one_image(X: object) -> str:
     """What `X` is, in words, if it is one image and no list; else nothing."""
-    if isinstance(X, (str, bytes, bytearray, os.PathLike)):
-        return f"the path {os.fsdecode(bytes(X) if isinstance(X, bytearray) else X)!r}"
+    if isinstance(X, (str, os.PathLike)):
+        return f"the path {os.fsdecode(X)!r}"
+    if isinstance(X, _BYTES) or (isinstance(X, Mapping) and "bytes" in X):
+        return "a file's bytes"
     if isinstance(X, PillowImage.Image):
         return f"a PIL image of {X.width} x {X.height} pixels"
     if not isinstance(X, (np.ndarray, torch.Tensor)):
@@ -168,9 +172,15 @@ def _in_words(item: Any) -> str:
 
 
 def _file_of(item: Any, number: int, folder: Path) -> Path:
+    if isinstance(item, Mapping) and "bytes" in item:  # a row of Hugging Face's datasets, not decoded
+        given = item["bytes"]
+        item = item.get("path") if given is None else given
     if isinstance(item, (str, os.PathLike)):
         return Path(os.fsdecode(item))
-    if isinstance(item, PillowImage.Image):
+    data: bytes | bytearray | memoryview
+    if isinstance(item, _BYTES) and len(item):
+        data = item
+    elif isinstance(item, PillowImage.Image):
         data = _of_pillow(item, number)
     else:
         data = _written(PillowImage.fromarray(_pixels(item, number)), 1)

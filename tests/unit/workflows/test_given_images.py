@@ -3,9 +3,11 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image, ImageCms
@@ -166,6 +168,8 @@ def test_a_stack_is_a_list(stack: np.ndarray | torch.Tensor) -> None:
     ("one", "named"),
     [
         ("a.png", "the path 'a.png'"),
+        (b"data", "a file's bytes"),
+        ({"bytes": b"data", "path": "a.png"}, "a file's bytes"),
         (Path("a.png"), "the path 'a.png'"),
         (PHOTO, "a PIL image of 90 x 60 pixels"),
         (PIXELS, r"an array of uint8 of shape \(60, 90, 3\)"),
@@ -182,7 +186,7 @@ def test_one_image_is_no_list(one: object, named: str) -> None:
 @pytest.mark.parametrize("wrong", [None, 3, {"a": "b"}, {"a", "b"}, np.array(3)])
 def test_what_is_no_list_is_refused(wrong: object) -> None:
     """Also what has no order."""
-    with pytest.raises(InputError, match="X must be a list of paths, PIL images, uint8 arrays or tensors of shape"):
+    with pytest.raises(InputError, match="X must be a list of paths, bytes of image files, PIL images, uint8 arrays"):
         image_list(wrong)
 
 
@@ -198,9 +202,33 @@ def test_no_image_is_refused() -> None:
         image_list([])
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_are_those_of_a_file(kind: Callable[[bytes], Any], tmp_path: Path) -> None:
+    """Also in rows as Hugging Face's datasets hold them, in a list or a column; without bytes, the path counts."""
+    data = encoded(PHOTO, "JPEG")
+    rows = [{"bytes": data, "path": "of-another-machine.jpg"}, {"bytes": None, "path": "a.png"}]
+
+    *written, elsewhere = image_files(image_list([kind(data), *rows]), tmp_path)
+    column = image_list(pa.array(rows))
+
+    assert [path.read_bytes() for path in written] == [data, data]
+    assert elsewhere == Path("a.png")
+    assert column == rows
+
+
 @pytest.mark.parametrize(
     "item",
-    [None, float("nan"), 3, b"data", [[1, 2], [3]], PIXELS[:, :, :2], PIXELS / 255, np.zeros((0, 4), np.uint8)],
+    [
+        None,
+        float("nan"),
+        3,
+        b"",
+        {"bytes": None, "path": None},
+        [[1, 2], [3]],
+        PIXELS[:, :, :2],
+        PIXELS / 255,
+        np.zeros((0, 4), np.uint8),
+    ],
 )
 def test_what_is_no_image_is_refused_by_its_position(item: object, tmp_path: Path) -> None:
     """The error says where it stands."""
