@@ -131,9 +131,8 @@ def _one_image(X: object) -> str:
         return "a file's bytes"
     if isinstance(X, PillowImage.Image):
         return f"a PIL image of {X.width} x {X.height} pixels"
-    if not isinstance(X, (np.ndarray, torch.Tensor)):
-        return ""
-    if X.dtype not in {np.dtype(np.uint8), torch.uint8}:  # of paths or images, or no images, which is said of an item
+    uint8 = {np.dtype(np.uint8), torch.uint8}  # others are of paths or images, or no images, which is said of an item
+    if not isinstance(X, (np.ndarray, torch.Tensor)) or X.dtype not in uint8:
         return ""
     ends = {X.shape[-1], X.shape[0]} if isinstance(X, torch.Tensor) and X.ndim == 3 else {*X.shape[-1:]}
     if X.ndim == 2 or (X.ndim == 3 and not ends.isdisjoint(_CHANNELS)):
