@@ -8,6 +8,7 @@ depend on how many there are.
 """
 
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.threads import usable_cores
 
 SECONDS_BETWEEN_LOOKS = 0.2  # at the stop, while jobs are under way
+_HERE = threading.local()  # `shares`: whether other threads of ours are at work beside this one
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -41,6 +43,7 @@ def side_by_side(
     """Do `work` for every job, as many at a time as there are cores, the largest first.
 
     A stop or an interrupt does not wait for what is under way: the threads are daemons, and what they find is dropped.
+    Jobs of a job are done side by side, too, if that has all cores for itself.
 
     Args:
         work: Called in threads; NumPy lets go of the interpreter inside its products.
@@ -51,9 +54,12 @@ def side_by_side(
     Returns:
         The results, in the order of the jobs.
     """
+    if getattr(_HERE, "shares", False):
+        return [work(job) for job in jobs]
     order = sorted(range(len(jobs)), key=lambda place: -size(jobs[place]))
     results: dict[int, Result] = {}
-    with one_blas_thread(), ThreadPool(max(1, min(usable_cores(), len(jobs)))) as pool:
+    threads = max(1, min(usable_cores(), len(jobs)))
+    with one_blas_thread(), ThreadPool(threads, initializer=_begin, initargs=(threads > 1,)) as pool:
         found = pool.imap_unordered(partial(_placed, work, jobs), order)
         while len(results) < len(jobs):
             try:
@@ -64,6 +70,10 @@ def side_by_side(
             results[place] = result
             advance(1)
     return [results[place] for place in range(len(jobs))]
+
+
+def _begin(shares: bool) -> None:
+    _HERE.shares = shares
 
 
 def _placed(work: Callable[[Job], Result], jobs: Sequence[Job], place: int) -> tuple[int, Result]:

@@ -11,6 +11,8 @@ from unfreeze.core.errors import InputError
 from unfreeze.metrics.calibration import fit_temperature
 from unfreeze.metrics.imbalance import balanced_weights, log_shares
 from unfreeze.probes.coordinates import CodeBlocks
+from unfreeze.probes.cores import side_by_side
+from unfreeze.probes.losses import Loss as ProbeLoss
 from unfreeze.probes.losses import Targets, loss_on
 from unfreeze.probes.newton import Problem, Solution, at_weights, minimise, nothing
 from unfreeze.probes.rows import Rows, Weights
@@ -36,8 +38,9 @@ DEFAULT_CS: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.3, 3.0)
 _PATH_TOLERANCE = 1e-4
 # Standard errors by which held-out accuracy must have fallen before weaker penalties are not tried any more.
 _CLEARLY_BEHIND = 2.0
-# Scores of folds that are fitted together (64 MiB in float32, several times over); beyond, some come after the others.
-_MOST_AT_ONCE = 2**24
+# Scores of folds that are fitted together (64 MiB in float32, several times over), and their weight vectors: with fewer
+# the products wait for memory, more gain nothing, and what is not fitted together can be fitted side by side.
+_MOST_AT_ONCE, _MOST_OUTPUTS = 2**24, 256
 MOST_SAMPLED = 2**25  # numbers by which C is chosen where codes do not fit in memory: 128 MiB, several times over
 _DRAWN_AT_ONCE = 256  # rows; around each of them the system maps many pages, which count until they are let go
 MOST_TEMPERED = 2000  # rows that give a temperature, one number
@@ -189,51 +192,75 @@ def _search(
     asked: _Asked,
 ) -> ProbeSearch:
     coordinates, rows = ready
-    scores = np.full((len(Cs), len(labels), asked.class_count), np.nan, np.float32)
-    together = max(1, _MOST_AT_ONCE // (len(labels) * asked.class_count))
-    batches = [folds[first : first + together] for first in range(0, len(folds), together)]
-    weights = [_fit_folds(batch, rows, labels, asked, scores=scores, Cs=Cs) for batch in batches]
-    Cs = Cs[: min(map(len, weights))]  # folds that are not fitted together need not end together
-    scores = scores[: len(Cs)]
+    scores, weights = _path(rows, labels, folds, Cs, asked)
+    Cs = Cs[: len(weights)]
     seen = np.flatnonzero(np.isfinite(scores[0]).all(axis=1))
     correct, lost, weight = _held_out(scores, labels, seen, loss=asked.loss, balanced=asked.balanced)
     chosen = choose(correct, lost, weight)
     problem = _problem(rows, labels, Cs[chosen], asked)
-    near = np.concatenate([at_C[chosen] for at_C in weights]).mean(axis=0, keepdims=True)
+    near = weights[chosen].mean(axis=0, keepdims=True)
     probe = _refit(problem, at_weights(rows, problem.loss, near), coordinates, labels, asked)
     accuracies = tuple(float(mean) for mean in np.average(correct, axis=1, weights=weight))
     return ProbeSearch(probe, Cs, accuracies, Cs[chosen], accuracies[chosen], scores[chosen])
 
 
-def _fit_folds(
-    folds: Folds,
-    rows: Rows,
-    labels: Int[np.ndarray, " image"],
-    asked: _Asked,
-    *,
-    scores: Float32[np.ndarray, "C image cls"],
-    Cs: tuple[float, ...],
-) -> list[Weights]:
-    """Weights at every C until the best one is passed, each fit starting from the one before; writes the scores."""
-    loss, balanced = asked.loss, asked.balanced
-    of_scores = loss_on(loss, _targets(labels, [train for train, _ in folds], asked))
-    # Tried: starts further on, along the line through the last two solutions. They gain little, and overshoot for SVMs.
-    here, weights = nothing(rows, of_scores), []
+def _path(
+    rows: Rows, labels: Int[np.ndarray, " image"], folds: Folds, Cs: tuple[float, ...], asked: _Asked
+) -> tuple[Float32[np.ndarray, "C image cls"], list[Weights]]:
+    """Held-out scores and weights of the folds at every C until the best one is passed.
+
+    Each fit starts from the one before. Tried: starts further on, along the line through the last two solutions. They
+    gain little, and overshoot for SVMs.
+    """
+    scores = np.full((len(Cs), len(labels), asked.class_count), np.nan, np.float32)
     seen = np.concatenate([held_out for _, held_out in folds])
+    batches = _batches(folds, len(labels), asked)
+    losses = [loss_on(asked.loss, _targets(labels, [train for train, _ in batch], asked)) for batch in batches]
+    here, weights = [nothing(rows, loss) for loss in losses], []
     right, lost = [], []
     for at_C, C in zip(scores, Cs, strict=True):
-        here = minimise(Problem(rows, of_scores, C), here, tolerance=_PATH_TOLERANCE)
-        for (train, held_out), of_part in zip(folds, of_scores.per_class(here.scores), strict=True):
-            at_C[held_out] = of_part[:, held_out].T
-            if balanced and loss == "softmax":
-                at_C[held_out] -= log_shares(labels[train], scores.shape[2]).astype(np.float32)
-        weights.append(here.weights)
-        correct, losses, weight = _held_out(at_C[None], labels, seen, loss=loss, balanced=balanced)
+        here = _gone_on(rows, losses, C, here)
+        for batch, loss, found in zip(batches, losses, here, strict=True):
+            _note_held_out(at_C, batch, loss.per_class(found.scores), labels, asked)
+        weights.append(np.concatenate([found.weights for found in here]))
+        correct, losses_at_C, weight = _held_out(at_C[None], labels, seen, loss=asked.loss, balanced=asked.balanced)
         right.append(correct)
-        lost.append(losses)
+        lost.append(losses_at_C)
         if is_past(np.concatenate(right), np.concatenate(lost), weight):
             break
-    return weights
+    return scores[: len(weights)], weights
+
+
+def _batches(folds: Folds, images: int, asked: _Asked) -> list[Folds]:
+    """Folds that are fitted together."""
+    together = max(1, min(_MOST_AT_ONCE // (images * asked.class_count), _MOST_OUTPUTS // asked.class_count))
+    number = -(-len(folds) // together)
+    return [folds[place::number] for place in range(number)]
+
+
+def _gone_on(rows: Rows, losses: Sequence[ProbeLoss], C: float, here: Sequence[Solution]) -> list[Solution]:
+    """The solutions of all batches at the next C."""
+
+    def go_on(place: int) -> Solution:
+        return minimise(Problem(rows, losses[place], C), here[place], tolerance=_PATH_TOLERANCE)
+
+    if len(losses) == 1:
+        return [go_on(0)]
+    return side_by_side(go_on, range(len(losses)), size=lambda place: -place)
+
+
+def _note_held_out(
+    at_C: Float32[np.ndarray, "image cls"],
+    folds: Folds,
+    scores: Float32[np.ndarray, "part cls image"],
+    labels: Int[np.ndarray, " image"],
+    asked: _Asked,
+) -> None:
+    """Write the scores of rows by the probe of the fold that holds them out."""
+    for (train, held_out), of_part in zip(folds, scores, strict=True):
+        at_C[held_out] = of_part[:, held_out].T
+        if asked.balanced and asked.loss == "softmax":
+            at_C[held_out] -= log_shares(labels[train], asked.class_count).astype(np.float32)
 
 
 def _held_out(

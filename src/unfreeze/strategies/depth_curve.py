@@ -99,7 +99,7 @@ def fit_tap_probes(
 
     started = time.perf_counter()
     found = side_by_side(fit, specs, size=lambda spec: by_tap[spec.tap].shape[1], advance=advance)
-    seconds, of_all = time.perf_counter() - started, sum(cpu_seconds for *_, cpu_seconds in found)
+    seconds, of_all = time.perf_counter() - started, sum(cpu_seconds for *_, cpu_seconds in found) or 1.0
     return [
         TapProbe(
             tap=spec.tap,

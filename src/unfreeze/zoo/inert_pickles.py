@@ -38,7 +38,7 @@ except ImportError:  # Windows
 Bytes = bytes | memoryview
 
 REFUSED = 3  # exit status of an answer in JSON
-MAX_CPU_SECONDS = 120
+LEAST_CPU_SECONDS, BYTES_A_SECOND = 10, 2**24  # of processor time at most; a file of a gigabyte takes a few
 SPARE_MEMORY = 512 * 2**20  # bytes, beside a few times those of the file
 MAX_TENSORS = 50_000
 
@@ -46,11 +46,13 @@ MAX_TENSORS = 50_000
 _TYPES = {
     "Double": ("F64", 8), "Float": ("F32", 4), "Half": ("F16", 2), "BFloat16": ("BF16", 2), "Long": ("I64", 8),
     "Int": ("I32", 4), "Short": ("I16", 2), "Char": ("I8", 1), "Byte": ("U8", 1), "Bool": ("BOOL", 1),
+    "Float8_e4m3fn": ("F8_E4M3", 1), "Float8_e5m2": ("F8_E5M2", 1),
 }  # fmt: skip
 _UNTYPED = "Untyped"
 _DTYPES = {
     "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
     "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
+    "float8_e4m3fn": "Float8_e4m3fn", "float8_e5m2": "Float8_e5m2",
 }  # fmt: skip
 _PLAIN = "set frozenset slice complex bytearray object int float str list dict tuple bool getattr"
 # What of Python's own library is data; whoever asks for anything else of it wants something to be done.
@@ -364,7 +366,7 @@ def _limit(size: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + 4 * size + SPARE_MEMORY, hard))
     with contextlib.suppress(OSError, ValueError):
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (LEAST_CPU_SECONDS + size // BYTES_A_SECOND, hard))
 
 
 def _rehearsal() -> bytes:

@@ -1,23 +1,22 @@
-"""Reading files of torch.save: tensors alone by torch, anything more by a child that is locked down."""
+"""Reading files of torch.save by a child that is locked down.
 
-import io
+Also those with tensors alone, which torch would read without executing anything: a few hundred bytes of tuples in
+tuples, as a key, would keep it busy for ever.
+"""
+
 import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load
-from torch import Tensor
 
 from unfreeze.core.errors import WeightsError
-from unfreeze.zoo.checkpoints import Chosen, chosen_part
+from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.file_kinds import other_kind
 from unfreeze.zoo.inert_pickles import REFUSED
 from unfreeze.zoo.safetensors_notes import notes_of
@@ -40,39 +39,6 @@ def tensors_of_torch(data: bytes, path: Path) -> Chosen:
         WeightsError: It holds no tensors by name, several networks, or a whole network as an object.
         RuntimeError: It is damaged; other errors that reading a damaged file raises are not caught either.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # torch's, of pickle protocols and of storages, which nobody here can follow
-            found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        return _by_child(data, path)
-    chosen = chosen_part(found, lambda value: isinstance(value, Tensor))
-    if not chosen.tensors:
-        raise no_tensors(str(path), ", ".join(chosen.choices))
-    return chosen
-
-
-def no_tensors(path: str, choices: str) -> WeightsError:
-    """The error of a file without tensors by name, or with several networks of which none is the one that is wanted.
-
-    Args:
-        path: Of the file.
-        choices: Names of the networks.
-    """
-    if choices:
-        return WeightsError(
-            f"The weights file {path} holds several networks ({choices}). Save the one that you mean: "
-            "torch.save(model.state_dict(), 'weights.pth')."
-        )
-    return WeightsError(
-        f"The weights file {path} holds no tensors by name. Give a state dict, as model.state_dict() makes it."
-    )
-
-
-def _by_child(data: bytes, path: Path) -> Chosen:
-    """The tensors, taken out by the child, which answers with a safetensors file."""
     # The answer goes into a file: a pipe would have to be emptied while the other is filled, in pieces of 64 KiB.
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answered:
         given.write(data)
@@ -98,6 +64,23 @@ def _by_child(data: bytes, path: Path) -> Chosen:
         raise RuntimeError  # it was stopped by a lock or a limit
     notes = notes_of(answer)
     return Chosen(load(answer), tuple(json.loads(notes["part"])), tuple(json.loads(notes["choices"])))
+
+
+def no_tensors(path: str, choices: str) -> WeightsError:
+    """The error of a file without tensors by name, or with several networks of which none is the one that is wanted.
+
+    Args:
+        path: Of the file.
+        choices: Names of the networks.
+    """
+    if choices:
+        return WeightsError(
+            f"The weights file {path} holds several networks ({choices}). Save the one that you mean: "
+            "torch.save(model.state_dict(), 'weights.pth')."
+        )
+    return WeightsError(
+        f"The weights file {path} holds no tensors by name. Give a state dict, as model.state_dict() makes it."
+    )
 
 
 _REFUSALS: dict[str, Callable[[Path, str], Exception]] = {

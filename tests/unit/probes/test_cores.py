@@ -93,3 +93,22 @@ def test_an_interrupt_does_not_wait_for_jobs_that_are_under_way(two_cores: None)
         assert not end.is_set()
     finally:
         end.set()
+
+
+def test_jobs_of_one_job_share_the_cores_and_those_of_several_do_not(two_cores: None) -> None:
+    """So that there are never more threads at work than cores."""
+
+    def threads_of(_: int) -> set[int]:
+        meeting = threading.Barrier(2, timeout=0.5)
+
+        def meet(_: int) -> int:
+            try:
+                meeting.wait()
+            except threading.BrokenBarrierError:
+                return 0
+            return 1
+
+        return set(side_by_side(meet, [0, 1], size=int))
+
+    assert side_by_side(threads_of, [0], size=int) == [{1}], "they meet"
+    assert side_by_side(threads_of, [0, 1], size=int) == [{0}, {0}], "one comes after the other"

@@ -3,7 +3,9 @@
 import argparse
 import collections
 import io
+import pickle
 import subprocess
+import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -83,6 +85,31 @@ def test_parameters_are_tensors(tmp_path: Path) -> None:
     torch.save({"args": argparse.Namespace(), "model": dict(layer.named_parameters())}, tmp_path / "w.pth")
 
     assert torch.equal(read_weights(tmp_path / "w.pth").tensors["weight"], layer.weight)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_eight_bits_are_read(dtype: torch.dtype, tmp_path: Path) -> None:
+    """As torch has them, to the last bit."""
+    given = torch.linspace(-2, 2, 12).reshape(3, 4).to(dtype)
+    torch.save({"weight": given}, tmp_path / "w.pth")
+
+    found = read_weights(tmp_path / "w.pth").tensors["weight"]
+
+    assert found.dtype == dtype
+    assert torch.equal(found.view(torch.uint8), given.view(torch.uint8))
+
+
+@pytest.mark.slow
+def test_a_key_that_takes_for_ever_ends(tmp_path: Path) -> None:
+    """A tuple of a tuple twice, a hundred times over, is a few hundred bytes, and its hash would take 2**100 steps."""
+    nested: tuple[Any, ...] = ("a",)
+    for _ in range(100):
+        nested = (nested, nested)
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        archive.writestr("w/data.pkl", b"\x80\x02}" + pickle.dumps(nested, 2)[2:-1] + b"Ns.")
+
+    with pytest.raises(WeightsError, match="damaged"):
+        read_weights(tmp_path / "w.pth")
 
 
 class Calls:
