@@ -87,6 +87,10 @@ class _DamagedError(Exception):
     """The file is not what torch.save writes."""
 
 
+class _UnfoldsError(Exception):
+    """Tensors show the same few numbers again and again."""
+
+
 class _Inert(dict[Any, Any]):
     """Stands for an object of any class: holds what it is given, and does nothing."""
 
@@ -299,11 +303,14 @@ def _safetensors(chosen: Chosen, file: _File, most: int) -> list[Bytes]:
     """The parts of a safetensors file."""
     header: dict[str, Any] = {"__metadata__": {"part": json.dumps(chosen.part), "choices": json.dumps(chosen.choices)}}
     parts: list[Bytes] = []
-    place = 0
+    place, size = 0, sum(math.prod(one.shape) * _TYPES[one.storage.kind][1] for one in chosen.tensors.values())
+    if size > most:
+        msg = f"{size:,} bytes from {most // 2:,}"
+        raise _UnfoldsError(msg)
     for name, tensor in chosen.tensors.items():
         kind, width = _TYPES[tensor.storage.kind]
         length = math.prod(tensor.shape) * width
-        if place + length > most or len(parts) >= MAX_TENSORS:
+        if len(parts) >= MAX_TENSORS:
             raise _DamagedError
         parts.append(_numbers(tensor, file.bytes_of))
         header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [place, place + length]}
@@ -328,7 +335,7 @@ def answer(data: bytes) -> tuple[int, list[Bytes]]:
 
     Returns:
         0 and the parts of a safetensors file; or `REFUSED` and a line of JSON: ``fastai``, ``module``, ``wants`` with
-        what was asked for, ``choices`` with the parts that could be meant, or ``damaged``.
+        what was asked for, ``choices`` with the parts that could be meant, ``unfolds`` with sizes, or ``damaged``.
     """
     try:
         file = _of_archive(data) if data[:2] == b"PK" else _of_pickles(data)
@@ -337,6 +344,8 @@ def answer(data: bytes) -> tuple[int, list[Bytes]]:
         return _refusal(why, what) if why else (0, _safetensors(chosen, file, 2 * len(data)))
     except MemoryError:
         return _refusal("memory", "")
+    except _UnfoldsError as error:
+        return _refusal("unfolds", str(error))
     except Exception:  # whatever a damaged pickle leads to
         return _refusal("damaged", "")
 

@@ -25,6 +25,10 @@ SECONDS = 300.0  # for the child, with the largest files
 _SAVE = "Where it was made, save the tensors alone: torch.save({}.state_dict(), 'weights.pth')."
 
 
+class NotUsableError(ValueError):
+    """A file of weights was changed, or asks for more than one of a network ever does."""
+
+
 def tensors_of_torch(data: bytes, path: Path) -> Chosen:
     """The network's tensors in a file of torch.save; nothing in it is executed.
 
@@ -37,6 +41,7 @@ def tensors_of_torch(data: bytes, path: Path) -> Chosen:
 
     Raises:
         WeightsError: It holds no tensors by name, several networks, or a whole network as an object.
+        NotUsableError: Its tensors show the same few numbers again and again.
         RuntimeError: It is damaged; other errors that reading a damaged file raises are not caught either.
     """
     # The answer goes into a file: a pipe would have to be emptied while the other is filled, in pieces of 64 KiB.
@@ -93,6 +98,7 @@ _REFUSALS: dict[str, Callable[[Path, str], Exception]] = {
         "Give a whole .safetensors file, or one of torch.save that holds only tensors."
     ),
     "choices": lambda path, what: no_tensors(str(path), what),
+    "unfolds": lambda _, what: NotUsableError(f"its tensors unfold to {what}"),
     "memory": lambda *_: MemoryError(),
     "damaged": lambda *_: RuntimeError(),
 }

@@ -29,7 +29,7 @@ from unfreeze.zoo.file_kinds import is_archive, kind_of
 from unfreeze.zoo.imported.folder import NETWORK as IMPORTED_NETWORK
 from unfreeze.zoo.imported.network import ImportedNetwork
 from unfreeze.zoo.networks import NetworkName, drawing_from, second_head_prefixes, timm_arguments
-from unfreeze.zoo.unpickling import tensors_of_torch
+from unfreeze.zoo.unpickling import NotUsableError, tensors_of_torch
 
 SECONDS_PER_READ = 30.0
 SHOWN = 10  # names per side of a mismatch
@@ -116,7 +116,6 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
         _check_archive(data)
         chosen = tensors_of_torch(data, path)
         check_plain(chosen.tensors, path)
-        _check_size(chosen.tensors, len(data))
         return chosen
     except WeightsError:
         raise
@@ -143,13 +142,9 @@ def _reason(error: Exception) -> str:
     """Why weights were not read, in our words."""
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
-    if isinstance(error, _NotUsableError):
+    if isinstance(error, NotUsableError):
         return str(error)
     return "it is damaged, or no file of weights"
-
-
-class _NotUsableError(ValueError):
-    """A file of weights was changed, or asks for more than one of a network ever does."""
 
 
 def check_plain(tensors: Weights, path: Path) -> None:
@@ -177,24 +172,16 @@ def check_plain(tensors: Weights, path: Path) -> None:
             raise WeightsError(msg)
 
 
-def _check_size(tensors: Weights, size: int) -> None:
-    """Refuse tensors that show the same few numbers again and again, before they are copied."""
-    shown = sum(value.nelement() * value.element_size() for value in tensors.values())
-    if shown > 2 * size:
-        msg = f"its tensors unfold to {shown:,} bytes from {size:,}"
-        raise _NotUsableError(msg)
-
-
 def _check_header(data: bytes) -> None:
     """Look at what a safetensors file announces, before it is parsed."""
     length = int.from_bytes(data[:8], "little")
     if length > MOST_HEADER:
         msg = f"its header is said to have {length:,} bytes, and {MOST_HEADER:,} are allowed"
-        raise _NotUsableError(msg)
+        raise NotUsableError(msg)
     tensors = len(json.loads(data[8 : 8 + length]))
     if tensors > MOST_TENSORS:
         msg = f"it holds {tensors:,} tensors, and {MOST_TENSORS:,} are allowed"
-        raise _NotUsableError(msg)
+        raise NotUsableError(msg)
 
 
 def _check_archive(data: bytes) -> None:
@@ -205,13 +192,13 @@ def _check_archive(data: bytes) -> None:
         parts = archive.infolist()
     if len(parts) > MOST_TENSORS:
         msg = f"it holds {len(parts):,} parts, and {MOST_TENSORS:,} are allowed"
-        raise _NotUsableError(msg)
+        raise NotUsableError(msg)
     if (size := sum(part.file_size for part in parts)) > len(data):
         msg = f"it unpacks to {size:,} bytes from {len(data):,}, and torch.save packs nothing"
-        raise _NotUsableError(msg)
+        raise NotUsableError(msg)
     if any(part.file_size > MOST_PICKLE for part in parts if part.filename.endswith(".pkl")):
         msg = f"its list of tensors is longer than {MOST_PICKLE:,} bytes"
-        raise _NotUsableError(msg)
+        raise NotUsableError(msg)
     for part in parts:
         _check_sum(part, data)
 
@@ -227,7 +214,7 @@ def _check_sum(part: zipfile.ZipInfo, data: bytes) -> None:
     start = part.header_offset + 30 + name + extra
     if zlib.crc32(memoryview(data)[start : start + part.file_size]) != part.CRC:
         msg = f"{part.filename} in it is not what was written: some of its bytes have changed"
-        raise _NotUsableError(msg)
+        raise NotUsableError(msg)
 
 
 # --- packages -------------------------------------------------------------------------------------------------------
