@@ -48,6 +48,9 @@ _TYPES = {
     "Int": ("I32", 4), "Short": ("I16", 2), "Char": ("I8", 1), "Byte": ("U8", 1), "Bool": ("BOOL", 1),
     "Float8_e4m3fn": ("F8_E4M3", 1), "Float8_e5m2": ("F8_E5M2", 1),
 }  # fmt: skip
+_COMPLEX = {"ComplexFloat": "complex64", "ComplexDouble": "complex128"}
+_SPREAD = ("DTensor", "ShardedTensor")  # of torch.distributed
+_PART = "one machine's part of a network that was spread over several"
 _UNTYPED = "Untyped"
 _DTYPES = {
     "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
@@ -137,9 +140,26 @@ class _Tensor:
         """Attributes that were set on a tensor are no weights."""
 
 
+@final
+@dataclass(frozen=True)
+class _Odd:
+    """A tensor that is no plain numbers, and what to say of it."""
+
+    says: str
+
+    def __setstate__(self, state: Any) -> None:
+        """As of other tensors."""
+
+
+def _plain_wanted(what: str) -> Callable[..., _Odd]:
+    return lambda *_: _Odd(f"is {what}, and plain tensors are wanted")
+
+
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Any:
     """For `torch._utils._rebuild_tensor` and its second version."""
     numbers = (offset, *shape, *strides)
+    if isinstance(storage, _Odd):
+        return storage
     if not isinstance(storage, _Storage) or storage.kind == _UNTYPED:
         return _Inert()
     if len(shape) != len(strides) or not all(type(one) is int and 0 <= one < 2**48 for one in numbers):
@@ -165,7 +185,17 @@ _REBUILT: dict[str, Callable[..., Any]] = {
     "_rebuild_tensor_v3": _tensor_of_type,
     "_rebuild_parameter": _parameter,
     "_rebuild_parameter_with_state": _parameter,
+    "_rebuild_sparse_tensor": _plain_wanted("sparse"),
+    "_rebuild_qtensor": _plain_wanted("quantised"),
+    "_rebuild_meta_tensor_no_storage": _plain_wanted("without its numbers (on the device meta)"),
 }
+
+
+def _of_type(rebuild: Any, kind: Any, given: Any, *_: Any) -> Any:
+    """For `torch._tensor._rebuild_from_type_v2`: a tensor of a class of its own."""
+    if getattr(kind, "asked", "").rpartition(".")[2] in _SPREAD:
+        return _plain_wanted(_PART)()
+    return rebuild(*given) if rebuild in _REBUILT.values() else _Inert()
 
 
 @final
@@ -180,6 +210,8 @@ class _Reader(pickle.Unpickler):  # noqa: S301 - it calls and imports nothing
         """What stands for a class or function, whatever it is."""
         if module == "torch._utils" and name in _REBUILT:
             return _REBUILT[name]
+        if (module, name) == ("torch._tensor", "_rebuild_from_type_v2"):
+            return _of_type
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         asked = f"{module}.{name}"
@@ -195,6 +227,8 @@ class _Reader(pickle.Unpickler):  # noqa: S301 - it calls and imports nothing
         if word != "storage" or any(one is not None for one in view):
             raise _DamagedError
         name = kind.asked.rpartition(".")[2].removesuffix("Storage")
+        if name in _COMPLEX:
+            return _Odd(f"has numbers of the kind {_COMPLEX[name]}, and float ones are wanted")
         if name != _UNTYPED and name not in _TYPES:
             return _Inert()
         return _Storage(str(key), name, int(count))
@@ -339,7 +373,7 @@ def answer(data: bytes) -> tuple[int, list[Bytes]]:
     """
     try:
         file = _of_archive(data) if data[:2] == b"PK" else _of_pickles(data)
-        chosen = chosen_part(file.found, lambda value: isinstance(value, _Tensor))
+        chosen = chosen_part(file.found, lambda value: isinstance(value, _Tensor) or bool(_odd(value)))
         why, what = _reason_to_refuse(file, chosen)
         return _refusal(why, what) if why else (0, _safetensors(chosen, file, 2 * len(data)))
     except MemoryError:
@@ -359,7 +393,19 @@ def _reason_to_refuse(file: _File, chosen: Chosen) -> tuple[str, str]:
         return "module", module
     if file.wanted is not None:
         return "wants", file.wanted
+    for name, tensor in chosen.tensors.items():
+        if says := _odd(tensor):
+            return "odd", f"{name} {says}"
     return ("", "") if chosen.tensors else ("choices", ", ".join(chosen.choices))
+
+
+def _odd(value: Any) -> str:
+    """What to say of a tensor that is no plain numbers; empty of anything else."""
+    if isinstance(value, _Odd):
+        return value.says
+    if isinstance(value, _Inert) and value.asked.rpartition(".")[2] in _SPREAD:
+        return _plain_wanted(_PART)().says
+    return ""
 
 
 def _refusal(why: str, what: str) -> tuple[int, list[Bytes]]:

@@ -97,6 +97,7 @@ _REFUSALS: dict[str, Callable[[Path, str], Exception]] = {
         f"The weights file {path} cannot be read (it wants {what}; not loaded). "
         "Give a whole .safetensors file, or one of torch.save that holds only tensors."
     ),
+    "odd": lambda path, what: WeightsError(f"The weights file {path} cannot be used: {what}. {_SAVE.format('model')}"),
     "choices": lambda path, what: no_tensors(str(path), what),
     "unfolds": lambda _, what: NotUsableError(f"its tensors unfold to {what}"),
     "memory": lambda *_: MemoryError(),

@@ -114,9 +114,7 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
             _check_header(data)
             return Chosen(load(data))
         _check_archive(data)
-        chosen = tensors_of_torch(data, path)
-        check_plain(chosen.tensors, path)
-        return chosen
+        return tensors_of_torch(data, path)
     except WeightsError:
         raise
     except (*_DAMAGES, SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
@@ -127,7 +125,6 @@ def tensors_in(data: bytes, path: Path) -> Chosen:
 _DAMAGES = (EOFError, OSError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 MOST_HEADER = 8 * 2**20  # bytes, of safetensors
 MOST_TENSORS = 50_000  # the largest networks have some thousands
-_SPREAD = ("DTensor", "ShardedTensor")  # of torch.distributed; naming their classes would import it
 MOST_PICKLE = 64 * 2**20  # bytes: names and shapes alone
 
 
@@ -145,31 +142,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, NotUsableError):
         return str(error)
     return "it is damaged, or no file of weights"
-
-
-def check_plain(tensors: Weights, path: Path) -> None:
-    """Refuse tensors that are no plain numbers, before anything is calculated with them.
-
-    Args:
-        tensors: By name.
-        path: Of the file, for errors.
-
-    Raises:
-        WeightsError: One of them is quantised, sparse, without numbers, or a part of one.
-    """
-    for name, value in tensors.items():
-        kinds = {
-            "quantised": value.is_quantized,
-            "sparse": value.layout is not torch.strided,
-            "without its numbers (on the device meta)": value.is_meta,
-            "one machine's part of a network that was spread over several": type(value).__name__ in _SPREAD,
-        }
-        if odd := next((kind for kind, it_is in kinds.items() if it_is), None):
-            msg = (
-                f"The weights file {path} cannot be used: {name} is {odd}, and plain tensors are wanted. "
-                "Save the network as it was trained: torch.save(model.state_dict(), 'weights.pth')."
-            )
-            raise WeightsError(msg)
 
 
 def _check_header(data: bytes) -> None:

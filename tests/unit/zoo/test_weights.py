@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from unfreeze.core.errors import WeightsError
 from unfreeze.zoo.backbones import Backbone, load_backbone
 from unfreeze.zoo.kept import check_no_pickle
-from unfreeze.zoo.weights import check_plain, read_weights, weights_sha256
+from unfreeze.zoo.weights import read_weights, weights_sha256
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +136,18 @@ def test_nothing_of_torchs_own_is_said(tmp_path: Path) -> None:
         assert read_weights(tmp_path / "w.pth").tensors["w"].sum() == 2
 
 
-def test_a_network_spread_over_machines_is_refused(tmp_path: Path) -> None:
-    """A DTensor is one machine's part; without this it would fail while it is loaded."""
+class DTensor(torch.Tensor):
+    """Stands for the class of torch.distributed."""
 
-    class DTensor(torch.Tensor):
-        pass
 
-    part = torch.ones(2).as_subclass(DTensor)
+class ShardedTensor:
+    """Stands for its older one, which is no tensor."""
+
+
+@pytest.mark.parametrize("part", [torch.ones(2).as_subclass(DTensor), ShardedTensor()])
+def test_a_network_spread_over_machines_is_refused(part: object, tmp_path: Path) -> None:
+    """A part of a tensor is one machine's, and no network without the others."""
+    torch.save({"v": torch.ones(1), "w": part}, tmp_path / "w.pth")
 
     with pytest.raises(WeightsError, match="w is one machine's part of a network that was spread over several"):
-        check_plain({"w": part}, tmp_path / "w.pth")
+        read_weights(tmp_path / "w.pth")
