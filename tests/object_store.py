@@ -13,13 +13,12 @@ from collections.abc import Iterator
 import pytest
 import s3fs
 
-
 STARTS, ANSWER_SECONDS = 3, 20.0
 
 
 @contextlib.contextmanager
 def object_store(bucket: str) -> Iterator[str]:
-    """The address of a started server that has one bucket; on a machine where it ends by itself, the test is skipped."""
+    """The address of a started server that has one bucket; where it does not stay alive, the test is skipped."""
     for _ in range(STARTS):
         with _server() as (server, address):
             if address and _answers(server, f"{address}/{bucket}"):
