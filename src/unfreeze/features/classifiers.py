@@ -99,8 +99,7 @@ def is_convertible(settings: Mapping[str, Any], cache: Path | None = None, *, fo
 
 def _key(settings: Mapping[str, Any], form: Form) -> str:
     content = {name: value for name, value in settings.items() if name not in _LEFT_OUT}
-    own = [] if form == MANY else [form.batch_size, form.gives_map]
-    return program_key([FORMAT, content, made_by(), *own], "f32")
+    return program_key([FORMAT, content, made_by(), form.batch_size, form.gives_map], "f32")
 
 
 def _let_go(folder: Path) -> None:

@@ -50,7 +50,6 @@ _TYPES = {
 }  # fmt: skip
 _COMPLEX = {"ComplexFloat": "complex64", "ComplexDouble": "complex128"}
 _SPREAD = ("DTensor", "ShardedTensor")  # of torch.distributed
-_PART = "one machine's part of a network that was spread over several"
 _UNTYPED = "Untyped"
 _DTYPES = {
     "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
@@ -151,8 +150,11 @@ class _Odd:
         """As of other tensors."""
 
 
-def _plain_wanted(what: str) -> Callable[..., _Odd]:
-    return lambda *_: _Odd(f"is {what}, and plain tensors are wanted")
+def _not_plain(what: str) -> _Odd:
+    return _Odd(f"is {what}, and plain tensors are wanted")
+
+
+_PART = _not_plain("one machine's part of a network that was spread over several")
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Any:
@@ -185,16 +187,16 @@ _REBUILT: dict[str, Callable[..., Any]] = {
     "_rebuild_tensor_v3": _tensor_of_type,
     "_rebuild_parameter": _parameter,
     "_rebuild_parameter_with_state": _parameter,
-    "_rebuild_sparse_tensor": _plain_wanted("sparse"),
-    "_rebuild_qtensor": _plain_wanted("quantised"),
-    "_rebuild_meta_tensor_no_storage": _plain_wanted("without its numbers (on the device meta)"),
+    "_rebuild_sparse_tensor": lambda *_: _not_plain("sparse"),
+    "_rebuild_qtensor": lambda *_: _not_plain("quantised"),
+    "_rebuild_meta_tensor_no_storage": lambda *_: _not_plain("without its numbers (on the device meta)"),
 }
 
 
 def _of_type(rebuild: Any, kind: Any, given: Any, *_: Any) -> Any:
     """For `torch._tensor._rebuild_from_type_v2`: a tensor of a class of its own."""
     if getattr(kind, "asked", "").rpartition(".")[2] in _SPREAD:
-        return _plain_wanted(_PART)()
+        return _PART
     return rebuild(*given) if rebuild in _REBUILT.values() else _Inert()
 
 
@@ -265,18 +267,26 @@ def _of_archive(data: bytes) -> _File:
     folder = pickled.removesuffix("data.pkl")
     view, inside = memoryview(data), {}
     for name, part in parts.items():
-        # By hand, since zipfile would compare checksums, which torch.save may leave out.
-        lengths = view[part.header_offset + 26 : part.header_offset + 30]
-        start = part.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
-        if part.compress_type != zipfile.ZIP_STORED or start + part.file_size > len(data):
+        stored = stored_part(view, part)
+        if part.compress_type != zipfile.ZIP_STORED or len(stored) != part.file_size:
             raise _DamagedError
-        inside[name.removeprefix(folder)] = view[start : start + part.file_size]
+        inside[name.removeprefix(folder)] = stored
     if bytes(inside.get("byteorder", b"little")) != b"little":
         raise _DamagedError
     reader = _Reader(io.BytesIO(inside["data.pkl"]))
     found = reader.load()
     storages = {name.removeprefix("data/"): part for name, part in inside.items() if name.startswith("data/")}
     return _File(found, reader.wanted, tuple(reader.asked), storages)
+
+
+def stored_part(archive: memoryview, part: zipfile.ZipInfo) -> memoryview:
+    """The bytes of a part that is not packed, without a copy; fewer than it has where the archive ends before.
+
+    By hand, since zipfile would copy them, and compare checksums, which torch.save may leave out.
+    """
+    name, extra = (int.from_bytes(archive[part.header_offset + at :][:2], "little") for at in (26, 28))
+    start = part.header_offset + 30 + name + extra
+    return archive[start : start + part.file_size]
 
 
 def _of_pickles(data: bytes) -> _File:
@@ -404,7 +414,7 @@ def _odd(value: Any) -> str:
     if isinstance(value, _Odd):
         return value.says
     if isinstance(value, _Inert) and value.asked.rpartition(".")[2] in _SPREAD:
-        return _plain_wanted(_PART)().says
+        return _PART.says
     return ""
 
 

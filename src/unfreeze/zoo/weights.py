@@ -28,6 +28,7 @@ from unfreeze.zoo.checkpoints import Chosen
 from unfreeze.zoo.file_kinds import is_archive, kind_of
 from unfreeze.zoo.imported.folder import NETWORK as IMPORTED_NETWORK
 from unfreeze.zoo.imported.network import ImportedNetwork
+from unfreeze.zoo.inert_pickles import stored_part
 from unfreeze.zoo.networks import NetworkName, drawing_from, second_head_prefixes, timm_arguments
 from unfreeze.zoo.unpickling import NotUsableError, tensors_of_torch
 
@@ -179,12 +180,7 @@ def _check_sum(part: zipfile.ZipInfo, data: bytes) -> None:
     """Compare a part with its checksum, which torch does not; 0 stands for none, as torch.save can be told to write."""
     if not part.CRC or part.compress_type != zipfile.ZIP_STORED:
         return
-    # By hand, since reading by zipfile would copy it.
-    name, extra = (
-        int.from_bytes(data[part.header_offset + at : part.header_offset + at + 2], "little") for at in (26, 28)
-    )
-    start = part.header_offset + 30 + name + extra
-    if zlib.crc32(memoryview(data)[start : start + part.file_size]) != part.CRC:
+    if zlib.crc32(stored_part(memoryview(data), part)) != part.CRC:
         msg = f"{part.filename} in it is not what was written: some of its bytes have changed"
         raise NotUsableError(msg)
 
