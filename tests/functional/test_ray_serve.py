@@ -1,5 +1,6 @@
 """``unfreeze serve --on ray``: the same service, on several processes of a real Ray cluster of this machine."""
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -28,9 +29,12 @@ READY_SECONDS = 180
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """One that nobody listens on now, and that is not given to whoever asks for any: Ray's processes ask for many."""
+    given_out = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    for port in range(int(given_out.split()[0]) - 1, 1024, -1):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    pytest.fail("every port of this machine is taken")
 
 
 @pytest.fixture(scope="module")
