@@ -1,6 +1,8 @@
 """``unfreeze serve --on ray``: the same service, on several processes of a real Ray cluster of this machine."""
 
 import contextlib
+import os
+import random
 import re
 import socket
 import subprocess
@@ -30,11 +32,11 @@ READY_SECONDS = 180
 
 def free_port() -> int:
     """One that nobody listens on now, and that is not given to whoever asks for any: Ray's processes ask for many."""
-    given_out = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
-    for port in range(int(given_out.split()[0]) - 1, 1024, -1):
+    given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.Random(os.getpid()).sample(range(20_000, given_out), 100):  # tests run side by side
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
-    pytest.fail("every port of this machine is taken")
+    pytest.fail("every port that was tried is taken")
 
 
 @pytest.fixture(scope="module")
