@@ -34,13 +34,14 @@ def checked_images(named: Iterable[Path]) -> None:
     """Make sure that all files and folders of images are there, before imports that take seconds.
 
     Args:
-        named: Files, folders, patterns, and ``-`` for standard input.
+        named: Files, folders, and ``-`` for standard input; patterns, ranges and addresses are looked at later.
 
     Raises:
         InputError: One is not.
     """
     for path in named:
-        if path != STANDARD_INPUT and not is_pattern(path) and not path.exists():
+        is_later = path == STANDARD_INPUT or scheme_of(path) or is_pattern(path) or is_range(path)
+        if not is_later and not path.exists():
             msg = f"There is no file or folder {path}. Check the spelling."
             raise InputError(msg)
 
@@ -62,7 +63,7 @@ def checked_test_folder(folder: Path | None) -> None:
     Raises:
         ImageSetError: There is none.
     """
-    if folder is not None and not folder.expanduser().is_dir():
+    if folder is not None and not scheme_of(folder) and not folder.expanduser().is_dir():
         msg = f"There is no folder {folder} to test on. Check the spelling of --test."
         raise ImageSetError(msg)
 

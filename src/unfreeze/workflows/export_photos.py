@@ -11,6 +11,7 @@ from unfreeze.core.errors import InputError
 from unfreeze.core.progress import Progress
 from unfreeze.core.run_record import RUN_FILE, STOPPED_FILE, read_run
 from unfreeze.data.folders import files_below
+from unfreeze.data.trees import Disk
 from unfreeze.workflows.thumbnails import folder_of
 
 SEED: Final = 0
@@ -49,7 +50,7 @@ def photos_for(
         msg = f"{images} is no folder. Give a folder of photos with --images."
         raise InputError(msg)
     else:
-        paths = files_below(images, advance=progress.checkpoint).paths
+        paths = files_below(images, tree=Disk(), advance=progress.checkpoint).paths
         found = tuple(Photo(path, path.parent.name if path.parent.name in class_names else "") for path in paths)
         lacking = f"There is no image in {images}. Give a folder that holds some with --images."
     drawn: list[Photo] = []
