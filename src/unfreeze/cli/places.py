@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
-from unfreeze.core.file_names import STANDARD_INPUT, absolute, is_pattern, is_range, scheme_of
+from unfreeze.core.file_names import STANDARD_INPUT, absolute, as_written, is_pattern, is_range, scheme_of
 from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
 from unfreeze.core.leftovers import sweep
 from unfreeze.core.reservations import reserved, sweep_beside
@@ -79,6 +79,24 @@ def checked_model(folder: Path) -> None:
         raise InputError(msg)
 
 
+def checked_here(place: Path, *, option: str = "--out") -> None:
+    """Make sure that a place for results is one of this machine.
+
+    Args:
+        place: File or folder.
+        option: Which names it.
+
+    Raises:
+        OutputError: It is an address.
+    """
+    if scheme_of(place):
+        msg = (
+            f"{as_written(place)} is an address, and {option} takes a place on this machine. Write it here; unfreeze zoo "
+            "publish then puts a model into a store, and the tools of the store copy everything else."
+        )
+        raise OutputError(msg)
+
+
 @contextlib.contextmanager
 def new_file(path: Path, *, option: str = "--out") -> Iterator[None]:
     """Make sure that a file can be written at `path`, and keep the place while the command works.
@@ -88,8 +106,9 @@ def new_file(path: Path, *, option: str = "--out") -> Iterator[None]:
         option: Which names it.
 
     Raises:
-        OutputError: It exists already, its folder cannot be written, or another process writes it.
+        OutputError: It exists already, its folder cannot be written, another process writes it, or it is an address.
     """
+    checked_here(path, option=option)
     sweep_beside(path)
     checked_new_file(path, option=option)
     with reserved(path, option=option):
@@ -100,8 +119,9 @@ def checked_empty(folder: Path) -> None:
     """Make sure that `folder` may be filled: it is missing or empty.
 
     Raises:
-        OutputError: There is something in it, or it is no folder.
+        OutputError: There is something in it, it is no folder, or an address.
     """
+    checked_here(folder)
     with disk_errors_explained(folder):
         if folder.is_symlink() or folder.exists():
             if not folder.is_dir():
@@ -149,6 +169,7 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
         OutputError: The place cannot be written, is not empty, or lies among the photos.
     """
     if out is not None:
+        checked_here(out)
         sweep_beside(out)
         checked_outside(source, out)
         checked_empty(out)

@@ -19,7 +19,7 @@ from unfreeze.data.image_table import ImageTable
 from unfreeze.data.layout import ClassFolder, Glance, Kind, Layout, layout_of
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.system_names import is_left_behind, written_by_unfreeze
-from unfreeze.data.trees import Entry, Tree
+from unfreeze.data.trees import DISK, Entry, Tree
 
 # Files whose name says clearly that they are something else are not read: a folder may hold gigabytes of them.
 # fmt: off
@@ -487,7 +487,7 @@ class FilesBelow:
     blocked: tuple[SetAside, ...]
 
 
-def files_below(folder: Path, *, tree: Tree, advance: Advance = ignore) -> FilesBelow:
+def files_below(folder: Path, *, tree: Tree = DISK, advance: Advance = ignore) -> FilesBelow:
     """Files at any depth of a folder that may be images, whether or not they lie in class folders.
 
     Args:

@@ -27,7 +27,7 @@ from unfreeze.core.room import check_room
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.private_folders import new_private_folder, plain_suffix
 from unfreeze.data.remote_files import NotGivenError, listed_in, patiently, store_of
-from unfreeze.data.trees import Disk, Entry, Tree
+from unfreeze.data.trees import DISK, Entry, Tree
 from unfreeze.images.decoder import MAX_BYTES
 
 NO_NAME: Final = "of a name that nothing on a disk can have"
@@ -222,7 +222,7 @@ class Trees:
             ImageSetError: A store has nothing there, or does not answer.
         """
         if not scheme_of(place):
-            return Disk()
+            return DISK
         tree = StoreTree(self._opened.enter_context(temporary_database(_SCHEMA)), place)
         with self._progress.phase("list", total=0, unit="file") as advance:
             tree.list_all(advance)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 
 class Entry(Protocol):
@@ -72,3 +72,6 @@ class Disk:
     def file_of(self, entry: Entry) -> Path:
         """See `Tree`."""
         return Path(entry.path)
+
+
+DISK: Final = Disk()
