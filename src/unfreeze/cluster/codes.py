@@ -33,7 +33,7 @@ from unfreeze.images.geometry import Geometry
 from unfreeze.images.levels import Range
 from unfreeze.images.pool import DecoderPool, Inspection
 from unfreeze.store.codes import SHARD_ROWS
-from unfreeze.store.places import default_cache
+from unfreeze.store.places import cache_for_others
 from unfreeze.workflows.reading import frozen_network
 from unfreeze.zoo.devices import find_device
 
@@ -145,7 +145,7 @@ class CodesOnWorkers:
                 choice=codes.choice,
                 sample=tuple(sample),
                 to_come=total,
-                cache=(resources.cache or default_cache()).absolute(),
+                cache=cache_for_others(resources.cache),
             )
             resources.progress.say(f"The frozen layers run on Ray with {codes.choice.because}")
             self._inspect_and_compute(table, job, resources)

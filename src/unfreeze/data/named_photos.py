@@ -29,7 +29,7 @@ from unfreeze.core.wording import count
 from unfreeze.data.folders import NO_IMAGE_BY_NAME, files_below
 from unfreeze.data.listed_paths import LEFT_OUT_BY_LIST, ListedPath, PathFinder
 from unfreeze.data.private_folders import plain_suffix
-from unfreeze.data.remote_files import files_matching, is_file, open_remote
+from unfreeze.core.remote_files import files_matching, is_file, open_remote
 from unfreeze.data.store_folders import trees
 from unfreeze.images.decoder import MAX_BYTES
 from unfreeze.images.refusals import known_kind

@@ -21,7 +21,7 @@ from unfreeze.core.file_names import (
 )
 from unfreeze.data.folders import IMAGE_SUFFIXES
 from unfreeze.data.packed_photos import holds_photos
-from unfreeze.data.remote_files import files_matching, listed_in, open_remote, store_of
+from unfreeze.core.remote_files import files_matching, listed_in, open_remote, store_of
 from unfreeze.data.split_names import part_alone
 from unfreeze.data.system_names import is_left_behind
 

@@ -26,7 +26,7 @@ from unfreeze.core.records import SetAside
 from unfreeze.core.room import check_room
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.private_folders import new_private_folder, plain_suffix
-from unfreeze.data.remote_files import NotGivenError, listed_in, patiently, store_of
+from unfreeze.core.remote_files import NotGivenError, listed_in, patiently, store_of
 from unfreeze.data.trees import DISK, Entry, Tree
 from unfreeze.images.decoder import MAX_BYTES
 

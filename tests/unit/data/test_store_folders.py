@@ -15,11 +15,12 @@ from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
 from unfreeze.core.errors import ImageSetError, StoppedError
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.data import remote_files, store_folders
+from unfreeze.core import remote_files
+from unfreeze.data import store_folders
 from unfreeze.data.folders import files_below
 from unfreeze.data.image_table import State
 from unfreeze.data.inspection import listed_images
-from unfreeze.data.remote_files import NotGivenError, patiently
+from unfreeze.core.remote_files import NotGivenError, patiently
 from unfreeze.data.store_folders import NO_NAME, trees
 
 LAYOUTS = {

@@ -11,9 +11,9 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, Literal, TypeVar, final
 
-from unfreeze.core.errors import ImageSetError, UnfreezeError
+from unfreeze.core.errors import ImageSetError, OutputError, UnfreezeError
 from unfreeze.core.file_names import WEB, scheme_of
 
 SECONDS_TO_ANSWER: Final = 20.0
@@ -32,6 +32,7 @@ _MISTAKES = frozenset({"ParamValidationError", "InvalidEndpointError", "InvalidR
 
 _Found = TypeVar("_Found")
 Wait = Callable[[float], None]
+Doing = Literal["read", "written"]
 
 
 class NotGivenError(ImageSetError):
@@ -45,6 +46,10 @@ class NotGivenError(ImageSetError):
     def __init__(self, text: str, reason: str = "") -> None:
         super().__init__(text)
         self.reason = reason
+
+
+class NotThereError(NotGivenError):
+    """There is no such file or folder."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -166,19 +171,21 @@ def _some(connection: Connection, most: int) -> bytes:
     return data
 
 
-def patiently(attempt: Callable[[], _Found], where: str, wait: Wait = time.sleep) -> _Found:
+def patiently(attempt: Callable[[], _Found], where: str, wait: Wait = time.sleep, *, doing: Doing = "read") -> _Found:
     """Do something again where a connection has failed, a little later each time.
 
     Args:
         attempt: What is to be done.
         where: What is asked, as people write it.
         wait: Seconds before another attempt.
+        doing: What is attempted, in a word for the error.
 
     Returns:
         What it gives.
 
     Raises:
         ImageSetError: There is nothing at that place, it may not be read, or no attempt has succeeded.
+        OutputError: The same of what is written.
     """
     for pause in (*PAUSES, None):
         try:
@@ -186,14 +193,15 @@ def patiently(attempt: Callable[[], _Found], where: str, wait: Wait = time.sleep
         except UnfreezeError:
             raise
         except Exception as error:  # each store raises its own
-            refusal = _refusal(error, where)
+            refusal = _refusal(error, where, doing)
             if refusal is not None or pause is None:
-                raise (refusal or _unanswered(error, where)) from error
+                refusal = refusal or _unanswered(error, where, doing)
+                raise (refusal if doing == "read" else OutputError(str(refusal))) from error
         wait(pause)
     raise AssertionError  # the last attempt returns or raises
 
 
-def _refusal(error: Exception, where: str) -> ImageSetError | None:
+def _refusal(error: Exception, where: str, doing: Doing = "read") -> ImageSetError | None:
     """The error that no other attempt would mend; None for one that may pass."""
     code, reason = _code(error), _reason(error)
     if code == "NoSuchBucket":
@@ -205,18 +213,18 @@ def _refusal(error: Exception, where: str) -> ImageSetError | None:
         )
     if type(error).__name__ in _WITHOUT_CREDENTIALS:
         return ImageSetError(
-            f"{where} cannot be read without credentials, and none were found ({reason}). Log in with the tools of the "
+            f"{where} cannot be {doing} without credentials, and none were found ({reason}). Log in with the tools of the "
             "store, or set AWS_PROFILE or GOOGLE_APPLICATION_CREDENTIALS."
         )
     if isinstance(error, (FileNotFoundError, NotADirectoryError)) or code in {404, 410}:
-        return NotGivenError(f"There is nothing at {where}. Check the spelling.", "missing: not in the store any more")
+        return NotThereError(f"There is nothing at {where}. Check the spelling.", "missing: not in the store any more")
     if isinstance(error, PermissionError) or code in {401, 403}:
-        msg = f"{where} may not be read ({reason}). Check your rights there."
+        msg = f"{where} may not be {doing} ({reason}). Check your rights there."
         return NotGivenError(msg, f"permission: the store does not give it ({reason})")
     if isinstance(error, ImportError):
         return ImageSetError(f'{where} takes another library: {reason}. pip install "unfreeze[remote]"')
     is_refused = isinstance(code, int) and code < 500 and code not in _PASSING
-    return _unanswered(error, where) if is_refused or type(error).__name__ in _MISTAKES else None
+    return _unanswered(error, where, doing) if is_refused or type(error).__name__ in _MISTAKES else None
 
 
 def _code(error: Exception) -> int | str | None:
@@ -228,8 +236,8 @@ def _code(error: Exception) -> int | str | None:
     return code if isinstance(code, int) else None
 
 
-def _unanswered(error: Exception, where: str) -> ImageSetError:
-    return ImageSetError(f"{where} cannot be read ({_reason(error)}). Check the address and the connection.")
+def _unanswered(error: Exception, where: str, doing: Doing) -> ImageSetError:
+    return ImageSetError(f"{where} cannot be {doing} ({_reason(error)}). Check the address and the connection.")
 
 
 def _reason(error: Exception) -> str:
@@ -328,7 +336,7 @@ def listed_in(store: Any, path: str) -> list[Listed]:
     found = patiently(lambda: store.ls(path, detail=True), where)
     if not found:
         msg = f"There is nothing at {where}. Check the spelling."
-        raise ImageSetError(msg)
+        raise NotThereError(msg)
     markers = {(f"{path}/", "file")}  # of no size, with which programs make folders that are empty
     return [_listed(each, path) for each in found if (each["name"], each["type"]) not in markers]
 
