@@ -222,7 +222,7 @@ MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
                    or without labels; of .txt also a path a line
   rows.parquet     a table with a column path, or one of whole files as
                    Hugging Face's datasets writes it
-  photos.tar       the photos in a tar; also 'tars/*.tar', t-{0..9}.tar
+  photos.tar       the photos in a tar; also 'tars/*.tar', t-{{0..9}}.tar
   s3://…, https://… a photo, a tar or a Parquet file at an address; in a
                    store also a folder or a pattern
   -                standard input: a path a line, or one image

@@ -91,8 +91,8 @@ def checked_here(place: Path, *, option: str = "--out") -> None:
     """
     if scheme_of(place):
         msg = (
-            f"{as_written(place)} is an address, and {option} takes a place on this machine. Write it here; unfreeze zoo "
-            "publish then puts a model into a store, and the tools of the store copy everything else."
+            f"{as_written(place)} is an address, and {option} takes a place on this machine. Write it here; unfreeze "
+            "zoo publish then puts a model into a store, and the tools of the store copy everything else."
         )
         raise OutputError(msg)
 

@@ -23,10 +23,12 @@ _BLOCK = 2**23  # bytes that a store is asked for at a time
 _SKIPPED = 2**20  # bytes that are rather read than asked for anew from behind them
 _PASSING = frozenset({408, 425, 429})  # answers of the web below 500 that another attempt may mend
 # Answers of S3, and errors of the libraries of S3 and of Google, by their names: no need to import these.
-_ELSEWHERE = frozenset({"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
+_ELSEWHERE = frozenset(
+    {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
 _WITHOUT_CREDENTIALS = frozenset({
-    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "TokenRetrievalError",
-    "UnauthorizedSSOTokenError", "SSOTokenLoadError", "DefaultCredentialsError", "RefreshError",
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound",
+    "TokenRetrievalError", "UnauthorizedSSOTokenError", "SSOTokenLoadError", "DefaultCredentialsError", "RefreshError",
 })  # fmt: skip
 _MISTAKES = frozenset({"ParamValidationError", "InvalidEndpointError", "InvalidRegionError"})
 
@@ -204,18 +206,9 @@ def patiently(attempt: Callable[[], _Found], where: str, wait: Wait = time.sleep
 def _refusal(error: Exception, where: str, doing: Doing = "read") -> ImageSetError | None:
     """The error that no other attempt would mend; None for one that may pass."""
     code, reason = _code(error), _reason(error)
-    if code == "NoSuchBucket":
-        return ImageSetError(f"There is no bucket {where.split('/')[2]}, which {where} names. Check the spelling.")
-    if code in _ELSEWHERE:
-        return ImageSetError(
-            f"{where} lies in another region, or behind another endpoint, than was asked ({reason}). Set "
-            "AWS_DEFAULT_REGION, or AWS_ENDPOINT_URL_S3, to its own."
-        )
-    if type(error).__name__ in _WITHOUT_CREDENTIALS:
-        return ImageSetError(
-            f"{where} cannot be {doing} without credentials, and none were found ({reason}). Log in with the tools of the "
-            "store, or set AWS_PROFILE or GOOGLE_APPLICATION_CREDENTIALS."
-        )
+    refusal = _refusal_of_store(error, where, doing)
+    if refusal is not None:
+        return refusal
     if isinstance(error, (FileNotFoundError, NotADirectoryError)) or code in {404, 410}:
         return NotThereError(f"There is nothing at {where}. Check the spelling.", "missing: not in the store any more")
     if isinstance(error, PermissionError) or code in {401, 403}:
@@ -225,6 +218,24 @@ def _refusal(error: Exception, where: str, doing: Doing = "read") -> ImageSetErr
         return ImageSetError(f'{where} takes another library: {reason}. pip install "unfreeze[remote]"')
     is_refused = isinstance(code, int) and code < 500 and code not in _PASSING
     return _unanswered(error, where, doing) if is_refused or type(error).__name__ in _MISTAKES else None
+
+
+def _refusal_of_store(error: Exception, where: str, doing: Doing) -> ImageSetError | None:
+    """As `_refusal`, of what only stores have: buckets, regions and credentials."""
+    code, reason = _code(error), _reason(error)
+    if code == "NoSuchBucket":
+        return ImageSetError(f"There is no bucket {where.split('/')[2]}, which {where} names. Check the spelling.")
+    if code in _ELSEWHERE:
+        return ImageSetError(
+            f"{where} lies in another region, or behind another endpoint, than was asked ({reason}). Set "
+            "AWS_DEFAULT_REGION, or AWS_ENDPOINT_URL_S3, to its own."
+        )
+    if type(error).__name__ in _WITHOUT_CREDENTIALS:
+        return ImageSetError(
+            f"{where} cannot be {doing} without credentials, and none were found ({reason}). Log in with the tools of "
+            "the store, or set AWS_PROFILE or GOOGLE_APPLICATION_CREDENTIALS."
+        )
+    return None
 
 
 def _code(error: Exception) -> int | str | None:
@@ -241,7 +252,7 @@ def _unanswered(error: Exception, where: str, doing: Doing) -> ImageSetError:
 
 
 def _reason(error: Exception) -> str:
-    plain = error.reason if isinstance(error, urllib.error.URLError) else error
+    plain = error.reason if isinstance(error, urllib.error.URLError) else getattr(error, "strerror", None) or error
     return (str(plain).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
 
 

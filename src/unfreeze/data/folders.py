@@ -117,7 +117,9 @@ class _Walk:
                 pass  # said when its files are listed
             folders.sort(key=lambda entry: (entry.is_symlink(), entry.name))
             taken = [entry for entry in folders if not (entry.is_symlink() and self._why_no_link(entry))]
-            kinds = {entry.name: self._kind_of_folder(entry.path) for entry in sorted(taken, key=lambda entry: entry.name)}
+            kinds = {
+                entry.name: self._kind_of_folder(entry.path) for entry in sorted(taken, key=lambda entry: entry.name)
+            }
             self._glances[folder] = Glance(kinds, photos)
         return self._glances[folder]
 
@@ -209,7 +211,6 @@ class _Walk:
             reason: Why.
             if_photos: Whether to note it only if it holds photos by name.
         """
-
         suffixes = Counter(Path(name).suffix.lower() for name in self._names_below(folder))
         self.skip(reason, suffixes.total())
         photos = sum(number for suffix, number in suffixes.items() if suffix in IMAGE_SUFFIXES)
@@ -342,7 +343,10 @@ def list_folder(
     for split, place in layout.bare:
         if split == "train":
             _check_readable(walk, Path(place))
-            msg = f"{as_written(Path(place))} has no class folders. Put the training images of each class into a folder of its own."
+            msg = (
+                f"{as_written(Path(place))} has no class folders. Put the training images of each class into a folder "
+                "of its own."
+            )
             raise ImageSetError(msg)
     if not len(table) and not table.empty_labels:
         found_instead = _what_was_there(strays, walk)
@@ -376,8 +380,8 @@ def _take(table: ImageTable, walk: _Walk, layout: Layout, split: str = "") -> in
     for _, place in layout.bare:
         if strays[place]:
             sentence = (
-                f"{count(strays[place], 'file')} in {as_written(Path(place))} lie beside the class folders and have no label: they were "
-                "not used."
+                f"{count(strays[place], 'file')} in {as_written(Path(place))} lie beside the class folders and have no "
+                "label: they were not used."
             )
             table.findings.append(finding("UF107", sentence, "Put them into the folder of their class."))
     if walk.left_out:
@@ -427,11 +431,11 @@ def add_test_folder(
     if not layout.classes:
         msg = f"{given} has no class folders. Put the test images of each class into a folder of its own."
         raise ImageSetError(msg)
-    known = table.labels()
+    known, source = table.labels(), as_written(table.source)
     strange = sorted({each.label for each in layout.classes} - known - set(to_exclude))
     if strange:
         msg = (
-            f"The classes of the test folder must be those of {as_written(table.source)}, but {listed(list(map(repr, strange)))} "
+            f"The classes of the test folder must be those of {source}, but {listed(list(map(repr, strange)))} "
             f"{'is' if len(strange) == 1 else 'are'} in {given} alone. The classes to learn are "
             f"{listed(list(map(repr, sorted(known))))}: rename or remove what differs."
         )
@@ -440,7 +444,7 @@ def add_test_folder(
     try:
         _take(table, walk, layout, "test")
     except sqlite3.IntegrityError as error:  # a name that is there already
-        msg = f"{as_written(table.source)} lists images of {given}, too. An image either trains or tests: leave them out of one."
+        msg = f"{source} lists images of {given}, too. An image either trains or tests: leave them out of one."
         raise ImageSetError(msg) from error
     if "test" not in table.given_splits():
         msg = f"There is no image in the class folders of {given} to test on. Put some there, or leave out --test."
@@ -456,6 +460,7 @@ def _check_one_part(layout: Layout, given: str) -> None:
 
 
 def _check_test_folder(table: ImageTable, given: str, place: Path) -> None:
+    source = as_written(table.source)
     if not scheme_of(place) and not place.is_dir():
         msg = f"There is no folder {given} to test on. Check the spelling of --test."
         raise ImageSetError(msg)
@@ -463,10 +468,10 @@ def _check_test_folder(table: ImageTable, given: str, place: Path) -> None:
         msg = f"{given} is given twice, to learn from and to test on. Give another folder with --test, or none."
         raise ImageSetError(msg)
     if table.is_folder and (place.is_relative_to(table.source) or table.source.is_relative_to(place)):
-        msg = f"The test folder {given} and {as_written(table.source)} must lie beside each other, not inside. Move one of them."
+        msg = f"The test folder {given} and {source} must lie beside each other, not inside. Move one of them."
         raise ImageSetError(msg)
     if "test" in table.given_splits():
-        msg = f"{as_written(table.source)} has a test part of its own, so --test {given} would be a second one. Leave out either."
+        msg = f"{source} has a test part of its own, so --test {given} would be a second one. Leave out either."
         raise ImageSetError(msg)
 
 

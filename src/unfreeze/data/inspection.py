@@ -179,9 +179,7 @@ def listed_images(
                 list_rows(table, labelled=labelled, advance=advance)
             if test is not None:
                 tree = places.at(absolute(test))
-                add_test_folder(
-                    table, test, tree=tree, follow_links=follow_links, to_exclude=exclude, advance=advance
-                )
+                add_test_folder(table, test, tree=tree, follow_links=follow_links, to_exclude=exclude, advance=advance)
             exclude_classes(table, exclude)
             places.fetch(table)
         yield table
@@ -306,11 +304,11 @@ def _state(candidate: Candidate, seen: Inspection) -> State:
 
 
 def _check_bad_files(table: ImageTable, max_bad: float) -> None:
-    bad = table.number_of(State.SET_ASIDE)
+    source, bad = as_written(table.source), table.number_of(State.SET_ASIDE)
     total = bad + table.number_of(State.USED)
     if bad > max(_BAD_FILES_ALWAYS_ALLOWED, max_bad * total):
         msg = (
-            f"{bad} of {total} files in {as_written(table.source)} cannot be used ({codes_of(table.files_set_aside())}; "
+            f"{bad} of {total} files in {source} cannot be used ({codes_of(table.files_set_aside())}; "
             f"for example {next(table.files_set_aside()).name}), but at most {max_bad:.0%} may be. "
             "Mend or remove them, or allow more."
         )

@@ -245,8 +245,8 @@ class _Reading:
         if example is not None and whole:
             parts = [f"{name}/" for name in sorted(inner[example])]
             msg = (
-                f"{example}/ in {_shown(place)} is divided into {listed(parts)}, but {_folders(whole)} {_is(whole)} not. "
-                "Divide every class folder, or none."
+                f"{example}/ in {_shown(place)} is divided into {listed(parts)}, but {_folders(whole)} {_is(whole)} "
+                "not. Divide every class folder, or none."
             )
             raise ImageSetError(msg)
         if example is not None:
@@ -256,8 +256,8 @@ class _Reading:
             one = next(iter(inner[mixed[0]]))
             msg = (
                 f"Each class folder in {_shown(place)} holds a folder such as {mixed[0]}/{one}/, which looks like a "
-                f"part of a split, beside other images. Put those into {mixed[0]}/train/ and so on, or rename {one}/ if it is "
-                "none."
+                f"part of a split, beside other images. Put those into {mixed[0]}/train/ and so on, or rename {one}/ "
+                "if it is none."
             )
             raise ImageSetError(msg)
         return {}  # a class folder may well hold one that is called "test"

@@ -25,11 +25,11 @@ from unfreeze.core.file_names import (
 from unfreeze.core.files import disk_errors_explained
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.core.records import SetAside
+from unfreeze.core.remote_files import files_matching, is_file, open_remote
 from unfreeze.core.wording import count
 from unfreeze.data.folders import NO_IMAGE_BY_NAME, files_below
 from unfreeze.data.listed_paths import LEFT_OUT_BY_LIST, ListedPath, PathFinder
 from unfreeze.data.private_folders import plain_suffix
-from unfreeze.core.remote_files import files_matching, is_file, open_remote
 from unfreeze.data.store_folders import trees
 from unfreeze.images.decoder import MAX_BYTES
 from unfreeze.images.refusals import known_kind
@@ -270,9 +270,7 @@ class _Finding:
         else:
             self.aside.append(SetAside(name=name, reason=f"missing: {finder.fault(text) if text else 'no image'}"))
 
-    def _add_unpacked(
-        self, data: bytes, name: str, *, suffix: str = "", loose: bool = False, place: str = ""
-    ) -> None:
+    def _add_unpacked(self, data: bytes, name: str, *, suffix: str = "", loose: bool = False, place: str = "") -> None:
         path = self._unpacked / f"{len(self.paths)}{suffix}"
         with disk_errors_explained(path):
             path.write_bytes(data)

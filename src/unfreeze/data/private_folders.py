@@ -41,6 +41,7 @@ def new_private_folder() -> Path:
     with disk_errors_explained(Path(tempfile.gettempdir())):
         return Path(tempfile.mkdtemp(dir=_OF_THIS_PROCESS.path))
 
+
 def plain_suffix(name: str) -> str:
     """The suffix of a foreign name, if it may well be that of a file in a private folder.
 

@@ -19,9 +19,9 @@ from unfreeze.core.file_names import (
     scheme_of,
     spelled_out,
 )
+from unfreeze.core.remote_files import files_matching, listed_in, open_remote, store_of
 from unfreeze.data.folders import IMAGE_SUFFIXES
 from unfreeze.data.packed_photos import holds_photos
-from unfreeze.core.remote_files import files_matching, listed_in, open_remote, store_of
 from unfreeze.data.split_names import part_alone
 from unfreeze.data.system_names import is_left_behind
 

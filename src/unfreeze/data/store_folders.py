@@ -23,10 +23,10 @@ from unfreeze.core.file_names import as_written, scheme_of
 from unfreeze.core.files import disk_errors_explained
 from unfreeze.core.progress import Advance, Progress
 from unfreeze.core.records import SetAside
+from unfreeze.core.remote_files import NotGivenError, listed_in, patiently, store_of
 from unfreeze.core.room import check_room
 from unfreeze.data.image_table import ImageTable
 from unfreeze.data.private_folders import new_private_folder, plain_suffix
-from unfreeze.core.remote_files import NotGivenError, listed_in, patiently, store_of
 from unfreeze.data.trees import DISK, Entry, Tree
 from unfreeze.images.decoder import MAX_BYTES
 
@@ -102,7 +102,9 @@ class StoreTree:
             below = waiting.pop()
             found = listed_in(self._store, self._path + below)
             if not below and any(not one.name and not one.is_folder for one in found):
-                msg = f"{self.where} is one file. Give the folder that holds the class folders, a .tar or a .parquet file."
+                msg = (
+                    f"{self.where} is one file. Give the folder that holds the class folders, or tars or Parquet files."
+                )
                 raise ImageSetError(msg)
             for one in found:
                 if one.name in {"", ".", ".."} or "\0" in one.name:

@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, Protocol, final
+from typing import Final, Protocol, final, runtime_checkable
 
 
+@runtime_checkable
 class Entry(Protocol):
     """What a folder holds, as `os.DirEntry` says it."""
 
@@ -37,6 +38,7 @@ class Entry(Protocol):
         ...
 
 
+@runtime_checkable
 class Tree(Protocol):
     """Folders and files."""
 

@@ -34,8 +34,8 @@ from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.eviction import store_folders
 from unfreeze.store.manifests import new_manifest
 from unfreeze.store.places import kept_beside, shared_stores, stores_folder
-from unfreeze.store.shared import shared_manifests
 from unfreeze.store.shards import recorded_manifest
+from unfreeze.store.shared import shared_manifests
 
 # The least median cosine, over the sample, between codes and those of the reference, at every tap.
 LEAST_COSINE = 0.99

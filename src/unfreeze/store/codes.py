@@ -23,7 +23,6 @@ from unfreeze.store.eviction import evict, size_limit
 from unfreeze.store.locks import Use, mark_in_use, touch
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest, Values, key_of, new_manifest, values_in
 from unfreeze.store.places import shared_stores, stores_folder
-from unfreeze.store.shared import AT_ONCE, SharedShards
 from unfreeze.store.shards import (
     DamagedShardError,
     encoded_shard,
@@ -34,6 +33,7 @@ from unfreeze.store.shards import (
     recorded_manifest,
     shards_in,
 )
+from unfreeze.store.shared import AT_ONCE, SharedShards
 
 SHARD_ROWS = 256
 KEY_DTYPE = "S64"  # a sha256 in hexadecimal digits
@@ -218,8 +218,6 @@ def open_store(
         manifest = rebuilt_manifest(folder) or fresh
         write_json(folder / MANIFEST_FILE, manifest, private=True)
     address = shared_stores(cache)
-    store = CodeStore(
-        folder, dict(widths), manifest, use, SharedShards(f"{address}/{key}") if address else None
-    )
+    store = CodeStore(folder, dict(widths), manifest, use, SharedShards(f"{address}/{key}") if address else None)
     store.complete()
     return store

@@ -327,8 +327,8 @@ def _check_classes(found: Collection[str], class_of: Collection[str], source: Pa
     if unknown:
         said = "is no class" if len(unknown) == 1 else "are no classes"
         msg = (
-            f"{_names(unknown)} {said} of the model. The images in {as_written(source)} are of {_names(sorted(found))}; the model "
-            f"knows {_names(list(class_of))}. Rename or remove what the model does not know."
+            f"{_names(unknown)} {said} of the model. The images in {as_written(source)} are of {_names(sorted(found))}"
+            f"; the model knows {_names(list(class_of))}. Rename or remove what the model does not know."
         )
         raise ImageSetError(msg)
 

@@ -14,8 +14,8 @@ import pytest
 
 from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
-from unfreeze.core.errors import ImageSetError
 from unfreeze.core import remote_files
+from unfreeze.core.errors import ImageSetError
 from unfreeze.core.remote_files import Connection, RemoteFile, open_remote, patiently
 from unfreeze.data.shards import shards_of
 from zoo_servers import served_folder, serving

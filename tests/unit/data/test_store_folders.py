@@ -1,4 +1,4 @@
-"""Folders of photos in a store: they are read as those of a disk, whatever connections do, and refused in a sentence."""
+"""Folders of photos in a store: read as those of a disk, whatever connections do, and refused in a sentence."""
 
 import socket
 import zlib
@@ -13,14 +13,14 @@ from s3fs.errors import translate_boto_error
 
 from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
+from unfreeze.core import remote_files
 from unfreeze.core.errors import ImageSetError, StoppedError
 from unfreeze.core.progress import SILENT, Progress
-from unfreeze.core import remote_files
+from unfreeze.core.remote_files import NotGivenError, patiently
 from unfreeze.data import store_folders
 from unfreeze.data.folders import files_below
 from unfreeze.data.image_table import State
 from unfreeze.data.inspection import listed_images
-from unfreeze.core.remote_files import NotGivenError, patiently
 from unfreeze.data.store_folders import NO_NAME, trees
 
 LAYOUTS = {
@@ -31,7 +31,14 @@ LAYOUTS = {
     "masks": ["cat/images/1.jpg", "cat/masks/1.png", "dog/images/2.jpg", "dog/masks/2.png"],
     "others": [
         *("cat/1.jpg", "cat/.hidden.jpg", "cat/notes.txt", "cat/film.mp4", "dog/1.jpg", "Thumbs.db", "stray.jpg"),
-        *("@eaDir/cat/1.jpg", "scripts/tool.py", "old/run.json", "old/cat/1.jpg", "m/config.json", "m/model.safetensors"),
+        *(
+            "@eaDir/cat/1.jpg",
+            "scripts/tool.py",
+            "old/run.json",
+            "old/cat/1.jpg",
+            "m/config.json",
+            "m/model.safetensors",
+        ),
         *("empty/notes.docx", "cat/odd name%2F ü#?.jpg"),
     ],
 }
@@ -141,7 +148,9 @@ def test_what_a_store_has_listed_and_does_not_give_is_set_aside(monkeypatch: pyt
     """Somebody has removed it meanwhile, or it may not be read; one that is too large is not asked for."""
     monkeypatch.setattr(store_folders, "MAX_BYTES", 100)
     store = fsspec.filesystem("memory")
-    store.pipe({"/gone/cat/1.jpg": b"1", "/gone/cat/2.jpg": b"2", "/gone/dog/1.jpg": b"3" * 101, "/gone/dog/2.jpg": b""})
+    store.pipe(
+        {"/gone/cat/1.jpg": b"1", "/gone/cat/2.jpg": b"2", "/gone/dog/1.jpg": b"3" * 101, "/gone/dog/2.jpg": b""}
+    )
     monkeypatch.setattr(store_folders, "check_room", lambda *_, **__: store.rm("/gone/cat/2.jpg"))
     with listed_images(Path("memory://gone")) as table:
         assert [one.name for one in table.candidates()] == ["cat/1.jpg", "dog/2.jpg"]

@@ -299,10 +299,6 @@ def test_photos_in_a_store_and_in_tars_score_as_those_of_a_folder(
             f"{root}/{name}".replace("/./", "/") for name in names
         ]
         pd.testing.assert_frame_equal(found.iloc[:, 1:], expected.iloc[:, 1:])
-    said_of = [
-        predict(model, [Path(named)], resources=resources).images for named in (str(photos), "memory://scored")
-    ]
+    said_of = [predict(model, [Path(named)], resources=resources).images for named in (str(photos), "memory://scored")]
     assert [one.path for one in said_of[1]] == [f"memory://scored/{name}" for name in names]
-    assert [(one.label, one.probability) for one in said_of[0]] == [
-        (one.label, one.probability) for one in said_of[1]
-    ]
+    assert [(one.label, one.probability) for one in said_of[0]] == [(one.label, one.probability) for one in said_of[1]]

@@ -15,8 +15,8 @@ import torch
 from conftest import PhotoFolder
 from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
-from unfreeze.core.settings import EngineSettings, ImageSettings
 from unfreeze.core import remote_files
+from unfreeze.core.settings import EngineSettings, ImageSettings
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.codes import write_codes
