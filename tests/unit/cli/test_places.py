@@ -154,7 +154,6 @@ def test_results_never_go_among_the_photos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["run", "photos", "--out", "s3://bucket/run"],
         ["codes", "photos", "--out", "s3://bucket/codes.parquet"],
         ["codes", "photos", "--out", "gs://bucket/codes"],
         ["tune", "photos", "--unfreeze", "head", "--out", "s3://bucket/model"],
@@ -178,3 +177,15 @@ def test_results_at_an_address_are_refused_before_any_work(
     error = capsys.readouterr().err
     assert (code, "is an address, and --" in error, "zoo publish" in error) == (2, True, True)
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "model"}
+
+
+def test_a_run_at_an_address_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As all other results are."""
+    monkeypatch.chdir(tmp_path)
+
+    with (
+        pytest.raises(OutputError, match="s3://bucket/run is an address"),
+        run_place(SETTINGS, Path("s3://bucket/run")),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -35,7 +35,8 @@ def rows(rng: np.random.Generator, *names: str, width: int = 1) -> dict[str, Row
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Machine:
     """Opens the shared store of a test as a machine that has a folder of its own."""
     monkeypatch.setattr(remote_files, "PAUSES", (0.0,) * 4)
-    address = Path(f"memory://{request.node.name.translate({91: '-', 93: '-'})}/cache")
+    fsspec.filesystem("memory").store.clear()  # which is one for all tests
+    address = Path(f"memory://{request.node.originalname}/cache")
 
     def opened(name: str) -> CodeStore:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
@@ -179,9 +180,7 @@ def test_of_eight_that_put_a_shard_at_once_one_is_first(
 ) -> None:
     """All have put the same, so that none has to know; connections that drop are made anew."""
     monkeypatch.setattr(remote_files, "PAUSES", (0.0,) * 4)
-    name, data = encoded_shard(
-        rows(rng, *map(str, range(40)), width=100), open_store({}, WIDTHS, cache=tmp_path).manifest
-    )
+    name, data = encoded_shard(rows(rng, *map(str, range(400))), open_store({}, WIDTHS, cache=tmp_path).manifest)
     with object_store("shared") as server:
         ask_store(monkeypatch, server)
         begin = threading.Barrier(8)
