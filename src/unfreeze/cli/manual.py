@@ -255,8 +255,8 @@ Score a model on labelled photos, and name its surest mistakes.
 MODEL is the folder model/ of a run or what unfreeze tune wrote. LABELLED is
 what unfreeze run takes, such as a folder of class folders, a CSV or Parquet
 list, or tars, with photos that the model has not learned from. Where it gives
-a test part, that part alone is scored. Classes are matched by name; one that the model
-does not know is an error, one of the model without photos is said.
+a test part, that part alone is scored. Classes are matched by name; one that
+the model does not know is an error, one of the model without photos is said.
 
 Prints accuracy with its 95 % interval (over whole groups where a list has
 them) and balanced accuracy; for each class precision, recall and F1 with
