@@ -85,7 +85,7 @@ class CodesJob:
             msg = (
                 f"A worker of the Ray cluster does not see the images of {as_written(self.settings.source)}. Put them "
                 "on storage that all machines have under the same path, and the cache too (UNFREEZE_CACHE); photos of "
-                "tars and Parquet files are unpacked where TMPDIR says."
+                "tars, Parquet files and stores are put where TMPDIR says."
             )
             raise ClusterError(msg)
         with DecoderPool(workers=usable_cores()) as pool:

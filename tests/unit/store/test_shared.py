@@ -12,6 +12,7 @@ import pytest
 
 from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
+from unfreeze.cli.main import exit_code_of
 from unfreeze.core import remote_files
 from unfreeze.core.errors import ImageSetError, OutputError
 from unfreeze.store.codes import CodeStore, Row, open_store
@@ -212,3 +213,23 @@ def test_an_object_store_that_is_not_there_is_said_before_the_work(
             (ImageSetError, OutputError), match="There is no bucket other, which s3://other/cache/codes/"
         ):
             open_store(DESCRIPTION, WIDTHS, cache=Path("s3://other/cache"))
+
+
+@pytest.mark.parametrize("command", ["list", "verify", "repair", "prune --all"])
+def test_upkeep_says_that_it_is_of_this_machine(
+    command: str,
+    machine: Machine,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """What lies in the object store stays as it is."""
+    store = machine("first")
+    store.write(rows(rng, "x"))
+    before, address = there(store), f"memory://{shared_place(store).rpartition('/codes/')[0]}"
+    store.close()
+    monkeypatch.setenv("UNFREEZE_CACHE", address)
+
+    assert exit_code_of(["cache", *command.split()]) == 0
+    assert f"This is what this machine keeps of {address}/codes." in " ".join(capfd.readouterr().out.split())
+    assert there(store) == before
