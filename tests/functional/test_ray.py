@@ -147,18 +147,6 @@ def test_a_cluster_without_room_says_so(cluster: Cluster, tmp_path: Path, monkey
         list(workers.each([1], number=1, tick=ignore))
 
 
-def a_training() -> TrainingRun:
-    """Four steps an epoch of a small network on dark and bright images, not begun."""
-    start = load_backbone("test_resnet", pretrained=False, size=32).with_classes(2)
-    labels = np.arange(24) % 2
-    images = np.random.default_rng(0).normal(size=(24, 3, 32, 32)) + labels[:, None, None, None]
-    given = Remembered(images.astype(np.float32), np.empty((0, 0, 3, 32, 32), np.float32), np.full(24, -1))
-    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0, CPU)
-    inputs = Inputs(cut=start.cuts[0], examples=given, features=given, pixels=pixels, labels=labels)
-    plan = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), batch_size=5, warmup=4, augmentation=NONE)
-    return TrainingRun(start, plan, inputs, np.arange(24), seed=0)
-
-
 def test_a_training_goes_on_after_a_worker_was_killed(cluster: Cluster, tmp_path: Path) -> None:
     """Two workers, whom only this machine reaches, share every batch: over 52 steps the losses are those of one."""
     alone, on_ray = a_training(), a_training()

@@ -18,10 +18,12 @@ class Activations:
         cut: Where the frozen part of the network ends; ``input`` where none is frozen.
         remembered: Whether the frozen part runs once over all images, and what it gives is kept in memory; else it runs
             in every epoch. How many augmented views are remembered, the plan says.
+        beside: What else the same passes remembered activations for.
     """
 
     cut: str
     remembered: bool
+    beside: tuple[StrategyId, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,10 +202,17 @@ def fitting(prices: Sequence[Price], state: RaceState) -> tuple[Price, ...]:
     return tuple(chosen)
 
 
+def _in_one_pass(prices: Sequence[Price]) -> list[Price]:
+    """The same, the first with the passes over the images that all of them share: those of the deepest cut."""
+    longest = max((price.preparation for price in prices), default=0.0)
+    return [replace(price, preparation=0.0 if number else longest) for number, price in enumerate(prices)]
+
+
 def _share(prices: Sequence[Price], state: RaceState) -> float:
     """Of the epochs that are wanted: what fits on all splits, with the costliest training on everything."""
     if not state.is_timed:
         return math.inf
+    prices = _in_one_pass(prices)
     left = state.left - sum(price.preparation for price in prices)
     needed = sum(price.seconds(state.first_splits, price.epochs) - price.preparation for price in prices)
     refit = max(price.refit_seconds(price.epochs) for price in prices)
@@ -243,10 +250,13 @@ def _allowance_alone(price: Price, state: RaceState) -> float:
 
 
 def _prepare(price: Price, allowance: float, state: RaceState, then: Deeper | Postponed) -> Decision:
-    known = [price, *_prices_of(then.waiting, state)]
+    known = _in_one_pass([price, *_prices_of(then.waiting, state)])
     enough = state.elapsed + sum(one.seconds(state.first_splits, one.epochs) for one in known)
     enough += max(one.refit_seconds(one.epochs) for one in known)
-    step = Prepare(strategy=price.strategy, allowance=allowance, splits=state.first_splits, enough=enough)
+    beside = tuple(one.strategy for one in known[1:]) if isinstance(then, Deeper) else ()
+    step = Prepare(
+        strategy=price.strategy, allowance=allowance, splits=state.first_splits, enough=enough, beside=beside
+    )
     trying = Trying(strategy=price.strategy, until=state.elapsed + SLACK * allowance, then=then)
     return Decision(stage=trying, step=step)
 

@@ -21,6 +21,7 @@ from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Price, Request, taken_up, wanted
 from unfreeze.strategies.preparation import without_flips
+from unfreeze.training import examples
 from unfreeze.training.timing import Pace, TooSlowError
 
 MakeExperiment = Callable[..., Experiment]
@@ -84,8 +85,9 @@ def test_what_has_no_time_is_left_out_and_no_question_is_asked_for_it(
     """The record says why, and no mirrored image runs through the network."""
     monkeypatch.setattr(catalogue, "with_measured_flips", lambda *_, **__: pytest.fail("must not get here"))
     found = PhotoCatalogue(make_experiment(20))
-    assert isinstance(found.price(FULL, epochs=None, affordable=100.0), Price)
-    ready = found.ready(FULL, Request(allowance=0.0, splits=1))
+    price = found.price(FULL, epochs=None, affordable=100.0)
+    assert isinstance(price, Price)
+    ready = found.ready(price, Request(allowance=0.0, splits=1))
 
     assert isinstance(ready, LeftOut)
     assert (ready.outcome.strategy, ready.outcome.status) == (FULL, "left out")
@@ -358,3 +360,45 @@ def test_probes_that_were_fitted_elsewhere_are_in_the_depth_curve(
 
     assert there.shared.depth_curve()
     assert here.shared.depth_curve() == there.shared.depth_curve()
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_pass_over_the_images_serves_all_depths(
+    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made ready next has its activations already, with as many views, and says nothing of memory."""
+    passes: list[int] = []
+    remember = finetuning.remember
+
+    def counted(source: Any, cuts: Any, *given: Any, **more: Any) -> Any:
+        passes.append(len(cuts))
+        return remember(source, cuts, *given, **more)
+
+    monkeypatch.setattr(finetuning, "remember", counted)
+    found, alone = (PhotoCatalogue(make_experiment(20, augmentation=LIGHT)) for _ in range(2))
+    prices = [found.price(strategy, epochs=None, affordable=100.0) for strategy in (unfreeze(1), unfreeze(2))]
+    request = Request(allowance=100.0, splits=1)
+    first = found.ready(prices[0], replace(request, beside=(unfreeze(2), FULL)))
+    second = found.ready(prices[1], request)
+    made = priced_and_ready(alone, unfreeze(2), request)
+
+    assert passes == [2, 1]
+    assert [one.training.activations.beside for one in (first, second, made)] == [(unfreeze(2),), (), ()]
+    assert second.plan.views == made.plan.views == 4
+    assert np.array_equal(second.inputs.examples.views, made.inputs.examples.views)
+
+
+@pytest.mark.usefixtures("quick")
+def test_depths_share_no_pass_where_memory_would_hold_fewer_views(
+    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each remembers its own then."""
+    experiment = make_experiment(20, augmentation=LIGHT)
+    cuts = [experiment.source.cut_before_blocks(number) for number in (1, 2)]
+    one_of_both = sum(4 * int(np.prod(cut.shape)) for cut in cuts)
+    monkeypatch.setattr(examples, "fits_in_memory", lambda size: size < one_of_both * (20 + 4 * 20))
+    found = PhotoCatalogue(experiment)
+    price = found.price(unfreeze(1), epochs=None, affordable=100.0)
+    ready = found.ready(price, Request(allowance=100.0, splits=1, beside=(unfreeze(2),)))
+
+    assert (ready.training.activations.beside, ready.plan.views) == ((), 4)

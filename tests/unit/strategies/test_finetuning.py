@@ -121,6 +121,7 @@ def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def set_speed(seconds: float, *, pixels: float = 0.0, remembering: float = 0.0) -> None:
         stopped = time.perf_counter()
         monkeypatch.setattr(time, "perf_counter", lambda: stopped)
+        monkeypatch.setattr(finetuning, "STEADY", 1.0)
         timed = Timed(arithmetic=EXACT, seconds=seconds, cost=seconds)
         pace = Pace(timed=timed, others=(), side_by_side=1, alone=timed, draws=True)
         monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace)
@@ -158,6 +159,17 @@ def test_the_price_of_blocks_is_their_steps_and_what_is_remembered(
     assert (found.strategy, found.epochs, found.fewest, found.least_epochs) == (unfreeze(2), 20, 4, 10)
     assert (found.seconds_an_epoch, found.refit_an_epoch) == pytest.approx((0.32, 0.4))
     assert found.preparation == pytest.approx(5 * 40 * 0.024)
+
+
+def test_a_training_takes_longer_than_its_fastest_steps(
+    shared: StepOne, at_speed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter longer, if trainings were seen to; not what makes its images."""
+    at_speed(0.01, pixels=0.005)
+    monkeypatch.setattr(finetuning, "STEADY", 1.25)
+
+    assert priced(shared, unfreeze(2)).seconds_an_epoch == pytest.approx(32 * 0.0125)
+    assert priced(shared, FULL).seconds_an_epoch == pytest.approx(32 * 0.0175)
 
 
 @pytest.mark.parametrize("strategy", [FULL, SCRATCH])

@@ -413,6 +413,9 @@ class Life:
         if not found.epochs:
             self.standings[strategy] = Standing(strategy=strategy, status="left out", is_ready=False)
             return
+        for other in step.beside:  # the same passes over the images were for these, too
+            price = self.prices[other]
+            self.prices[other] = price and replace(price, preparation=0.0)
         refit = 1.25 * self.world.wanted[strategy] * found.epochs / 20
         self.standings[strategy] = Standing(strategy=strategy, expected=found, refit_seconds=refit)
 
@@ -808,6 +811,19 @@ def test_each_has_its_share_where_both_fit() -> None:
     assert decision.stage.until == pytest.approx(34 + 1.1 * step.allowance)
     assert decision.stage.then == Deeper(waiting=(FULL,))
     assert step.enough == pytest.approx(34 + 6 + 140 + 25)
+
+
+def test_depths_share_their_passes_over_the_images() -> None:
+    """35 seconds of trainings and ten of passes for both, which one after the other would take twenty; not the last."""
+    prices = [price(ONE, split=4.0, preparation=10.0), price(TWO, split=8.0, preparation=9.0), price(FULL, split=80.0)]
+    begun = state(cheap(HEAD), left=46.0, budget=100.0, prices=prices)
+    decision = decide(Deeper(waiting=(ONE, TWO, FULL)), begun)
+    step = step_of(decision, Prepare)
+
+    assert (step.strategy, step.beside) == (ONE, (TWO,))
+    assert step.allowance == pytest.approx(10 + 20 * 36 / 70)
+    last = decide(Postponed(waiting=(FULL, TWO)), replace(begun, elapsed=0.0, budget=1000.0))
+    assert step_of(last, Prepare).beside == ()
 
 
 def test_one_alone_has_what_is_left_but_for_its_last_training() -> None:
