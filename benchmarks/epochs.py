@@ -91,7 +91,8 @@ def main() -> None:
         measure(asked.panel / name, {"measure": MEASURE, "set": name, "strategy": label}, asked.splits)
     for name in asked.sets.split(","):
         mine = [row for row in rows() if row["measure"] == MEASURE and row["set"] == name and row["strategy"] == label]
-        lost = {n: 100 * np.mean([row["accuracy"][n] - row["accuracy"][str(EPOCHS[-1])] for row in mine]) for n in mine[0]["accuracy"]}
+        table = np.array([list(row["accuracy"].values()) for row in mine])
+        lost = dict(zip(mine[0]["accuracy"], 100 * (table - table[:, -1:]).mean(axis=0), strict=True))
         print(name, mine[0]["learned"], {n: f"{value:+.1f}" for n, value in lost.items()})
 
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
@@ -31,25 +30,19 @@ from unfreeze.cluster.trials import TrialsOnCluster
 from unfreeze.cluster.workers import Workers
 from unfreeze.core.errors import ClusterError
 from unfreeze.core.events import Event, PhaseAdvanced
-from unfreeze.core.plans import NONE, Plan, Rule
 from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import plain
 from unfreeze.core.settings import EngineSettings, ImageSettings, StudySettings
-from unfreeze.core.strategies import FULL, unfreeze
-from unfreeze.data.squares import Squares
+from unfreeze.core.strategies import unfreeze
 from unfreeze.features.engine_choice import EngineChoice
 from unfreeze.features.engines import REFERENCE
 from unfreeze.features.resources import Resources
 from unfreeze.images.levels import WHOLE
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import PhotoCatalogue
-from unfreeze.training.examples import Pixels, Remembered
-from unfreeze.training.trials import Inputs, TrainingRun
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.codes import write_codes
 from unfreeze.workflows.setup import set_up
-from unfreeze.zoo.backbones import load_backbone
-from unfreeze.zoo.devices import CPU
 
 # Not `importorskip`: Ray looks at the environment when it is imported, and `connected` sets it.
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]

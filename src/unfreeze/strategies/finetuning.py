@@ -55,7 +55,7 @@ class Request:
     Attributes:
         allowance: Seconds that its preparation and its splits may take; without splits, its training on everything.
         splits: On how many splits it should be measured; 0 to train it on everything alone.
-        beside: What is made ready after it: where memory allows, the same passes remember activations for it.
+        beside: What else may be made ready: where memory allows, the same passes remember activations for it.
     """
 
     allowance: float
@@ -76,7 +76,22 @@ class TooExpensiveError(Exception):
 
 
 Start = Callable[[Split, int], Backbone]
-Held = dict[StrategyId, Remembered]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Passed:
+    """What passes over the images have remembered for a strategy.
+
+    Attributes:
+        remembered: Its activations.
+        together: As in `Activations`.
+    """
+
+    remembered: Remembered
+    together: tuple[StrategyId, ...]
+
+
+Held = dict[StrategyId, Passed]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -422,8 +437,8 @@ def ready(shared: StepOne, found: Price, request: Request, held: Held | None = N
         shared: Trains the heads that it starts from.
         found: What it costs.
         request: Time, splits, epochs, and what comes after it.
-        held: Activations that earlier passes remembered, where it takes its own from and leaves those for what comes
-            after it; none if None.
+        held: What earlier passes have remembered: it takes its own, and leaves what its passes remember for others;
+            nothing if None.
 
     Returns:
         The strategy.
@@ -437,13 +452,14 @@ def ready(shared: StepOne, found: Price, request: Request, held: Held | None = N
     assert pace is not None, strategy.label  # noqa: S101 - `price` has timed it
     plan = replace(asked.plan, arithmetic=pace.timed.arithmetic)
     _check_fits(asked, forecast(found, request), found, request)
-    inputs, held, passed = _inputs_at(asked.cut, experiment.pixels, experiment), {} if held is None else held, Held()
+    inputs, passed = _inputs_at(asked.cut, experiment.pixels, experiment), None
     if strategy.blocks is not None and not _from_pixels(experiment, strategy):
+        held = {} if held is None else held
         if strategy not in held:
-            views = math.inf if experiment.pinned else SHARE_OF_VIEWS * (1 + len(request.beside)) * request.allowance
-            passed = _passed((strategy, *request.beside), experiment, plan, seconds=views)
-            held.update(passed)
-        inputs, plan = _fed_by(held.pop(strategy, None), strategy, experiment, plan)
+            seconds = math.inf if experiment.pinned else SHARE_OF_VIEWS * request.allowance
+            held.update(_passed(strategy, request.beside, experiment, plan, seconds=seconds))
+        passed = held.pop(strategy, None)
+        inputs, plan = _fed_by(passed, strategy, experiment, plan)
     left = replace(request, allowance=request.allowance - (time.perf_counter() - began))
     expected = forecast(replace(found, preparation=0.0), left)
     _check_fits(asked, expected, found, left)
@@ -456,8 +472,8 @@ def ready(shared: StepOne, found: Price, request: Request, held: Held | None = N
     )
     activations = Activations(
         cut=asked.cut.name,
-        remembered=isinstance(inputs.examples, Remembered),
-        beside=tuple(one for one in passed if one != strategy),
+        remembered=passed is not None,
+        together=passed.together if passed else (),
     )
     return FineTuning(
         experiment=experiment,
@@ -520,9 +536,9 @@ def _fed_as_before(experiment: Experiment, strategy: StrategyId, training: Train
     if not activations.remembered:  # also where memory would hold them now
         cut = experiment.source.cut_before_blocks(strategy.blocks)
         return _inputs_at(cut, recomputed(experiment.source, cut, experiment.pixels), experiment)
-    held = _passed([strategy], experiment, plan)
+    held = _passed(strategy, activations.together, experiment, plan)
     inputs, same = _fed_by(held.get(strategy), strategy, experiment, plan)
-    if same.views != plan.views or not isinstance(inputs.examples, Remembered):
+    if same.views != plan.views or tuple(held) != activations.together:
         msg = (
             f"The activations before {activations.cut} were in memory when {strategy.label} was prepared, with "
             f"{plan.views} augmented views of each image, and memory does not hold them now. Free some, or begin anew."
@@ -552,17 +568,17 @@ def _adapted(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan:
 
 
 def _passed(
-    strategies: Sequence[StrategyId], experiment: Experiment, plan: Plan, *, seconds: float = math.inf
+    strategy: StrategyId, beside: Sequence[StrategyId], experiment: Experiment, plan: Plan, *, seconds: float = math.inf
 ) -> Held:
-    """Activations for the first strategy and, if memory holds as many views with them, for those that come after it."""
-    wanted = {one: _cut_of(experiment, one) for one in strategies if not _from_pixels(experiment, one)}
+    """Activations for a strategy, and for others if memory holds as many views with those; nothing without memory."""
+    asked = sorted({strategy, *beside}, key=lambda one: one.rank)
+    cuts = {one: _cut_of(experiment, one) for one in asked if not _from_pixels(experiment, one)}
     rows, images = experiment.task.train_rows, len(experiment.pixels.squares.images)
-    size = {"images": images, "train": len(rows), "wanted": plan.views}
-    if views_that_fit(list(wanted.values()), **size) < plan.views:
-        wanted = {strategies[0]: wanted[strategies[0]]}
+    if views_that_fit(list(cuts.values()), images=images, train=len(rows), wanted=plan.views) < plan.views:
+        cuts = {strategy: cuts[strategy]}
     found = remember(
         experiment.source,
-        list(wanted.values()),
+        list(cuts.values()),
         experiment.pixels,
         experiment.resources,
         train_rows=rows,
@@ -570,16 +586,15 @@ def _passed(
         engine=experiment.engine,
         seconds=seconds,
     )
-    return dict(zip(wanted, found, strict=False))
+    together = tuple(cuts)
+    return {one: Passed(remembered=each, together=together) for one, each in zip(cuts, found, strict=False)}
 
 
-def _fed_by(
-    remembered: Remembered | None, strategy: StrategyId, experiment: Experiment, plan: Plan
-) -> tuple[Inputs, Plan]:
+def _fed_by(passed: Passed | None, strategy: StrategyId, experiment: Experiment, plan: Plan) -> tuple[Inputs, Plan]:
     """The inputs of the last blocks, for all splits; the plan, with as many views as there are."""
     cut = _cut_of(experiment, strategy)
-    if remembered is not None:
-        return _inputs_at(cut, remembered, experiment), replace(plan, views=len(remembered.views))
+    if passed is not None:
+        return _inputs_at(cut, passed.remembered, experiment), replace(plan, views=len(passed.remembered.views))
     say = experiment.progress.say
     say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
     return _inputs_at(cut, recomputed(experiment.source, cut, experiment.pixels), experiment), plan

@@ -215,7 +215,7 @@ def _activations(
     rows: Int[np.ndarray, " row"],
     *,
     epoch: int | None,
-    into: Sequence[Float[np.ndarray, "row *activation"]],
+    into: Sequence[Float[np.ndarray, "row ..."]],
     progress: Progress,
 ) -> None:
     """Write the activations of one view of every row, at every cut."""

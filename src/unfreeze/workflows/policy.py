@@ -253,10 +253,7 @@ def _prepare(price: Price, allowance: float, state: RaceState, then: Deeper | Po
     known = _in_one_pass([price, *_prices_of(then.waiting, state)])
     enough = state.elapsed + sum(one.seconds(state.first_splits, one.epochs) for one in known)
     enough += max(one.refit_seconds(one.epochs) for one in known)
-    beside = tuple(one.strategy for one in known[1:]) if isinstance(then, Deeper) else ()
-    step = Prepare(
-        strategy=price.strategy, allowance=allowance, splits=state.first_splits, enough=enough, beside=beside
-    )
+    step = Prepare(strategy=price.strategy, allowance=allowance, splits=state.first_splits, enough=enough)
     trying = Trying(strategy=price.strategy, until=state.elapsed + SLACK * allowance, then=then)
     return Decision(stage=trying, step=step)
 

@@ -293,14 +293,14 @@ class Race:
         """Make a strategy ready, or leave it out."""
         price = self._prices[step.strategy]
         assert isinstance(price, Price), step.strategy  # noqa: S101 - else it would have been left out
-        request = Request(allowance=step.allowance, splits=step.splits, beside=step.beside)
+        request = Request(allowance=step.allowance, splits=step.splits, beside=tuple(self._prices))
         with self.timed(step.strategy.kind):
             ready = self.catalogue.ready(price, request)
         if isinstance(ready, LeftOut):
             self._enter_left_out(ready.outcome)
             return
         self._enough[step.strategy] = step.enough
-        self._are_prepared(ready.training.activations.beside if ready.training else ())
+        self._are_prepared(ready.training.activations.together if ready.training else ())
         self._add(Measurement(ready, Measured(ready.outcome)))
 
     def _are_prepared(self, strategies: Sequence[StrategyId]) -> None:

@@ -44,14 +44,12 @@ class Prepare:
         allowance: Seconds that its preparation and its splits may take.
         splits: On how many splits it should be measured.
         enough: Seconds of a budget in which all of it would fit.
-        beside: What is made ready after it, from the same passes over the images.
     """
 
     strategy: StrategyId
     allowance: float
     splits: int
     enough: float
-    beside: tuple[StrategyId, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

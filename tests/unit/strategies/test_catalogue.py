@@ -366,7 +366,7 @@ def test_probes_that_were_fitted_elsewhere_are_in_the_depth_curve(
 def test_one_pass_over_the_images_serves_all_depths(
     make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is made ready next has its activations already, with as many views, and says nothing of memory."""
+    """What is made ready next has its activations already; in another life the same passes make the same of it."""
     passes: list[int] = []
     remember = finetuning.remember
 
@@ -378,14 +378,15 @@ def test_one_pass_over_the_images_serves_all_depths(
     found, alone = (PhotoCatalogue(make_experiment(20, augmentation=LIGHT)) for _ in range(2))
     prices = [found.price(strategy, epochs=None, affordable=100.0) for strategy in (unfreeze(1), unfreeze(2))]
     request = Request(allowance=100.0, splits=1)
-    first = found.ready(prices[0], replace(request, beside=(unfreeze(2), FULL)))
-    second = found.ready(prices[1], request)
-    made = priced_and_ready(alone, unfreeze(2), request)
+    request = replace(request, beside=(unfreeze(1), unfreeze(2), FULL))
+    first, second = (found.ready(price, request) for price in prices)
+    again = taken_up(alone.shared, second.prepared)
 
-    assert passes == [2, 1]
-    assert [one.training.activations.beside for one in (first, second, made)] == [(unfreeze(2),), (), ()]
-    assert second.plan.views == made.plan.views == 4
-    assert np.array_equal(second.inputs.examples.views, made.inputs.examples.views)
+    assert passes == [2]
+    assert {one.training.activations.together for one in (first, second, again)} == {(unfreeze(1), unfreeze(2))}
+    assert second.plan.views == 4
+    assert np.array_equal(again.inputs.examples.views, second.inputs.examples.views)
+    assert passes == [2, 2]
 
 
 @pytest.mark.usefixtures("quick")
@@ -401,4 +402,4 @@ def test_depths_share_no_pass_where_memory_would_hold_fewer_views(
     price = found.price(unfreeze(1), epochs=None, affordable=100.0)
     ready = found.ready(price, Request(allowance=100.0, splits=1, beside=(unfreeze(2),)))
 
-    assert (ready.training.activations.beside, ready.plan.views) == ((), 4)
+    assert (ready.training.activations.together, ready.plan.views) == ((unfreeze(1),), 4)

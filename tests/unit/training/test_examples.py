@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import psutil
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from unfreeze.core.plans import LIGHT, NONE, Augmentation
-from unfreeze.features.engines import REFERENCE, Engine
+from unfreeze.features.engines import REFERENCE
 from unfreeze.images.geometry import centre
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.training import examples
@@ -86,7 +86,7 @@ def test_a_quarter_of_the_free_memory_may_be_filled(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("blocks", [[0], [2], [7], [0, 2, 7]])
 def test_remembered_activations_are_those_of_the_network(make_experiment: MakeExperiment, blocks: list[int]) -> None:
-    """At any cut, or several in one pass, plain images and every view of those that train give what the prefix gives."""
+    """At any cut, or several in one pass, plain images and all views of those that train give what the prefix gives."""
     experiment = make_experiment(9, 3)
     source, pixels = experiment.source, pixels_of(experiment)
     cuts = [source.cut_before_blocks(number) for number in blocks]
@@ -102,23 +102,6 @@ def test_remembered_activations_are_those_of_the_network(make_experiment: MakeEx
                 (expected,) = prefix(next(pixels.batches(rows, size=12, epoch=epoch)))
                 np.testing.assert_allclose(stored, expected.numpy().reshape(stored.shape), rtol=1e-4, atol=1e-5)
         assert found.position.tolist() == [*range(9), -1, -1, -1]
-
-
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_what_is_remembered_does_not_depend_on_what_else_is(
-    make_experiment: MakeExperiment, precision: Literal["f32", "bf16"]
-) -> None:
-    """With OpenVINO every bit is the same: a later life of a run, or a worker, remembers one cut at a time."""
-    experiment = make_experiment(9)
-    source, pixels = experiment.source, pixels_of(experiment)
-    cuts = [source.cut_before_blocks(number) for number in (1, 2)]
-    given = {"train_rows": experiment.task.train_rows, "views": 1, "engine": Engine("openvino", precision)}
-    together = remember(source, cuts, pixels, experiment.resources, **given)
-
-    for cut, found in zip(cuts, together, strict=True):
-        (alone,) = remember(source, [cut], pixels, experiment.resources, **given)
-        assert np.array_equal(found.plain, alone.plain)
-        assert np.array_equal(found.views, alone.views)
 
 
 def test_without_memory_nothing_is_remembered(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -413,9 +413,8 @@ class Life:
         if not found.epochs:
             self.standings[strategy] = Standing(strategy=strategy, status="left out", is_ready=False)
             return
-        for other in step.beside:  # the same passes over the images were for these, too
-            price = self.prices[other]
-            self.prices[other] = price and replace(price, preparation=0.0)
+        # The same passes over the images were for all.
+        self.prices = {other: cost and replace(cost, preparation=0.0) for other, cost in self.prices.items()}
         refit = 1.25 * self.world.wanted[strategy] * found.epochs / 20
         self.standings[strategy] = Standing(strategy=strategy, expected=found, refit_seconds=refit)
 
@@ -820,10 +819,8 @@ def test_depths_share_their_passes_over_the_images() -> None:
     decision = decide(Deeper(waiting=(ONE, TWO, FULL)), begun)
     step = step_of(decision, Prepare)
 
-    assert (step.strategy, step.beside) == (ONE, (TWO,))
+    assert step.strategy == ONE
     assert step.allowance == pytest.approx(10 + 20 * 36 / 70)
-    last = decide(Postponed(waiting=(FULL, TWO)), replace(begun, elapsed=0.0, budget=1000.0))
-    assert step_of(last, Prepare).beside == ()
 
 
 def test_one_alone_has_what_is_left_but_for_its_last_training() -> None:
