@@ -1,4 +1,4 @@
-"""A Ray cluster of two machines (both this one), as whoever keeps a cluster starts it, reached through Ray Client."""
+"""A Ray cluster of two machines (two addresses of this one), as whoever keeps a cluster starts it."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from small_training import a_training
-from unfreeze.cluster.addresses import parse_address
+from unfreeze.cluster.addresses import Address
 from unfreeze.cluster.connection import TOKEN, Cluster, connected
 from unfreeze.cluster.training import TrainingOnRay
 
@@ -45,11 +45,10 @@ def end(machine: psutil.Process) -> None:
         each.kill()
 
 
-def ports(number: int) -> list[int]:
-    """That nobody listens on now."""
-    with ExitStack() as stack:
-        heard = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [one.getsockname()[1] for one in heard]
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as heard:
+        return int(heard.getsockname()[1])
 
 
 def wait_until_heard(port: int) -> None:
@@ -61,19 +60,19 @@ def wait_until_heard(port: int) -> None:
 
 
 @pytest.fixture
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Sequence[psutil.Process]]]:
-    """What ``--on`` takes, and the two machines, the head first."""
-    gcs, client = ports(2)
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Address, Sequence[psutil.Process]]]:
+    """The cluster, as a job inside sees it, and the two machines, the head first."""
+    port = free_port()
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv(TOKEN, secrets.token_hex(32))
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # workers read what tests define
         folder = f"--temp-dir={tmp_path_factory.mktemp('r')}"
-        head = ["--head", f"--port={gcs}", f"--ray-client-server-port={client}", "--include-dashboard=false"]
-        first = stack.enter_context(machine("--node-ip-address=127.0.0.1", *head, folder))
-        wait_until_heard(client)
-        second = stack.enter_context(machine("--node-ip-address=127.0.0.1", f"--address=127.0.0.1:{gcs}"))
-        yield f"ray://127.0.0.1:{client}", (first, second)
+        head = ["--head", f"--port={port}", "--include-dashboard=false", folder]
+        first = stack.enter_context(machine("--node-ip-address=127.0.0.1", *head))
+        wait_until_heard(port)
+        second = stack.enter_context(machine("--node-ip-address=127.0.0.2", f"--address=127.0.0.1:{port}"))
+        yield Address("inside", f"127.0.0.1:{port}"), (first, second)
 
 
 def wait_for_cores(cluster: Cluster, cores: int) -> None:
@@ -85,7 +84,7 @@ def wait_for_cores(cluster: Cluster, cores: int) -> None:
 
 
 def test_a_training_goes_on_where_a_machine_is_left(
-    machines: tuple[str, Sequence[psutil.Process]], tmp_path: Path
+    machines: tuple[Address, Sequence[psutil.Process]], tmp_path: Path
 ) -> None:
     """Of two workers one goes on alone when the other's machine is gone, and the losses are those of one process."""
     address, (_, second) = machines
@@ -97,7 +96,7 @@ def test_a_training_goes_on_where_a_machine_is_left(
             gone.append("the second machine")
             end(second)
 
-    with connected(parse_address(address)) as cluster:
+    with connected(address) as cluster:
         wait_for_cores(cluster, 2)
         trainer = TrainingOnRay(cluster=cluster, threads=1, out=tmp_path)
         assert trainer.processes == 2

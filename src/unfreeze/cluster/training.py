@@ -35,6 +35,8 @@ from unfreeze.zoo.devices import find_device
 
 STATE: Final = "state.safetensors"
 FOLDER: Final = "training"  # in that of the model, until the training is over
+# What a training cannot do without is where a cluster cannot do without either: other machines may go away.
+_ON_THE_HEAD: Final = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}}
 MEETING_SECONDS: Final = 120.0  # until all workers have found each other
 
 
@@ -152,9 +154,9 @@ class TrainingOnRay:
     def _trained(self, job: TrainingJob, shared: _Shared, advance: Advance) -> bytes:
         """The state in the end."""
         ray = self.cluster.ray
-        tally = ray.remote(Tally).options(num_cpus=0).remote()
+        tally = ray.remote(Tally).options(**_ON_THE_HEAD).remote()
         # In a task, so that this process can look at the stop, and reaches the cluster through Ray Client, too.
-        training = ray.remote(_train).options(num_cpus=0, max_retries=0).remote([ray.put(job)], tally, shared)
+        training = ray.remote(_train).options(**_ON_THE_HEAD, max_retries=0).remote([ray.put(job)], tally, shared)
         try:
             self._follow(training, tally, advance)
             state: bytes = ray.get(training)

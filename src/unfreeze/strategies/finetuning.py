@@ -396,6 +396,10 @@ def price(
     everything, learn = experiment.task.everything(), len(experiment.task.split(0).learn)
     inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
     fewest = min(plan.epochs, FEWEST_EPOCHS)
+    least = _least_seconds(asked, fewest)
+    if least > affordable:
+        note = f"the network's passes over the images need about {duration(least)} for it"
+        return asked.left_out(f"{note} and {duration(affordable)} are left")
     try:
         pace = time_training(
             asked.start(shared.split_with_head, experiment.seed),
@@ -428,6 +432,18 @@ def price(
         preparation=preparation,
         pace=pace,
     )
+
+
+def _least_seconds(asked: _Wanted, fewest: int) -> float:
+    """What it takes for certain, from what reading codes took: without timing a step, which takes seconds itself.
+
+    What feeds the last blocks is a pass over all images; where the whole network learns, every epoch is more than one.
+    """
+    experiment, task = asked.experiment, asked.experiment.task
+    passes = len(task.image_set.images)
+    if _from_pixels(experiment, asked.plan.strategy):
+        passes = fewest * (len(task.split(0).learn) + len(task.everything().learn))
+    return passes * (experiment.codes.seconds_an_image or 0.0)
 
 
 def ready(shared: StepOne, found: Price, request: Request, held: Held | None = None) -> FineTuning:

@@ -76,6 +76,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace_of(timed))
     monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
     monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_, **__: 0.0)
+    monkeypatch.setattr(finetuning, "_least_seconds", lambda *_: 0.0)
 
 
 @pytest.mark.usefixtures("quick")

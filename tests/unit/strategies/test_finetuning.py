@@ -161,6 +161,24 @@ def test_the_price_of_blocks_is_their_steps_and_what_is_remembered(
     assert found.preparation == pytest.approx(5 * 40 * 0.024)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "seconds", "needed"),
+    [(unfreeze(2), 0.5, "20 s"), (FULL, 0.05, "14 s")],  # 40 passes; 4 * (32 + 40)
+)
+def test_what_codes_took_says_what_is_not_worth_timing(
+    shared: StepOne, monkeypatch: pytest.MonkeyPatch, strategy: StrategyId, seconds: float, needed: str
+) -> None:
+    """Ten seconds do not hold the passes over 40 images that a training cannot do without."""
+    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pytest.fail("must not get here"))
+    experiment = shared.experiment
+    codes = replace(experiment.codes, seconds_an_image=seconds)
+    found = price(replace(shared, experiment=replace(experiment, codes=codes)), strategy, epochs=None, affordable=10.0)
+
+    assert isinstance(found, Outcome)
+    assert found.status == "left out"
+    assert found.note == f"the network's passes over the images need about {needed} for it and 10 s are left"
+
+
 def test_a_training_takes_longer_than_its_fastest_steps(
     shared: StepOne, at_speed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -727,8 +727,8 @@ def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait()
     begun = StepOne((), announced=True)
     ones = [
         cheap(SVM_ON_LAST, splits=1, seconds=3.0),
-        cheap(LINEAR_ON_ALL, splits=1, seconds=6.0),
-        cheap(HEAD, splits=1, seconds=5.0),
+        cheap(LINEAR_ON_ALL, splits=2, seconds=6.0),
+        cheap(HEAD, splits=2, seconds=5.0),
     ]
 
     within = decide(begun, state(*ones, left=25.0, budget=100.0))
@@ -738,9 +738,9 @@ def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait()
     assert step_of(beyond, Settle).strategies == (SVM_ON_LAST, LINEAR_ON_ALL, HEAD)
 
 
-@pytest.mark.parametrize(("left", "next_one"), [(60.0, LINEAR_ON_ALL), (25.0, HEAD)])
+@pytest.mark.parametrize(("left", "next_one"), [(60.0, LINEAR_ON_ALL), (30.0, LINEAR_ON_ALL), (29.0, HEAD)])
 def test_what_has_one_split_alone_comes_before_the_third_split_of_the_head(left: float, next_one: StrategyId) -> None:
-    """It could not be picked; where its second split does not fit any more, the head goes on."""
+    """It could not be picked, and may take all of the budget; where that does not hold it either, the head goes on."""
     ones = [cheap(LINEAR_ON_ALL, splits=1, seconds=30.0), cheap(HEAD, splits=2, seconds=5.0)]
 
     decision = decide(StepOne((), announced=True), state(*ones, left=left, budget=100.0))
