@@ -740,7 +740,7 @@ def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait()
 
 @pytest.mark.parametrize(("left", "next_one"), [(60.0, LINEAR_ON_ALL), (30.0, LINEAR_ON_ALL), (29.0, HEAD)])
 def test_what_has_one_split_alone_comes_before_the_third_split_of_the_head(left: float, next_one: StrategyId) -> None:
-    """It could not be picked, and may take all of the budget; where that does not hold it either, the head goes on."""
+    """It could not be picked, and may take all of the budget; where that is too little, the head goes on."""
     ones = [cheap(LINEAR_ON_ALL, splits=1, seconds=30.0), cheap(HEAD, splits=2, seconds=5.0)]
 
     decision = decide(StepOne((), announced=True), state(*ones, left=left, budget=100.0))
