@@ -93,8 +93,8 @@ def _step_one(stage: StepOne, state: RaceState) -> Decision:
     if next_ones and state.fits(next_ones, state.budget):
         return Decision(stage=stage, step=_measure_beside(next_ones, phase, state, state.budget))
     # One by one: five splits of one tell more than two of each. But what has one split alone cannot be picked, and what
-    # unfreezing is compared with should be, whatever of the budget that takes: on 8,000 photos reading all layers gained
-    # five points, and the head's third split was measured in place of its second.
+    # unfreezing is compared with should be, whatever time that takes: on 8,000 photos reading all layers gained five
+    # points, and the head's third split was measured in place of its second.
     sides = [one for one in behind if one.strategy in SIDES]
     single = [one for one in sides if one.splits < FEWEST_FOR_PROBABILITIES]
     all_of_it = state.budget - state.refit_seconds
