@@ -20,6 +20,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from small_training import a_training
 from timeless import without_times
 from unfreeze.cluster import workers as workers_module
 from unfreeze.cluster.addresses import Address
