@@ -76,7 +76,9 @@ async def ask(session: aiohttp.ClientSession, photo: bytes, due: float) -> Answe
         return Answer(response.status, time.perf_counter() - due)
 
 
-async def closed_loop(session: aiohttp.ClientSession, photos: list[bytes], clients: int, seconds: float) -> list[Answer]:
+async def closed_loop(
+    session: aiohttp.ClientSession, photos: list[bytes], clients: int, seconds: float
+) -> list[Answer]:
     """Clients that ask again as soon as they are answered."""
     until, endless = time.perf_counter() + seconds, itertools.cycle(photos)
 

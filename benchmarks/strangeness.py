@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 from unfreeze.data.tasks import inner_folds
 from unfreeze.metrics.grouping import unit_numbers
+from unfreeze.metrics.neighbours import directions
 from unfreeze.metrics.novelty import CodeCloud, distances, likeness
-from unfreeze.probes.clouds import fitted_cloud
+from unfreeze.probes.clouds import cloud_of, fitted_cloud
 from unfreeze.probes.search import held_out_temperature, search_probe
 from unfreeze.probes.solver import LinearProbe
 
@@ -55,22 +55,22 @@ class Fitted:
     """What was learned from training photos.
 
     Attributes:
-        cloud: As a delivered model has it.
         probe: The softmax on the last codes; its scores are divided by `temperature`.
         temperature: As a delivered model has it.
         held_out: Scores of training photos by classifiers that have not learned from them, divided likewise.
-        around: The cloud of all photos as one class.
-        shrunk: Mean of each class, and the whole covariance around them, shrunk by Ledoit and Wolf's rule, inverted.
-        joined: The cloud of the standardised codes at all taps, with their mean and deviation.
+        cloud: As a delivered model has it.
+        plain: That of codes of any length.
+        around: The same, of all photos as one class.
+        joined: That of the standardised codes at all taps, with their mean and standard deviation.
         neighbours: Of codes of length 1.
     """
 
-    cloud: CodeCloud
     probe: LinearProbe
     temperature: float
     held_out: Float[np.ndarray, "photo cls"]
+    cloud: CodeCloud
+    plain: CodeCloud
     around: CodeCloud
-    shrunk: tuple[Float[np.ndarray, "cls code"], Float[np.ndarray, "code code"]]
     joined: tuple[CodeCloud, Float[np.ndarray, " wider"], Float[np.ndarray, " wider"]]
     neighbours: NearestNeighbors
 
@@ -80,32 +80,35 @@ class Fitted:
 
     def strangeness(self, photos: Photos) -> dict[str, Float[np.ndarray, " photo"]]:
         """How strange photos are in each of the ways; the larger the stranger."""
-        far, scores = distances(self.cloud, photos.last), self.scores(photos)
-        logs = moments(np.log(self.cloud.held_out))
-        both = {name: (of(self.held_out), of(scores)) for name, of in (("energy", energy), (PROBABILITY, doubt))}
+        scores, unit = self.scores(photos), directions(photos.last)
+        far, plain = distances(self.cloud, unit), distances(self.plain, photos.last)
         joined, mean, deviation = self.joined
-        nearest, _ = self.neighbours.kneighbors(unit(photos.last))
+        near, _ = self.neighbours.kneighbors(unit)
+        of_training, _ = self.neighbours.kneighbors()
+        by_neighbours = f"{NEIGHBOURS} neighbours"
+        energies = moments(energy(self.held_out)).standard(energy(scores))
+        logs = {
+            DISTANCE: moments(np.log(self.cloud.held_out)).standard(np.log(far)),
+            by_neighbours: moments(np.log(of_training.mean(axis=1))).standard(np.log(near.mean(axis=1))),
+        }
         return {
             DISTANCE: far,
-            PROBABILITY: both[PROBABILITY][1],
-            "energy": both["energy"][1],
-            "neighbours": nearest.mean(axis=1),
-            "distance, Ledoit-Wolf": _whole_distances(photos.last, *self.shrunk),
-            "relative distance": far - distances(self.around, photos.last),
-            "distance at all taps": distances(joined, (photos.joined - mean) / deviation),
-            **{
-                f"distance and {name}": logs.standard(np.log(far)) + moments(held_out).standard(values)
-                for name, (held_out, values) in both.items()
-            },
+            PROBABILITY: doubt(scores),
+            "energy": energy(scores),
+            f"{DISTANCE}, codes of any length": plain,
+            f"{DISTANCE}, less that from all": plain - distances(self.around, photos.last),
+            f"{DISTANCE} at all taps": distances(joined, (photos.joined - mean) / deviation),
+            "nearest neighbour": near[:, 0],
+            by_neighbours: near.mean(axis=1),
+            **{f"{name} and energy": values + energies for name, values in logs.items()},
         }
 
     def marked(self, photos: Photos, share: float) -> dict[str, int]:
         """How many photos are marked, by the two scores whose held-out values are known."""
         sure, bound = np.sort(doubt(self.held_out)), doubt(self.scores(photos))
         farther = len(sure) - np.searchsorted(sure, bound, side="left")
-        by_probability = (1 + farther) / (1 + len(sure))
-        by_distance = likeness(self.cloud, photos.last)
-        return {DISTANCE: int((by_distance <= share).sum()), PROBABILITY: int((by_probability <= share).sum())}
+        shares = {DISTANCE: likeness(self.cloud, photos.last), PROBABILITY: (1 + farther) / (1 + len(sure))}
+        return {name: int((each <= share).sum()) for name, each in shares.items()}
 
 
 def fit(photos: Photos, labels: Int[np.ndarray, " photo"], *, seed: int) -> Fitted:
@@ -113,39 +116,19 @@ def fit(photos: Photos, labels: Int[np.ndarray, " photo"], *, seed: int) -> Fitt
     folds = inner_folds(labels, photos.groups, seed=seed)
     found = search_probe(photos.last, labels, folds, loss="softmax", class_count=int(labels.max()) + 1)
     temperature = held_out_temperature(found, labels)
+    cloud = fitted_cloud(photos.last, labels, seed=seed)
+    assert cloud is not None
     mean, deviation = photos.joined.mean(axis=0), np.maximum(photos.joined.std(axis=0), 1e-6)
-    around = photos.last.astype(np.float64) - _means(photos.last, labels)[labels]
     return Fitted(
-        cloud=_cloud(photos.last, labels, seed),
         probe=found.probe,
         temperature=temperature,
         held_out=found.held_out_scores.astype(np.float64) / temperature,
-        around=_cloud(photos.last, np.zeros_like(labels), seed),
-        shrunk=(_means(photos.last, labels), LedoitWolf(assume_centered=True).fit(around).get_precision()),
-        joined=(_cloud((photos.joined - mean) / deviation, labels, seed), mean, deviation),
-        neighbours=NearestNeighbors(n_neighbors=NEIGHBOURS).fit(unit(photos.last)),
+        cloud=cloud,
+        plain=cloud_of(photos.last, labels, seed=seed),
+        around=cloud_of(photos.last, np.zeros_like(labels), seed=seed),
+        joined=(cloud_of((photos.joined - mean) / deviation, labels, seed=seed), mean, deviation),
+        neighbours=NearestNeighbors(n_neighbors=NEIGHBOURS).fit(directions(photos.last)),
     )
-
-
-def _cloud(codes: Float[np.ndarray, "photo code"], labels: Int[np.ndarray, " photo"], seed: int) -> CodeCloud:
-    found = fitted_cloud(codes, labels, seed=seed)
-    assert found is not None
-    return found
-
-
-def _means(codes: Float[np.ndarray, "photo code"], labels: Int[np.ndarray, " photo"]) -> np.ndarray:
-    return np.stack([codes[labels == one].mean(axis=0, dtype=np.float64) for one in np.unique(labels)])
-
-
-def _whole_distances(codes: np.ndarray, means: np.ndarray, precision: np.ndarray) -> Float[np.ndarray, " photo"]:
-    """Squared Mahalanobis distance to the nearest mean, with the covariance whole."""
-    apart = (codes.astype(np.float64) - mean for mean in means)
-    return np.min([np.einsum("pc,pc->p", one @ precision, one) for one in apart], axis=0)
-
-
-def unit(codes: Float[np.ndarray, "photo code"]) -> Float[np.ndarray, "photo code"]:
-    """Codes of length 1."""
-    return codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
 
 
 def energy(scores: Float[np.ndarray, "photo cls"]) -> Float[np.ndarray, " photo"]:

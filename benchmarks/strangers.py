@@ -4,8 +4,8 @@
 
 PANEL holds a folder a set with a `list.csv` (path, label, split, group). A seed draws the classes that are left out of
 training, three of ten, and training photos of the others, as many as `unfreeze run` reads for it. What is known is
-fitted as a run fits it: a softmax on the last codes, and where codes of training photos lie. Strangers are photos of the
-left-out classes, and of each other set; the known are held back. A row has, for each score, the area under the ROC
+fitted as a run fits it: a softmax on the last codes, and where codes of training photos lie. Strangers are photos of
+the left-out classes, and of each other set; the known are held back. A row has, for each score, the area under the ROC
 curve (AUROC) with its interval and the difference from that of the distance, which paired photos make exact; and how
 many photos `--unlike` would mark. Rows of the part `train` hold a fifth of the train part back and see nothing of the
 test part: on them a score is chosen. Rows of the part `test` say how good it is. Rows are appended to `results.jsonl`
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from panel import code_version, is_there, keep
 from strangeness import DISTANCE, Fitted, Photos, Side, area_interval, estimate, fit, placements
 
