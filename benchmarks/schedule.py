@@ -4,7 +4,8 @@
     python benchmarks/schedule.py plan --images 100000000 --workers 64 --speed 16
 
 `record` has one worker of one core read the images of some sets, a portion of 256 at a time, as on a cluster, and keeps
-the seconds of every portion as a row of `results.jsonl` beside this file. `plan` draws from those of the newest rows,
+the processor seconds of every portion, those of its decoder too, as a row of `results.jsonl` beside this file: what it
+takes on a core of its own. `plan` draws from those of the newest rows,
 divided by `--speed`, and hands the portions out as `cluster/workers.py` does: each to whoever is free, at most four a
 worker ahead of the first one that is not finished, those of a worker that ended once more. The command itself (the
 driver) is busy with every portion for `--driver` seconds an image, one after the other. It prints one JSON document.
@@ -17,7 +18,6 @@ import json
 import math
 import os
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import psutil
 from panel import code_version, is_there, keep, rows
 from tables import newest
 
@@ -166,8 +167,14 @@ class Schedule:
             self._tell(self._now + needed, "finished", portion)
 
 
+def processor_seconds() -> float:
+    """Of this process and of its children, so far."""
+    process = psutil.Process()
+    return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
+
+
 def read_portions(source: Path) -> list[float]:
-    """Seconds of every portion of some images, whose codes are not there, by a worker of one core; the first is ready.
+    """Processor seconds of every portion of some images, whose codes are not there, by a worker of one core; the first is ready.
 
     Args:
         source: Folder or list of images.
@@ -192,9 +199,9 @@ def read_portions(source: Path) -> list[float]:
             candidates = table.candidates()
             carry_out(list(itertools.islice(candidates, SAMPLE)))  # the engine is compiled, decoders are up
             while len(some := list(itertools.islice(candidates, SHARD_ROWS))) == SHARD_ROWS:
-                began = time.perf_counter()
+                before = processor_seconds()
                 carry_out(some)
-                found.append(round(time.perf_counter() - began, 3))
+                found.append(round(processor_seconds() - before, 2))
     return found
 
 

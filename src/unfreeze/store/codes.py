@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 from numpy.typing import NDArray
 
 from unfreeze.core.files import disk_errors_explained, make_folder, write_bytes, write_json
-from unfreeze.store.eviction import evict, size_limit
+from unfreeze.store.eviction import LimitKeeper, size_limit
 from unfreeze.store.locks import Use, mark_in_use, touch
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest, Values, key_of, new_manifest, values_in
 from unfreeze.store.places import stores_folder
@@ -50,6 +50,7 @@ class CodeStore:
     widths: Mapping[str, int]
     manifest: Manifest
     _use: Use | None = field(default=None, repr=False)
+    _limit: LimitKeeper = field(default_factory=LimitKeeper, repr=False)
 
     def read(self, wanted: Iterable[str]) -> dict[str, Row]:
         """Codes of those of the `wanted` images (sha256 of their bytes) that are stored and undamaged."""
@@ -90,7 +91,7 @@ class CodeStore:
         return np.unique(np.concatenate([np.empty(0, KEY_DTYPE), *every]))
 
     def write(self, rows: Mapping[str, Row]) -> Path:
-        """Add one shard, durably, then remove other stores if the limit of all is exceeded.
+        """Add one shard, durably; now and then, other stores are removed if the limit of all is exceeded.
 
         Args:
             rows: Codes by tap, [width], by the image's sha256, at least one; two processes that write the same
@@ -108,7 +109,7 @@ class CodeStore:
             make_folder(self.folder, private=True)  # somebody may have emptied the cache by hand
         write_bytes(self.folder / name, data, private=True)
         touch(self.folder)
-        evict(self.folder.parent, size_limit(self.folder), keep=self.folder)
+        self._limit.wrote(self.folder, len(data))
         return self.folder / name
 
     def close(self) -> None:
