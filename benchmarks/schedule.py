@@ -1,14 +1,18 @@
 """How long codes of very many images take on many workers: the schedule of `unfreeze codes --on`, simulated.
 
     python benchmarks/schedule.py record --panel PANEL --sets trashnet,cifar10
+    python benchmarks/schedule.py driver --sizes 1000,5000
     python benchmarks/schedule.py plan --images 100000000 --workers 64 --speed 16
 
 `record` has one worker of one core read the images of some sets, a portion of 256 at a time, as on a cluster, and keeps
 the processor seconds of every portion, those of its decoder too, as a row of `results.jsonl` beside this file: what it
-takes on a core of its own. `plan` draws from those of the newest rows,
-divided by `--speed`, and hands the portions out as `cluster/workers.py` does: each to whoever is free, at most four a
-worker ahead of the first one that is not finished, those of a worker that ended once more. The command itself (the
-driver) is busy with every portion for `--driver` seconds an image, one after the other. It prints one JSON document.
+takes on a core of its own. `driver` keeps the processor seconds of the command itself, of `unfreeze codes --on ray` on
+so many photos, which are drawn as `cluster.py` draws them.
+
+`plan` draws from the portions of the newest rows, divided by `--speed`, and hands them out as `cluster/workers.py`
+does: each to whoever is free, at most four a worker ahead of the first one that is not finished, those of a worker that
+ended once more. The command itself (the driver) is busy with every portion, one after the other: by the difference of
+its two rows, or for `--driver` milliseconds an image. It prints one JSON document.
 """
 
 import argparse
@@ -26,6 +30,8 @@ from typing import Any, final
 
 import numpy as np
 import psutil
+from cluster import draw
+from cluster import seconds as seconds_of
 from panel import code_version, is_there, keep, rows
 from tables import newest
 
@@ -41,7 +47,7 @@ from unfreeze.images.pool import DecoderPool
 from unfreeze.store.codes import SHARD_ROWS
 from unfreeze.workflows.reading import frozen_network
 
-MEASURE = "portions"
+MEASURE, DRIVER = "portions", "driver"
 HOUR = 3600.0
 
 
@@ -174,7 +180,7 @@ def processor_seconds() -> float:
 
 
 def read_portions(source: Path) -> list[float]:
-    """Processor seconds of every portion of some images, whose codes are not there, by a worker of one core; the first is ready.
+    """Processor seconds of every portion of some images, whose codes are not there, by a worker that is ready.
 
     Args:
         source: Folder or list of images.
@@ -214,6 +220,26 @@ def record(panel: Path, sets: Sequence[str]) -> None:
             keep({**key, "images": SHARD_ROWS, "seconds": read_portions((panel / name / "list.csv").resolve())})
 
 
+def record_driver(sizes: Sequence[int]) -> None:
+    """Keep a row a size, unless it is there."""
+    code = code_version()
+    missing = [size for size in sizes if not is_there({"measure": DRIVER, "images": size, "code": code})]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder) / "cache"
+        if missing:
+            seconds_of(draw(Path(folder) / "few", 64), "alone", cache)  # the graph is kept from now on
+        for size in missing:
+            found = seconds_of(draw(Path(folder) / str(size), size), "one worker", cache)
+            keep({"measure": DRIVER, "images": size, "code": code, "seconds": found["driver"]})
+
+
+def driver_milliseconds() -> float:
+    """Of an image, without the start of the command: by the smallest and the largest of the newest rows."""
+    found = {row["images"]: row["seconds"] for row in rows() if row["measure"] == DRIVER}
+    few, many = min(found), max(found)
+    return 1000 * (found[many] - found[few]) / (many - few)
+
+
 def recorded() -> list[float]:
     """Seconds of all portions of the newest rows."""
     found = newest((row for row in rows() if row["measure"] == MEASURE), "set")
@@ -226,13 +252,13 @@ def plan(asked: argparse.Namespace) -> dict[str, Any]:
     seconds = np.random.default_rng(0).choice(times, number)
     if asked.straggler:
         seconds[-1] = asked.straggler
-    cluster = Cluster(
-        workers=asked.workers, start=asked.start, driver=asked.driver * SHARD_ROWS / 1000, ends=asked.ends
-    )
+    driver = driver_milliseconds() if asked.driver is None else asked.driver
+    cluster = Cluster(workers=asked.workers, start=asked.start, driver=driver * SHARD_ROWS / 1000, ends=asked.ends)
     done = Schedule(seconds.tolist(), cluster).run()
     return {
         "portions": number,
         "mean seconds a portion": round(float(times.mean()), 4),
+        "driver, milliseconds an image": round(driver, 3),
         "hours": round(done.seconds / HOUR, 2),
         "images a second": round(asked.images / done.seconds),
         "workers at work, %": round(100 * done.working, 1),
@@ -250,17 +276,21 @@ def main() -> None:
     recording = does.add_parser("record")
     recording.add_argument("--panel", type=Path, required=True)
     recording.add_argument("--sets", default="trashnet,cifar10")
+    driving = does.add_parser("driver")
+    driving.add_argument("--sizes", default="1000,5000")
     planning = does.add_parser("plan")
     planning.add_argument("--images", type=int, default=100_000_000)
     planning.add_argument("--workers", type=int, default=64)
     planning.add_argument("--speed", type=float, default=1.0, help="of a worker, in times that of the recorded one")
-    planning.add_argument("--driver", type=float, default=0.0, help="milliseconds an image")
+    planning.add_argument("--driver", type=float, help="milliseconds an image, instead of those of the rows")
     planning.add_argument("--start", type=float, default=15.0, help="seconds until a worker is ready")
     planning.add_argument("--ends", type=float, default=0.0, help="times an hour that each worker ends")
     planning.add_argument("--straggler", type=float, default=0.0, help="seconds of the last portion")
     asked = parser.parse_args()
     if asked.does == "record":
         record(asked.panel, asked.sets.split(","))
+    elif asked.does == "driver":
+        record_driver([int(size) for size in asked.sizes.split(",")])
     else:
         print(json.dumps(plan(asked), indent=1))
 

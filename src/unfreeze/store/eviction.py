@@ -79,8 +79,8 @@ def evict(stores: Path, limit: int, *, keep: Path | None = None) -> list[Path]:
 class LimitKeeper:
     """Keeps the limit while one process writes, and does not look at all files after every shard.
 
-    A look asks for the size of every file. One after each of the 390,625 shards of 100 million images would ask the file
-    system 76 billion times.
+    A look asks for the size of every file. One after each of the 390,625 shards of 100 million images would ask the
+    file system 76 billion times.
     """
 
     def __init__(self) -> None:
