@@ -618,6 +618,10 @@ def main() -> None:
                 found, "The command itself on Ray, processor seconds", "schedule", "driver --sizes 1000,12000"
             ),
         ),
+        (
+            newest(by_measure.get("index", []), "measure"),
+            lambda found: plain(found, "Opening a store of codes, processor milliseconds", "schedule", "index"),
+        ),
         (joined, all_taps),
         (imbalance, imbalanced),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),

@@ -1,13 +1,15 @@
 """How long codes of very many images take on many workers: the schedule of `unfreeze codes --on`, simulated.
 
     python benchmarks/schedule.py record --panel PANEL --sets trashnet,cifar10
-    python benchmarks/schedule.py driver --sizes 1000,5000
+    python benchmarks/schedule.py driver --sizes 1000,12000
+    python benchmarks/schedule.py index
     python benchmarks/schedule.py plan --images 100000000 --workers 64 --speed 16
 
-`record` has one worker of one core read the images of some sets, a portion of 256 at a time, as on a cluster, and keeps
+`record` has one worker of one core read the images of some sets, a portion of 256 at a time, as on a cluster. It keeps
 the processor seconds of every portion, those of its decoder too, as a row of `results.jsonl` beside this file: what it
 takes on a core of its own. `driver` keeps the processor seconds of the command itself, of `unfreeze codes --on ray` on
-so many photos, which are drawn as `cluster.py` draws them.
+so many photos, which are drawn as `cluster.py` draws them. `index` keeps what it takes to index the largest store of
+the cache, as every process does that opens it, and to read it.
 
 `plan` draws from the portions of the newest rows, divided by `--speed`, and hands them out as `cluster/workers.py`
 does: each to whoever is free, at most four a worker ahead of the first one that is not finished, those of a worker that
@@ -22,6 +24,7 @@ import json
 import math
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,10 +47,14 @@ from unfreeze.features.engine_choice import SAMPLE
 from unfreeze.features.resources import Resources
 from unfreeze.features.streaming import code_portions
 from unfreeze.images.pool import DecoderPool
-from unfreeze.store.codes import SHARD_ROWS
+from unfreeze.store.codes import SHARD_ROWS, CodeStore
+from unfreeze.store.eviction import bytes_in, store_folders
+from unfreeze.store.key_index import key_index
+from unfreeze.store.places import stores_folder
+from unfreeze.store.shards import read_shard, recorded_manifest, rows_of_shard, shards_in
 from unfreeze.workflows.reading import frozen_network
 
-MEASURE, DRIVER = "portions", "driver"
+MEASURE, DRIVER, INDEX = "portions", "driver", "index"
 HOUR = 3600.0
 
 
@@ -233,6 +240,29 @@ def record_driver(sizes: Sequence[int]) -> None:
             keep({"measure": DRIVER, "images": size, "code": code, "seconds": found["driver"]})
 
 
+def record_index() -> None:
+    """Keep a row of the largest store."""
+    _, folder = max((bytes_in(one), one) for one in store_folders(stores_folder()))
+    shards = shards_in(folder)
+    images = sum(map(rows_of_shard, shards))
+    before = time.process_time()
+    manifest = recorded_manifest(folder)
+    assert manifest is not None
+    with key_index(CodeStore(folder, manifest["widths"], manifest)):
+        pass
+    indexed = time.process_time()
+    for shard in shards:
+        read_shard(shard)
+    found = {
+        "shards": len(shards),
+        "images": images,
+        "bytes_an_image": round(sum(shard.stat().st_size for shard in shards) / images),
+        "index_ms_a_shard": round(1000 * (indexed - before) / len(shards), 2),
+        "read_ms_a_shard": round(1000 * (time.process_time() - indexed) / len(shards), 2),
+    }
+    keep({"measure": INDEX, "code": code_version(), **found})
+
+
 def driver_milliseconds() -> float:
     """Of an image, without the start of the command: by the smallest and the largest of the newest rows."""
     found = {row["images"]: row["seconds"] for row in rows() if row["measure"] == DRIVER}
@@ -277,7 +307,8 @@ def main() -> None:
     recording.add_argument("--panel", type=Path, required=True)
     recording.add_argument("--sets", default="trashnet,cifar10")
     driving = does.add_parser("driver")
-    driving.add_argument("--sizes", default="1000,5000")
+    driving.add_argument("--sizes", default="1000,12000")
+    does.add_parser("index")
     planning = does.add_parser("plan")
     planning.add_argument("--images", type=int, default=100_000_000)
     planning.add_argument("--workers", type=int, default=64)
@@ -289,6 +320,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.does == "record":
         record(asked.panel, asked.sets.split(","))
+    elif asked.does == "index":
+        record_index()
     elif asked.does == "driver":
         record_driver([int(size) for size in asked.sizes.split(",")])
     else:

@@ -17,8 +17,8 @@ pairs, a known photo and a strange one, in which the score says which is which: 
 Means over draws, with the 95 % interval of the mean (Student's t over draws, which share photos).
 
 """
-CHOSEN = """The first table is of train parts alone, a fifth of them held back: on it the score was chosen. All ways to score,
-AUROC; *other sets* are the mean of five. *Distance* is the product's, of codes of length 1.
+CHOSEN = """The first table is of train parts alone, a fifth of them held back: on it the score was chosen. All ways to
+score, AUROC; *other sets* are the mean of five. *Distance* is the product's, of codes of length 1.
 
 """
 TESTED = """
