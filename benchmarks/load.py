@@ -22,7 +22,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,17 +133,22 @@ def _middle_and_tail(values: list[float]) -> list[float] | None:
     return [round(float(one), 1) for one in np.percentile(values, [50, 99])] if values else None
 
 
+async def came(loop: Awaitable[list[Answer]]) -> dict[str, Any]:
+    """What came of a loop, by the time until its last answer."""
+    began = time.perf_counter()
+    answers = await loop
+    return told(answers, time.perf_counter() - began)
+
+
 async def loops(address: str, photos: list[bytes], seconds: float) -> dict[str, Any]:
     """All loops in turn, after a warm-up."""
-    everything = aiohttp.TCPConnector(limit=0)
-    timeout = aiohttp.ClientTimeout(total=120)
-    async with aiohttp.ClientSession(address, connector=everything, timeout=timeout) as session:
+    connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=120)
+    async with aiohttp.ClientSession(address, connector=connector, timeout=timeout) as session:
         await closed_loop(session, photos, CLIENTS, 3.0)
-        one = told(await closed_loop(session, photos, 1, seconds), seconds)
-        eight = told(await closed_loop(session, photos, CLIENTS, seconds), seconds)
-        capacity = eight["a_second"]
-        easy = told(await open_loop(session, photos, 0.6 * capacity, seconds), seconds)
-        hard = told(await open_loop(session, photos, 4 * capacity, seconds), seconds)
+        one = await came(closed_loop(session, photos, 1, seconds))
+        eight = await came(closed_loop(session, photos, CLIENTS, seconds))
+        easy = await came(open_loop(session, photos, 0.6 * eight["a_second"], seconds))
+        hard = await came(open_loop(session, photos, 4 * eight["a_second"], seconds))
     return {"one_client": one, "eight_clients": eight, "at_60_percent": easy, "at_four_times": hard}
 
 

@@ -53,15 +53,16 @@ def examples_of(experiment: Experiment, start: Backbone, cut: Cut, views: str) -
     if views == FRESH:
         return RecomputedInputs(start.prefix([cut]).eval(), experiment.pixels)
     task = experiment.task
-    return remember(
+    (found,) = remember(
         start,
-        cut,
+        [cut],
         experiment.pixels,
         experiment.resources,
         train_rows=task.train_rows,
         views=int(views),
         engine=experiment.engine,
     )
+    return found
 
 
 def measure(experiment: Experiment, start: Backbone, *, views: str, epochs: int) -> dict[str, Any]:

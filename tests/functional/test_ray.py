@@ -14,7 +14,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
@@ -31,25 +30,19 @@ from unfreeze.cluster.trials import TrialsOnCluster
 from unfreeze.cluster.workers import Workers
 from unfreeze.core.errors import ClusterError
 from unfreeze.core.events import Event, PhaseAdvanced
-from unfreeze.core.plans import NONE, Plan, Rule
 from unfreeze.core.progress import Progress, ignore
 from unfreeze.core.records import plain
 from unfreeze.core.settings import EngineSettings, ImageSettings, StudySettings
-from unfreeze.core.strategies import FULL, unfreeze
-from unfreeze.data.squares import Squares
+from unfreeze.core.strategies import unfreeze
 from unfreeze.features.engine_choice import EngineChoice
 from unfreeze.features.engines import REFERENCE
 from unfreeze.features.resources import Resources
 from unfreeze.images.levels import WHOLE
 from unfreeze.images.pool import DecoderPool
 from unfreeze.strategies.catalogue import PhotoCatalogue
-from unfreeze.training.examples import Pixels, Remembered
-from unfreeze.training.trials import Inputs, TrainingRun
 from unfreeze.workflows.clock import Clock
 from unfreeze.workflows.codes import write_codes
 from unfreeze.workflows.setup import set_up
-from unfreeze.zoo.backbones import load_backbone
-from unfreeze.zoo.devices import CPU
 
 # Not `importorskip`: Ray looks at the environment when it is imported, and `connected` sets it.
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]
@@ -145,18 +138,6 @@ def test_a_cluster_without_room_says_so(cluster: Cluster, tmp_path: Path, monkey
         Workers(cluster, a_job(tmp_path), threads=cores + 1) as workers,
     ):
         list(workers.each([1], number=1, tick=ignore))
-
-
-def a_training() -> TrainingRun:
-    """Four steps an epoch of a small network on dark and bright images, not begun."""
-    start = load_backbone("test_resnet", pretrained=False, size=32).with_classes(2)
-    labels = np.arange(24) % 2
-    images = np.random.default_rng(0).normal(size=(24, 3, 32, 32)) + labels[:, None, None, None]
-    given = Remembered(images.astype(np.float32), np.empty((0, 0, 3, 32, 32), np.float32), np.full(24, -1))
-    pixels = Pixels(Squares((), start.card, DecoderPool()), start.card, NONE, 0, CPU)
-    inputs = Inputs(cut=start.cuts[0], examples=given, features=given, pixels=pixels, labels=labels)
-    plan = Plan(strategy=FULL, rules=(Rule(".*", 1e-3),), batch_size=5, warmup=4, augmentation=NONE)
-    return TrainingRun(start, plan, inputs, np.arange(24), seed=0)
 
 
 def test_a_training_goes_on_after_a_worker_was_killed(cluster: Cluster, tmp_path: Path) -> None:

@@ -55,10 +55,9 @@ def losses(experiment: Experiment, *, remembered: bool) -> list[float]:
     examples, model = experiment.pixels, backbone.suffix(backbone.cuts[0])
     if remembered:
         rows = np.arange(48)
-        examples = remember(
-            backbone, cut, experiment.pixels, experiment.resources, train_rows=rows, views=0, engine=REFERENCE
+        (examples,) = remember(
+            backbone, [cut], experiment.pixels, experiment.resources, train_rows=rows, views=0, engine=REFERENCE
         )
-        assert isinstance(examples, Remembered)
         model = backbone.suffix(cut)
     optimizer = make_optimizer(apply_plan(backbone.network, plan), plan)
     data = Data(examples=examples, labels=experiment.task.labels, rows=np.arange(48), class_count=3)

@@ -34,6 +34,18 @@ def list_stores(*, json: AsJson = False) -> None:
         if record.stores and not out.as_json:
             out.line()
             _show_stores(record.stores, out)
+        _say_what_is_shared(out)
+
+
+def _say_what_is_shared(out: Output) -> None:
+    """That upkeep is of the folder of this machine, where the stores are shared."""
+    from unfreeze.store.places import shared_stores
+
+    if address := shared_stores():
+        out.line(
+            f"This is what this machine keeps of {address}. What lies there is compared with its name whenever it is "
+            "read, and is never removed by unfreeze."
+        )
 
 
 def _show_stores(stores: "Sequence[StoreRecord]", out: Output) -> None:
@@ -77,6 +89,7 @@ def verify(*, json: AsJson = False) -> None:
         record = verify_stores(progress=progress)
         out.document(record)
         _show_check(record, out)
+        _say_what_is_shared(out)
     if record.damaged or record.manifests_lost:
         raise InputError(_damage(record))
 
@@ -116,6 +129,7 @@ def repair(*, json: AsJson = False) -> None:
             lines += [f"{what} {path}" for path in paths]
         for line in lines or ["Nothing was damaged."]:
             out.line(line)
+        _say_what_is_shared(out)
 
 
 def prune(
@@ -147,3 +161,4 @@ def prune(
         out.line(f"{count(len(record.removed), 'store')} removed, {_size(record.freed)} freed")
         if record.kept_in_use:
             out.line(f"{count(len(record.kept_in_use), 'store')} kept, being in use")
+        _say_what_is_shared(out)

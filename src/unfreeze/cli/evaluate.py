@@ -25,7 +25,9 @@ def evaluate(
     labelled: Annotated[
         Path,
         typer.Argument(
-            metavar="LABELLED", help="A folder of class folders, or a .csv or .parquet list.", show_default=False
+            metavar="LABELLED",
+            help="A folder of class folders, a .csv or .parquet list, or tars, also at an address.",
+            show_default=False,
         ),
     ],
     *,

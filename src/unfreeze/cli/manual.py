@@ -25,7 +25,8 @@ SOURCE is one of
   the same below train/, test/, val/  photos/train/cat/1.jpg
   a CSV or Parquet list               columns path,label[,split][,group]
   tars or Parquet that hold photos    tars/, 'tars/train-{000..009}.tar'
-  the same at an address              s3://bucket/tars, https://…/photos.tar
+  folders and tars in a store         s3://bucket/photos, gs://bucket/tars
+  tars or Parquet on the web          https://…/photos.tar
 
 A test part only reports, a val part trains; images of one group (a subject,
 a tile) stay on one side of every split.
@@ -221,6 +222,9 @@ MODEL is the folder model/ of a run or what unfreeze tune wrote. IMAGES are
                    or without labels; of .txt also a path a line
   rows.parquet     a table with a column path, or one of whole files as
                    Hugging Face's datasets writes it
+  photos.tar       the photos in a tar; also 'tars/*.tar', t-{{0..9}}.tar
+  s3://…, https://… a photo, a tar or a Parquet file at an address; in a
+                   store also a folder or a pattern
   -                standard input: a path a line, or one image
 
 Each photo is read once; how many files were skipped, and why, is said.
@@ -249,10 +253,10 @@ EVALUATE = f"""
 Score a model on labelled photos, and name its surest mistakes.
 
 MODEL is the folder model/ of a run or what unfreeze tune wrote. LABELLED is
-what unfreeze run takes, a folder of class folders or a CSV or Parquet list,
-with photos that the model has not learned from. Where it gives a test part,
-that part alone is scored. Classes are matched by name; one that the model
-does not know is an error, one of the model without photos is said.
+what unfreeze run takes, such as a folder of class folders, a CSV or Parquet
+list, or tars, with photos that the model has not learned from. Where it gives
+a test part, that part alone is scored. Classes are matched by name; one that
+the model does not know is an error, one of the model without photos is said.
 
 Prints accuracy with its 95 % interval (over whole groups where a list has
 them) and balanced accuracy; for each class precision, recall and F1 with
@@ -427,7 +431,9 @@ See, check, mend and shrink the store of codes.
 
 Codes that were computed once are kept, so that a second run reads none again.
 There is a store for each network, size of images and engine. They lie in the
-user's cache folder, or where UNFREEZE_CACHE says. Together they take at most
+user's cache folder, or where UNFREEZE_CACHE says: in a folder, or at an
+address such as s3://bucket/cache, whose codes several machines share and of
+which each keeps what it needs. Together they take at most
 20 GB or a tenth of the disk, whichever is less, or what UNFREEZE_CACHE_LIMIT
 says (such as 50GB); beyond that, those not used for longest are removed.
 Nothing there is irreplaceable.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from unfreeze.core.errors import ImageSetError, InputError, OutputError, WeightsError
-from unfreeze.core.file_names import STANDARD_INPUT, absolute, is_pattern, is_range, scheme_of
+from unfreeze.core.file_names import STANDARD_INPUT, absolute, as_written, is_pattern, is_range, scheme_of
 from unfreeze.core.files import check_writable, checked_new_file, disk_errors_explained, make_folder, new_folder
 from unfreeze.core.leftovers import sweep
 from unfreeze.core.reservations import reserved, sweep_beside
@@ -34,13 +34,14 @@ def checked_images(named: Iterable[Path]) -> None:
     """Make sure that all files and folders of images are there, before imports that take seconds.
 
     Args:
-        named: Files, folders, patterns, and ``-`` for standard input.
+        named: Files, folders, and ``-`` for standard input; patterns, ranges and addresses are looked at later.
 
     Raises:
         InputError: One is not.
     """
     for path in named:
-        if path != STANDARD_INPUT and not is_pattern(path) and not path.exists():
+        is_later = path == STANDARD_INPUT or scheme_of(path) or is_pattern(path) or is_range(path)
+        if not is_later and not path.exists():
             msg = f"There is no file or folder {path}. Check the spelling."
             raise InputError(msg)
 
@@ -62,7 +63,7 @@ def checked_test_folder(folder: Path | None) -> None:
     Raises:
         ImageSetError: There is none.
     """
-    if folder is not None and not folder.expanduser().is_dir():
+    if folder is not None and not scheme_of(folder) and not folder.expanduser().is_dir():
         msg = f"There is no folder {folder} to test on. Check the spelling of --test."
         raise ImageSetError(msg)
 
@@ -78,6 +79,24 @@ def checked_model(folder: Path) -> None:
         raise InputError(msg)
 
 
+def checked_here(place: Path, *, option: str = "--out") -> None:
+    """Make sure that a place for results is one of this machine.
+
+    Args:
+        place: File or folder.
+        option: Which names it.
+
+    Raises:
+        OutputError: It is an address.
+    """
+    if scheme_of(place):
+        msg = (
+            f"{as_written(place)} is an address, and {option} takes a place on this machine. Write it here; unfreeze "
+            "zoo publish then puts a model into a store, and the tools of the store copy everything else."
+        )
+        raise OutputError(msg)
+
+
 @contextlib.contextmanager
 def new_file(path: Path, *, option: str = "--out") -> Iterator[None]:
     """Make sure that a file can be written at `path`, and keep the place while the command works.
@@ -87,8 +106,9 @@ def new_file(path: Path, *, option: str = "--out") -> Iterator[None]:
         option: Which names it.
 
     Raises:
-        OutputError: It exists already, its folder cannot be written, or another process writes it.
+        OutputError: It exists already, its folder cannot be written, another process writes it, or it is an address.
     """
+    checked_here(path, option=option)
     sweep_beside(path)
     checked_new_file(path, option=option)
     with reserved(path, option=option):
@@ -99,8 +119,9 @@ def checked_empty(folder: Path) -> None:
     """Make sure that `folder` may be filled: it is missing or empty.
 
     Raises:
-        OutputError: There is something in it, or it is no folder.
+        OutputError: There is something in it, it is no folder, or an address.
     """
+    checked_here(folder)
     with disk_errors_explained(folder):
         if folder.is_symlink() or folder.exists():
             if not folder.is_dir():
@@ -148,6 +169,7 @@ def fresh_folder(source: Path, out: Path | None) -> Iterator[Path]:
         OutputError: The place cannot be written, is not empty, or lies among the photos.
     """
     if out is not None:
+        checked_here(out)
         sweep_beside(out)
         checked_outside(source, out)
         checked_empty(out)

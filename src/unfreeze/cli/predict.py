@@ -27,7 +27,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="IMAGES...",
-            help="Files, folders, patterns, lists (.txt, .csv, .parquet), or - for standard input.",
+            help="Files, folders, patterns, lists (.txt, .csv, .parquet), tars, addresses, or - for standard input.",
             show_default=False,
         ),
     ],

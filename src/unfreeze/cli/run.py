@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -225,6 +226,7 @@ def _run(
     folder: Path, settings: StudySettings | None, spread: _Spread, *, as_json: bool, quiet: bool, show: bool
 ) -> None:
     """Begin or continue the run in a folder."""
+    began = time.perf_counter()
     go_on = f"Go on with: unfreeze run --resume {shlex.quote(str(folder))}"
     with result_output(as_json=as_json) as output, owned_run(folder, settings) as owned:
         limit_threads(owned.settings.threads)
@@ -239,7 +241,7 @@ def _run(
                 from unfreeze.cluster.trials import TrialsOnCluster
 
                 elsewhere = TrialsOnCluster(cluster=cluster, most=spread.workers)
-            record = study(owned, resources, elsewhere)
+            record = study(owned, resources, elsewhere, began=began)
             exit_code = resources.progress.stop.exit_code
         _show(record, folder, output, go_on)
         if as_json and not quiet:

@@ -7,6 +7,7 @@ import typer
 
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import result_output
+from unfreeze.cli.places import checked_here
 from unfreeze.cli.work import NOTHING_WRITTEN, stoppable
 from unfreeze.core.wording import count
 
@@ -20,6 +21,7 @@ def sample(
     json: AsJson = False,
 ) -> None:
     """Write a sample data set."""
+    checked_here(folder, option="DIR")
     with result_output(as_json=json) as out, stoppable(NOTHING_WRITTEN) as progress:
         from unfreeze.workflows.sampling import sample as write
 

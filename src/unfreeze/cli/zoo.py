@@ -7,6 +7,7 @@ import typer
 
 from unfreeze.cli.options import AsJson
 from unfreeze.cli.output import Output, result_output
+from unfreeze.cli.places import checked_here
 from unfreeze.cli.work import NOTHING_WRITTEN, stoppable
 from unfreeze.core.settings import LARGEST_SIZE, SMALLEST_SIZE
 from unfreeze.core.wording import count
@@ -82,6 +83,8 @@ def import_network(
     json: AsJson = False,
 ) -> None:
     """Import a network."""
+    if out is not None:
+        checked_here(out)
     with result_output(as_json=json) as output, stoppable(NOTHING_WRITTEN) as progress:
         from unfreeze.workflows import importing
 

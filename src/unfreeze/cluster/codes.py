@@ -33,7 +33,7 @@ from unfreeze.images.geometry import Geometry
 from unfreeze.images.levels import Range
 from unfreeze.images.pool import DecoderPool, Inspection
 from unfreeze.store.codes import SHARD_ROWS
-from unfreeze.store.places import default_cache
+from unfreeze.store.places import cache_for_others
 from unfreeze.workflows.reading import frozen_network
 from unfreeze.zoo.devices import find_device
 
@@ -85,7 +85,7 @@ class CodesJob:
             msg = (
                 f"A worker of the Ray cluster does not see the images of {as_written(self.settings.source)}. Put them "
                 "on storage that all machines have under the same path, and the cache too (UNFREEZE_CACHE); photos of "
-                "tars and Parquet files are unpacked where TMPDIR says."
+                "tars, Parquet files and stores are put where TMPDIR says."
             )
             raise ClusterError(msg)
         with DecoderPool(workers=usable_cores()) as pool:
@@ -145,7 +145,7 @@ class CodesOnWorkers:
                 choice=codes.choice,
                 sample=tuple(sample),
                 to_come=total,
-                cache=(resources.cache or default_cache()).absolute(),
+                cache=cache_for_others(resources.cache),
             )
             resources.progress.say(f"The frozen layers run on Ray with {codes.choice.because}")
             self._inspect_and_compute(table, job, resources)

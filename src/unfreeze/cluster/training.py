@@ -1,7 +1,8 @@
 """One training shared by the workers of a cluster, by Ray Train: after each epoch its state goes to shared storage.
 
-A worker that ends, however it ends, costs the epoch that it was at: Ray Train places all of them anew, and they go on
-from the last state, so that the losses are those of a training that nothing befell.
+A worker that ends, however it ends, costs the epoch that it was at: Ray Train places as many as there is room for then,
+and they go on from the last state. Steps do not depend on how many share them, so that the losses are those of a
+training that nothing befell.
 """
 
 import shutil
@@ -34,6 +35,8 @@ from unfreeze.zoo.devices import find_device
 
 STATE: Final = "state.safetensors"
 FOLDER: Final = "training"  # in that of the model, until the training is over
+# What a training cannot do without is where a cluster cannot do without either: other machines may go away.
+_ON_THE_HEAD: Final = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}}
 MEETING_SECONDS: Final = 120.0  # until all workers have found each other
 
 
@@ -42,12 +45,13 @@ class Tally:
     """What the workers of a training tell; an actor, which the command asks."""
 
     def __init__(self) -> None:
-        self._done: dict[int, int] = {}
+        self._done: dict[Share, int] = {}
         self._error: UnfreezeError | None = None
 
-    def note(self, rank: int, done: int) -> None:
-        """A worker is done with so many images, since the training began."""
-        self._done[rank] = done
+    def note(self, share: Share, done: int) -> None:
+        """A worker is done with so many images, since the training began, if it always had this share of it."""
+        self._done = {other: images for other, images in self._done.items() if other.of == share.of}
+        self._done[share] = done
 
     def fail(self, error: UnfreezeError) -> None:
         """A worker met an error that a user can meet, which another try would meet, too."""
@@ -64,7 +68,7 @@ class _Shared:
 
     Attributes:
         epochs: Until there are so many.
-        workers: How many.
+        workers: How many at most, and in the beginning.
         threads: Cores of each, and threads.
         gpu: Whether each gets a GPU too.
         storage: Folder that all machines see.
@@ -150,9 +154,9 @@ class TrainingOnRay:
     def _trained(self, job: TrainingJob, shared: _Shared, advance: Advance) -> bytes:
         """The state in the end."""
         ray = self.cluster.ray
-        tally = ray.remote(Tally).options(num_cpus=0).remote()
+        tally = ray.remote(Tally).options(**_ON_THE_HEAD).remote()
         # In a task, so that this process can look at the stop, and reaches the cluster through Ray Client, too.
-        training = ray.remote(_train).options(num_cpus=0, max_retries=0).remote([ray.put(job)], tally, shared)
+        training = ray.remote(_train).options(**_ON_THE_HEAD, max_retries=0).remote([ray.put(job)], tally, shared)
         try:
             self._follow(training, tally, advance)
             state: bytes = ray.get(training)
@@ -218,7 +222,7 @@ def _train(job: list[Any], tally: Any, shared: _Shared) -> bytes:
         train_loop_config={"job": job, "tally": tally, "shared": shared},
         torch_config=Apart(),
         scaling_config=ScalingConfig(
-            num_workers=shared.workers,
+            num_workers=(1, shared.workers),  # as many as there is room for, whenever it places them
             use_gpu=shared.gpu,
             resources_per_worker={"CPU": shared.threads, **({"GPU": 1} if shared.gpu else {})},
         ),
@@ -270,7 +274,7 @@ def _go_on(run: TrainingRun, shared: _Shared, share: Share, tally: Any) -> None:
         nonlocal done
         if images:
             done += images
-            tally.note.remote(share.rank, done)
+            tally.note.remote(share, done)
 
     while len(run.curve) < shared.epochs:
         run.train_to(len(run.curve) + 1, advance=advance)

@@ -16,7 +16,7 @@ from unfreeze.core.trials import Trial, TrialOutcome
 from unfreeze.data.tasks import Task
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
-from unfreeze.store.places import default_cache
+from unfreeze.store.places import cache_for_others
 from unfreeze.strategies.catalogue import Catalogue
 from unfreeze.workflows.bench import Bench, executor_at
 
@@ -107,7 +107,7 @@ class TrialsOnCluster:
 
     def executor(self, catalogue: Catalogue, task: Task, bench: Bench, cache: Path | None) -> tuple[OnWorkers, int]:
         """As `TrialsElsewhere.executor`; a worker has as many cores as PyTorch has threads in the run."""
-        job = TrialsJob(bench=_with_absolute_paths(bench), cache=(cache or default_cache()).absolute())
+        job = TrialsJob(bench=_with_absolute_paths(bench), cache=cache_for_others(cache))
         workers = Workers(self.cluster, job, threads=bench.threads, most=self.most, gpu=bench.device != "cpu")
         return OnWorkers(workers, catalogue, task), workers.number
 

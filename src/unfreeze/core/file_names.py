@@ -12,6 +12,7 @@ from unfreeze.core.errors import InputError
 LIST_SUFFIXES = (".csv", ".parquet", ".tsv", ".txt")
 SHARD_SUFFIXES = (".parquet", ".tar")  # of files that may hold photos
 STANDARD_INPUT = Path("-")
+WEB = frozenset({"http", "https"})  # addresses that begin with one have no folders and no patterns
 
 
 def is_pattern(path: Path) -> bool:
@@ -49,6 +50,11 @@ def scheme_of(path: Path) -> str:
     """What an address begins with, in small letters: ``https``, ``s3``; nothing for what lies on this machine."""
     found = _ADDRESS.match(path.as_posix())
     return found[1].lower() if found else ""
+
+
+def has_marks(text: str) -> bool:
+    """Whether there is a mark of patterns in a text."""
+    return any(mark in text for mark in "*?[")
 
 
 def as_written(path: Path) -> str:

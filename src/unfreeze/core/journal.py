@@ -104,17 +104,18 @@ class MemoryJournal:
 class FileJournal:
     """A folder with a file for every entry.
 
-    A file that is damaged counts as none. Every entry knows when it was made, and reading it back sets the clock of the
-    run to that time: so whatever is decided by time is decided as it was.
+    A file that is damaged counts as none. Every entry knows when it was made, and the first time that another life of
+    the run reads it back sets the clock to that time: so whatever is decided by time is decided as it was.
 
     Args:
         folder: Made where missing.
         elapsed: Seconds since the run began, without those in which nobody worked at it.
-        turn_to: Called with what `elapsed` was when an entry was made that is read back.
+        turn_to: Called with what `elapsed` was when an earlier life made an entry that is read back.
     """
 
     def __init__(self, folder: Path, *, elapsed: Callable[[], float], turn_to: Callable[[float], None]) -> None:
         self._folder, self._elapsed, self._turn_to = folder, elapsed, turn_to
+        self._of_this_life: set[str] = set()  # what was made or read back in it: time has gone on since
         with disk_errors_explained(folder):
             folder.mkdir(exist_ok=True)
 
@@ -133,7 +134,9 @@ class FileJournal:
             value = _adapter(kind).validate_json(json.dumps(entry["value"]))
         except ValidationError:  # of another kind, so not ours
             return None
-        self._turn_to(entry["elapsed"])
+        if name not in self._of_this_life:
+            self._of_this_life.add(name)
+            self._turn_to(entry["elapsed"])
         return value
 
     def keep(self, name: str, value: Any) -> None:
@@ -143,6 +146,7 @@ class FileJournal:
             DiskFullError: No space is left.
             OutputError: The folder cannot be written.
         """
+        self._of_this_life.add(name)
         entry = json.loads(json.dumps({"value": plain(value), "elapsed": round(self._elapsed(), 3)}))
         write_bytes(self._path(name), json.dumps({**entry, "sha256": sha256_of_json(entry)}).encode())
 

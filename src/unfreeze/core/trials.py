@@ -18,10 +18,13 @@ class Activations:
         cut: Where the frozen part of the network ends; ``input`` where none is frozen.
         remembered: Whether the frozen part runs once over all images, and what it gives is kept in memory; else it runs
             in every epoch. How many augmented views are remembered, the plan says.
+        together: The strategies whose activations the same passes remembered, this one among them; shallow to deep.
+            In bfloat16 the last bits depend on what else is read.
     """
 
     cut: str
     remembered: bool
+    together: tuple[StrategyId, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import final
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.file_names import absolute, as_written, scheme_of
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import Advance, ignore
 from unfreeze.core.records import SetAside
@@ -18,6 +19,7 @@ from unfreeze.data.image_table import ImageTable
 from unfreeze.data.layout import ClassFolder, Glance, Kind, Layout, layout_of
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.system_names import is_left_behind, written_by_unfreeze
+from unfreeze.data.trees import DISK, Entry, Tree
 
 # Files whose name says clearly that they are something else are not read: a folder may hold gigabytes of them.
 # fmt: off
@@ -78,8 +80,9 @@ class _Walk:
         left_out: Folders and links that are neither parts nor classes, in words.
     """
 
-    def __init__(self, root: Path, *, follow_links: bool, advance: Advance) -> None:
+    def __init__(self, root: Path, *, tree: Tree, follow_links: bool, advance: Advance) -> None:
         self.root = root
+        self.tree = tree
         self.advance = advance
         self.follow_links = follow_links
         self.skipped: Counter[str] = Counter()
@@ -92,6 +95,9 @@ class _Walk:
         self._led_to: dict[tuple[int, int], str] = {}
 
     def name_of(self, path: str) -> str:
+        """What a file is called: by its place below the root, or by its address where the root has none."""
+        if scheme_of(Path(path)) and not scheme_of(self.root):
+            return as_written(Path(path))
         return Path(os.path.relpath(path, self.root)).as_posix()
 
     def glance(self, folder: str) -> Glance:
@@ -99,7 +105,7 @@ class _Walk:
         if folder not in self._glances:
             photos, folders = 0, []
             try:
-                with os.scandir(folder) as found:
+                with self.tree.scan(folder) as found:
                     for entry in found:
                         if is_left_behind(entry.name):
                             continue
@@ -111,11 +117,36 @@ class _Walk:
                 pass  # said when its files are listed
             folders.sort(key=lambda entry: (entry.is_symlink(), entry.name))
             taken = [entry for entry in folders if not (entry.is_symlink() and self._why_no_link(entry))]
-            kinds = {entry.name: _kind_of_folder(entry.path) for entry in sorted(taken, key=lambda entry: entry.name)}
+            kinds = {
+                entry.name: self._kind_of_folder(entry.path) for entry in sorted(taken, key=lambda entry: entry.name)
+            }
             self._glances[folder] = Glance(kinds, photos)
         return self._glances[folder]
 
-    def _why_no_link(self, entry: os.DirEntry[str]) -> str:
+    def _kind_of_folder(self, folder: str) -> Kind:
+        """What a folder holds, links to folders in it aside; one that cannot be opened may hold photos."""
+        ours = written_by_unfreeze(folder, self.tree.exists)
+        if ours:
+            return ours
+        kinds: set[Kind] = set()
+        waiting = [folder]
+        while waiting:
+            try:
+                with self.tree.scan(waiting.pop()) as found:
+                    for entry in found:
+                        if is_left_behind(entry.name):
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                        else:
+                            kinds.add(_kind_of_file(entry))
+            except OSError:
+                return "photos"
+            if "photos" in kinds:
+                return "photos"
+        return "work" if kinds == {"work"} else "nothing"
+
+    def _why_no_link(self, entry: Entry) -> str:
         """Why a link to a folder is not followed; nothing if it is."""
         target, root = Path(os.path.realpath(entry.path)), Path(os.path.realpath(self.root))
         if root.is_relative_to(target):
@@ -126,7 +157,7 @@ class _Walk:
         first = self._led_to.setdefault((status.st_dev, status.st_ino), entry.path)
         return "" if first == entry.path else "second link to one folder"
 
-    def entries(self, folder: str, *, links: bool = False) -> Iterator[os.DirEntry[str]]:
+    def entries(self, folder: str, *, links: bool = False) -> Iterator[Entry]:
         """What a folder holds, in any order, without what is left behind and links that are not followed.
 
         Args:
@@ -134,7 +165,7 @@ class _Walk:
             links: Whether links to folders are followed in it.
         """
         try:
-            with os.scandir(folder) as found:
+            with self.tree.scan(folder) as found:
                 for entry in found:
                     if self._wanted(entry, links=links or self.follow_links):
                         yield entry
@@ -147,7 +178,7 @@ class _Walk:
         reason = "permission: the folder may not be read" if denied else f"cannot-open: {error.strerror}"
         self.blocked.append((self.name_of(folder) + "/", reason, self._label))
 
-    def _wanted(self, entry: os.DirEntry[str], *, links: bool) -> bool:
+    def _wanted(self, entry: Entry, *, links: bool) -> bool:
         if is_left_behind(entry.name):
             if entry.is_dir(follow_symlinks=False):
                 self.skip_folder(entry.path, LEFT_BEHIND, if_photos=True)
@@ -180,16 +211,27 @@ class _Walk:
             reason: Why.
             if_photos: Whether to note it only if it holds photos by name.
         """
-
-        def note(error: OSError) -> None:
-            self.block(error.filename, error)
-
-        suffixes = Counter(Path(name).suffix.lower() for _, _, names in os.walk(folder, onerror=note) for name in names)
+        suffixes = Counter(Path(name).suffix.lower() for name in self._names_below(folder))
         self.skip(reason, suffixes.total())
         photos = sum(number for suffix, number in suffixes.items() if suffix in IMAGE_SUFFIXES)
         if photos or not if_photos:
             what = count(photos, "image") if photos else count(suffixes.total(), "file") if suffixes else "empty"
             self.left_out.append(f"{self.name_of(folder)}/ ({what}, {reason})")
+
+    def _names_below(self, folder: str) -> Iterator[str]:
+        """Names of all files at any depth; links to folders are not followed."""
+        waiting = [folder]
+        while waiting:
+            place = waiting.pop()
+            try:
+                with self.tree.scan(place) as found:
+                    for entry in found:
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                        elif not _is_folder(entry):
+                            yield entry.name
+            except OSError as error:
+                self.block(place, error)
 
     def strays(self, folder: str) -> int:
         """Number of files right in a folder that holds class folders; they have no label and are counted as skipped."""
@@ -197,7 +239,7 @@ class _Walk:
         self.skip(BESIDE, number)
         return number
 
-    def files_below(self, folder: str, *, label: str = "", link_levels: int = 0) -> Iterator[os.DirEntry[str]]:
+    def files_below(self, folder: str, *, label: str = "", link_levels: int = 0) -> Iterator[Entry]:
         """All candidate files below a folder, at any depth.
 
         Args:
@@ -216,7 +258,7 @@ class _Walk:
             below = []
             for entry in self.entries(place, links=levels > 0):
                 if entry.is_dir():
-                    ours = written_by_unfreeze(entry.path)
+                    ours = written_by_unfreeze(entry.path, self.tree.exists)
                     if ours:
                         self.skip_folder(entry.path, f"of {ours}")
                     else:
@@ -234,7 +276,7 @@ class _Walk:
             waiting += [(entry.path, levels - 1) for entry in below if self.is_new(entry)]
         self._label = ""
 
-    def is_new(self, entry: os.DirEntry[str]) -> bool:
+    def is_new(self, entry: Entry) -> bool:
         """Whether a folder was not met before: with links followed, a loop would never end."""
         if not self.follow_links:
             return True
@@ -255,7 +297,7 @@ def _kind_by_name(name: str) -> Kind:
     return "work" if suffix in _OTHER_FILES else "photos"
 
 
-def _why_lost(link: os.DirEntry[str]) -> str:
+def _why_lost(link: Entry) -> str:
     """Why there is nothing at the end of a link; nothing if there is something."""
     try:
         link.stat()
@@ -266,46 +308,25 @@ def _why_lost(link: os.DirEntry[str]) -> str:
     return ""
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: Entry) -> bool:
     """Whether it is a folder or a link to one; `is_dir` raises for links that cannot be followed."""
     return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and not _why_lost(entry) and entry.is_dir())
 
 
-def _kind_of_file(entry: os.DirEntry[str]) -> Kind:
+def _kind_of_file(entry: Entry) -> Kind:
     is_file = entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not _why_lost(entry) and entry.is_file())
     return _kind_by_name(entry.name) if is_file else "nothing"
 
 
-def _kind_of_folder(folder: str) -> Kind:
-    """What a folder holds, links to folders in it aside; one that cannot be opened may hold photos."""
-    ours = written_by_unfreeze(folder)
-    if ours:
-        return ours
-    kinds: set[Kind] = set()
-    waiting = [folder]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as found:
-                for entry in found:
-                    if is_left_behind(entry.name):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    else:
-                        kinds.add(_kind_of_file(entry))
-        except OSError:
-            return "photos"
-        if "photos" in kinds:
-            return "photos"
-    return "work" if kinds == {"work"} else "nothing"
-
-
-def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ignore, labelled: bool = True) -> None:
+def list_folder(
+    table: ImageTable, *, tree: Tree, follow_links: bool, advance: Advance = ignore, labelled: bool = True
+) -> None:
     """Walk a folder of class folders, or one of ``train``, ``test`` (and ``val``) folders of class folders.
 
     Args:
         table: Gets every file below its root that may be an image, labelled by the class folder that it lies in at any
             depth, and what else is there.
+        tree: Where its root lies.
         follow_links: Whether to follow links to folders below the class folders, too.
         advance: Reports progress per file that may be an image.
         labelled: Whether there must be class folders; without them all photos have an empty label otherwise.
@@ -313,29 +334,32 @@ def list_folder(table: ImageTable, *, follow_links: bool, advance: Advance = ign
     Raises:
         ImageSetError: There are no class folders, or two folders mean the same split.
     """
-    walk = _Walk(table.root, follow_links=follow_links, advance=advance)
-    _check_readable(table.root)
+    walk = _Walk(table.root, tree=tree, follow_links=follow_links, advance=advance)
+    _check_readable(walk, table.root)
     layout = layout_of(str(table.root), walk.glance)
     if not labelled and not layout.classes:
         layout = Layout(classes=[ClassFolder(str(table.root), "")])
     strays = _take(table, walk, layout)
     for split, place in layout.bare:
         if split == "train":
-            _check_readable(Path(place))
-            msg = f"{place} has no class folders. Put the training images of each class into a folder of its own."
+            _check_readable(walk, Path(place))
+            msg = (
+                f"{as_written(Path(place))} has no class folders. Put the training images of each class into a folder "
+                "of its own."
+            )
             raise ImageSetError(msg)
     if not len(table) and not table.empty_labels:
         found_instead = _what_was_there(strays, walk)
         msg = (
-            f"{table.root} has no class folders with images{found_instead}. "
+            f"{table.where} has no class folders with images{found_instead}. "
             "Put the images of each class into a folder of its own."
         )
         raise ImageSetError(msg)
 
 
-def _check_readable(folder: Path) -> None:
+def _check_readable(walk: _Walk, folder: Path) -> None:
     try:
-        with os.scandir(folder):
+        with walk.tree.scan(str(folder)):
             pass
     except OSError as error:
         reason = "permission" if isinstance(error, PermissionError) else error.strerror
@@ -356,8 +380,8 @@ def _take(table: ImageTable, walk: _Walk, layout: Layout, split: str = "") -> in
     for _, place in layout.bare:
         if strays[place]:
             sentence = (
-                f"{count(strays[place], 'file')} in {place} lie beside the class folders and have no label: they were "
-                "not used."
+                f"{count(strays[place], 'file')} in {as_written(Path(place))} lie beside the class folders and have no "
+                "label: they were not used."
             )
             table.findings.append(finding("UF107", sentence, "Put them into the folder of their class."))
     if walk.left_out:
@@ -378,6 +402,7 @@ def add_test_folder(
     table: ImageTable,
     folder: Path,
     *,
+    tree: Tree,
     follow_links: bool,
     to_exclude: Collection[str] = (),
     advance: Advance = ignore,
@@ -387,6 +412,7 @@ def add_test_folder(
     Args:
         table: Of candidates; none of them in a test part.
         folder: Of class folders, beside what the table lists.
+        tree: Where it lies.
         follow_links: As for `list_folder`.
         to_exclude: Classes that will be taken out of the table, so that only the folder may have them.
         advance: Reports progress per file that may be an image.
@@ -395,22 +421,22 @@ def add_test_folder(
         ImageSetError: The folder is not there, lies inside the source or around it, has no class folders or other
             classes than the source, or the source has a test part.
     """
-    place = Path(folder).expanduser().resolve()
-    _check_test_folder(table, folder, place)
-    _check_readable(place)
-    walk = _Walk(place, follow_links=follow_links, advance=advance)
+    place, given = absolute(folder), as_written(folder)
+    _check_test_folder(table, given, place)
+    walk = _Walk(place, tree=tree, follow_links=follow_links, advance=advance)
+    _check_readable(walk, place)
     layout = layout_of(str(place), walk.glance)
     walk.root = table.root  # names are relative to the source from here on
-    _check_one_part(layout, folder)
+    _check_one_part(layout, given)
     if not layout.classes:
-        msg = f"{folder} has no class folders. Put the test images of each class into a folder of its own."
+        msg = f"{given} has no class folders. Put the test images of each class into a folder of its own."
         raise ImageSetError(msg)
-    known = table.labels()
+    known, source = table.labels(), as_written(table.source)
     strange = sorted({each.label for each in layout.classes} - known - set(to_exclude))
     if strange:
         msg = (
-            f"The classes of the test folder must be those of {table.source}, but {listed(list(map(repr, strange)))} "
-            f"{'is' if len(strange) == 1 else 'are'} in {folder} alone. The classes to learn are "
+            f"The classes of the test folder must be those of {source}, but {listed(list(map(repr, strange)))} "
+            f"{'is' if len(strange) == 1 else 'are'} in {given} alone. The classes to learn are "
             f"{listed(list(map(repr, sorted(known))))}: rename or remove what differs."
         )
         raise ImageSetError(msg)
@@ -418,33 +444,34 @@ def add_test_folder(
     try:
         _take(table, walk, layout, "test")
     except sqlite3.IntegrityError as error:  # a name that is there already
-        msg = f"{table.source} lists images of {folder}, too. An image either trains or tests: leave them out of one."
+        msg = f"{source} lists images of {given}, too. An image either trains or tests: leave them out of one."
         raise ImageSetError(msg) from error
     if "test" not in table.given_splits():
-        msg = f"There is no image in the class folders of {folder} to test on. Put some there, or leave out --test."
+        msg = f"There is no image in the class folders of {given} to test on. Put some there, or leave out --test."
         raise ImageSetError(msg)
 
 
-def _check_one_part(layout: Layout, folder: Path) -> None:
+def _check_one_part(layout: Layout, given: str) -> None:
     splits = {each.split for each in layout.classes} | {split for split, _ in layout.bare}
     if len(splits) > 1:
         parts = listed(sorted(splits))
-        msg = f"{folder} has parts of its own ({parts}), but all of it is to test on. Give one of them with --test."
+        msg = f"{given} has parts of its own ({parts}), but all of it is to test on. Give one of them with --test."
         raise ImageSetError(msg)
 
 
-def _check_test_folder(table: ImageTable, given: Path, place: Path) -> None:
-    if not place.is_dir():
+def _check_test_folder(table: ImageTable, given: str, place: Path) -> None:
+    source = as_written(table.source)
+    if not scheme_of(place) and not place.is_dir():
         msg = f"There is no folder {given} to test on. Check the spelling of --test."
         raise ImageSetError(msg)
     if place == table.source:
         msg = f"{given} is given twice, to learn from and to test on. Give another folder with --test, or none."
         raise ImageSetError(msg)
-    if table.source.is_dir() and (place.is_relative_to(table.source) or table.source.is_relative_to(place)):
-        msg = f"The test folder {given} and {table.source} must lie beside each other, not inside. Move one of them."
+    if table.is_folder and (place.is_relative_to(table.source) or table.source.is_relative_to(place)):
+        msg = f"The test folder {given} and {source} must lie beside each other, not inside. Move one of them."
         raise ImageSetError(msg)
     if "test" in table.given_splits():
-        msg = f"{table.source} has a test part of its own, so --test {given} would be a second one. Leave out either."
+        msg = f"{source} has a test part of its own, so --test {given} would be a second one. Leave out either."
         raise ImageSetError(msg)
 
 
@@ -454,36 +481,45 @@ class FilesBelow:
 
     Attributes:
         paths: Of files that may be some, by name.
+        names: Where each lies, as people write it.
         skipped: Number of other files, by reason.
         blocked: Folders that cannot be opened.
     """
 
     paths: tuple[Path, ...]
+    names: tuple[str, ...]
     skipped: Mapping[str, int]
     blocked: tuple[SetAside, ...]
 
 
-def files_below(folder: Path, *, advance: Advance = ignore) -> FilesBelow:
+def files_below(folder: Path, *, tree: Tree = DISK, advance: Advance = ignore) -> FilesBelow:
     """Files at any depth of a folder that may be images, whether or not they lie in class folders.
 
     Args:
         folder: Is walked as a folder of class folders is: without what is hidden or left by a system; links to folders
             are followed where class folders may be.
+        tree: Where it lies.
         advance: Reports progress per file that may be an image.
 
     Returns:
         The files, and what else there is.
     """
-    walk = _Walk(folder, follow_links=False, advance=advance)
+    walk = _Walk(folder, tree=tree, follow_links=False, advance=advance)
     walked = walk.files_below(str(folder), link_levels=_LEVELS_OF_CLASSES)
-    paths = tuple(sorted(Path(entry.path) for entry in walked))
-    blocked = tuple(SetAside(name=f"{folder / name}/", reason=reason) for name, reason, _ in walk.blocked)
-    return FilesBelow(paths, walk.skipped, blocked)
+    found = sorted((Path(entry.path), tree.file_of(entry)) for entry in walked)
+    return FilesBelow(
+        paths=tuple(file for _, file in found),
+        names=tuple(as_written(place) for place, _ in found),
+        skipped=walk.skipped,
+        blocked=tuple(
+            SetAside(name=f"{as_written(folder / name)}/", reason=reason) for name, reason, _ in walk.blocked
+        ),
+    )
 
 
 def _candidates(walk: _Walk, folder: ClassFolder, split: str) -> Iterator[Candidate]:
     for entry in walk.files_below(folder.place, label=folder.label):
-        path = Path(os.path.realpath(entry.path)) if walk.follow_links else Path(entry.path)
+        path = Path(os.path.realpath(entry.path)) if walk.follow_links else walk.tree.file_of(entry)
         yield Candidate(path=path, name=walk.name_of(entry.path), label=folder.label, split=split)
 
 

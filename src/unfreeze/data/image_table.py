@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from unfreeze.core.databases import temporary_database
+from unfreeze.core.file_names import as_written
 from unfreeze.core.findings import Finding
 from unfreeze.core.records import Duplicate, ImageCounts, SetAside
 from unfreeze.data.image_set import Image
@@ -65,6 +66,7 @@ class ImageTable:
     Args:
         database: With the tables of this module.
         source: The folder or list of images, absolute.
+        root: The folder that names are relative to; if None, the source or the folder of the list.
 
     Attributes:
         source: As given.
@@ -80,10 +82,10 @@ class ImageTable:
         near_copies: Names of photos that are near copies of each other.
     """
 
-    def __init__(self, database: sqlite3.Connection, source: Path) -> None:
+    def __init__(self, database: sqlite3.Connection, source: Path, *, root: Path | None = None) -> None:
         self._database = database
         self.source = source
-        self.root = source if source.is_dir() else source.parent
+        self.root = root or (source if source.is_dir() else source.parent)
         self.skipped: Counter[str] = Counter()
         self.skipped_of: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.empty_labels: list[str] = []
@@ -93,6 +95,16 @@ class ImageTable:
         self.looks_closely = False
         self.near_copies: tuple[tuple[str, ...], ...] = ()
         self._recorded = 0
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the source is a folder, and no list or packed file."""
+        return self.root == self.source
+
+    @property
+    def where(self) -> str:
+        """The root as people write it."""
+        return as_written(self.root)
 
     def add(self, candidates: Iterable[Candidate]) -> int:
         """Add candidates of different names; how many there were."""
@@ -366,11 +378,12 @@ class ImageTable:
 
 
 @contextlib.contextmanager
-def image_table(source: Path) -> Iterator[ImageTable]:
+def image_table(source: Path, *, root: Path | None = None) -> Iterator[ImageTable]:
     """An empty table, gone in the end; small ones never leave the memory.
 
     Args:
         source: The folder or list of images, absolute.
+        root: As for `ImageTable`.
 
     Yields:
         The table.
@@ -379,7 +392,7 @@ def image_table(source: Path) -> Iterator[ImageTable]:
         DiskFullError: There is no room for it.
     """
     with temporary_database(_SCHEMA) as database:
-        yield ImageTable(database, source)
+        yield ImageTable(database, source, root=root)
 
 
 def _stem(name: bytes) -> bytes:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from unfreeze.core.errors import ImageSetError, TooManyBadFilesError
-from unfreeze.core.file_names import LIST_SUFFIXES, absolute
+from unfreeze.core.file_names import LIST_SUFFIXES, absolute, as_written, scheme_of
 from unfreeze.core.findings import NAMED_IMAGES, Finding, finding
 from unfreeze.core.progress import SILENT, Advance, Progress
 from unfreeze.core.records import Duplicate
@@ -27,8 +27,9 @@ from unfreeze.data.left_out import exclude_classes
 from unfreeze.data.levels import measure_levels
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import list_rows
-from unfreeze.data.shards import shards_of
+from unfreeze.data.shards import root_of, shards_of
 from unfreeze.data.shortfalls import CONFLICTING, codes_of, shortfall
+from unfreeze.data.store_folders import trees
 from unfreeze.data.unpacking import add_packed
 from unfreeze.images.geometry import Geometry
 from unfreeze.images.pool import DecoderPool, Inspection
@@ -61,7 +62,7 @@ def read_image_set(
     Args:
         source: A folder of class folders; a folder with ``train``, ``test`` (and ``val``) folders of class folders; a
             ``.csv`` or ``.parquet`` list with the columns path, label and, if wanted, split and group; or tars and
-            Parquet files that hold photos, as `data.shards` takes them, also at an address.
+            Parquet files that hold photos, as `data.shards` takes them. Folders and packed files may lie at an address.
         pool: Decoder pool.
         progress: Reports progress per file.
         max_bad: Largest fraction of files that may be set aside; two bad files are always allowed.
@@ -162,20 +163,25 @@ def listed_images(
         ImageSetError: The source or the test folder is not there, or is none, or their classes do not agree, or there
             is no class of a name to exclude.
     """
-    source = absolute(Path(source))
+    source, advance = absolute(Path(source)), progress.checkpoint
     shards = shards_of(source)
-    if not shards:
+    if not (shards or scheme_of(source)):
         _check_source(source)
-    with image_table(source) as table:
-        if shards:
-            add_packed(table, shards, labelled=labelled, progress=progress)
-        elif source.is_dir():
-            list_folder(table, follow_links=follow_links, advance=progress.checkpoint, labelled=labelled)
-        else:
-            list_rows(table, labelled=labelled, advance=progress.checkpoint)
-        if test is not None:
-            add_test_folder(table, test, follow_links=follow_links, to_exclude=exclude, advance=progress.checkpoint)
-        exclude_classes(table, exclude)
+    root = root_of(shards) if shards else source if scheme_of(source) else None
+    with image_table(source, root=root) as table:
+        with trees(progress) as places:
+            if shards:
+                add_packed(table, shards, labelled=labelled, progress=progress)
+            elif table.is_folder:
+                tree = places.at(source)
+                list_folder(table, tree=tree, follow_links=follow_links, advance=advance, labelled=labelled)
+            else:
+                list_rows(table, labelled=labelled, advance=advance)
+            if test is not None:
+                tree = places.at(absolute(test))
+                add_test_folder(table, test, tree=tree, follow_links=follow_links, to_exclude=exclude, advance=advance)
+            exclude_classes(table, exclude)
+            places.fetch(table)
         yield table
 
 
@@ -298,11 +304,11 @@ def _state(candidate: Candidate, seen: Inspection) -> State:
 
 
 def _check_bad_files(table: ImageTable, max_bad: float) -> None:
-    bad = table.number_of(State.SET_ASIDE)
+    source, bad = as_written(table.source), table.number_of(State.SET_ASIDE)
     total = bad + table.number_of(State.USED)
     if bad > max(_BAD_FILES_ALWAYS_ALLOWED, max_bad * total):
         msg = (
-            f"{bad} of {total} files in {table.source} cannot be used ({codes_of(table.files_set_aside())}; "
+            f"{bad} of {total} files in {source} cannot be used ({codes_of(table.files_set_aside())}; "
             f"for example {next(table.files_set_aside()).name}), but at most {max_bad:.0%} may be. "
             "Mend or remove them, or allow more."
         )
@@ -372,7 +378,7 @@ def _check_classes(table: ImageTable) -> None:
     _check_any(table)
     if len(labels) < 2:
         only = next(iter(labels))
-        msg = f"{table.root} has one class only, {only!r}. A classifier needs the images of at least two."
+        msg = f"{table.where} has one class only, {only!r}. A classifier needs the images of at least two."
         raise ImageSetError(msg)
     if table.given_splits() - {""}:
         _check_given_splits(table, labels)
@@ -382,7 +388,7 @@ def _check_classes(table: ImageTable) -> None:
 
 def _check_any(table: ImageTable) -> None:
     if not table.number_of(State.USED):
-        msg = f"No image in {table.root} can be used{shortfall(table)}. Wanted folders with images of each class."
+        msg = f"No image in {table.where} can be used{shortfall(table)}. Wanted folders with images of each class."
         raise ImageSetError(msg)
 
 
@@ -421,15 +427,15 @@ def _check_given_splits(table: ImageTable, labels: Iterable[str]) -> None:
 def _without_training(table: ImageTable) -> str:
     """What to say of a source that gives parts, and none to learn from."""
     given = sorted(table.given_splits() - {"", "train"})
-    if not table.source.is_dir():
-        return f"{table.root} has no usable training image{shortfall(table)}. Mark images as train."
+    if not table.is_folder:
+        return f"{table.where} has no usable training image{shortfall(table)}. Mark images as train."
     if "train" in table.given_splits():
         return (
-            f"{table.root} has no usable training image{shortfall(table)}. Put images there that are none of those to "
+            f"{table.where} has no usable training image{shortfall(table)}. Put images there that are none of those to "
             "test on."
         )
     return (
-        f"{table.root} has {listed([f'a {split} part' for split in given])} and no train part to learn from. Name the "
+        f"{table.where} has {listed([f'a {split} part' for split in given])} and no train part to learn from. Name the "
         "folder to learn from train/, or give the folders apart: unfreeze run ONE --test OTHER."
     )
 
@@ -439,7 +445,7 @@ def _check_sizes(table: ImageTable, labels: Iterable[str]) -> None:
     small = sorted(label for label in labels if sizes[label] < 2)
     if small:
         shown = ", ".join(f"{label!r} has {sizes[label]}{shortfall(table, label)}" for label in small[:_SHOWN])
-        rest = "remove the folder" if table.source.is_dir() else "leave the class out with --exclude"
+        rest = "remove the folder" if table.is_folder else "leave the class out with --exclude"
         msg = (
             f"Each class needs at least two usable images, one to learn from and one to measure on, but {len(small)} "
             f"class(es) have fewer: {shown}. Add images or {rest}."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, final
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.file_names import as_written
 from unfreeze.core.findings import Finding, finding
 from unfreeze.core.wording import count, listed
 from unfreeze.data.split_names import (
@@ -115,8 +116,8 @@ class _Reading:
             self._take_inner_parts(place, inner)
         elif are_numbered_parts(names, lambda name: self._holds(place, name)):
             msg = (
-                f"{_folders(names)} in {place} look like numbered parts of one set, since each holds the same class "
-                "folders. Put the images of each class into one folder, or give a list with a column split."
+                f"{_folders(names)} in {_shown(place)} look like numbered parts of one set, since each holds the same "
+                "class folders. Put the images of each class into one folder, or give a list with a column split."
             )
             raise ImageSetError(msg)
         else:
@@ -143,7 +144,7 @@ class _Reading:
             return parts_of(names, lambda name: self._holds_deeper(place, name))
         except TwoForOnePartError as error:
             one, other, split = error.args
-            msg = f"Both {one}/ and {other}/ in {place} mean the {split} part. Keep one of them."
+            msg = f"Both {one}/ and {other}/ in {_shown(place)} mean the {split} part. Keep one of them."
             raise ImageSetError(msg) from error
 
     def _unwrapped(self, place: str, elsewhere: Iterable[str] = ()) -> str:
@@ -244,8 +245,8 @@ class _Reading:
         if example is not None and whole:
             parts = [f"{name}/" for name in sorted(inner[example])]
             msg = (
-                f"{example}/ in {place} is divided into {listed(parts)}, but {_folders(whole)} {_is(whole)} not. "
-                "Divide every class folder, or none."
+                f"{example}/ in {_shown(place)} is divided into {listed(parts)}, but {_folders(whole)} {_is(whole)} "
+                "not. Divide every class folder, or none."
             )
             raise ImageSetError(msg)
         if example is not None:
@@ -254,9 +255,9 @@ class _Reading:
         if not whole and "train" not in splits:
             one = next(iter(inner[mixed[0]]))
             msg = (
-                f"Each class folder in {place} holds a folder such as {mixed[0]}/{one}/, which looks like a part of a "
-                f"split, beside other images. Put those into {mixed[0]}/train/ and so on, or rename {one}/ if it is "
-                "none."
+                f"Each class folder in {_shown(place)} holds a folder such as {mixed[0]}/{one}/, which looks like a "
+                f"part of a split, beside other images. Put those into {mixed[0]}/train/ and so on, or rename {one}/ "
+                "if it is none."
             )
             raise ImageSetError(msg)
         return {}  # a class folder may well hold one that is called "test"
@@ -310,6 +311,10 @@ class _Reading:
 
 def _in(place: str, name: str) -> str:
     return str(Path(place) / name)
+
+
+def _shown(place: str) -> str:
+    return as_written(Path(place))
 
 
 def _short(names: Sequence[str]) -> str:

@@ -43,11 +43,12 @@ class PackedPhoto:
     fault: str = ""
 
 
-def photos_in(source: Path, *, unpacked: Path) -> Iterator[tuple[str, bytes | None]]:
+def photos_in(file: io.BufferedReader, where: str, *, unpacked: Path) -> Iterator[tuple[str, bytes | None]]:
     """What each row of a Parquet file holds.
 
     Args:
-        source: The file. Where it has a column of bytes, or of bytes and paths, that is taken; else one of paths.
+        file: The file. Where it has a column of bytes, or of bytes and paths, that is taken; else one of paths.
+        where: As people write it.
         unpacked: Folder that the photos will be written to; there must be room for them.
 
     Yields:
@@ -58,16 +59,16 @@ def photos_in(source: Path, *, unpacked: Path) -> Iterator[tuple[str, bytes | No
         DiskFullError: There is no room.
     """
     try:
-        with pq.ParquetFile(source) as file:
-            name, kind = _photo_column(file.schema_arrow, source)
+        with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as table:
+            name, kind = _photo_column(table.schema_arrow, where)
             if kind == "files":
-                check_room(unpacked, _size(file, name), f"the photos in {source}", option="TMPDIR")
-            for batch in file.iter_batches(_AT_ONCE, columns=[name], use_threads=False):
+                check_room(unpacked, _size(table, name), f"the photos in {where}", option="TMPDIR")
+            for batch in table.iter_batches(_AT_ONCE, columns=[name], use_threads=False):
                 yield from (_photo(value, kind) for value in batch.column(0).to_pylist())
-    except DiskFullError:
+    except (ImageSetError, DiskFullError):
         raise
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        msg = f"{source} cannot be read as Parquet: {error}."
+        msg = f"{where} cannot be read as Parquet: {error}."
         raise ImageSetError(msg) from error
 
 
@@ -102,7 +103,7 @@ def photos_in_parquet(file: io.BufferedReader, where: str, *, unpacked: Path) ->
     """
     try:
         with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as table:
-            name, kind = _photo_column(table.schema_arrow, Path(where))
+            name, kind = _photo_column(table.schema_arrow, where)
             if kind == "paths":
                 msg = f"{where} names photos by their paths, and does not hold them. Give a list that lies beside them."
                 raise ImageSetError(msg)
@@ -161,19 +162,19 @@ def _photo(value: Any, kind: Kind) -> tuple[str, bytes | None]:
     return ("", value or None) if kind == "files" else (text_of(value), None)
 
 
-def _photo_column(schema: pa.Schema, source: Path) -> tuple[str, Kind]:
+def _photo_column(schema: pa.Schema, where: str) -> tuple[str, Kind]:
     kinds = {field.name: kind for field in schema if (kind := _kind(field))}
     packed = [name for name, kind in kinds.items() if kind == "files"]
     paths = sorted(kinds.keys() - {*packed}, key=lambda name: PATH_COLUMNS.index(name.lower()))
     if len(packed) > 1:
         packed = [name for name in packed if name.lower() == "image"] or packed
     if len(packed) > 1:
-        msg = f"{source} has {len(packed)} columns of photos ({', '.join(packed)}). Call the one that is meant image."
+        msg = f"{where} has {len(packed)} columns of photos ({', '.join(packed)}). Call the one that is meant image."
         raise ImageSetError(msg)
     if not kinds:
         found = ", ".join(f"{field.name} ({field.type})" for field in list(schema)[:_SHOWN])
         msg = (
-            f"{source} has no column of photos: wanted one of paths that is called path or file, or one of whole files "
+            f"{where} has no column of photos: wanted one of paths that is called path or file, or one of whole files "
             f"as Hugging Face's datasets writes it. Found {found}."
         )
         raise ImageSetError(msg)

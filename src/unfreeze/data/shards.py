@@ -3,23 +3,25 @@
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.file_names import (
     SHARD_SUFFIXES,
+    WEB,
     as_written,
+    has_marks,
     is_pattern,
     is_range,
     matches,
     scheme_of,
     spelled_out,
 )
+from unfreeze.core.remote_files import files_matching, listed_in, open_remote, store_of
 from unfreeze.data.folders import IMAGE_SUFFIXES
 from unfreeze.data.packed_photos import holds_photos
-from unfreeze.data.remote_files import files_at, open_remote
 from unfreeze.data.split_names import part_alone
 from unfreeze.data.system_names import is_left_behind
 
@@ -72,13 +74,15 @@ def shards_of(source: Path) -> tuple[Shard, ...]:
         source: As for `data.inspection.read_image_set`, absolute.
 
     Returns:
-        By name; nothing where the source is a folder of photos or a list.
+        By name; nothing where the source is a folder of photos, also in a store, or a list.
 
     Raises:
         ImageSetError: It is packed, and there is none, or an address does not answer.
     """
     if scheme_of(source):
-        places = [file for each in spelled_out(as_written(source)) for file in files_at(each, SHARD_SUFFIXES)]
+        places = [place for each in spelled_out(as_written(source)) for place in _at_address(each)]
+        if not places and _may_be_folder(source):
+            return ()
     elif is_range(source) or is_pattern(source):
         places = [str(path) for each in spelled_out(str(source)) for path in _named(Path(each))]
     elif source.is_dir():
@@ -86,10 +90,40 @@ def shards_of(source: Path) -> tuple[Shard, ...]:
     else:
         places = [str(source)] if _may_hold_photos(source) else []
         return _named_shards(places)
-    if not places or not all(_path(place).lower().endswith(SHARD_SUFFIXES) for place in places):
-        msg = f"There are no .tar or .parquet files at {as_written(source)}. Check the spelling."
+    if not places or not all(map(_is_shard, places)):
+        where = _path(as_written(source)) if scheme_of(source) in WEB else as_written(source)
+        msg = f"There are no .tar or .parquet files at {where}. Check the spelling."
         raise ImageSetError(msg)
     return _named_shards(places)
+
+
+def root_of(shards: Sequence[Shard]) -> Path:
+    """The folder that the names of shards are relative to, which may be an address.
+
+    Args:
+        shards: Of `shards_of`, at least one.
+    """
+    return Path(shards[0].where.removesuffix(shards[0].name))
+
+
+def _may_be_folder(address: Path) -> bool:
+    """Whether something at an address may be a folder of photos: the web has none."""
+    return scheme_of(address) not in WEB and not is_range(address) and not has_marks(as_written(address))
+
+
+def _at_address(address: str) -> list[str]:
+    """What an address stands for: itself, what a pattern matches, or the shards in a folder that holds nothing else."""
+    if scheme_of(Path(address)) in WEB or (_is_shard(address) and not has_marks(address)):
+        return [address]
+    if has_marks(address):
+        return list(filter(_is_shard, files_matching(address)))
+    store, path = store_of(address)
+    names = _shards_among((one.name, one.is_folder) for one in listed_in(store, path))
+    return [f"{address.rstrip('/')}/{name}" for name in names]
+
+
+def _is_shard(place: str) -> bool:
+    return _path(place).lower().endswith(SHARD_SUFFIXES)
 
 
 def _named(path: Path) -> list[Path]:
@@ -102,21 +136,33 @@ def _named(path: Path) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """Shards in a folder that holds neither photos nor folders, so that it cannot be one of class folders."""
-    found = []
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                suffix = Path(entry.name).suffix.lower()
-                if is_left_behind(entry.name):
-                    continue
-                if entry.is_dir() or suffix in IMAGE_SUFFIXES:
-                    return []
-                if suffix in SHARD_SUFFIXES:
-                    found.append(Path(entry.path))
+            names = _shards_among((entry.name, entry.is_dir()) for entry in entries)
     except OSError:
         return []  # said where class folders are looked for
-    return sorted(filter(_may_hold_photos, found))
+    return [path for path in (folder / name for name in names) if _may_hold_photos(path)]
+
+
+def _shards_among(entries: Iterable[tuple[str, bool]]) -> list[str]:
+    """Names of shards in a folder that holds neither photos nor folders, so that it cannot be one of class folders.
+
+    Args:
+        entries: Name of each thing in it, and whether that is a folder.
+
+    Returns:
+        By name.
+    """
+    found = []
+    for name, is_folder in entries:
+        suffix = Path(name).suffix.lower()
+        if is_left_behind(name):
+            continue
+        if is_folder or suffix in IMAGE_SUFFIXES:
+            return []
+        if suffix in SHARD_SUFFIXES:
+            found.append(name)
+    return sorted(found)
 
 
 def _may_hold_photos(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Callable
 from typing import Literal
 
 from unfreeze.core.run_folder import PLAN
@@ -39,17 +40,20 @@ def is_left_behind(name: str) -> bool:
     return folded.startswith((".", "@syno")) or folded in _LEFT_BEHIND
 
 
-def written_by_unfreeze(folder: str) -> Literal["a run of unfreeze", "a model", ""]:
+def written_by_unfreeze(
+    folder: str, exists: Callable[[str], bool] = os.path.exists
+) -> Literal["a run of unfreeze", "a model", ""]:
     """What a folder is, if unfreeze wrote it.
 
     Args:
         folder: Absolute.
+        exists: Whether there is a file.
 
     Returns:
         ``a run of unfreeze``, ``a model``, or nothing for any other folder.
     """
     names = (RUN_FILE, PLAN, "config.json", "model.safetensors")
-    there = {name for name in names if os.path.exists(os.path.join(folder, name))}  # noqa: PTH110, PTH118 - never raises
+    there = {name for name in names if exists(os.path.join(folder, name))}  # noqa: PTH118 - never raises
     if there & {RUN_FILE, PLAN}:
         return "a run of unfreeze"
     return "a model" if len(there) == 2 else ""

@@ -4,15 +4,10 @@ Whatever reads photos reads files, some of them several times. The folder lies w
 process ends.
 """
 
-import shutil
-import tempfile
-import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from functools import cached_property
 from pathlib import Path
-from typing import final
 
 from unfreeze.core.errors import ImageSetError
 from unfreeze.core.file_names import as_written
@@ -24,30 +19,13 @@ from unfreeze.data.list_text import as_western
 from unfreeze.data.listed_files import Candidate
 from unfreeze.data.lists import Faults, fault_of_row, faults_of_whole
 from unfreeze.data.packed_photos import PackedPhoto, photos_in_parquet
+from unfreeze.data.private_folders import new_private_folder
 from unfreeze.data.shards import Shard
 from unfreeze.data.split_names import part_alone
 from unfreeze.data.tar_photos import photos_in_tar
 
 _NEEDED = {True: ("path", "label"), False: ("path",)}
 SAME_NAME = "of the same name as a photo before it"
-
-
-@final
-class _TemporaryFolder:
-    """A folder of this process, made when it is first asked for."""
-
-    @cached_property
-    def path(self) -> Path:
-        made = Path(tempfile.mkdtemp(prefix="unfreeze-photos-"))
-        weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
-        return made
-
-    def new(self) -> Path:
-        """An empty folder in it."""
-        return Path(tempfile.mkdtemp(dir=self.path))
-
-
-_UNPACKED = _TemporaryFolder()
 
 
 def add_packed(table: ImageTable, shards: Sequence[Shard], *, labelled: bool, progress: Progress) -> None:
@@ -65,11 +43,10 @@ def add_packed(table: ImageTable, shards: Sequence[Shard], *, labelled: bool, pr
         DiskFullError: There is no room for the photos.
     """
     where, faults = as_written(table.source), Faults()
-    with disk_errors_explained(Path(tempfile.gettempdir())):
-        folder = _UNPACKED.new()
+    folder = new_private_folder()
     with progress.phase("unpack", total=len(shards), unit="file") as advance:
         for number, shard in enumerate(shards):
-            for place, photo in enumerate(_photos_in(shard, folder, table.skipped)):
+            for place, photo in enumerate(photos_in_shard(shard, table.skipped, unpacked=folder)):
                 progress.checkpoint()
                 _add(table, shard, photo, folder / f"{number}-{place}", faults, labelled=labelled)
             advance(1)
@@ -85,12 +62,26 @@ def add_packed(table: ImageTable, shards: Sequence[Shard], *, labelled: bool, pr
         raise ImageSetError(msg)
 
 
-def _photos_in(shard: Shard, folder: Path, skipped: Counter[str]) -> Iterator[PackedPhoto]:
+def photos_in_shard(shard: Shard, skipped: Counter[str], *, unpacked: Path) -> Iterator[PackedPhoto]:
+    """The photos of a tar or a Parquet file, one after the other.
+
+    Args:
+        shard: The file.
+        skipped: Counts what else is in it, by reason.
+        unpacked: Folder that they will be written to; there must be room for them.
+
+    Yields:
+        Photos, in their order.
+
+    Raises:
+        ImageSetError: It cannot be read.
+        DiskFullError: There is no room.
+    """
     with closing(shard.open()) as file:
         if shard.is_tar:
             yield from photos_in_tar(file, shard.where, skipped)
         else:
-            yield from photos_in_parquet(file, shard.where, unpacked=folder)
+            yield from photos_in_parquet(file, shard.where, unpacked=unpacked)
 
 
 def _add(table: ImageTable, shard: Shard, photo: PackedPhoto, path: Path, faults: Faults, *, labelled: bool) -> None:

@@ -1,5 +1,6 @@
 """Which engine and precision: measured once per store on a few of the user's own images."""
 
+import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -32,8 +33,9 @@ from unfreeze.store.codes import CodeStore, open_store
 from unfreeze.store.documents import keep_document, kept_document
 from unfreeze.store.eviction import store_folders
 from unfreeze.store.manifests import new_manifest
-from unfreeze.store.places import kept_beside, stores_folder
+from unfreeze.store.places import kept_beside, shared_stores, stores_folder
 from unfreeze.store.shards import recorded_manifest
+from unfreeze.store.shared import shared_manifests
 
 # The least median cosine, over the sample, between codes and those of the reference, at every tap.
 LEAST_COSINE = 0.99
@@ -310,8 +312,8 @@ def _as_noted(request: EngineSettings) -> list[str]:
 
 def _earlier_choice(network: FrozenNetwork, request: EngineSettings, cache: Path | None) -> EngineChoice | None:
     description = new_manifest(_description(network), {})["description"]  # as JSON has it
-    for folder in store_folders(stores_folder(cache)):
-        manifest = recorded_manifest(folder)
+    here = map(recorded_manifest, store_folders(stores_folder(cache)))
+    for manifest in itertools.chain(here, shared_manifests(shared_stores(cache))):
         if manifest is None or manifest["notes"].get(REQUEST) != _as_noted(request):
             continue
         choice = choice_from_json(manifest["notes"]["choice"])

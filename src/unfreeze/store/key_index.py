@@ -6,7 +6,7 @@ It is private to a process and goes with it: the shards are all that has to surv
 import contextlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from unfreeze.core.databases import temporary_database
 from unfreeze.store.codes import CodeStore, Row
-from unfreeze.store.shards import DamagedShardError, keys_of_shard, read_shard, shards_in
+from unfreeze.store.shards import DamagedShardError
 
 _SCHEMA = "CREATE TABLE place (key TEXT PRIMARY KEY, shard INTEGER, row INTEGER) WITHOUT ROWID"
 
@@ -34,8 +34,9 @@ class KeyIndex:
         self._store = store
         self._shards: list[Path] = []
         self._whole: set[int] = set()
-        for path in shards_in(store.folder):
-            self._add(path, keys_of_shard(path))
+        self._damaged: set[Path] = set()
+        for path, keys in store.keys_by_shard():
+            self._add(path, keys)
         self._found = len(self._shards)  # later ones are written by this process, or by those that work for it
 
     @property
@@ -52,10 +53,10 @@ class KeyIndex:
         Returns:
             Keys in their order.
         """
-        stored: set[str] = set()
-        for shard, hits in self._places(keys).items():
-            if self._is_whole(shard):
-                stored.update(keys[place] for place, _ in hits)
+        places = self._places(keys)
+        while not self._are_whole(places):
+            places = self._places(keys)
+        stored = {keys[place] for hits in places.values() for place, _ in hits}
         return [key for key in dict.fromkeys(keys) if key not in stored]
 
     def write(self, rows: Mapping[str, Row]) -> None:
@@ -65,10 +66,8 @@ class KeyIndex:
 
     def take_up(self) -> None:
         """Index the shards that other processes have written since; they count as written through this index."""
-        known = set(self._shards)
-        for path in shards_in(self._store.folder):
-            if path not in known:
-                self._add(path, keys_of_shard(path))
+        for path, keys in self._store.keys_by_shard(set(self._shards)):
+            self._add(path, keys)
 
     def read(
         self, keys: Sequence[str]
@@ -86,7 +85,7 @@ class KeyIndex:
         found, new = np.zeros((2, len(keys)), np.bool_)
         for shard, hits in self._places(keys).items():
             try:
-                _, codes = read_shard(self._shards[shard])
+                _, codes = self._store.read_shard(self._shards[shard])
             except DamagedShardError:
                 continue
             places, rows = map(list, zip(*hits, strict=True))
@@ -96,9 +95,12 @@ class KeyIndex:
         return by_tap, found, new
 
     def _add(self, path: Path, keys: Sequence[str]) -> None:
-        rows = ((key, len(self._shards), row) for row, key in enumerate(keys))
-        self._database.executemany("INSERT OR IGNORE INTO place VALUES (?, ?, ?)", rows)
+        self._note(keys, len(self._shards))
         self._shards.append(path)
+
+    def _note(self, keys: Sequence[str], shard: int) -> None:
+        rows = ((key, shard, row) for row, key in enumerate(keys))
+        self._database.executemany("INSERT OR IGNORE INTO place VALUES (?, ?, ?)", rows)
 
     def _places(self, keys: Sequence[str]) -> dict[int, list[tuple[int, int]]]:
         """By shard, places in `keys` and their rows there."""
@@ -109,16 +111,30 @@ class KeyIndex:
                 by_shard[found[0]].append((place, found[1]))
         return by_shard
 
-    def _is_whole(self, shard: int) -> bool:
-        """Whether a shard's codes can be read; one that is damaged leaves the index."""
-        if shard not in self._whole:
+    def _are_whole(self, shards: Iterable[int]) -> bool:
+        """Whether the codes of all these shards can be read; those that are damaged leave the index."""
+        unknown = [shard for shard in shards if shard not in self._whole]
+        self._store.fetch(self._shards[shard] for shard in unknown)
+        damaged = []
+        for shard in unknown:
             try:
-                read_shard(self._shards[shard])
+                self._store.read_shard(self._shards[shard])
             except DamagedShardError:
-                self._database.execute("DELETE FROM place WHERE shard = ?", (shard,))
-                return False
-            self._whole.add(shard)
-        return True
+                damaged.append(shard)
+            else:
+                self._whole.add(shard)
+        if damaged:
+            self._leave_out(damaged)
+        return not damaged
+
+    def _leave_out(self, damaged: Sequence[int]) -> None:
+        """Forget damaged shards; others may have the same images."""
+        self._damaged.update(self._shards[shard] for shard in damaged)
+        self._database.executemany("DELETE FROM place WHERE shard = ?", ((shard,) for shard in damaged))
+        numbers = {path: number for number, path in enumerate(self._shards)}
+        for path, keys in self._store.keys_by_shard(self._damaged):
+            if path in numbers:
+                self._note(keys, numbers[path])
 
 
 @contextlib.contextmanager

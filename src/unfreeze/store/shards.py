@@ -7,6 +7,7 @@ shard, which costs about the same. The checksums are there as well, for other pr
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from unfreeze.store.columns import codes_column, codes_of_column, text_column
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest, checked_manifest, values_in
 
 SUFFIX = ".parquet"
+_NAME = re.compile(rf"[0-9a-f]{{32}}{re.escape(SUFFIX)}")
 _METADATA_KEY = b"unfreeze.manifest"
 _NO_SHARD = (OSError, pa.ArrowException)  # what reading something else than a whole Parquet file raises
 
@@ -58,7 +60,7 @@ def encoded_shard(rows: Mapping[str, Mapping[str, NDArray[np.floating]]], manife
         write_statistics=False,  # and nobody looks for a range of them
     )
     data = stream.getvalue()
-    return _name_of(data), data
+    return name_of_shard(data), data
 
 
 def _schema(manifest: Manifest) -> pa.Schema:
@@ -70,8 +72,14 @@ def _schema(manifest: Manifest) -> pa.Schema:
     return pa.schema([key, *columns], metadata={_METADATA_KEY: json.dumps(manifest)})
 
 
-def _name_of(data: bytes) -> str:
+def name_of_shard(data: bytes) -> str:
+    """The name of a shard with this content."""
     return f"{sha256_of(data)[:32]}{SUFFIX}"
+
+
+def is_shard_name(name: str) -> bool:
+    """Whether a shard may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 def read_shard(path: Path) -> tuple[list[str], dict[str, NDArray[np.floating]]]:
@@ -91,7 +99,7 @@ def read_shard(path: Path) -> tuple[list[str], dict[str, NDArray[np.floating]]]:
     except OSError as error:
         msg = f"cannot be read: {error.strerror}"
         raise DamagedShardError(msg) from error
-    if _name_of(data) != path.name:
+    if name_of_shard(data) != path.name:
         msg = "its content has changed since it was written"
         raise DamagedShardError(msg)
     try:
@@ -111,11 +119,11 @@ def _manifest_of(schema: pa.Schema, key: str) -> Manifest | None:
     return checked_manifest((schema.metadata or {}).get(_METADATA_KEY, b""), key)
 
 
-def keys_of_shard(path: Path) -> list[str]:
+def keys_of_shard(file: Path | io.RawIOBase) -> list[str]:
     """The images' sha256 in a shard, read without their codes; nothing if that column is damaged."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            keys: list[str] = file.read(columns=["sha256"], use_threads=False)["sha256"].to_pylist()
+        with pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True) as table:
+            keys: list[str] = table.read(columns=["sha256"], use_threads=False)["sha256"].to_pylist()
     except (*_NO_SHARD, LookupError, ValueError):
         return []
     return keys

@@ -18,6 +18,7 @@ from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import (
     FineTuning,
     Forecast,
+    Held,
     Prepared,
     Price,
     Request,
@@ -82,8 +83,8 @@ class Catalogue(Protocol):
         """What one that trains blocks costs; nothing is prepared for it yet."""
         ...
 
-    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
-        """One whose price is known, if it fits; its record says what the preparing took."""
+    def ready(self, price: Price, request: Request) -> TrainedStrategy | LeftOut:
+        """The one that has this price, if it fits; its record says what the preparing took."""
         ...
 
     def strategy(self, trial: Trial) -> Strategy:
@@ -113,6 +114,7 @@ class PhotoCatalogue:
         self.shared, self._cheap = step_one(experiment, losses)
         self._trained: dict[StrategyId, FineTuning] = {}
         self._prices: dict[StrategyId, Price] = {}
+        self._held: Held = {}  # for what is made ready next
         self._flips_checked = False
 
     def step_one(self) -> list[Strategy]:
@@ -134,13 +136,14 @@ class PhotoCatalogue:
         self._prices[strategy] = priced.price
         return priced.price
 
-    def ready(self, strategy: StrategyId, request: Request) -> TrainedStrategy | LeftOut:
+    def ready(self, price: Price, request: Request) -> TrainedStrategy | LeftOut:
         """Some blocks, all, or from scratch; as they were prepared in an earlier life of the run, if they were."""
+        strategy = price.strategy
         made: list[FineTuning] = []
 
         def prepare() -> Prepared:
             with metered() as usage:
-                found = self._ready(strategy, request)
+                found = self._ready(price, request)
             if isinstance(found, LeftOut):
                 return Prepared(outcome=found.outcome)
             cost = added(found.outcome.cost, usage)
@@ -150,16 +153,16 @@ class PhotoCatalogue:
 
         journal = self.experiment.resources.journal
         prepared = once(journal, f"{strategy.key}-ready-for-{request.splits}", Prepared, prepare)
+        self._held.pop(strategy, None)  # of what is left out
         if prepared.training is None:
             return LeftOut(prepared.outcome)
         self._trained[strategy] = made[0] if made else taken_up(self.shared, prepared)
         return self._trained[strategy]
 
-    def _ready(self, strategy: StrategyId, request: Request) -> FineTuning | LeftOut:
-        found = self._prices[strategy]
-        if forecast(found, request).epochs:
+    def _ready(self, price: Price, request: Request) -> FineTuning | LeftOut:
+        if forecast(price, request).epochs:
             self._check_flips()
-        return readied(self.shared, found, request)
+        return readied(self.shared, price, request, self._held)
 
     def strategy(self, trial: Trial) -> Strategy:
         """What is ready, or what the trial alone says, where it comes from another process."""
@@ -215,22 +218,23 @@ def priced_and_ready(
         The strategy, or what it would have been.
     """
     price = catalogue.price(strategy, epochs=epochs, affordable=request.allowance)
-    return price if isinstance(price, LeftOut) else catalogue.ready(strategy, request)
+    return price if isinstance(price, LeftOut) else catalogue.ready(price, request)
 
 
-def readied(shared: StepOne, found: Price, request: Request) -> FineTuning | LeftOut:
+def readied(shared: StepOne, found: Price, request: Request, held: Held | None = None) -> FineTuning | LeftOut:
     """A strategy that trains blocks, ready to run.
 
     Args:
         shared: Trains the heads that it starts from.
         found: What it costs.
         request: Time and splits.
+        held: As for `finetuning.ready`.
 
     Returns:
         The strategy; what it would have been, with the reason, if it does not fit.
     """
     try:
-        return ready(shared, found, request)
+        return ready(shared, found, request, held)
     except TooExpensiveError as error:
         return LeftOut(error.outcome)
 

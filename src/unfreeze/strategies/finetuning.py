@@ -6,7 +6,7 @@ as many epochs as there is time for, and may go on later: a training that was ma
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -26,7 +26,7 @@ from unfreeze.data.tasks import Split
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.step_one import StepOne
 from unfreeze.strategies.strategy import Fit
-from unfreeze.training.examples import Remembered, recomputed, remember
+from unfreeze.training.examples import Remembered, recomputed, remember, views_that_fit
 from unfreeze.training.loop import Examples
 from unfreeze.training.pace import seconds_of_pixels, seconds_of_remembering
 from unfreeze.training.plans import batch_size, full_plan, full_rate, scratch_plan, step_two_rate, unfreeze_plan
@@ -41,6 +41,9 @@ FEWEST_EPOCHS = 4
 # Of the plan's epochs; a second split is paid for with fewer only down to here. On a split of omniglot's train part two
 # blocks gain 12.5 points over the head with 20 epochs, 11.8 with 10 and 4.2 with 5: an interval of the wrong thing.
 LEAST_SHARE_REPEATED = 0.5
+# What an image of a whole training takes, times what it took in the fastest of a few steps: predicting and the audit
+# come on top, and memory that is not at hand. 1.07 to 1.36 in nine trainings on four sets, in the median 1.16.
+STEADY = 1.15
 SHARE_OF_VIEWS = 0.4  # of the allowance, for what is remembered before training begins
 WAITING_SHARE = 0.1  # of the memory that is free, for trainings that may go on
 
@@ -52,10 +55,12 @@ class Request:
     Attributes:
         allowance: Seconds that its preparation and its splits may take; without splits, its training on everything.
         splits: On how many splits it should be measured; 0 to train it on everything alone.
+        beside: What else may be made ready: where memory allows, the same passes remember activations for it.
     """
 
     allowance: float
     splits: int
+    beside: tuple[StrategyId, ...] = ()
 
 
 class TooExpensiveError(Exception):
@@ -71,6 +76,22 @@ class TooExpensiveError(Exception):
 
 
 Start = Callable[[Split, int], Backbone]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Passed:
+    """What passes over the images have remembered for a strategy.
+
+    Attributes:
+        remembered: Its activations.
+        together: As in `Activations`.
+    """
+
+    remembered: Remembered
+    together: tuple[StrategyId, ...]
+
+
+Held = dict[StrategyId, Passed]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,6 +396,10 @@ def price(
     everything, learn = experiment.task.everything(), len(experiment.task.split(0).learn)
     inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
     fewest = min(plan.epochs, FEWEST_EPOCHS)
+    least = _least_seconds(asked, fewest)
+    if least > affordable:
+        note = f"the network's passes over the images need about {duration(least)} for it"
+        return asked.left_out(f"{note} and {duration(affordable)} are left")
     try:
         pace = time_training(
             asked.start(shared.split_with_head, experiment.seed),
@@ -402,20 +427,34 @@ def price(
         strategy=strategy,
         epochs=plan.epochs,
         fewest=fewest,
-        seconds_an_epoch=(pace.timed.seconds + feeding) * learn,
-        refit_an_epoch=(pace.alone.seconds + feeding) * len(everything.learn) / experiment.trainer.speedup,
+        seconds_an_epoch=(STEADY * pace.timed.seconds + feeding) * learn,
+        refit_an_epoch=(STEADY * pace.alone.seconds + feeding) * len(everything.learn) / experiment.trainer.speedup,
         preparation=preparation,
         pace=pace,
     )
 
 
-def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
+def _least_seconds(asked: _Wanted, fewest: int) -> float:
+    """What it takes for certain, from what reading codes took: without timing a step, which takes seconds itself.
+
+    What feeds the last blocks is a pass over all images; where the whole network learns, every epoch is more than one.
+    """
+    experiment, task = asked.experiment, asked.experiment.task
+    passes = len(task.image_set.images)
+    if _from_pixels(experiment, asked.plan.strategy):
+        passes = fewest * (len(task.split(0).learn) + len(task.everything().learn))
+    return passes * (experiment.codes.seconds_an_image or 0.0)
+
+
+def ready(shared: StepOne, found: Price, request: Request, held: Held | None = None) -> FineTuning:
     """A strategy that can train, for as many epochs as fit; nothing is prepared for one that does not.
 
     Args:
         shared: Trains the heads that it starts from.
         found: What it costs.
-        request: Time, splits, epochs.
+        request: Time, splits, epochs, and what comes after it.
+        held: What earlier passes have remembered: it takes its own, and leaves what its passes remember for others;
+            nothing if None.
 
     Returns:
         The strategy.
@@ -429,10 +468,14 @@ def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
     assert pace is not None, strategy.label  # noqa: S101 - `price` has timed it
     plan = replace(asked.plan, arithmetic=pace.timed.arithmetic)
     _check_fits(asked, forecast(found, request), found, request)
-    inputs = _inputs_at(asked.cut, experiment.pixels, experiment)
+    inputs, passed = _inputs_at(asked.cut, experiment.pixels, experiment), None
     if strategy.blocks is not None and not _from_pixels(experiment, strategy):
-        views = math.inf if experiment.pinned else SHARE_OF_VIEWS * request.allowance
-        inputs, plan = _remembered(experiment, strategy.blocks, plan, seconds=views)
+        held = {} if held is None else held
+        if strategy not in held:
+            seconds = math.inf if experiment.pinned else SHARE_OF_VIEWS * request.allowance
+            held.update(_passed(strategy, request.beside, experiment, plan, seconds=seconds))
+        passed = held.pop(strategy, None)
+        inputs, plan = _fed_by(passed, strategy, experiment, plan)
     left = replace(request, allowance=request.allowance - (time.perf_counter() - began))
     expected = forecast(replace(found, preparation=0.0), left)
     _check_fits(asked, expected, found, left)
@@ -443,7 +486,11 @@ def ready(shared: StepOne, found: Price, request: Request) -> FineTuning:
         timed=(pace.timed, *pace.others, pace.alone),
         forecast_seconds=expected.seconds,
     )
-    activations = Activations(cut=asked.cut.name, remembered=isinstance(inputs.examples, Remembered))
+    activations = Activations(
+        cut=asked.cut.name,
+        remembered=passed is not None,
+        together=passed.together if passed else (),
+    )
     return FineTuning(
         experiment=experiment,
         outcome=replace(_shortened(asked.outcome, expected), settings=settings),
@@ -505,8 +552,9 @@ def _fed_as_before(experiment: Experiment, strategy: StrategyId, training: Train
     if not activations.remembered:  # also where memory would hold them now
         cut = experiment.source.cut_before_blocks(strategy.blocks)
         return _inputs_at(cut, recomputed(experiment.source, cut, experiment.pixels), experiment)
-    inputs, same = _remembered(experiment, strategy.blocks, plan)
-    if same.views != plan.views or not isinstance(inputs.examples, Remembered):
+    held = _passed(strategy, activations.together, experiment, plan)
+    inputs, same = _fed_by(held.get(strategy), strategy, experiment, plan)
+    if same.views != plan.views or tuple(held) != activations.together:
         msg = (
             f"The activations before {activations.cut} were in memory when {strategy.label} was prepared, with "
             f"{plan.views} augmented views of each image, and memory does not hold them now. Free some, or begin anew."
@@ -535,23 +583,37 @@ def _adapted(plan: Plan, experiment: Experiment, epochs: int | None) -> Plan:
     )
 
 
-def _remembered(experiment: Experiment, blocks: int, plan: Plan, *, seconds: float = math.inf) -> tuple[Inputs, Plan]:
-    """The activations that the last blocks take, for all splits; the plan, with as many views as there was time for."""
-    task, cut = experiment.task, experiment.source.cut_before_blocks(blocks)
-    examples = remember(
+def _passed(
+    strategy: StrategyId, beside: Sequence[StrategyId], experiment: Experiment, plan: Plan, *, seconds: float = math.inf
+) -> Held:
+    """Activations for a strategy, and for others if memory holds as many views with those; nothing without memory."""
+    asked = sorted({strategy, *beside}, key=lambda one: one.rank)
+    cuts = {one: _cut_of(experiment, one) for one in asked if not _from_pixels(experiment, one)}
+    rows, images = experiment.task.train_rows, len(experiment.pixels.squares.images)
+    if views_that_fit(list(cuts.values()), images=images, train=len(rows), wanted=plan.views) < plan.views:
+        cuts = {strategy: cuts[strategy]}
+    found = remember(
         experiment.source,
-        cut,
+        list(cuts.values()),
         experiment.pixels,
         experiment.resources,
-        train_rows=task.train_rows,
+        train_rows=rows,
         views=plan.views,
         engine=experiment.engine,
         seconds=seconds,
     )
-    if not isinstance(examples, Remembered):
-        return _inputs_at(cut, examples, experiment), plan
-    same = replace(plan, views=len(examples.views))
-    return _inputs_at(cut, examples, experiment), same
+    together = tuple(cuts)
+    return {one: Passed(remembered=each, together=together) for one, each in zip(cuts, found, strict=False)}
+
+
+def _fed_by(passed: Passed | None, strategy: StrategyId, experiment: Experiment, plan: Plan) -> tuple[Inputs, Plan]:
+    """The inputs of the last blocks, for all splits; the plan, with as many views as there are."""
+    cut = _cut_of(experiment, strategy)
+    if passed is not None:
+        return _inputs_at(cut, passed.remembered, experiment), replace(plan, views=len(passed.remembered.views))
+    say = experiment.progress.say
+    say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
+    return _inputs_at(cut, recomputed(experiment.source, cut, experiment.pixels), experiment), plan
 
 
 def _inputs_at(cut: Cut, examples: Examples, experiment: Experiment) -> Inputs:

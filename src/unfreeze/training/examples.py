@@ -5,7 +5,7 @@ engine. With augmentation, a few augmented views of each image are remembered, a
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -137,15 +137,22 @@ def remembered_in(folder: Path) -> Remembered:
     return Remembered(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FILES))
 
 
-def views_that_fit(cut: Cut, *, images: int, train: int, wanted: int) -> int:
-    """How many augmented views can be remembered beside the plain activations; -1 if not even those."""
-    one = 4 * int(np.prod(cut.shape))
+def views_that_fit(cuts: Sequence[Cut], *, images: int, train: int, wanted: int) -> int:
+    """How many augmented views can be remembered beside the plain activations; -1 if not even those.
+
+    Args:
+        cuts: Where activations are remembered.
+        images: Number of all.
+        train: Number of those that train.
+        wanted: Views of each of these.
+    """
+    one = sum(4 * int(np.prod(cut.shape)) for cut in cuts)
     return next((n for n in range(wanted, -1, -1) if fits_in_memory(one * (images + n * train))), -1)
 
 
 def remember(
     backbone: Backbone,
-    cut: Cut,
+    cuts: Sequence[Cut],
     pixels: Pixels,
     resources: Resources,
     *,
@@ -153,12 +160,13 @@ def remember(
     views: int,
     engine: Engine,
     seconds: float = float("inf"),
-) -> Remembered | RecomputedInputs:
+) -> tuple[Remembered, ...]:
     """Run the frozen prefix once over all images, and over augmented views of those that train.
 
     Args:
         backbone: The network.
-        cut: Where the frozen part ends.
+        cuts: Where the frozen part ends, of one or several trainings: all are read in the same passes, which take as
+            long as for the deepest.
         pixels: The images.
         resources: Progress, and what is kept between runs.
         train_rows: Rows that may train.
@@ -167,33 +175,33 @@ def remember(
         seconds: That this may take; the views of the images without augmentation are made in any case.
 
     Returns:
-        The remembered activations; or, when not even the plain ones fit, examples that compute them again each time.
+        The remembered activations at each cut; nothing when not even the plain ones fit.
     """
     images, progress = len(pixels.squares.images), resources.progress
-    number = views_that_fit(cut, images=images, train=len(train_rows), wanted=views)
+    number = views_that_fit(cuts, images=images, train=len(train_rows), wanted=views)
     if number < 0:
-        progress.say(f"The activations before {cut.name} do not fit in memory; the frozen part runs in every epoch.")
-        return recomputed(backbone, cut, pixels)
+        return ()
     if number < views:
         progress.say(f"Of {views} augmented views of each image memory holds {number}.")
     calibration = list(pixels.views(train_rows[:SAMPLE], epoch=None))
     compiled = compile_prefix(
-        backbone, raw=[cut], engine=engine, device=pixels.device, calibration=calibration, cache=resources.cache
+        backbone, raw=cuts, engine=engine, device=pixels.device, calibration=calibration, cache=resources.cache
     )
-    run = partial(_activations, compiled, pixels, cut=cut, progress=progress)
+    run = partial(_activations, compiled, pixels, progress=progress)
     started = time.perf_counter()
-    plain = run(np.arange(images), epoch=None)
+    plain = [np.empty((images, *cut.shape), np.float32) for cut in cuts]
+    run(np.arange(images), epoch=None, into=plain)
     taken = time.perf_counter() - started
     view = taken / images * len(train_rows)  # seconds of one view of every image that trains
     if number * view > seconds - taken:
         number = max(0, int((seconds - taken) / view))
         progress.say(f"Of {views} augmented views of each image there is time for {number}.")
-    stored = np.empty((number, len(train_rows), *cut.shape), np.float32)
+    stored = [np.empty((number, len(train_rows), *cut.shape), np.float32) for cut in cuts]
     for epoch in range(number):
-        stored[epoch] = run(train_rows, epoch=epoch)
+        run(train_rows, epoch=epoch, into=[of_cut[epoch] for of_cut in stored])
     position = np.full(images, -1, dtype=np.int64)
     position[train_rows] = np.arange(len(train_rows))
-    return Remembered(plain, stored, position)
+    return tuple(Remembered(*of_cut, position) for of_cut in zip(plain, stored, strict=True))
 
 
 def recomputed(backbone: Backbone, cut: Cut, pixels: Pixels) -> RecomputedInputs:
@@ -206,15 +214,14 @@ def _activations(
     pixels: Pixels,
     rows: Int[np.ndarray, " row"],
     *,
-    cut: Cut,
     epoch: int | None,
+    into: Sequence[Float[np.ndarray, "row ..."]],
     progress: Progress,
-) -> Float[np.ndarray, "row *activation"]:
-    """Activations of one view of every row."""
-    found = np.empty((len(rows), *cut.shape), np.float32)
+) -> None:
+    """Write the activations of one view of every row, at every cut."""
     name = "activations" if epoch is None else f"activations, view {epoch + 1}"
     with progress.phase(name, total=len(rows), unit="image") as advance:
-        for place, (activation,) in enumerate(compiled.run(pixels.views(rows, epoch=epoch))):
-            found[place] = activation
+        for place, activations in enumerate(compiled.run(pixels.views(rows, epoch=epoch))):
+            for of_cut, activation in zip(into, activations, strict=True):
+                of_cut[place] = activation
             advance(1)
-    return found

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from unfreeze.core.cards import card_from
 from unfreeze.core.documents import Confused, EvaluateRecord, Mistake, Unfamiliar
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.file_names import as_written, is_pattern, is_range, scheme_of
 from unfreeze.core.files import write_bytes
 from unfreeze.core.findings import Finding, finding
 from unfreeze.core.records import Abstaining, SetAside
@@ -146,12 +147,12 @@ def evaluate(
     whole, predictions = _predicted(model_folder, whole, part, device, resources, with_likeness=marking)
     images = whole.part("test") if part == "test" else whole
     if not images.images:
-        msg = f"No image of the test part of {source} can be used. Give images that can be read."
+        msg = f"No image of the test part of {as_written(source)} can be used. Give images that can be read."
         raise ImageSetError(msg)
     labels = np.array([class_of[_composed(image.label)] for image in images.images])
     scored = Scored(images=images, labels=labels, predictions=predictions, part=part)
     if asked.rows is not None:
-        text = image_rows(scored, _shown_root(source), unlike=asked.unlike)
+        text = image_rows(scored, _shown_root(source, whole), unlike=asked.unlike)
         write_bytes(asked.rows, text.encode("utf-8", "surrogateescape"), new=True)
     found = _known_photos(model_folder, images)
     whole = replace(whole, findings=(*found, *whole.findings))
@@ -213,7 +214,7 @@ def evaluation(scored: Scored, whole: ImageSet, *, model: Path, source: Path, as
     cells = confusion(labels, predicted, len(names))
     return EvaluateRecord(
         model=str(model),
-        source=str(source),
+        source=as_written(source),
         part=scored.part,
         images=whole.counts,
         groups=len({*groups} - {""}),
@@ -233,7 +234,7 @@ def evaluation(scored: Scored, whole: ImageSet, *, model: Path, source: Path, as
             Confused(given=names[given], predicted=names[taken], images=images)
             for given, taken, images in largest_confusions(cells)
         ),
-        mistakes=surest_mistakes(scored, _shown_root(source), number=asked.mistakes),
+        mistakes=surest_mistakes(scored, _shown_root(source, whole), number=asked.mistakes),
         set_aside=whole.set_aside,
         duplicates=whole.duplicates,
         skipped=dict(whole.skipped),
@@ -280,7 +281,7 @@ def surest_mistakes(scored: Scored, root: Path, *, number: int) -> tuple[Mistake
     measure = "probability" if scored.predictions.gives_probabilities else "score"
     return tuple(
         Mistake(
-            path=str(root / scored.images.images[row].name),
+            path=as_written(root / scored.images.images[row].name),
             given=names[scored.labels[row]],
             predicted=names[predicted[row]],
             **{"probability": None, "score": None, measure: round(float(sureness[row]), 6)},
@@ -305,7 +306,7 @@ def image_rows(scored: Scored, root: Path, *, unlike: float | None = None) -> st
     measure = "probability" if scored.predictions.gives_probabilities else "score"
     columns = zip(scored.images.images, scored.labels, scored.predicted, scored.sureness, strict=True)
     rows: list[tuple[str, ...]] = [
-        (str(root / image.name), names[given], names[taken], f"{sure:.6f}", str(int(given == taken)))
+        (as_written(root / image.name), names[given], names[taken], f"{sure:.6f}", str(int(given == taken)))
         for image, given, taken, sure in columns
     ]
     heading: tuple[str, ...] = ("file", "given", "predicted", measure, "right")
@@ -326,8 +327,8 @@ def _check_classes(found: Collection[str], class_of: Collection[str], source: Pa
     if unknown:
         said = "is no class" if len(unknown) == 1 else "are no classes"
         msg = (
-            f"{_names(unknown)} {said} of the model. The images in {source} are of {_names(sorted(found))}; the model "
-            f"knows {_names(list(class_of))}. Rename or remove what the model does not know."
+            f"{_names(unknown)} {said} of the model. The images in {as_written(source)} are of {_names(sorted(found))}"
+            f"; the model knows {_names(list(class_of))}. Rename or remove what the model does not know."
         )
         raise ImageSetError(msg)
 
@@ -343,6 +344,9 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _shown_root(source: Path) -> Path:
+def _shown_root(source: Path, images: ImageSet) -> Path:
+    """What people see in front of names: the source as they wrote it, where that leads to photos."""
+    if scheme_of(source) or is_pattern(source) or is_range(source):
+        return images.root
     source = source.expanduser()
     return source if source.is_dir() else source.parent

@@ -10,7 +10,7 @@ from statistics import median
 from unfreeze.advisor.shortcuts import shortcuts
 from unfreeze.core.documents import ClassCounts, GivenSplits, GuessedSeries, InspectRecord, Spread
 from unfreeze.core.errors import InputError
-from unfreeze.core.file_names import absolute, as_written
+from unfreeze.core.file_names import absolute, as_written, scheme_of
 from unfreeze.core.files import write_bytes
 from unfreeze.core.photo_checks import LabelCheck, PhotoCheck
 from unfreeze.core.settings import ImageSettings
@@ -43,7 +43,7 @@ def inspect(source: Path, resources: Resources, *, deep: bool = False, fix: Path
     Raises:
         UnfreezeError: The source is not there, or cannot be learned from; the list cannot be written.
     """
-    if fix is not None and shards_of(absolute(source)):
+    if fix is not None and (scheme_of(source) or shards_of(absolute(source))):
         msg = f"{as_written(source)} holds photos that are no files, which a list could not name. Leave out --fix."
         raise InputError(msg)
     image_set, check = _deeply(source, resources) if deep else _quickly(source, resources)
@@ -98,7 +98,7 @@ def inspection(image_set: ImageSet, *, source: Path) -> InspectRecord:
     splits = Counter(image.split for image in images)
     by_class = Counter((image.label, image.split) for image in images)
     return InspectRecord(
-        source=str(source),
+        source=as_written(source),
         images=image_set.counts,
         classes=tuple(_class_counts(name, by_class) for name in image_set.classes),
         splits=GivenSplits(

@@ -93,23 +93,24 @@ def _step_one(stage: StepOne, state: RaceState) -> Decision:
     if next_ones and state.fits(next_ones, state.budget):
         return Decision(stage=stage, step=_measure_beside(next_ones, phase, state, state.budget))
     # One by one: five splits of one tell more than two of each. But what has one split alone cannot be picked, and what
-    # unfreezing is compared with should be: on 8,000 photos reading all layers gained five points, and the head's fifth
-    # split was measured in place of its second.
+    # unfreezing is compared with should be, whatever time that takes: on 8,000 photos reading all layers gained five
+    # points, and the head's third split was measured in place of its second.
     sides = [one for one in behind if one.strategy in SIDES]
-    for ones, share in ((sides, SIDES_SHARE), (behind, STEP_ONE_SHARE)):
-        fitting = [one for one in ones if state.fits([one], share * state.budget)]
+    single = [one for one in sides if one.splits < FEWEST_FOR_PROBABILITIES]
+    all_of_it = state.budget - state.refit_seconds
+    for ones, until in (
+        (single, all_of_it),
+        (sides, SIDES_SHARE * state.budget),
+        (behind, STEP_ONE_SHARE * state.budget),
+    ):
+        fitting = [one for one in ones if state.fits([one], until)]
         if fitting:
-            return Decision(stage=stage, step=_measure([min(fitting, key=_turn)], phase))
+            return Decision(stage=stage, step=_measure([min(fitting, key=lambda one: one.seconds_a_split)], phase))
     settled = Settle(strategies=tuple(one.strategy for one in behind)) if behind else None
     few = [one for one in behind if one.splits < FOLDS]
     names = ", ".join(f"{one.label} ({one.splits})" for one in few)
     fewer = f"Fewer splits than {FOLDS} so far: {names}. The time goes to training first."
     return Decision(stage=Deeper(waiting=stage.deeper), step=settled, say=(fewer,) if few else ())
-
-
-def _turn(one: Standing) -> tuple[bool, float]:
-    """Before the cheapest comes what has too few splits to be picked, of the sides of questions."""
-    return one.strategy in SIDES and one.splits >= FEWEST_FOR_PROBABILITIES, one.seconds_a_split
 
 
 def _measure(ones: Sequence[Standing], phase: Phase) -> Measure:
@@ -202,10 +203,17 @@ def fitting(prices: Sequence[Price], state: RaceState) -> tuple[Price, ...]:
     return tuple(chosen)
 
 
+def _in_one_pass(prices: Sequence[Price]) -> list[Price]:
+    """The same, the first with the passes over the images that all of them share: those of the deepest cut."""
+    longest = max((price.preparation for price in prices), default=0.0)
+    return [replace(price, preparation=0.0 if number else longest) for number, price in enumerate(prices)]
+
+
 def _share(prices: Sequence[Price], state: RaceState) -> float:
     """Of the epochs that are wanted: what fits on all splits, with the costliest training on everything."""
     if not state.is_timed:
         return math.inf
+    prices = _in_one_pass(prices)
     left = state.left - sum(price.preparation for price in prices)
     needed = sum(price.seconds(state.first_splits, price.epochs) - price.preparation for price in prices)
     refit = max(price.refit_seconds(price.epochs) for price in prices)
@@ -243,7 +251,7 @@ def _allowance_alone(price: Price, state: RaceState) -> float:
 
 
 def _prepare(price: Price, allowance: float, state: RaceState, then: Deeper | Postponed) -> Decision:
-    known = [price, *_prices_of(then.waiting, state)]
+    known = _in_one_pass([price, *_prices_of(then.waiting, state)])
     enough = state.elapsed + sum(one.seconds(state.first_splits, one.epochs) for one in known)
     enough += max(one.refit_seconds(one.epochs) for one in known)
     step = Prepare(strategy=price.strategy, allowance=allowance, splits=state.first_splits, enough=enough)

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from unfreeze.core.cards import Card, card_from
 from unfreeze.core.documents import Guess, PredictedImage, PredictRecord, Unlike
 from unfreeze.core.errors import InputError, TooManyBadFilesError
+from unfreeze.core.file_names import as_written
 from unfreeze.core.progress import SILENT, Advance, Progress, ignore
 from unfreeze.core.records import ImageCounts, SetAside
 from unfreeze.core.wording import capital, count, passed_over
@@ -231,8 +232,8 @@ def predict(
 
     Args:
         model_folder: Written by a run.
-        named: Images; folders of which every file is read that may be an image; patterns, lists, Parquet files and
-            ``-``, as `data.named_photos.named_photos` takes them.
+        named: Images; folders of which every file is read that may be an image; patterns, lists, tars, Parquet files,
+            addresses and ``-``, as `data.named_photos.named_photos` takes them.
         top: How many labels to name per image, at most.
         threshold: Probability below which the label is left open.
         unlike: Share of photos like those in training that may be marked as unlike them; None to mark none.
@@ -252,9 +253,8 @@ def predict(
     check_threshold(model_folder, config, threshold)
     say_if_none_is_marked(model_folder, config, unlike, resources.progress)
     with tempfile.TemporaryDirectory(prefix="unfreeze-photos-") as unpacked:
-        advance = resources.progress.checkpoint
         given = standard_input or sys.stdin.buffer.read
-        files = named_photos(named, unpacked=Path(unpacked), standard_input=given, advance=advance)
+        files = named_photos(named, unpacked=Path(unpacked), standard_input=given, progress=resources.progress)
         if not files.paths:
             raise InputError(_no_image(named, files))
         predictions = predict_images(
@@ -309,7 +309,7 @@ def _no_image(named: Sequence[Path], files: NamedPhotos) -> str:
     parts = [f"{item.name}: {item.reason}" for item in files.set_aside[:_NAMED]]
     parts += [passed_over(files.skipped)] if files.skipped else []
     seen = f" ({'; '.join(parts)})" if parts else ""
-    return f"There is no image in {', '.join(map(str, named))}{seen}. Name images, or folders that hold some."
+    return f"There is no image in {', '.join(map(as_written, named))}{seen}. Name images, or folders that hold some."
 
 
 def _without_others(

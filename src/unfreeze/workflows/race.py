@@ -291,13 +291,24 @@ class Race:
 
     def _prepare(self, step: Prepare) -> None:
         """Make a strategy ready, or leave it out."""
+        price = self._prices[step.strategy]
+        assert isinstance(price, Price), step.strategy  # noqa: S101 - else it would have been left out
+        request = Request(allowance=step.allowance, splits=step.splits, beside=tuple(self._prices))
         with self.timed(step.strategy.kind):
-            ready = self.catalogue.ready(step.strategy, Request(allowance=step.allowance, splits=step.splits))
+            ready = self.catalogue.ready(price, request)
         if isinstance(ready, LeftOut):
             self._enter_left_out(ready.outcome)
             return
         self._enough[step.strategy] = step.enough
+        self._are_prepared(ready.training.activations.together if ready.training else ())
         self._add(Measurement(ready, Measured(ready.outcome)))
+
+    def _are_prepared(self, strategies: Sequence[StrategyId]) -> None:
+        """Nothing more has to be made for these before they train."""
+        for strategy in strategies:
+            price = self._prices.get(strategy)
+            if isinstance(price, Price):
+                self._prices[strategy] = replace(price, preparation=0.0)
 
     def _lengthen(self, step: Lengthen) -> None:
         """Train for more epochs on the splits that there are; what was measured stays until all of it is there."""

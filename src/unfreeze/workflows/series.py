@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from unfreeze.core.errors import ImageSetError
+from unfreeze.core.file_names import as_written
 from unfreeze.core.findings import Finding, finding
 from unfreeze.core.journal import once
 from unfreeze.core.progress import Progress
@@ -59,9 +60,9 @@ def in_series(image_set: ImageSet) -> ImageSet:
     series = guessed_series(image_set.images)
     if series is None:
         msg = (
-            f"No series of photos can be guessed in {image_set.root}: neither folders below the class folders, nor "
-            "names, nor the camera's clock tell of any that could be held back. Leave out --groups guessed, or name "
-            "them in a column group of a list."
+            f"No series of photos can be guessed in {as_written(image_set.root)}: neither folders below the class "
+            "folders, nor names, nor the camera's clock tell of any that could be held back. Leave out "
+            "--groups guessed, or name them in a column group of a list."
         )
         raise ImageSetError(msg)
     return replace(image_set, images=_with_groups(image_set.images, series))

@@ -11,6 +11,7 @@ from unfreeze.advisor.metric_choice import metric_for
 from unfreeze.advisor.questions import Question
 from unfreeze.advisor.screening import Scores, choose, screening_sentence
 from unfreeze.core.errors import OutputError
+from unfreeze.core.file_names import as_written
 from unfreeze.core.files import sha256_of
 from unfreeze.core.journal import Journal, once
 from unfreeze.core.phases import timed
@@ -180,7 +181,10 @@ def _loaded(settings: StudySettings) -> list[Backbone]:
 def _check_same(settings: StudySettings, sources: Sequence[Backbone], image_set: ImageSet, journal: Journal) -> None:
     """Refuse to continue a run on other images, or with other weights."""
     weights = sha256_of("".join(source.card.weights_sha256 for source in sources).encode())
-    for what, of, now in (("images", settings.source, image_set.digest), ("weights", settings.backbone, weights)):
+    for what, of, now in (
+        ("images", as_written(settings.source), image_set.digest),
+        ("weights", settings.backbone, weights),
+    ):
         begun: str | None = journal.kept(what, str)
         if begun is None:
             journal.keep(what, now)

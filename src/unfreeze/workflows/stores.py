@@ -11,6 +11,7 @@ from unfreeze.core.documents import (
     StoresRecord,
     VerifyRecord,
 )
+from unfreeze.core.file_names import as_written
 from unfreeze.core.progress import SILENT, Progress
 from unfreeze.store.eviction import size_limit
 from unfreeze.store.places import default_cache, stores_folder
@@ -29,7 +30,7 @@ def list_stores(cache: Path | None = None) -> StoresRecord:
     found, folder = stored(cache), stores_folder(cache)
     place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     return StoresRecord(
-        folder=str(cache or default_cache()),
+        folder=as_written(cache or default_cache()),
         limit=size_limit(place),
         size=sum(info.size for info in found),
         stores=tuple(map(_store, found)),

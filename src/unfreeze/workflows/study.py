@@ -72,9 +72,24 @@ def run_study(settings: StudySettings, *, out: Path, progress: Progress = SILENT
         return study(run, Resources(pool=pool, progress=progress))
 
 
-def study(run: RunFolder, resources: Resources, elsewhere: TrialsElsewhere | None = None) -> RunRecord:
-    """As `run_study`, in a folder that is ours, with decoders that are there already; trials may run elsewhere."""
+def study(
+    run: RunFolder, resources: Resources, elsewhere: TrialsElsewhere | None = None, *, began: float | None = None
+) -> RunRecord:
+    """As `run_study`, in a folder that is ours, with decoders that are there already; trials may run elsewhere.
+
+    Args:
+        run: Its folder.
+        resources: Decoders and progress.
+        elsewhere: Carries out trials; in this process if None.
+        began: When what the budget is of began, by `time.perf_counter`: a command takes seconds to import PyTorch. Now
+            if None.
+
+    Returns:
+        The record.
+    """
     clock = Clock(time.perf_counter, (1 - RESERVE) * run.settings.budget)
+    if began is not None:
+        clock.turn_to(time.perf_counter() - began)
     journal = run.journal(elapsed=clock.elapsed, turn_to=clock.turn_to)
     torch.set_num_threads(once(journal, "threads", int, lambda: run.settings.threads or torch.get_num_threads()))
     with closing(EventLog(run.path)) as log:

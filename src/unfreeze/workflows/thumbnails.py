@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from unfreeze.core.file_names import as_written, lies_in_shard
+from unfreeze.core.file_names import as_written, lies_in_shard, scheme_of
 from unfreeze.core.wording import count
 from unfreeze.images.decoding import UnreadableImageError, decode
 from unfreeze.report.gallery import Pictures
@@ -39,7 +39,7 @@ def thumbnails(source: Path, names: Sequence[str], *, clock: Callable[[], float]
         uri = _uri(root / name) if room > 0 and clock() - begun < MOST_SECONDS else ""
         if uri is None:
             lacking += 1
-            packed |= lies_in_shard(name)
+            packed |= bool(scheme_of(source)) or lies_in_shard(name)
         elif uri and times * len(uri) <= room:
             uris[name] = uri
             room -= times * len(uri)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from unfreeze.cli.main import exit_code_of
 from unfreeze.cli.places import fresh_folder, run_place
 from unfreeze.core.errors import OutputError
 from unfreeze.core.run_folder import owned_run, run_name
@@ -148,3 +149,44 @@ def test_results_never_go_among_the_photos(tmp_path: Path) -> None:
     for place in (tmp_path / "out", photos / ".out", photos / "unfreeze-runs/mine"):
         with fresh_folder(photos, place) as folder:
             assert folder == place
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["codes", "photos", "--out", "s3://bucket/codes.parquet"],
+        ["codes", "photos", "--out", "gs://bucket/codes"],
+        ["tune", "photos", "--unfreeze", "head", "--out", "s3://bucket/model"],
+        ["inspect", "photos", "--fix", "s3://bucket/list.csv"],
+        ["evaluate", "model", "photos", "--csv", "s3://bucket/rows.csv"],
+        ["export", "model", "--to", "onnx", "--out", "s3://bucket/exported"],
+        ["zoo", "import", "net.onnx", "--out", "s3://bucket/net"],
+        ["sample", "leaves", "s3://bucket/leaves"],
+    ],
+)
+def test_results_at_an_address_are_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """The sentence says what puts them there; a folder called s3: is not made."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").touch()
+
+    code = exit_code_of(command)
+
+    error = capsys.readouterr().err
+    assert (code, "is an address, and " in error, "zoo publish" in error) == (2, True, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "model"}
+
+
+def test_a_run_at_an_address_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As all other results are."""
+    monkeypatch.chdir(tmp_path)
+
+    with (
+        pytest.raises(OutputError, match="s3://bucket/run is an address"),
+        run_place(SETTINGS, Path("s3://bucket/run")),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

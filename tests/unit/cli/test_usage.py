@@ -46,8 +46,8 @@ COMMANDS = (
         ),
         (
             "predict model",
-            "IMAGES is missing: files, folders, patterns, lists (.txt, .csv, .parquet), or - for standard input. See "
-            "unfreeze predict --help.",
+            "IMAGES is missing: files, folders, patterns, lists (.txt, .csv, .parquet), tars, addresses, "
+            "or - for standard input. See unfreeze predict --help.",
         ),
         (
             "run a b c",

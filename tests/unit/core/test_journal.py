@@ -91,8 +91,16 @@ def test_reading_back_turns_the_clock_to_when_it_was_made(tmp_path: Path) -> Non
     assert turned == []
 
     later.kept("seven", int)
+    later.kept("seven", int)  # time has gone on since
 
     assert turned == [12.5]
+
+
+def test_what_this_life_made_leaves_the_clock_alone(tmp_path: Path) -> None:
+    """A choice that is looked up again later is no reason to forget the time in between."""
+    journal = journal_in(tmp_path, turn_to=lambda _: pytest.fail("turned back"))
+
+    assert [once(journal, "seven", int, lambda: 7) for _ in range(2)] == [7, 7]
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 import io
 import os
 import shutil
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import datasets
+import fsspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +17,7 @@ from PIL import Image
 
 from unfreeze.core.errors import DiskFullError, ImageSetError, InputError
 from unfreeze.data.named_photos import NamedPhotos, named_photos
+from zoo_servers import served_folder
 
 
 def photo(path: Path, shade: int = 0) -> Path:
@@ -233,3 +236,87 @@ def test_empty_standard_input_is_an_error(tmp_path: Path) -> None:
     """A program before the pipe may have found nothing."""
     with pytest.raises(InputError, match="Standard input is empty"):
         found(tmp_path, "-", given=b"\n")
+
+
+def packed(path: Path, *names: str) -> Path:
+    """A tar of photos, each of another shade, with a label beside the first of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as file:
+        for shade, name in enumerate(names):
+            file.add(photo(path.parent / "of-tar.png", shade), name)
+        member = tarfile.TarInfo(f"{Path(names[0]).stem}.cls")
+        file.addfile(member, io.BytesIO())
+    (path.parent / "of-tar.png").unlink()
+    return path
+
+
+def test_photos_in_tars_are_called_by_the_tar_and_their_names_in_it(tmp_path: Path) -> None:
+    """By name, by a range, by a pattern of tars, and in a folder of nothing else; labels are no photos."""
+    tars = [packed(tmp_path / f"tars/t-{number}.tar", "a.png", "x/b.jpg") for number in range(2)]
+    names = [f"{tar}/{name}" for tar in tars for name in ("a.png", "x/b.jpg")]
+    inside = [photo(tmp_path / "one.png", shade).read_bytes() for shade in (0, 1)] * 2
+
+    for named in (tars, ["tars/t-{0..1}.tar"], ["tars/*.tar"], ["tars"]):
+        photos = found(tmp_path, *(tmp_path / name for name in named))
+        assert called(photos) == names
+        assert [path.read_bytes() for path in photos.paths] == inside
+        assert photos.loose == frozenset()
+
+
+def test_a_tar_beside_photos_is_none_of_them(tmp_path: Path) -> None:
+    """Nobody has named it: a folder, or a pattern of everything, is searched for photos."""
+    one = photo(tmp_path / "in/a.png")
+    packed(tmp_path / "in/x.tar", "b.png")
+
+    assert found(tmp_path, tmp_path / "in").paths == (one,)
+    assert set(found(tmp_path, tmp_path / "in/**").paths) == {one, tmp_path / "in/x.tar"}
+    assert found(tmp_path, tmp_path / "in/**").loose == {str(one), str(tmp_path / "in/x.tar")}
+
+
+def test_photos_at_addresses_are_called_by_these(tmp_path: Path) -> None:
+    """A photo, a folder, a pattern, a tar and a Parquet file of a store; what is named twice is read once."""
+    store, data = fsspec.filesystem("memory"), photo(tmp_path / "a.png").read_bytes()
+    tar = packed(tmp_path / "t.tar", "a.png").read_bytes()
+    pq.write_table(pa.table({"image": [data]}), tmp_path / "rows.parquet")
+    rows = (tmp_path / "rows.parquet").read_bytes()
+    store.pipe({"/named/in/a.png": data, "/named/in/x/b.png": data, "/named/t.tar": tar, "/named/rows.parquet": rows})
+    store.pipe("/named/in/notes.txt", b"a.png")
+
+    assert called(found(tmp_path, "memory://named/in/a.png")) == ["memory://named/in/a.png"]
+    both = found(tmp_path, "memory://named/in", "memory://named/in/a.png")
+    assert called(both) == ["memory://named/in/a.png", "memory://named/in/x/b.png"]
+    assert both.skipped == {"not an image by name": 1, "named more than once": 1}
+    assert both.loose == {str(both.paths[1])}
+    matching = found(tmp_path, "memory://named/in/*")
+    assert {name.rpartition("/")[2] for name in called(matching)} == {"a.png", "b.png"}
+    packs = found(tmp_path, "memory://named/t.tar", "memory://named/rows.parquet")
+    assert called(packs) == ["memory://named/t.tar/a.png", "memory://named/rows.parquet[0]"]
+    for photos in (both, matching, packs):
+        assert {path.read_bytes() for path in photos.paths} == {data}
+
+
+def test_photos_on_the_web_are_called_without_what_is_signed(tmp_path: Path) -> None:
+    """What stands behind an address may be a secret."""
+    data = photo(tmp_path / "web/a.png").read_bytes()
+    with served_folder(tmp_path / "web") as address:
+        photos = found(tmp_path, f"{address}/a.png?signature=1")
+
+        assert called(photos) == [f"{address}/a.png"]
+        assert [path.read_bytes() for path in photos.paths] == [data]
+        with pytest.raises(ImageSetError, match=rf"There is nothing at {address}/b\.png\. Check the spelling\."):
+            found(tmp_path, f"{address}/b.png?signature=1")
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("memory://nothing/a.png", "There is nothing at memory://nothing/a.png"),
+        ("memory://nothing/*.png", r"Nothing matches memory://nothing/\*\.png"),
+        ("memory://named/list.csv", "memory://named/list.csv is a list, which is only read on this machine"),
+        ("nowhere://a/b.png", "nowhere://a/b.png cannot be read: fsspec knows no such address"),
+    ],
+)
+def test_addresses_that_give_no_photo_are_errors(tmp_path: Path, named: str, message: str) -> None:
+    """Each in a sentence that names them."""
+    with pytest.raises(InputError, match=message):
+        found(tmp_path, named)

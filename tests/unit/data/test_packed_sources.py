@@ -19,8 +19,9 @@ import webdataset
 from conftest import PhotoFolder
 from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
+from unfreeze.core import remote_files
 from unfreeze.core.errors import ImageSetError
-from unfreeze.data import remote_files, tar_photos
+from unfreeze.data import tar_photos
 from unfreeze.data.inspection import listed_images
 from unfreeze.data.tar_photos import ODD_MEMBER, OTHER_MEMBER, SECOND_PHOTO
 from unfreeze.data.unpacking import SAME_NAME

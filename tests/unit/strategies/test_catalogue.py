@@ -21,6 +21,7 @@ from unfreeze.strategies.execution import InThisProcess
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.strategies.finetuning import FineTuning, Price, Request, taken_up, wanted
 from unfreeze.strategies.preparation import without_flips
+from unfreeze.training import examples
 from unfreeze.training.timing import Pace, TooSlowError
 
 MakeExperiment = Callable[..., Experiment]
@@ -75,6 +76,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace_of(timed))
     monkeypatch.setattr(finetuning, "seconds_of_pixels", lambda *_: 0.0)
     monkeypatch.setattr(finetuning, "seconds_of_remembering", lambda *_, **__: 0.0)
+    monkeypatch.setattr(finetuning, "_least_seconds", lambda *_: 0.0)
 
 
 @pytest.mark.usefixtures("quick")
@@ -84,8 +86,9 @@ def test_what_has_no_time_is_left_out_and_no_question_is_asked_for_it(
     """The record says why, and no mirrored image runs through the network."""
     monkeypatch.setattr(catalogue, "with_measured_flips", lambda *_, **__: pytest.fail("must not get here"))
     found = PhotoCatalogue(make_experiment(20))
-    assert isinstance(found.price(FULL, epochs=None, affordable=100.0), Price)
-    ready = found.ready(FULL, Request(allowance=0.0, splits=1))
+    price = found.price(FULL, epochs=None, affordable=100.0)
+    assert isinstance(price, Price)
+    ready = found.ready(price, Request(allowance=0.0, splits=1))
 
     assert isinstance(ready, LeftOut)
     assert (ready.outcome.strategy, ready.outcome.status) == (FULL, "left out")
@@ -358,3 +361,46 @@ def test_probes_that_were_fitted_elsewhere_are_in_the_depth_curve(
 
     assert there.shared.depth_curve()
     assert here.shared.depth_curve() == there.shared.depth_curve()
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_pass_over_the_images_serves_all_depths(
+    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made ready next has its activations already; in another life the same passes make the same of it."""
+    passes: list[int] = []
+    remember = finetuning.remember
+
+    def counted(source: Any, cuts: Any, *given: Any, **more: Any) -> Any:
+        passes.append(len(cuts))
+        return remember(source, cuts, *given, **more)
+
+    monkeypatch.setattr(finetuning, "remember", counted)
+    found, alone = (PhotoCatalogue(make_experiment(20, augmentation=LIGHT)) for _ in range(2))
+    prices = [found.price(strategy, epochs=None, affordable=100.0) for strategy in (unfreeze(1), unfreeze(2))]
+    request = Request(allowance=100.0, splits=1)
+    request = replace(request, beside=(unfreeze(1), unfreeze(2), FULL))
+    first, second = (found.ready(price, request) for price in prices)
+    again = taken_up(alone.shared, second.prepared)
+
+    assert passes == [2]
+    assert {one.training.activations.together for one in (first, second, again)} == {(unfreeze(1), unfreeze(2))}
+    assert second.plan.views == 4
+    assert np.array_equal(again.inputs.examples.views, second.inputs.examples.views)
+    assert passes == [2, 2]
+
+
+@pytest.mark.usefixtures("quick")
+def test_depths_share_no_pass_where_memory_would_hold_fewer_views(
+    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each remembers its own then."""
+    experiment = make_experiment(20, augmentation=LIGHT)
+    cuts = [experiment.source.cut_before_blocks(number) for number in (1, 2)]
+    one_of_both = sum(4 * int(np.prod(cut.shape)) for cut in cuts)
+    monkeypatch.setattr(examples, "fits_in_memory", lambda size: size < one_of_both * (20 + 4 * 20))
+    found = PhotoCatalogue(experiment)
+    price = found.price(unfreeze(1), epochs=None, affordable=100.0)
+    ready = found.ready(price, Request(allowance=100.0, splits=1, beside=(unfreeze(2),)))
+
+    assert (ready.training.activations.together, ready.plan.views) == ((unfreeze(1),), 4)

@@ -121,6 +121,7 @@ def at_speed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def set_speed(seconds: float, *, pixels: float = 0.0, remembering: float = 0.0) -> None:
         stopped = time.perf_counter()
         monkeypatch.setattr(time, "perf_counter", lambda: stopped)
+        monkeypatch.setattr(finetuning, "STEADY", 1.0)
         timed = Timed(arithmetic=EXACT, seconds=seconds, cost=seconds)
         pace = Pace(timed=timed, others=(), side_by_side=1, alone=timed, draws=True)
         monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pace)
@@ -158,6 +159,35 @@ def test_the_price_of_blocks_is_their_steps_and_what_is_remembered(
     assert (found.strategy, found.epochs, found.fewest, found.least_epochs) == (unfreeze(2), 20, 4, 10)
     assert (found.seconds_an_epoch, found.refit_an_epoch) == pytest.approx((0.32, 0.4))
     assert found.preparation == pytest.approx(5 * 40 * 0.024)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "seconds", "needed"),
+    [(unfreeze(2), 0.5, "20 s"), (FULL, 0.05, "14 s")],  # 40 passes; 4 * (32 + 40)
+)
+def test_what_codes_took_says_what_is_not_worth_timing(
+    shared: StepOne, monkeypatch: pytest.MonkeyPatch, strategy: StrategyId, seconds: float, needed: str
+) -> None:
+    """Ten seconds do not hold the passes over 40 images that a training cannot do without."""
+    monkeypatch.setattr(finetuning, "time_training", lambda *_, **__: pytest.fail("must not get here"))
+    experiment = shared.experiment
+    codes = replace(experiment.codes, seconds_an_image=seconds)
+    found = price(replace(shared, experiment=replace(experiment, codes=codes)), strategy, epochs=None, affordable=10.0)
+
+    assert isinstance(found, Outcome)
+    assert found.status == "left out"
+    assert found.note == f"the network's passes over the images need about {needed} for it and 10 s are left"
+
+
+def test_a_training_takes_longer_than_its_fastest_steps(
+    shared: StepOne, at_speed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter longer, if trainings were seen to; not what makes its images."""
+    at_speed(0.01, pixels=0.005)
+    monkeypatch.setattr(finetuning, "STEADY", 1.25)
+
+    assert priced(shared, unfreeze(2)).seconds_an_epoch == pytest.approx(32 * 0.0125)
+    assert priced(shared, FULL).seconds_an_epoch == pytest.approx(32 * 0.0175)
 
 
 @pytest.mark.parametrize("strategy", [FULL, SCRATCH])

@@ -14,7 +14,7 @@ from unfreeze.features.engines import REFERENCE
 from unfreeze.images.geometry import centre
 from unfreeze.strategies.experiment import Experiment
 from unfreeze.training import examples
-from unfreeze.training.examples import Pixels, RecomputedInputs, Remembered, fits_in_memory, remember, views_that_fit
+from unfreeze.training.examples import Pixels, Remembered, fits_in_memory, recomputed, remember, views_that_fit
 
 MakeExperiment = Callable[..., Experiment]
 ALL = np.arange(12)
@@ -73,7 +73,7 @@ def test_as_many_views_are_remembered_as_memory_holds(
     one = 4 * int(np.prod(cut.shape))  # float32
     monkeypatch.setattr(examples, "fits_in_memory", lambda size: size <= room * one)
 
-    assert views_that_fit(cut, images=100, train=60, wanted=4) == number
+    assert views_that_fit([cut], images=100, train=60, wanted=4) == number
 
 
 def test_a_quarter_of_the_free_memory_may_be_filled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,41 +84,39 @@ def test_a_quarter_of_the_free_memory_may_be_filled(monkeypatch: pytest.MonkeyPa
     assert not fits_in_memory(1001)
 
 
-@pytest.mark.parametrize("blocks", [0, 2, 7])
-def test_remembered_activations_are_those_of_the_network(make_experiment: MakeExperiment, blocks: int) -> None:
-    """At any cut, plain images and every augmented view of those that train give what the prefix gives."""
+@pytest.mark.parametrize("blocks", [[0], [2], [7], [0, 2, 7]])
+def test_remembered_activations_are_those_of_the_network(make_experiment: MakeExperiment, blocks: list[int]) -> None:
+    """At any cut, or several in one pass, plain images and all views of those that train give what the prefix gives."""
     experiment = make_experiment(9, 3)
     source, pixels = experiment.source, pixels_of(experiment)
-    cut = source.cut_before_blocks(blocks)
+    cuts = [source.cut_before_blocks(number) for number in blocks]
     train = experiment.task.train_rows
-    found = remember(source, cut, pixels, experiment.resources, train_rows=train, views=2, engine=REFERENCE)
+    remembered = remember(source, cuts, pixels, experiment.resources, train_rows=train, views=2, engine=REFERENCE)
 
-    assert isinstance(found, Remembered)
-    prefix = source.prefix([cut])
-    with torch.inference_mode():
-        for epoch, stored in ((None, found.plain), (0, found.views[0]), (1, found.views[1])):
-            rows = ALL if epoch is None else train
-            (expected,) = prefix(next(pixels.batches(rows, size=12, epoch=epoch)))
-            np.testing.assert_allclose(stored, expected.numpy().reshape(stored.shape), rtol=1e-4, atol=1e-5)
-    assert found.position.tolist() == [*range(9), -1, -1, -1]
+    assert len(remembered) == len(cuts)
+    for cut, found in zip(cuts, remembered, strict=True):
+        prefix = source.prefix([cut])
+        with torch.inference_mode():
+            for epoch, stored in ((None, found.plain), (0, found.views[0]), (1, found.views[1])):
+                rows = ALL if epoch is None else train
+                (expected,) = prefix(next(pixels.batches(rows, size=12, epoch=epoch)))
+                np.testing.assert_allclose(stored, expected.numpy().reshape(stored.shape), rtol=1e-4, atol=1e-5)
+        assert found.position.tolist() == [*range(9), -1, -1, -1]
 
 
-def test_without_memory_the_frozen_part_runs_in_every_epoch(
-    make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch, heard: Any
-) -> None:
-    """What is recomputed is what would have been remembered, and it is said."""
+def test_without_memory_nothing_is_remembered(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is recomputed in its place is what would have been."""
     experiment = make_experiment(12)
     source, pixels, cut = experiment.source, pixels_of(experiment), experiment.source.cut_before_blocks(1)
 
-    def found() -> Remembered | RecomputedInputs:
-        return remember(source, cut, pixels, experiment.resources, train_rows=ALL, views=1, engine=REFERENCE)
+    def found() -> tuple[Remembered, ...]:
+        return remember(source, [cut], pixels, experiment.resources, train_rows=ALL, views=1, engine=REFERENCE)
 
-    kept = found()
+    (kept,) = found()
     monkeypatch.setattr(examples, "fits_in_memory", lambda size: False)
-    again = found()
+    again = recomputed(source, cut, pixels)
 
-    assert isinstance(again, RecomputedInputs)
-    assert "do not fit in memory" in heard.lines[-1]
+    assert found() == ()
     batches = [torch.cat(list(one.batches(ALL, size=5, epoch=None))) for one in (kept, again)]
     torch.testing.assert_close(batches[0], batches[1], rtol=1e-4, atol=1e-5)
 
@@ -129,9 +127,9 @@ def test_views_are_made_as_long_as_there_is_time(
 ) -> None:
     """Plain images are there in any case, and fewer views are said."""
     experiment = make_experiment(12)
-    found = remember(
+    (found,) = remember(
         experiment.source,
-        experiment.source.cut_before_blocks(1),
+        [experiment.source.cut_before_blocks(1)],
         pixels_of(experiment),
         experiment.resources,
         train_rows=ALL,
@@ -140,7 +138,6 @@ def test_views_are_made_as_long_as_there_is_time(
         seconds=seconds,
     )
 
-    assert isinstance(found, Remembered)
     assert (len(found.plain), len(found.views)) == (12, number)
     assert ("Of 3 augmented views of each image there is time for 0." in heard.lines) == (number == 0)
 

@@ -313,7 +313,7 @@ def unfreezing(experiment: Experiment, blocks: int = 2) -> tuple[Backbone, Plan,
     """A start, a plan and inputs of the last blocks of the tiny network."""
     start = experiment.source.with_classes(2)
     cut, pixels, rows = start.cut_before_blocks(blocks), experiment.pixels, experiment.task.train_rows
-    found = remember(start, cut, pixels, experiment.resources, train_rows=rows, views=0, engine=REFERENCE)
+    (found,) = remember(start, [cut], pixels, experiment.resources, train_rows=rows, views=0, engine=REFERENCE)
     plan = replace(unfreeze_plan(start, blocks, epochs=2), augmentation=NONE, batch_size=8)
     labels = experiment.task.labels
     return start, plan, Inputs(cut=cut, examples=found, features=found, pixels=pixels, labels=labels)

@@ -1,10 +1,12 @@
 """A model's score on labelled images, against scikit-learn on what the model predicts."""
 
 import shutil
+import tarfile
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -266,3 +268,37 @@ def test_photos_unlike_those_in_training_are_counted_apart(
     assert pd.read_csv(tmp_path / "rows.csv").unlike.sum() == len(marked)
     assert unknowing.unfamiliar is None
     assert any("does not know what its training photos look like" in line for line in lines)
+
+
+def test_photos_in_a_store_and_in_tars_score_as_those_of_a_folder(
+    photo_folder: PhotoFolder, model: Path, resources: Resources, tmp_path: Path
+) -> None:
+    """Each is called by what leads to it, in the scores and in predictions."""
+    photos = photo_folder(*CLASSES, count=3)
+    names = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+    store = fsspec.filesystem("memory")
+    store.pipe({f"/scored/{name}": (photos / name).read_bytes() for name in names})
+    (tmp_path / "tars/x").mkdir(parents=True)
+    with tarfile.open(tmp_path / "tars/x/a.tar", "w") as tar:
+        tar.add(photos, ".")
+    store.put(str(tmp_path / "tars/x/a.tar"), "/packed/a.tar")
+
+    def rows(source: str | Path) -> pd.DataFrame:
+        out = tmp_path / f"{len(list(tmp_path.glob('*.csv')))}.csv"
+        evaluate(model, Path(source), asked=Asked(rows=out), resources=resources)
+        return pd.read_csv(out)
+
+    expected = rows(photos)
+    for source, root in (
+        ("memory://scored", "memory://scored"),
+        ("memory://packed/a.tar", "memory://packed/a.tar/."),
+        (tmp_path / "tars/*/a.tar", tmp_path / "tars/x/a.tar"),
+    ):
+        found = rows(source)
+        assert [name.replace("/./", "/") for name in found.file] == [
+            f"{root}/{name}".replace("/./", "/") for name in names
+        ]
+        pd.testing.assert_frame_equal(found.iloc[:, 1:], expected.iloc[:, 1:])
+    said_of = [predict(model, [Path(named)], resources=resources).images for named in (str(photos), "memory://scored")]
+    assert [one.path for one in said_of[1]] == [f"memory://scored/{name}" for name in names]
+    assert [(one.label, one.probability) for one in said_of[0]] == [(one.label, one.probability) for one in said_of[1]]

@@ -15,8 +15,8 @@ import torch
 from conftest import PhotoFolder
 from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
+from unfreeze.core import remote_files
 from unfreeze.core.settings import EngineSettings, ImageSettings
-from unfreeze.data import remote_files
 from unfreeze.features.resources import Resources
 from unfreeze.images.pool import DecoderPool
 from unfreeze.workflows.codes import write_codes
@@ -52,13 +52,16 @@ def test_codes_of_a_store_are_those_of_the_folder_and_are_found_again(
     with object_store("photos") as server, dropping_proxy(server, after=30_000, drops=3) as proxy:
         ask_store(monkeypatch, proxy.address)
         fsspec.filesystem("s3").put([str(tmp_path / f"photos.{kind}") for kind in ("tar", "parquet")], "photos/")
+        fsspec.filesystem("s3").put(str(folder), "photos/folder", recursive=True)
         before = proxy.dropped
         proxy.drops = 2
         expected, _ = codes(folder, cache="a")
         of_tar, reused = codes("s3://photos/photos.tar", cache="b")
         of_parquet, found_again = codes("s3://photos/photos.parquet", cache="b")
+        of_folder, found_there = codes("s3://photos/folder", cache="b")
 
     np.testing.assert_array_equal(of_tar, expected)
     np.testing.assert_array_equal(of_parquet, expected)
-    assert (reused, found_again) == (0, 24)
+    np.testing.assert_array_equal(of_folder, expected)
+    assert (reused, found_again, found_there) == (0, 24, 24)
     assert proxy.dropped > before

@@ -413,6 +413,8 @@ class Life:
         if not found.epochs:
             self.standings[strategy] = Standing(strategy=strategy, status="left out", is_ready=False)
             return
+        # The same passes over the images were for all.
+        self.prices = {other: cost and replace(cost, preparation=0.0) for other, cost in self.prices.items()}
         refit = 1.25 * self.world.wanted[strategy] * found.epochs / 20
         self.standings[strategy] = Standing(strategy=strategy, expected=found, refit_seconds=refit)
 
@@ -725,8 +727,8 @@ def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait()
     begun = StepOne((), announced=True)
     ones = [
         cheap(SVM_ON_LAST, splits=1, seconds=3.0),
-        cheap(LINEAR_ON_ALL, splits=1, seconds=6.0),
-        cheap(HEAD, splits=1, seconds=5.0),
+        cheap(LINEAR_ON_ALL, splits=2, seconds=6.0),
+        cheap(HEAD, splits=2, seconds=5.0),
     ]
 
     within = decide(begun, state(*ones, left=25.0, budget=100.0))
@@ -736,9 +738,9 @@ def test_what_unfreezing_is_compared_with_goes_on_where_other_classifiers_wait()
     assert step_of(beyond, Settle).strategies == (SVM_ON_LAST, LINEAR_ON_ALL, HEAD)
 
 
-@pytest.mark.parametrize(("left", "next_one"), [(60.0, LINEAR_ON_ALL), (25.0, HEAD)])
+@pytest.mark.parametrize(("left", "next_one"), [(60.0, LINEAR_ON_ALL), (30.0, LINEAR_ON_ALL), (29.0, HEAD)])
 def test_what_has_one_split_alone_comes_before_the_third_split_of_the_head(left: float, next_one: StrategyId) -> None:
-    """It could not be picked; where its second split does not fit any more, the head goes on."""
+    """It could not be picked, and may take all of the budget; where that is too little, the head goes on."""
     ones = [cheap(LINEAR_ON_ALL, splits=1, seconds=30.0), cheap(HEAD, splits=2, seconds=5.0)]
 
     decision = decide(StepOne((), announced=True), state(*ones, left=left, budget=100.0))
@@ -808,6 +810,17 @@ def test_each_has_its_share_where_both_fit() -> None:
     assert decision.stage.until == pytest.approx(34 + 1.1 * step.allowance)
     assert decision.stage.then == Deeper(waiting=(FULL,))
     assert step.enough == pytest.approx(34 + 6 + 140 + 25)
+
+
+def test_depths_share_their_passes_over_the_images() -> None:
+    """35 seconds of trainings and ten of passes for both, which one after the other would take twenty; not the last."""
+    prices = [price(ONE, split=4.0, preparation=10.0), price(TWO, split=8.0, preparation=9.0), price(FULL, split=80.0)]
+    begun = state(cheap(HEAD), left=46.0, budget=100.0, prices=prices)
+    decision = decide(Deeper(waiting=(ONE, TWO, FULL)), begun)
+    step = step_of(decision, Prepare)
+
+    assert step.strategy == ONE
+    assert step.allowance == pytest.approx(10 + 20 * 36 / 70)
 
 
 def test_one_alone_has_what_is_left_but_for_its_last_training() -> None:

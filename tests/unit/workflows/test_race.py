@@ -164,12 +164,11 @@ class Contest:
             preparation=0.0,
         )
 
-    def ready(self, strategy: StrategyId, request: Request) -> Known | LeftOut:
+    def ready(self, price: Price, request: Request) -> Known | LeftOut:
         """The strategy, for as many epochs and splits as fit."""
-        found = self.price(strategy, epochs=None, affordable=request.allowance)
-        assert isinstance(found, Price)
+        strategy = price.strategy
         self.prepared.append(strategy)
-        known, expected = self.expensive[strategy], forecast(found, request)
+        known, expected = self.expensive[strategy], forecast(price, request)
         note = f"{expected.epochs} of 20 epochs fit the budget" if expected.epochs < 20 else ""
         outcome = replace(known.outcome, status="shortened" if note else "done", note=note)
         seconds = known.seconds * self.slower

@@ -14,9 +14,10 @@ import pytest
 
 from dropping_proxy import dropping_proxy
 from object_store import ask_store, object_store
+from unfreeze.core import remote_files
 from unfreeze.core.errors import ImageSetError
-from unfreeze.data import remote_files
-from unfreeze.data.remote_files import Connection, RemoteFile, files_at, open_remote, patiently
+from unfreeze.core.remote_files import Connection, RemoteFile, open_remote, patiently
+from unfreeze.data.shards import shards_of
 from zoo_servers import served_folder, serving
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -73,8 +74,8 @@ def test_files_of_a_store_are_found_and_whole_when_connections_drop(monkeypatch:
         fsspec.filesystem("s3").pipe({f"photos/train/{name}": CONTENT for name in ("0.tar", "1.tar", "notes.md")})
 
         tars = ["s3://photos/train/0.tar", "s3://photos/train/1.tar"]
-        assert files_at("s3://photos/train", (".tar",)) == tars
-        assert files_at("s3://photos/train/*", (".tar",)) == tars
+        for source in ("s3://photos/train", "s3://photos/train/*", "s3://photos/train/{0..1}.tar"):
+            assert [shard.place for shard in shards_of(Path(source))] == tars
         with open_remote(tars[1]) as file:
             assert file.read() == CONTENT
         assert proxy.dropped > 0
