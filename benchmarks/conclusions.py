@@ -94,7 +94,7 @@ def strangers(rows: list[Row]) -> str:
         means[kind == LEFT_OUT].append(float(np.mean(area(mine, DISTANCE))))
     left_out, others = (f"{100 * min(found):.0f} to {100 * max(found):.0f} %" for found in means.values())
     return (
-        "**Photos of none of the classes**, by the distance of their codes: a photo of another set is the stranger one in "
+        "**Photos of none of the classes**, by the distance of their codes: one of another set is the stranger in "
         f"{others} of all pairs with a photo of the classes, one of a class that was left out in {left_out}."
     )
 

@@ -55,8 +55,8 @@ class CodeStore:
     widths: Mapping[str, int]
     manifest: Manifest
     _use: Use | None = field(default=None, repr=False)
-    _limit: LimitKeeper = field(default_factory=LimitKeeper, repr=False)
     _shared: SharedShards | None = field(default=None, repr=False)
+    _limit: LimitKeeper = field(default_factory=LimitKeeper, repr=False)
 
     def read(self, wanted: Iterable[str]) -> dict[str, Row]:
         """Codes of those of the `wanted` images (sha256 of their bytes) that are stored and undamaged."""
