@@ -11,9 +11,10 @@ STRANGERS = """## None of the above
 
     python benchmarks/strangers.py --panel PANEL
 
-Three of ten classes are left out of training, drawn ten times. Strangers are photos of these classes, and of each other
-set; the known are photos of the other classes that were held back. The area under the ROC curve (AUROC) is the share of
-pairs, a known photo and a strange one, in which the score says which is which: 50 says nothing, 100 is always right.
+Three of ten classes (two of trashnet's six) are left out of training, drawn ten times. Strangers are photos of these
+classes, and of each other set; the known are photos of the other classes that were held back. The area under the ROC
+curve (AUROC), in per cent, is the share of pairs, a known photo and a strange one, in which the score says which is
+which: 50 says nothing, 100 is always right.
 Means over draws, with the 95 % interval of the mean (Student's t over draws, which share photos).
 
 """
