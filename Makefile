@@ -10,7 +10,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile
 SOURCES := src tests $(wildcard benchmarks docs/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test fast corpus faults faults-long lint type layers format docs-check bench wheel check clean
+.PHONY: help setup setup-dev demo test fast long corpus faults faults-long lint type layers format docs-check bench wheel check clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -33,11 +33,14 @@ demo: setup  ## draw the sample leaves and find out how far to unfreeze on them 
 	@test -e sample/leaves || $(BIN)/unfreeze sample leaves sample/leaves
 	$(BIN)/unfreeze run sample/leaves --size 96 --budget 5m
 
-test: setup-dev  ## all tests but those of the fault lab and the pages
-	$(TEST) -n 2 -m 'not lab and not pages'
+test: setup-dev  ## all tests but those of the fault lab, the long ones and the pages
+	$(TEST) -n 2 -m 'not lab and not long and not pages'
 
 fast: setup-dev  ## all tests but the slow ones
-	$(TEST) -n 2 -m 'not slow and not lab and not pages'
+	$(TEST) -n 2 -m 'not slow and not lab and not long and not pages'
+
+long: setup-dev  ## tests that take minutes: a machine that leaves a cluster
+	$(TEST) -m long
 
 faults: setup-dev  ## tests of the fault lab: kills, torn writes, flipped bits, failing disks, struck decoders
 	$(TEST) -n 2 -m lab

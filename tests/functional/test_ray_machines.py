@@ -19,7 +19,7 @@ from unfreeze.cluster.addresses import Address
 from unfreeze.cluster.connection import TOKEN, Cluster, connected
 from unfreeze.cluster.training import TrainingOnRay
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]
 
 READY_SECONDS = 120.0
 
