@@ -7,6 +7,8 @@ from answer import ALL, BUDGET, EXTRACTOR, HEAD, Step, deepest, step
 from drawn import drawn_step
 from panel import MEASURE, PROTOCOL, of_today
 from regrets import Tested, gains_over_peers, regrets, tested
+from strange_tables import LEFT_OUT, area
+from strangeness import DISTANCE
 from tables import Row, newest
 
 from unfreeze.metrics.intervals import wilson
@@ -31,6 +33,7 @@ def in_short(results: list[Row], draws: list[Row]) -> str:
         *_if_there(runs, same_as_extractor, all_layers, unfreezing, over_all_layers, decided),
         *_if_there([row for row in results if row["measure"] == "coverage of folds"], promise),
         *_if_there([row for row in draws if row["measure"] == "folds"], on_photos),
+        *_if_there([row for row in results if row["measure"] == "strangers" and row["part"] == "test"], strangers),
         *picks(tested()),
         *_if_there(of_today(row for row in results if "side" in row and "spread" in row), speed),
     ]
@@ -79,6 +82,20 @@ def over_all_layers(runs: list[Row]) -> str | None:
             for row in runs
             if (deep := deepest(row)) is not None and (one := step(row, ALL, deep["second"])) is not None
         },
+    )
+
+
+def strangers(rows: list[Row]) -> str:
+    """Whether photos of no class are told from those of the classes."""
+    known = newest(rows, "set", "seed", "strangers")
+    means: dict[bool, list[float]] = {True: [], False: []}
+    for home, kind in dict.fromkeys((row["set"], row["strangers"]) for row in known):
+        mine = [row for row in known if (row["set"], row["strangers"]) == (home, kind)]
+        means[kind == LEFT_OUT].append(float(np.mean(area(mine, DISTANCE))))
+    left_out, others = (f"{100 * min(found):.0f} to {100 * max(found):.0f} %" for found in means.values())
+    return (
+        "**Photos of none of the classes**, by the distance of their codes: one of another set is the stranger in "
+        f"{others} of all pairs with a photo of the classes, one of a class that was left out in {left_out}."
     )
 
 

@@ -10,6 +10,7 @@ from conclusions import in_short
 from drawn import drawn_ends, drawn_step
 from panel import DRAWS, PROTOCOL, RESULTS, of_today, rows
 from regrets import Tested, gains_over_peers, regrets, tested
+from strange_tables import strange_tables
 from tables import Row, newest, percent, table
 from trainings import error_ratio
 
@@ -604,6 +605,23 @@ def main() -> None:
         ),
         (similarity, lambda found: plain(found, "Similarity to the source", "similarity")),
         (rank, lambda found: plain(found, "Similarity and what fine-tuning gains", "similarity")),
+        (by_measure.get("strangers", []), strange_tables),
+        (
+            newest(by_measure.get("portions", []), "set"),
+            lambda found: plain(
+                found, "Portions of `unfreeze codes` on one core, processor seconds", "schedule", "record --panel PANEL"
+            ),
+        ),
+        (
+            newest(by_measure.get("driver", []), "images"),
+            lambda found: plain(
+                found, "The command itself on Ray, processor seconds", "schedule", "driver --sizes 1000,12000"
+            ),
+        ),
+        (
+            newest(by_measure.get("index", []), "measure"),
+            lambda found: plain(found, "Opening a store of codes, processor milliseconds", "schedule", "index"),
+        ),
         (joined, all_taps),
         (imbalance, imbalanced),
         (views, lambda found: plain(found, "Remembered views against fresh ones", "views")),

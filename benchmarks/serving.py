@@ -9,6 +9,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -51,22 +53,34 @@ def asked(port: int, photos: list[bytes], *, clients: int, seconds: float) -> li
     return taken
 
 
-def served(model: Path, photos: list[bytes], seconds: float) -> None:
-    """Print photos a second and times of the service, with one client and with eight."""
+@contextmanager
+def service(model: Path) -> Iterator[str]:
+    """A service that is started and ended; gives its address."""
     command = [sys.executable, "-m", "unfreeze", "serve", str(model), "--port", "0", "--json", "--rate", "100000"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     text = ""
     while not text.endswith("\n}\n"):
-        text += process.stdout.readline()
-    port = int(json.loads(text)["address"].rstrip("/").rpartition(":")[2])
-    asked(port, photos, clients=8, seconds=2)
-    for clients in (1, 8):
-        taken = np.array(asked(port, photos, clients=clients, seconds=seconds)) * 1000
-        middle, slow = np.percentile(taken, [50, 99])
-        print(f"serve, {clients} clients: {len(taken) / seconds:.0f} photos/s, p50 {middle:.0f} ms, p99 {slow:.0f} ms")
-    process.terminate()
-    process.wait()
+        line = process.stdout.readline()
+        assert line, "the service did not start"
+        text += line
+    try:
+        yield json.loads(text)["address"]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def served(model: Path, photos: list[bytes], seconds: float) -> None:
+    """Print photos a second and times of the service, with one client and with eight."""
+    with service(model) as address:
+        port = int(address.rstrip("/").rpartition(":")[2])
+        asked(port, photos, clients=8, seconds=2)
+        for clients in (1, 8):
+            taken = np.array(asked(port, photos, clients=clients, seconds=seconds)) * 1000
+            middle, slow = np.percentile(taken, [50, 99])
+            rate = len(taken) / seconds
+            print(f"serve, {clients} clients: {rate:.0f} photos/s, p50 {middle:.0f} ms, p99 {slow:.0f} ms")
 
 
 def predicted(model: Path, photos: list[bytes]) -> None:

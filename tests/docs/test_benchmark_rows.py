@@ -1,23 +1,12 @@
 """Which rows of benchmarks count as measured, and which the page shows, when runs come to measure in another way."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PLANS = ("plan 1", "plan 2", "plan 4")
-
-
-@pytest.fixture
-def scripts(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Imports a script of the benchmarks by its name."""
-    if not BENCHMARKS.is_dir():
-        pytest.skip("the benchmarks are not here")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
 
 
 def written(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -1,8 +1,10 @@
 """How unlike anything in training a photo is, by its codes.
 
-Codes of each class lie around a mean, all with one covariance, which is large along some directions and the same along
-all others (probabilistic PCA). A photo is as far as its code is from the nearest mean, in that covariance. How far is
-far is not asked of the covariance, but of training photos that were held out of it.
+Codes are scaled to length 1 first: their length says little of what is in a photo, and without it classes that were
+left out of training stand out more (docs/how-to/ship-the-model.md has the figures). Codes of each class lie around a
+mean, all with one covariance, which is large along some directions and the same along all others (probabilistic PCA).
+A photo is as far as its code is from the nearest mean, in that covariance. How far is far is not asked of the
+covariance, but of training photos that were held out of it.
 """
 
 from dataclasses import dataclass
@@ -10,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from unfreeze.metrics.neighbours import directions
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CodeCloud:
-    """Where the codes of a training set lie.
+    """Where the codes of a training set lie, each scaled to length 1.
 
     Attributes:
         means: Of each class.
@@ -35,7 +39,7 @@ def distances(cloud: CodeCloud, codes: Float[np.ndarray, "photo code"]) -> Float
 
     Args:
         cloud: Of the training set.
-        codes: Of photos.
+        codes: Of photos, scaled as those of the cloud were.
 
     Returns:
         Of each photo, at least 0.
@@ -61,15 +65,15 @@ def likeness(cloud: CodeCloud, codes: Float[np.ndarray, "photo code"]) -> Float[
 
     Args:
         cloud: Of the training set.
-        codes: Of photos.
+        codes: Of photos, of any length.
 
     Returns:
         Of each photo, above 0 and at most 1; small for a photo that is unlike all in training.
 
     Source:
         R. Laxhammar & G. Falkman, Conformal anomaly detection, 2010; V. Vovk, A. Gammerman & G. Shafer, Algorithmic
-        learning in a random world, 2005.
+        learning in a random world, 2005; codes of length 1, M. Müller & M. Hein, ICML 2025, arXiv:2505.18032.
     """
-    farther = len(cloud.held_out) - np.searchsorted(cloud.held_out, distances(cloud, codes), side="left")
+    farther = len(cloud.held_out) - np.searchsorted(cloud.held_out, distances(cloud, directions(codes)), side="left")
     shares: Float[np.ndarray, " photo"] = (1 + farther) / (1 + len(cloud.held_out))
     return shares

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
 
+from unfreeze.metrics.neighbours import directions
 from unfreeze.metrics.novelty import CodeCloud, distances
 
 DIRECTIONS = 64  # at most, and a quarter of the photos
@@ -18,10 +19,10 @@ _TINY = 1e-9  # of the mean variance: codes that are all the same have none
 def fitted_cloud(
     codes: Float[np.ndarray, "photo code"], labels: Int[np.ndarray, " photo"], *, seed: int
 ) -> CodeCloud | None:
-    """Where codes lie, by class.
+    """Where codes of length 1 lie, by class.
 
     Args:
-        codes: Of training photos.
+        codes: Of training photos, of any length.
         labels: Class index of each.
         seed: Of the folds.
 
@@ -30,14 +31,15 @@ def fitted_cloud(
     """
     if len(codes) < FEWEST:
         return None
-    codes = codes.astype(np.float64)
+    codes = directions(codes.astype(np.float64))
     held_out = []
     for learn, test in KFold(FOLDS, shuffle=True, random_state=seed).split(codes):
-        held_out.append(distances(_cloud(codes[learn], labels[learn], seed), codes[test]))
-    return replace(_cloud(codes, labels, seed), held_out=np.sort(np.concatenate(held_out)))
+        held_out.append(distances(cloud_of(codes[learn], labels[learn], seed=seed), codes[test]))
+    return replace(cloud_of(codes, labels, seed=seed), held_out=np.sort(np.concatenate(held_out)))
 
 
-def _cloud(codes: Float[np.ndarray, "photo code"], labels: Int[np.ndarray, " photo"], seed: int) -> CodeCloud:
+def cloud_of(codes: Float[np.ndarray, "photo code"], labels: Int[np.ndarray, " photo"], *, seed: int) -> CodeCloud:
+    """Where codes lie as they are, by class, without anything held out; arguments as for `fitted_cloud`."""
     known, place = np.unique(labels, return_inverse=True)
     means = np.stack([codes[labels == one].mean(axis=0) for one in known])
     around = codes - means[place]

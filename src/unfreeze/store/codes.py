@@ -19,7 +19,7 @@ from jaxtyping import Shaped
 from numpy.typing import NDArray
 
 from unfreeze.core.files import disk_errors_explained, make_folder, write_bytes, write_json
-from unfreeze.store.eviction import evict, size_limit
+from unfreeze.store.eviction import LimitKeeper, size_limit
 from unfreeze.store.locks import Use, mark_in_use, touch
 from unfreeze.store.manifests import MANIFEST_FILE, Manifest, Values, key_of, new_manifest, values_in
 from unfreeze.store.places import shared_stores, stores_folder
@@ -56,6 +56,7 @@ class CodeStore:
     manifest: Manifest
     _use: Use | None = field(default=None, repr=False)
     _shared: SharedShards | None = field(default=None, repr=False)
+    _limit: LimitKeeper = field(default_factory=LimitKeeper, repr=False)
 
     def read(self, wanted: Iterable[str]) -> dict[str, Row]:
         """Codes of those of the `wanted` images (sha256 of their bytes) that are stored and undamaged."""
@@ -153,7 +154,7 @@ class CodeStore:
         return np.unique(np.concatenate([np.empty(0, KEY_DTYPE), *every]))
 
     def write(self, rows: Mapping[str, Row]) -> Path:
-        """Add one shard, durably, then remove other stores if the limit of all is exceeded.
+        """Add one shard, durably; now and then, other stores are removed if the limit of all is exceeded.
 
         Args:
             rows: Codes by tap, [width], by the image's sha256, at least one; two processes that write the same
@@ -173,7 +174,7 @@ class CodeStore:
         if self._shared is not None:
             self._shared.put(name, data)
         touch(self.folder)
-        evict(self.folder.parent, size_limit(self.folder), keep=self.folder)
+        self._limit.wrote(self.folder, len(data))
         return self.folder / name
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from unfreeze.zoo.model_config import OUR_KEY, read_config, write_config
 
 FILE = "unlike.safetensors"
 KEY = "unlike"  # in our part of config.json
+_CODES = "length 1"  # what lies in the cloud; those of other codes would give wrong shares
 
 
 def write_cloud(folder: Path, cloud: CodeCloud) -> None:
@@ -31,13 +32,19 @@ def write_cloud(folder: Path, cloud: CodeCloud) -> None:
     data = save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
     write_bytes(folder / FILE, data)
     config = read_config(folder)
-    config[OUR_KEY][KEY] = {"file": FILE, "sha256": sha256_of(data), "photos": len(cloud.held_out)}
+    config[OUR_KEY][KEY] = {
+        "file": FILE,
+        "sha256": sha256_of(data),
+        "photos": len(cloud.held_out),
+        "codes": _CODES,
+    }
     write_config(folder, config)
 
 
 def has_cloud(settings: dict[str, Any]) -> bool:
-    """Whether our part of a model's settings names a cloud."""
-    return isinstance(settings.get(KEY), dict)
+    """Whether our part of a model's settings names a cloud of codes as they are compared now."""
+    said = settings.get(KEY)
+    return isinstance(said, dict) and said.get("codes") == _CODES
 
 
 def cannot_mark(folder: Path, settings: dict[str, Any], share: float) -> str:

@@ -33,7 +33,8 @@ class Likeness(nn.Module):
 
     def forward(self, codes: Float[Tensor, "batch code"]) -> Float[Tensor, " batch"]:
         """Of each photo, above 0 and at most 1; small for a photo that is unlike all in training."""
-        apart = codes[:, None] - self.means
+        unit: Tensor = codes / codes.norm(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)  # zeros stay
+        apart = unit[:, None] - self.means
         along = apart @ self.directions.T
         # Not as a difference of two squares, which would lose digits that float32 does not have to spare.
         beside = apart - along @ self.directions

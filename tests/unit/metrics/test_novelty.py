@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unfreeze.metrics.neighbours import directions
 from unfreeze.metrics.novelty import CodeCloud, distances, likeness
 
 
@@ -35,18 +36,27 @@ def test_distances_are_those_of_the_whole_covariance(rng: np.random.Generator) -
 
 @pytest.mark.parametrize(("place", "share"), [(0, 1.0), (1, 0.99), (98, 0.02), (99, 0.01)])
 def test_the_share_counts_what_is_at_least_as_far(place: int, share: float) -> None:
-    """Of 99 that were held out at 1, 2, … 99: a photo between them has one more than those beyond it, of 100."""
+    """Of 99 that were held out at 1, 2, … 99 25ths: a photo between them has one more than those beyond it, of 100."""
     cloud = CodeCloud(
-        means=np.zeros((1, 1)),
-        directions=np.ones((1, 1)),
+        means=np.array([[1.0, 0.0]]),
+        directions=np.array([[0.0, 1.0]]),
         variances=np.ones(1),
         rest=1.0,
-        held_out=np.arange(1.0, 100.0),
+        held_out=np.arange(1.0, 100.0) / 25,
     )
+    angle = np.arccos(1 - (place + 0.5) / 50)  # on the unit circle the squared distance is 2 - 2 cos
 
-    found = likeness(cloud, np.array([[np.sqrt(place + 0.5)]]))
+    found = likeness(cloud, np.array([[np.cos(angle), np.sin(angle)]]))
 
     assert found[0] == pytest.approx(share)
+
+
+def test_the_length_of_a_code_does_not_count(rng: np.random.Generator) -> None:
+    """Codes of eight times the length are as like; one of zeros has a share too."""
+    cloud, codes = drawn_cloud(rng), rng.normal(size=(20, 6))
+
+    assert (likeness(cloud, codes) == likeness(cloud, 8 * codes)).all()
+    assert 0 < likeness(cloud, np.zeros((1, 6)))[0] <= 1
 
 
 @given(st.integers(0, 10_000))
@@ -54,6 +64,8 @@ def test_a_photo_that_is_farther_is_never_more_alike(seed: int) -> None:
     """The order of the shares is that of the distances turned round; all lie above 0 and reach 1."""
     rng = np.random.default_rng(seed)
     cloud, codes = drawn_cloud(rng), rng.normal(size=(20, 6)) * rng.random((20, 1)) * 3
+
+    codes = directions(codes)
 
     shares = likeness(cloud, codes)[np.argsort(distances(cloud, codes))]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from unfreeze.store.codes import CodeStore, open_store
-from unfreeze.store.eviction import DEFAULT_LIMIT, evict, size_limit
+from unfreeze.store.eviction import DEFAULT_LIMIT, LOOKS, LimitKeeper, evict, size_limit
 from unfreeze.store.places import kept_beside
 from unfreeze.store.upkeep import prune, repair, stored, verify
 
@@ -97,6 +97,21 @@ def test_the_oldest_goes_first_when_the_limit_is_exceeded(tmp_path: Path, monkey
     monkeypatch.setenv("UNFREEZE_CACHE_LIMIT", "1")
     filled(tmp_path, "newer", days=0)
     assert weights_in(tmp_path) == ["newer"]
+
+
+def test_sizes_are_looked_at_when_a_hundredth_of_the_limit_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first write, then not until so much more was written; all stores together are above the limit."""
+    monkeypatch.setenv("UNFREEZE_CACHE_LIMIT", "500")
+    own, keeper = filled(tmp_path, "own", days=0), LimitKeeper()
+    there = []
+    for number in (1, 1, 500 // LOOKS - 2, 1):
+        filled(tmp_path, "old", days=9, images=0)
+        keeper.wrote(own.folder, number)
+        there.append(weights_in(tmp_path))
+
+    assert there == [["own"], ["own", "old"], ["own", "old"], ["own"]]
 
 
 def test_what_another_process_uses_stays(tmp_path: Path, held: subprocess.Popen[str]) -> None:

@@ -37,6 +37,17 @@ def test_a_cloud_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert has_cloud(read_config(folder)[OUR_KEY])
 
 
+def test_a_cloud_of_codes_of_any_length_is_not_taken(tmp_path: Path) -> None:
+    """A model that was made before codes were scaled to length 1 counts as one that does not know its photos."""
+    folder = saved_model(tmp_path / "model")
+    write_cloud(folder, CLOUD)
+    config = read_config(folder)
+    del config[OUR_KEY]["unlike"]["codes"]
+
+    assert not has_cloud(config[OUR_KEY])
+    assert read_cloud(folder, config[OUR_KEY]) is None
+
+
 @pytest.mark.parametrize("fault", ["gone", "cut", "flipped", "link"])
 def test_a_cloud_that_is_damaged_is_refused(fault: str, tmp_path: Path) -> None:
     """In a sentence that says what to do, never with wrong shares."""
