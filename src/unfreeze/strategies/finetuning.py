@@ -6,7 +6,7 @@ as many epochs as there is time for, and may go on later: a training that was ma
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -552,15 +552,14 @@ def _fed_as_before(experiment: Experiment, strategy: StrategyId, training: Train
     if not activations.remembered:  # also where memory would hold them now
         cut = experiment.source.cut_before_blocks(strategy.blocks)
         return _inputs_at(cut, recomputed(experiment.source, cut, experiment.pixels), experiment)
-    held = _passed(strategy, activations.together, experiment, plan)
-    inputs, same = _fed_by(held.get(strategy), strategy, experiment, plan)
-    if same.views != plan.views or tuple(held) != activations.together:
+    passed = _passed_before(strategy, activations.together, experiment, plan)
+    if passed is None or len(passed.remembered.views) != plan.views:
         msg = (
             f"The activations before {activations.cut} were in memory when {strategy.label} was prepared, with "
             f"{plan.views} augmented views of each image, and memory does not hold them now. Free some, or begin anew."
         )
         raise UnfreezeError(msg)
-    return inputs
+    return _fed_by(passed, strategy, experiment, plan)[0]
 
 
 def _start(shared: StepOne, strategy: StrategyId) -> Start:
@@ -587,23 +586,49 @@ def _passed(
     strategy: StrategyId, beside: Sequence[StrategyId], experiment: Experiment, plan: Plan, *, seconds: float = math.inf
 ) -> Held:
     """Activations for a strategy, and for others if memory holds as many views with those; nothing without memory."""
-    asked = sorted({strategy, *beside}, key=lambda one: one.rank)
-    cuts = {one: _cut_of(experiment, one) for one in asked if not _from_pixels(experiment, one)}
+    cuts = _cuts_of({strategy, *beside}, experiment)
     rows, images = experiment.task.train_rows, len(experiment.pixels.squares.images)
     if views_that_fit(list(cuts.values()), images=images, train=len(rows), wanted=plan.views) < plan.views:
         cuts = {strategy: cuts[strategy]}
-    found = remember(
+    found = _remembered(cuts, cuts, experiment, plan, seconds=seconds)
+    together = tuple(cuts)
+    return {one: Passed(remembered=each, together=together) for one, each in zip(cuts, found, strict=False)}
+
+
+def _passed_before(
+    strategy: StrategyId, together: tuple[StrategyId, ...], experiment: Experiment, plan: Plan
+) -> Passed | None:
+    """The same activations for one strategy alone, whatever memory holds of the others; None without memory."""
+    cuts = _cuts_of({strategy, *together}, experiment)
+    found = _remembered(cuts, {strategy: cuts[strategy]}, experiment, plan)
+    return Passed(remembered=found[0], together=together) if found else None
+
+
+def _cuts_of(strategies: Iterable[StrategyId], experiment: Experiment) -> dict[StrategyId, Cut]:
+    """Where the frozen parts end, shallow to deep; nothing of what begins at the pixels."""
+    in_order = sorted(strategies, key=lambda one: one.rank)
+    return {one: _cut_of(experiment, one) for one in in_order if not _from_pixels(experiment, one)}
+
+
+def _remembered(
+    cuts: Mapping[StrategyId, Cut],
+    kept: Mapping[StrategyId, Cut],
+    experiment: Experiment,
+    plan: Plan,
+    *,
+    seconds: float = math.inf,
+) -> tuple[Remembered, ...]:
+    return remember(
         experiment.source,
         list(cuts.values()),
         experiment.pixels,
         experiment.resources,
-        train_rows=rows,
+        train_rows=experiment.task.train_rows,
         views=plan.views,
         engine=experiment.engine,
         seconds=seconds,
+        kept=list(kept.values()),
     )
-    together = tuple(cuts)
-    return {one: Passed(remembered=each, together=together) for one, each in zip(cuts, found, strict=False)}
 
 
 def _fed_by(passed: Passed | None, strategy: StrategyId, experiment: Experiment, plan: Plan) -> tuple[Inputs, Plan]:

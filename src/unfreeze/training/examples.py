@@ -160,6 +160,7 @@ def remember(
     views: int,
     engine: Engine,
     seconds: float = float("inf"),
+    kept: Sequence[Cut] | None = None,
 ) -> tuple[Remembered, ...]:
     """Run the frozen prefix once over all images, and over augmented views of those that train.
 
@@ -173,12 +174,14 @@ def remember(
         views: Wanted number of augmented views; fewer if memory does not hold them or the time does not suffice.
         engine: Of the prefix.
         seconds: That this may take; the views of the images without augmentation are made in any case.
+        kept: Those of the cuts where activations are wanted; all if None.
 
     Returns:
-        The remembered activations at each cut; nothing when not even the plain ones fit.
+        The remembered activations at each cut that is kept; nothing when not even the plain ones fit.
     """
     images, progress = len(pixels.squares.images), resources.progress
-    number = views_that_fit(cuts, images=images, train=len(train_rows), wanted=views)
+    kept = cuts if kept is None else kept
+    number = views_that_fit(kept, images=images, train=len(train_rows), wanted=views)
     if number < 0:
         return ()
     if number < views:
@@ -187,16 +190,16 @@ def remember(
     compiled = compile_prefix(
         backbone, raw=cuts, engine=engine, device=pixels.device, calibration=calibration, cache=resources.cache
     )
-    run = partial(_activations, compiled, pixels, progress=progress)
+    run = partial(_activations, compiled, pixels, of=[cuts.index(cut) for cut in kept], progress=progress)
     started = time.perf_counter()
-    plain = [np.empty((images, *cut.shape), np.float32) for cut in cuts]
+    plain = [np.empty((images, *cut.shape), np.float32) for cut in kept]
     run(np.arange(images), epoch=None, into=plain)
     taken = time.perf_counter() - started
     view = taken / images * len(train_rows)  # seconds of one view of every image that trains
     if number * view > seconds - taken:
         number = max(0, int((seconds - taken) / view))
         progress.say(f"Of {views} augmented views of each image there is time for {number}.")
-    stored = [np.empty((number, len(train_rows), *cut.shape), np.float32) for cut in cuts]
+    stored = [np.empty((number, len(train_rows), *cut.shape), np.float32) for cut in kept]
     for epoch in range(number):
         run(train_rows, epoch=epoch, into=[of_cut[epoch] for of_cut in stored])
     position = np.full(images, -1, dtype=np.int64)
@@ -215,13 +218,14 @@ def _activations(
     rows: Int[np.ndarray, " row"],
     *,
     epoch: int | None,
+    of: Sequence[int],
     into: Sequence[Float[np.ndarray, "row ..."]],
     progress: Progress,
 ) -> None:
-    """Write the activations of one view of every row, at every cut."""
+    """Write the activations of one view of every row, of some of what is read."""
     name = "activations" if epoch is None else f"activations, view {epoch + 1}"
     with progress.phase(name, total=len(rows), unit="image") as advance:
         for place, activations in enumerate(compiled.run(pixels.views(rows, epoch=epoch))):
-            for of_cut, activation in zip(into, activations, strict=True):
-                of_cut[place] = activation
+            for of_cut, number in zip(into, of, strict=True):
+                of_cut[place] = activations[number]
             advance(1)

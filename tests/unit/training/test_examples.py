@@ -103,6 +103,11 @@ def test_remembered_activations_are_those_of_the_network(make_experiment: MakeEx
                 np.testing.assert_allclose(stored, expected.numpy().reshape(stored.shape), rtol=1e-4, atol=1e-5)
         assert found.position.tolist() == [*range(9), -1, -1, -1]
 
+    given = {"train_rows": train, "views": 2, "engine": REFERENCE}
+    (last,) = remember(source, cuts, pixels, experiment.resources, **given, kept=cuts[-1:])
+    assert np.array_equal(last.plain, remembered[-1].plain)
+    assert np.array_equal(last.views, remembered[-1].views)
+
 
 def test_without_memory_nothing_is_remembered(make_experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is recomputed in its place is what would have been."""
