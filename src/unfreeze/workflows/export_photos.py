@@ -47,7 +47,7 @@ def photos_for(
         found = tuple(_of_run(model))
         lacking = f"The photos of the run of {model} are not there to compare on. Give some: --images FOLDER."
     elif not images.is_dir():
-        msg = f"{as_written(images)} is no folder of this machine. Give a folder of photos with --images."
+        msg = f"{as_written(images)} is no folder. Give a folder of photos with --images."
         raise InputError(msg)
     else:
         paths = files_below(images, advance=progress.checkpoint).paths
