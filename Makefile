@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Two test processes share the cores; a pool of threads in each would only fight. A file's tests stay together, as they
 # may share one run.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --dist loadfile
 SOURCES := src tests $(wildcard benchmarks docs/*.py)
 
 .DEFAULT_GOAL := help

@@ -19,12 +19,14 @@ STARTS, ANSWER_SECONDS = 3, 20.0
 @contextlib.contextmanager
 def object_store(bucket: str) -> Iterator[str]:
     """The address of a started server that has one bucket; where it does not stay alive, the test is skipped."""
+    ends: list[int | None] = []
     for _ in range(STARTS):
         with _server() as (server, address):
             if address and _answers(server, f"{address}/{bucket}"):
                 yield address
                 return
-    pytest.skip("moto's server does not stay alive on this machine")
+            ends.append(server.poll())
+    pytest.skip(f"moto's server does not stay alive on this machine: it ended with {ends}")
 
 
 @contextlib.contextmanager
