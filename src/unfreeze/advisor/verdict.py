@@ -23,6 +23,7 @@ from unfreeze.core.strategies import (
     SCRATCH,
     SOFTMAX_ON_BEST,
     SOFTMAX_ON_LAST,
+    SVM_ON_BEST,
     StrategyId,
 )
 from unfreeze.core.wording import MOST, amount, count, duration, listed, of_hundred, of_hundred_span
@@ -164,11 +165,20 @@ def _steps_from(base: StrategyId, run: _Run) -> list[Comparison]:
 
 
 def _base(run: _Run) -> StrategyId:
-    is_picked = run.picked is not None and run.picked.strategy == LINEAR_ON_ALL
-    if is_picked and _steps_from(LINEAR_ON_ALL, run):
+    if _stands_for_what_is_picked(LINEAR_ON_ALL, run) and _steps_from(LINEAR_ON_ALL, run):
         return LINEAR_ON_ALL
     joined = run.step(HEAD, LINEAR_ON_ALL)
     return LINEAR_ON_ALL if joined is not None and joined.answer == "worth it" else HEAD
+
+
+def _stands_for_what_is_picked(joined: StrategyId, run: _Run) -> bool:
+    """Whether it is picked, or scores as well as an earlier layer that is: no depth is compared with that one."""
+    picked, other = run.picked, run.results.outcome_of(joined)
+    if picked is None or other is None or picked.strategy == joined:
+        return picked is not None and picked.strategy == joined
+    by = "balanced_accuracy" if run.results.metric == "balanced accuracy" else "accuracy"
+    scores = getattr(other, by), getattr(picked, by)
+    return picked.strategy in {SOFTMAX_ON_BEST, SVM_ON_BEST} and None not in scores and scores[0] >= scores[1]
 
 
 def _is_at_the_top(base: StrategyId, run: _Run) -> bool:

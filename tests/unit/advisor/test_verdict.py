@@ -8,7 +8,7 @@ from example_run import run_results
 from unfreeze.advisor.verdict import verdict
 from unfreeze.core.records import Answer, Comparison, Interval, Settling
 from unfreeze.core.run_record import RunResults
-from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL, unfreeze
+from unfreeze.core.strategies import HEAD, LINEAR_ON_ALL, SOFTMAX_ON_BEST, unfreeze
 
 
 def step_to_two_blocks(low: float, high: float, answer: Answer, settling: Settling | None = None) -> Comparison:
@@ -113,6 +113,24 @@ def test_unfreezing_is_measured_by_the_classifier_on_all_layers_where_that_is_de
         "Unfreezing is not worth it here (“last 2 blocks”): it gains no more than 1 point over a linear classifier on "
         "all layers."
     )
+
+
+@pytest.mark.parametrize(("behind", "opening"), [(0.0, "Unfreezing is not worth it"), (0.01, "It is not clear yet")])
+def test_all_layers_stand_for_an_earlier_layer_that_is_delivered_where_they_do_as_well(
+    behind: float, opening: str
+) -> None:
+    """No depth is compared with that layer; where all layers score lower, the last one is asked about."""
+    results = run_results()
+    known = next(one for one in results.strategies if one.strategy == HEAD)
+    picked = replace(known, strategy=SOFTMAX_ON_BEST)
+    joined = replace(known, strategy=LINEAR_ON_ALL, accuracy=known.accuracy - behind)
+    unclear = step_to_two_blocks(-0.006, 0.027, "cannot tell")
+    no = replace(unclear, first=LINEAR_ON_ALL, interval=Interval(-0.02, 0.006), answer="not worth it")
+    strategies = (*(one for one in results.strategies if one.strategy != SOFTMAX_ON_BEST), picked, joined)
+
+    said = verdict(replace(results, strategies=strategies, picked=SOFTMAX_ON_BEST, comparisons=(unclear, no)))
+
+    assert said[1].startswith(opening)
 
 
 def test_where_hardly_a_mistake_is_left_nothing_can_be_gained() -> None:
