@@ -174,8 +174,10 @@ def _base(run: _Run) -> StrategyId:
 def _stands_for_what_is_picked(joined: StrategyId, run: _Run) -> bool:
     """Whether it is picked, or scores as well as an earlier layer that is: no depth is compared with that one."""
     picked, other = run.picked, run.results.outcome_of(joined)
-    if picked is None or other is None or picked.strategy == joined:
-        return picked is not None and picked.strategy == joined
+    if picked is None or other is None:
+        return False
+    if picked.strategy == joined:
+        return True
     by = "balanced_accuracy" if run.results.metric == "balanced accuracy" else "accuracy"
     scores = getattr(other, by), getattr(picked, by)
     return picked.strategy in {SOFTMAX_ON_BEST, SVM_ON_BEST} and None not in scores and scores[0] >= scores[1]

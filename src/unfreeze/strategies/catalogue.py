@@ -31,6 +31,7 @@ from unfreeze.strategies.finetuning import (
 from unfreeze.strategies.preparation import with_measured_flips
 from unfreeze.strategies.step_one import ProbeStrategy, StepOne, step_one
 from unfreeze.strategies.strategy import Strategy
+from unfreeze.training.timing import Pace
 
 
 @runtime_checkable
@@ -113,7 +114,7 @@ class PhotoCatalogue:
         self.experiment = experiment
         self.shared, self._cheap = step_one(experiment, losses)
         self._trained: dict[StrategyId, FineTuning] = {}
-        self._prices: dict[StrategyId, Price] = {}
+        self._pace: Pace | None = None  # of the first strategy that was timed
         self._held: Held = {}  # for what is made ready next
         self._flips_checked = False
 
@@ -123,17 +124,16 @@ class PhotoCatalogue:
 
     def price(self, strategy: StrategyId, *, epochs: int | None, affordable: float) -> Price | LeftOut:
         """As it was found out in an earlier life of the run, if it was."""
-        like = next((known.pace for known in self._prices.values()), None)
 
         def find() -> Priced:
-            found = price(self.shared, strategy, epochs=epochs, affordable=affordable, like=like)
+            found = price(self.shared, strategy, epochs=epochs, affordable=affordable, like=self._pace)
             return Priced(price=found) if isinstance(found, Price) else Priced(left_out=found)
 
         priced = once(self.experiment.resources.journal, f"{strategy.key}-price", Priced, find)
         if priced.price is None:
             assert priced.left_out is not None, strategy.label  # noqa: S101 - one of the two
             return LeftOut(priced.left_out)
-        self._prices[strategy] = priced.price
+        self._pace = self._pace or priced.price.pace
         return priced.price
 
     def ready(self, price: Price, request: Request) -> TrainedStrategy | LeftOut:
