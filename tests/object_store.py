@@ -19,24 +19,30 @@ STARTS, ANSWER_SECONDS = 3, 20.0
 @contextlib.contextmanager
 def object_store(bucket: str) -> Iterator[str]:
     """The address of a started server that has one bucket; where it does not stay alive, the test is skipped."""
-    ends: list[int | None] = []
+    ends: list[str] = []
     for _ in range(STARTS):
-        with _server() as (server, address):
+        with _server() as (server, address, said):
             if address and _answers(server, f"{address}/{bucket}"):
                 yield address
                 return
-            ends.append(server.poll())
+            ends.append(f"{address or 'no address'}, {server.poll()}: {''.join(said)}")
     pytest.skip(f"moto's server does not stay alive on this machine: it ended with {ends}")
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _server() -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """A started server, its address if it says one, and the lines before that."""
     command = [sys.executable, "-m", "moto.server", "-p", "0", "-H", "127.0.0.1"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
     try:
         assert server.stderr is not None
-        found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stderr)
-        yield server, next((one[0] for one in found if one), "")
+        address, said = "", []
+        for line in server.stderr:
+            said.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                address = found[0]
+                break
+        yield server, address, said
     finally:
         server.kill()
         server.wait()
