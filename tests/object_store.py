@@ -19,14 +19,15 @@ STARTS, ANSWER_SECONDS = 3, 20.0
 @contextlib.contextmanager
 def object_store(bucket: str) -> Iterator[str]:
     """The address of a started server that has one bucket; where it does not stay alive, the test is skipped."""
-    ends: list[str] = []
+    faults: list[str] = []
     for _ in range(STARTS):
         with _server() as (server, address, said):
-            if address and _answers(server, f"{address}/{bucket}"):
+            fault = _no_bucket(server, f"{address}/{bucket}") if address else "".join(said)
+            if not fault:
                 yield address
                 return
-            ends.append(f"{address or 'no address'}, {server.poll()}: {''.join(said)}")
-    pytest.skip(f"moto's server does not stay alive on this machine: it ended with {ends}")
+            faults.append(fault)
+    pytest.skip(f"moto's server does not answer on this machine: {faults}")
 
 
 @contextlib.contextmanager
@@ -50,15 +51,18 @@ def _server() -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
         server.stderr.close()
 
 
-def _answers(server: subprocess.Popen[str], bucket: str) -> bool:
-    """Make the bucket as soon as the server listens; whether it does."""
-    until = time.monotonic() + ANSWER_SECONDS
+def _no_bucket(server: subprocess.Popen[str], bucket: str) -> str:
+    """Make the bucket as soon as the server listens; why it does not, or nothing."""
+    until, why = time.monotonic() + ANSWER_SECONDS, "it ended at once"
     while server.poll() is None and time.monotonic() < until:
-        with contextlib.suppress(urllib.error.URLError):
+        try:
             urllib.request.urlopen(urllib.request.Request(bucket, method="PUT"), timeout=10).close()
-            return True
+        except urllib.error.URLError as error:
+            why = str(error)
+        else:
+            return ""
         time.sleep(0.1)
-    return False
+    return why
 
 
 def ask_store(patch: pytest.MonkeyPatch, address: str) -> None:
