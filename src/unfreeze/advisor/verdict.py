@@ -178,9 +178,11 @@ def _stands_for_what_is_picked(joined: StrategyId, run: _Run) -> bool:
         return False
     if picked.strategy == joined:
         return True
+    if picked.strategy not in {SOFTMAX_ON_BEST, SVM_ON_BEST} or joined in run.results.on_part:
+        return False
     by = "balanced_accuracy" if run.results.metric == "balanced accuracy" else "accuracy"
     scores = getattr(other, by), getattr(picked, by)
-    return picked.strategy in {SOFTMAX_ON_BEST, SVM_ON_BEST} and None not in scores and scores[0] >= scores[1]
+    return None not in scores and scores[0] >= scores[1]
 
 
 def _is_at_the_top(base: StrategyId, run: _Run) -> bool:
