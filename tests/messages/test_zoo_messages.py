@@ -7,6 +7,7 @@ import pickle
 import re
 import sys
 import types
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,12 +73,18 @@ def test_a_file_in_place_of_a_network(data: bytes, words: str, tmp_path: Path) -
 
 @pytest.fixture
 def nothing_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No way leads to the internet, also none that huggingface_hub keeps open or would keep."""
+    """No way leads to the internet, also none that huggingface_hub or urllib keep open or would keep."""
     for part in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(part, "http://127.0.0.1:9")  # nothing listens there
-    close_session()
+    _forget_connections()
     yield
+    _forget_connections()
+
+
+def _forget_connections() -> None:
+    """Both libraries make what asks once in a process, with the proxies of that moment."""
     close_session()
+    urllib.request.install_opener(None)  # type: ignore[arg-type]  # the next request makes a new one
 
 
 @pytest.mark.usefixtures("nothing_answers")
